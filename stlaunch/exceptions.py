@@ -1,0 +1,38 @@
+"""The errors that stlaunch raises on purpose; only the command line turns them into an exit.
+
+    StlaunchError
+    ├── UsageError      the user typed or wrote something wrong         exit 2
+    └── StartError      the machine or the app does not allow it        exit 3
+"""
+
+from __future__ import annotations
+
+from stlaunch.exit_codes import ExitCode
+
+
+class StlaunchError(Exception):
+    """One sentence about what went wrong (what, where, which value), and a hint.
+
+    Attributes:
+        message: the sentence.
+        hint: what to do about it, as text to read or to type.
+    """
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(StlaunchError):
+    """Something that the user typed, or wrote into a file, cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class StartError(StlaunchError):
+    """The app cannot be started here: port, file system, permissions, the app itself."""
+
+    exit_code = ExitCode.COULD_NOT_START
