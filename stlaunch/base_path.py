@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from stlaunch.exceptions import UsageError
 
@@ -55,12 +55,22 @@ class BasePath:
         (`//evil.example`), a dot segment or an encoded separator never gets through.
         """
         text = text.strip(" \t")
-        if not text.startswith("/") or _why_refused(text) or "%2f" in text.lower():
+        if not text.startswith("/") or _why_refused(text):
             return None
         return cls("/" + path if (path := text.strip("/")) else "")
 
     def __str__(self) -> str:
         return self.value
+
+    @property
+    def decoded(self) -> str:
+        """The path as ASGI's `scope["path"]` carries it: percent-encoding undone."""
+        return unquote(self.value)
+
+    @property
+    def depth(self) -> int:
+        """The number of segments; the same in encoded and decoded form."""
+        return self.value.count("/")
 
     @property
     def with_slash(self) -> str:
@@ -70,16 +80,18 @@ class BasePath:
     def strip_from(self, path: str) -> str | None:
         """Return what follows this base in `path`, or None where the path is not below it.
 
-        Only whole segments count: `/apple` is not under `/app`.
+        `path` is a decoded one, as in `scope["path"]`. Only whole segments count: `/apple` is
+        not under `/app`.
 
         >>> BasePath("/app").strip_from("/app/x"), BasePath("/app").strip_from("/apple")
         ('/x', None)
         >>> BasePath("/app").strip_from("/app")
         ''
         """
-        if not path.startswith(self.value):
+        base = self.decoded
+        if not path.startswith(base):
             return None
-        rest = path[len(self.value) :]
+        rest = path[len(base) :]
         return rest if not rest or rest.startswith("/") else None
 
     def joined(self, other: BasePath) -> BasePath:
@@ -94,6 +106,8 @@ def _why_refused(text: str) -> str | None:
         return "contains a control character"
     if "\\" in text:
         return "contains a backslash"
+    if re.search("%(?:2f|5c|00|0a|0d)", text, re.IGNORECASE):
+        return "contains an encoded separator or control character"
     parts = urlsplit(text) if not text.startswith("//") else None
     if parts and (parts.query or "?" in text):
         return "contains a query"
