@@ -2,4 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stlaunch.api import launch
+    from stlaunch.asgi import wrap_app
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "launch", "wrap_app"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that `stlaunch --help` and `stlaunch health` load neither Streamlit nor a server.
+    if name == "wrap_app":
+        from stlaunch.asgi import wrap_app  # noqa: PLC0415
+
+        return wrap_app
+    if name == "launch":
+        from stlaunch.api import launch  # noqa: PLC0415
+
+        return launch
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from stlaunch.exceptions import UsageError
 
 # RFC 3986 section 3.3: pchar, with percent-encoded octets only where they are complete.
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+")
 _LONGEST = 512
+_REFUSED_MARKS = {
+    "\\": "a backslash",
+    "?": "a query",
+    "#": "a fragment",
+    "//": "an empty segment (//)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +110,11 @@ def _why_refused(text: str) -> str | None:
         return f"is longer than {_LONGEST} characters"
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):  # noqa: PLR2004 - ASCII
         return "contains a control character"
-    if "\\" in text:
-        return "contains a backslash"
-    if re.search("%(?:2f|5c|00|0a|0d)", text, re.IGNORECASE):
+    for mark, reason in _REFUSED_MARKS.items():
+        if mark in text:
+            return f"contains {reason}"
+    if re.search("%(?:2f|5c|[01][0-9a-f]|7f)", text, re.IGNORECASE):
         return "contains an encoded separator or control character"
-    parts = urlsplit(text) if not text.startswith("//") else None
-    if parts and (parts.query or "?" in text):
-        return "contains a query"
-    if parts and (parts.fragment or "#" in text):
-        return "contains a fragment"
-    if "//" in text:
-        return "contains an empty segment (//)"
     segments = [segment for segment in text.strip("/").split("/") if text.strip("/")]
     for segment in segments:
         if segment.replace("%2e", ".").replace("%2E", ".") in {".", ".."}:

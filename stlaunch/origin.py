@@ -5,15 +5,26 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from enum import StrEnum
 
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST_NAME = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})\.?)+")
+_LABEL = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+# A dot stands between any two labels: with an optional one, matching takes exponential time.
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _LONGEST_HOST = 253
-_HIGHEST_PORT = 65535
+HIGHEST_PORT = 65535
+
+
+class OriginCheck(StrEnum):
+    """How a WebSocket whose Origin differs from its Host may still be let in."""
+
+    PROOF = "proof"
+    """The browser proves that it runs the app's own page."""
+    STRICT = "strict"
+    """Not at all: Origin must match, or be allowed by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class HostPort:
             return None
         if port and not (port.isascii() and port.isdigit() and len(port) <= 5):  # noqa: PLR2004
             return None
-        if port and not 0 < int(port) <= _HIGHEST_PORT:
+        if port and not 0 < int(port) <= HIGHEST_PORT:
             return None
         return cls(host.lower().rstrip("."), int(port) if port else None)
 
@@ -141,7 +152,8 @@ class PublicUrl:
 
 def is_url(text: str) -> bool:
     """Tell a URL from a path, for settings that take either."""
-    return urlsplit(text).scheme.lower() in DEFAULT_PORTS if "://" in text else False
+    scheme, separator, _ = text.strip().partition("://")
+    return bool(separator) and scheme.lower() in DEFAULT_PORTS
 
 
 def _is_host_name(text: str) -> bool:

@@ -1,0 +1,60 @@
+"""What the outer layers found out about one request; the inner layers read it from the scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stlaunch.base_path import BasePath
+from stlaunch.forwarded import Forwarded
+from stlaunch.origin import HostPort
+from stlaunch.public_paths import PrefixMode
+
+_KEY = "stlaunch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One request as it arrived, and as it is understood.
+
+    Attributes:
+        peer: the address of the TCP peer, or None on a unix socket.
+        path: the path that arrived, decoded.
+        scheme: the browser's scheme where it is known (told by a trusted proxy, given by the
+            public URL, or our own TLS), else None.
+        host: the effective host: forwarded by a trusted proxy, else Host.
+        forwarded: what the forwarding headers said and what was believed.
+        public: the public path, or None where it is not known.
+        rest: what is asked below the public path.
+        mode: whether the proxy kept or stripped the prefix.
+        base: the public path of the Streamlit page that this request belongs to: `public` and
+            the mount of Streamlit inside the app; None where not known.
+        inner: what is asked below `base`: `/_stcore/health`; None outside of Streamlit's mount.
+        headers: as they arrived, before any layer changed them.
+    """
+
+    peer: str | None
+    path: str
+    scheme: str | None
+    host: HostPort | None
+    forwarded: Forwarded
+    public: BasePath | None = None
+    rest: str = ""
+    mode: PrefixMode | None = None
+    base: BasePath | None = None
+    inner: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def arrival_of(scope: Mapping[str, Any]) -> Arrival:
+    """Return the request's record; every layer below ForwardedHeadersMiddleware has one."""
+    arrival = scope[_KEY]
+    if not isinstance(arrival, Arrival):
+        raise TypeError("ForwardedHeadersMiddleware did not run before this layer")
+    return arrival
+
+
+def with_arrival(scope: Mapping[str, Any], arrival: Arrival) -> dict[str, Any]:
+    """Return a copy of the scope that carries the record."""
+    return {**scope, _KEY: arrival}

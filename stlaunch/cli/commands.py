@@ -1,0 +1,42 @@
+"""The commands by name, each imported when it is called; what they do stands in their own files."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LazyCommand:
+    """A command that is not imported before it is used."""
+
+    where: str
+    """`module:attribute` of a `click.Command`."""
+    summary: str
+    """One line for the list in `--help`."""
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.where.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.where} is not a click command")
+        return command
+
+
+COMMANDS: Mapping[str, LazyCommand] = {
+    "run": LazyCommand(
+        where="stlaunch.cli.main:run_command",
+        summary="Run an app; may be left out.",
+    ),
+    "demo": LazyCommand(
+        where="stlaunch.cli.demo:demo",
+        summary="Show the example app behind a real proxy.",
+    ),
+}

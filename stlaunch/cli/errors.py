@@ -1,0 +1,98 @@
+"""Turns every error into one sentence, a hint and an exit code; nothing else exits."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import traceback
+from importlib import metadata
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from stlaunch import __version__
+from stlaunch.exceptions import StlaunchError
+from stlaunch.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_REPORTED_PACKAGES = ("streamlit", "starlette", "uvicorn", "websockets", "click", "anyio")
+
+
+def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr: TextIO) -> int:
+    """Run `action` and return its exit code; an error becomes a message on stderr and its code."""
+    is_coloured = _is_coloured(environ, stderr)
+    try:
+        return action()
+    except StlaunchError as exc:
+        stderr.write(render_error(exc.message, exc.hint, is_coloured=is_coloured))
+        return exc.exit_code
+    except click.ClickException as exc:
+        message, hint = _told_by_click(exc)
+        stderr.write(render_error(message, hint, is_coloured=is_coloured))
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # `stlaunch --help | head -1`: the reader has what it wanted. What is still buffered must
+        # go nowhere, or the interpreter complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as exc:  # noqa: BLE001 - the last line of defence
+        stderr.write(render_crash(exc))
+        return ExitCode.BUG
+
+
+def render_error(message: str, hint: str = "", *, is_coloured: bool = False) -> str:
+    """Return `Error: <sentence>` and, below it, `Hint: <what to do>`."""
+    text = _labelled("Error:", message, "red" if is_coloured else None)
+    return text + (_labelled("Hint:", hint, "cyan" if is_coloured else None) if hint else "")
+
+
+def render_crash(exc: BaseException) -> str:
+    """Return a report to paste into an issue: versions, platform, traceback; no arguments."""
+    packages = ", ".join(f"{name} {_version_of(name)}" for name in _REPORTED_PACKAGES)
+    trace = "".join(traceback.format_exception(exc))
+    return (
+        f"Error: stlaunch itself failed ({type(exc).__name__}); this is a bug.\n"
+        "Hint: Please report it with everything below this line.\n\n"
+        f"stlaunch {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"{packages}\n\n{trace}"
+    )
+
+
+def _labelled(label: str, text: str, colour: str | None) -> str:
+    first, *more = _printable(text).split("\n")
+    shown = click.style(label, fg=colour, bold=True) if colour else label
+    return "\n".join([f"{shown} {first}", *(f"  {line}" if line else "" for line in more)]) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Show control characters instead of letting a file's name steer the terminal."""
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _told_by_click(exc: click.ClickException) -> tuple[str, str]:
+    context = exc.ctx if isinstance(exc, click.UsageError) else None
+    command = context.command_path if context else "stlaunch"
+    hint = f"See {command} --help."
+    if isinstance(exc, click.NoSuchOption):
+        message = f"There is no option {exc.option_name}."
+        if exc.possibilities:
+            hint = f"Did you mean {' or '.join(sorted(exc.possibilities))}?"
+        return message, hint
+    message = exc.format_message()
+    return message if message.endswith((".", "?", "!")) else f"{message}.", hint
+
+
+def _is_coloured(environ: Mapping[str, str], stream: TextIO) -> bool:
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,28 @@
+"""The run command's action: plan, then show the plan or serve; it decides nothing of the plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from stlaunch.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from stlaunch.settings.model import Settings
+
+
+def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
+    # Late: this is where Streamlit and the server come in.
+    from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
+
+    plan = plan_launch(settings, environ=os.environ)
+    if dry_run:
+        print(render_plan(plan, as_json))
+        return ExitCode.OK
+    return serve(plan, on_ready=_announce)
+
+
+def _announce(banner: str) -> None:
+    print(banner, file=sys.stderr, flush=True)

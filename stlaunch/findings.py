@@ -1,0 +1,70 @@
+"""The permanent codes, and the sentences that name a cause and mend it; it detects nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stlaunch.base_path import BasePath
+from stlaunch.origin import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, in words for a tired person.
+
+    Attributes:
+        code: permanent, `STL` and three digits.
+        title: what happened.
+        fix: what to type, and where.
+    """
+
+    code: str
+    title: str
+    fix: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it for a JSON report."""
+        return {"code": self.code, "title": self.title, "fix": self.fix}
+
+
+def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
+    """Describe a proxy that forwards the WebSocket handshake as a plain request."""
+    return Finding(
+        code="STL301",
+        title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
+        fix=(
+            f"For nginx, inside `location {base_path.with_slash}`:\n"
+            "    proxy_http_version 1.1;\n"
+            "    proxy_set_header Upgrade $http_upgrade;\n"
+            '    proxy_set_header Connection "upgrade";\n'
+            "then: nginx -t && nginx -s reload\n"
+            "For Apache add `upgrade=websocket` to the ProxyPass line; for Envoy add\n"
+            "`upgrade_configs: [{upgrade_type: websocket}]`."
+        ),
+    )
+
+
+def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Finding:
+    """Describe a handshake that the same-origin rule refused."""
+    allowed = Origin.parse(origin)
+    return Finding(
+        code="STL501",
+        title=(
+            f"A WebSocket from Origin {origin!r} was refused: Host is {host!r}, "
+            f"forwarded host {forwarded_host!r}"
+        ),
+        fix=(
+            "If that is the address of your app, let the proxy pass it on "
+            "(nginx: `proxy_set_header Host $http_host;`) or start stlaunch with "
+            f"`--allow-origin {allowed or 'https://HOST'}`."
+        ),
+    )
+
+
+def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
+    """Describe forwarding headers from a peer that nobody declared a proxy."""
+    return Finding(
+        code="STL401",
+        title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
+        fix=f"If it is your proxy: --trusted-proxies {peer}",
+    )

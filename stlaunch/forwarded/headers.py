@@ -1,0 +1,132 @@
+"""The forwarding headers of one request, bounded, and what became of each of them.
+
+It must not know what the values mean.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+FORWARDED = "Forwarded"
+FOR = "X-Forwarded-For"
+REAL_IP = "X-Real-IP"
+PROTO = "X-Forwarded-Proto"
+SCHEMES = ("X-Forwarded-Scheme", "X-Scheme")
+"""Headers that name the scheme, for want of X-Forwarded-Proto."""
+SWITCHES = ("X-Forwarded-Ssl", "Front-End-Https")
+"""Headers whose `on` means https."""
+HOST = "X-Forwarded-Host"
+PORT = "X-Forwarded-Port"
+PREFIX = "X-Forwarded-Prefix"
+PREFIXES = (
+    PREFIX,
+    "X-Script-Name",
+    "X-Ingress-Path",
+    "X-ProxyContextPath",
+    "X-Forwarded-Context",
+    "X-RStudio-Root-Path",
+)
+"""Headers that name the path in front of the app, the usual one first."""
+
+_NAMES = {
+    name.lower().encode(): name
+    for name in (FORWARDED, FOR, REAL_IP, PROTO, *SCHEMES, *SWITCHES, HOST, PORT, *PREFIXES)
+}
+FORWARDING_HEADERS = frozenset(_NAMES)
+"""The lower-case names of all headers that are read here."""
+
+_LONGEST = 2048
+_MOST_ENTRIES = 64
+
+T = TypeVar("T")
+
+
+class HeaderReader:
+    """Forwarding headers by name, and the verdicts on them as they are reached."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self._lines: dict[str, list[str]] = {}
+        self._believed: set[str] = set()
+        self._reasons: dict[str, str] = {}
+        self.hosts: list[str] = []
+        """The Host lines; not a forwarding header, so nothing is decided about it."""
+        for raw_name, raw_value in headers:
+            name = _NAMES.get(raw_name.lower())
+            value = raw_value.decode("latin-1").strip(" \t")
+            if name and value:
+                self._lines.setdefault(name, []).append(value)
+            elif raw_name.lower() == b"host":
+                self.hosts.append(value)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The forwarding headers that are there, blank ones not counted."""
+        return tuple(name for name in _NAMES.values() if name in self._lines)
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a header, of an excessive one only the end that proxies wrote.
+
+        Proxies append, so what is cut off is what came from farthest away. A list entry that
+        the cut goes through is dropped.
+        """
+        kept: list[str] = []
+        budget = _LONGEST
+        for line in reversed(self._lines.get(name, ())):
+            if len(line) > budget:
+                kept.append(line[len(line) - max(budget, 0) :].partition(",")[2])
+                break
+            kept.append(line)
+            budget -= len(line) + 1
+        return kept[::-1]
+
+    def entries(self, name: str) -> list[str]:
+        """Return the comma-separated values of all lines, of too many only the last ones."""
+        values = (value.strip(" \t") for line in self.lines(name) for value in line.split(","))
+        return [value for value in values if value][-_MOST_ENTRIES:]
+
+    def uncut(self, name: str) -> list[str]:
+        """Return the lines of a header as they came."""
+        return self._lines.get(name, [])
+
+    def believe(self, name: str) -> None:
+        """Note that a header was made use of."""
+        self._believed.add(name)
+
+    def ignore(self, name: str, reason: str) -> None:
+        """Note why a header that is there is not made use of; the first reason stays."""
+        if name in self._lines:
+            self._reasons.setdefault(name, reason)
+
+    def pick(self, candidates: Sequence[tuple[str, T | None]], *, junk: str) -> T | None:
+        """Return the first value there is, and note what that says about every candidate.
+
+        Args:
+            candidates: header names, with None where the header holds nothing of use.
+            junk: what to say of such a header, if it is there.
+        """
+        chosen = next(((name, value) for name, value in candidates if value is not None), None)
+        for name, value in candidates:
+            if value is None or chosen is None:
+                self.ignore(name, junk)
+            elif value == chosen[1]:
+                self.believe(name)
+            else:
+                self.ignore(name, f"differs from {chosen[0]}, which counts first")
+        return chosen[1] if chosen else None
+
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The headers that were made use of."""
+        return tuple(name for name in self.names if name in self._believed)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The headers that were not, each with the reason."""
+        return {
+            name: self._reasons.get(name, "is not needed")
+            for name in self.names
+            if name not in self._believed
+        }

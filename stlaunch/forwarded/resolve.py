@@ -1,0 +1,264 @@
+"""Who the client is, and by which address it reached us, as far as trusted proxies tell.
+
+It reads headers and changes nothing; what is served under which path is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import forwarded
+
+from stlaunch.base_path import BasePath
+from stlaunch.forwarded.headers import (
+    FOR,
+    FORWARDED,
+    HOST,
+    PORT,
+    PREFIX,
+    PREFIXES,
+    PROTO,
+    REAL_IP,
+    SCHEMES,
+    SWITCHES,
+    HeaderReader,
+)
+from stlaunch.forwarded.trusted_proxies import Network, TrustedProxies, read_address
+from stlaunch.origin import DEFAULT_PORTS, HIGHEST_PORT, HostPort
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_SCHEME_OF = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+_LONGEST_PREFIX = 512
+# The walk starts at an address, which a Unix socket does not have. This one stands for it; it is
+# from the discard-only block (RFC 6666), so that no proxy will ever write it down.
+_UNIX_STAND_IN = "100::1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """What trusted proxies said about one request."""
+
+    client: tuple[str, int] | None = None
+    """The address and port (0: not told) of the client; None at a Unix socket, and where a
+    trusted proxy wrote something that is not an address."""
+    scheme: str | None = None
+    """What the browser used, `http` or `https`; None where no trusted header tells."""
+    host: HostPort | None = None
+    """The host in the browser's address bar; None where no trusted header tells."""
+    prefix: BasePath | None = None
+    """The path in front of the app. Forgeable: count it for its own request only."""
+    hops: int = 0
+    """How many trusted proxies the request passed; 0 without any forwarding header."""
+    is_peer_trusted: bool = False
+    """Whether the connection came from one of the trusted proxies."""
+    believed: tuple[str, ...] = ()
+    """The forwarding headers that were made use of."""
+    ignored: tuple[str, ...] = ()
+    """The forwarding headers that were there and were not made use of."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why, for each of the ignored ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """The client, and what the header that told the client told besides."""
+
+    client: tuple[str, int] | None
+    hops: int
+    proto: str | None = None
+    host: str | None = None
+    is_named: bool = True
+    """Whether the header was meant to name the client at all."""
+
+
+def resolve_forwarded(
+    *,
+    headers: Iterable[tuple[bytes, bytes]],
+    peer: tuple[str, int] | None,
+    scheme: str,
+    trusted: TrustedProxies,
+) -> Forwarded:
+    """Read the forwarding headers of one request; never raises, whatever they hold.
+
+    >>> seen = resolve_forwarded(
+    ...     headers=[(b"x-forwarded-for", b"6.6.6.6, 192.0.2.1"), (b"x-forwarded-proto", b"wss")],
+    ...     peer=("127.0.0.1", 4711), scheme="ws", trusted=TrustedProxies.parse(["loopback"]),
+    ... )
+    >>> seen.client, seen.scheme
+    (('192.0.2.1', 0), 'https')
+
+    From an untrusted peer nothing is believed. From a trusted one:
+
+    - client: X-Forwarded-For, all lines as one list, from the right to the first untrusted hop.
+      Forwarded instead where there is no X-Forwarded-For, or along with it where both name the
+      same client: most proxies write the one and hand on whatever the client put into the other.
+    - scheme: https if any value says so, for JupyterHub's proxy appends the inner scheme last.
+    - host, port: the value which the trusted proxy nearest to the client wrote if each of them
+      appended one; where there are fewer values than trusted proxies, the first.
+    - prefix: a plain path or nothing. The lines of X-Forwarded-Prefix are joined, outermost
+      first, as a chain of Traefik middleware writes them.
+
+    Args:
+        headers: as in an ASGI scope.
+        peer: who is connected, as in `scope["client"]`; None for a Unix socket.
+        scheme: what the connection itself uses, as in `scope["scheme"]`.
+        trusted: the peers to believe, and the hops to pass over.
+    """
+    reader = HeaderReader(headers)
+    if (None if peer is None else peer[0]) not in trusted:
+        source = "a Unix socket" if peer is None else repr(peer[0][:64])
+        reasons = dict.fromkeys(reader.names, f"came from {source}, not a trusted proxy")
+        return Forwarded(client=peer, ignored=reader.names, reasons=reasons)
+    if not reader.names:
+        return Forwarded(client=peer, is_peer_trusted=True)
+    sender = _sender(reader, peer, trusted)
+    told_scheme = _scheme(reader, sender)
+    prefix = _prefix(reader)
+    return Forwarded(
+        client=sender.client,
+        scheme=told_scheme,
+        host=_host(reader, sender, told_scheme or _SCHEME_OF.get(scheme.lower(), "http")),
+        prefix=prefix,
+        hops=sender.hops,
+        is_peer_trusted=True,
+        believed=reader.believed,
+        ignored=tuple(reader.reasons),
+        reasons=reader.reasons,
+    )
+
+
+def _sender(reader: HeaderReader, peer: tuple[str, int] | None, trusted: TrustedProxies) -> _Sender:
+    address = None if peer is None else read_address(peer[0])
+    remote = _UNIX_STAND_IN if address is None else str(address)
+    known = [*trusted.networks, remote]
+    standard = _read_forwarded(reader.lines(FORWARDED), remote, known)
+    if entries := reader.entries(FOR):
+        usual = _read_x_forwarded_for(entries, remote, known)
+        reader.ignore(REAL_IP, f"is not needed next to {FOR}")
+        if usual.client is None:
+            reader.ignore(FOR, "holds no address where the client's should be")
+        else:
+            reader.believe(FOR)
+        if standard and standard.client and usual.client and standard.client[0] == usual.client[0]:
+            reader.believe(FORWARDED)
+            return replace(usual, proto=standard.proto, host=standard.host)
+        reader.ignore(FORWARDED, f"does not name the client that {FOR} names")
+        return usual
+    if standard is None:
+        reader.ignore(FORWARDED, "cannot be read")
+        return _Sender(_real_ip(reader) or peer, 1)
+    if not standard.is_named:
+        return replace(standard, client=_real_ip(reader) or peer)
+    reader.ignore(REAL_IP, f"is not needed next to {FORWARDED}")
+    if standard.client is None:
+        reader.ignore(FORWARDED, "holds no address where the client's should be")
+    else:
+        reader.believe(FORWARDED)
+    return standard
+
+
+def _read_x_forwarded_for(
+    entries: list[str], remote: str, known: Sequence[Network | str]
+) -> _Sender:
+    found = forwarded.client_from_x_forwarded(entries, remote, trusted=known)
+    return _Sender(None, 1) if found is None else _Sender(_address(found.node), found.proxies)
+
+
+def _read_forwarded(
+    lines: list[str], remote: str, known: Sequence[Network | str]
+) -> _Sender | None:
+    elements = forwarded.parse(lines)
+    if not elements:
+        return None
+    found = forwarded.client_from_forwarded(lines, remote, trusted=known)
+    if found is not None:
+        return _Sender(_address(found.node), found.proxies or 1, found.proto, found.host)
+    last = elements[-1]
+    if "for" in last:
+        return None
+    return _Sender(None, 1, last.get("proto"), last.get("host"), is_named=False)
+
+
+def _address(node: forwarded.Node) -> tuple[str, int] | None:
+    address = None if node.ip is None else read_address(str(node.ip))
+    port = node.port if isinstance(node.port, int) and node.port <= HIGHEST_PORT else 0
+    return None if address is None else (str(address), port)
+
+
+def _real_ip(reader: HeaderReader) -> tuple[str, int] | None:
+    texts = set(reader.uncut(REAL_IP))
+    address = read_address(texts.pop().strip("[]")) if len(texts) == 1 else None
+    if address is None:
+        reader.ignore(REAL_IP, "is not one address")
+        return None
+    reader.believe(REAL_IP)
+    return str(address), 0
+
+
+def _scheme(reader: HeaderReader, sender: _Sender) -> str | None:
+    candidates = [(PROTO, _scheme_in(reader.entries(PROTO)))]
+    if sender.proto is not None:
+        candidates.append((FORWARDED, _scheme_in([sender.proto])))
+    candidates += [(name, _scheme_in(reader.entries(name))) for name in SCHEMES]
+    for name in SWITCHES:
+        is_on = "on" in {value.lower() for value in reader.entries(name)}
+        candidates.append((name, "https" if is_on else None))
+    return reader.pick(candidates, junk="says neither http nor https")
+
+
+def _scheme_in(values: Iterable[str]) -> str | None:
+    found = {_SCHEME_OF.get(value.lower()) for value in values}
+    return "https" if "https" in found else "http" if "http" in found else None
+
+
+def _host(reader: HeaderReader, sender: _Sender, scheme: str) -> HostPort | None:
+    candidates = [(HOST, HostPort.parse(_nearest_client(reader.entries(HOST), sender.hops)))]
+    if sender.host is not None:
+        candidates.append((FORWARDED, HostPort.parse(sender.host)))
+    told = reader.pick(candidates, junk="is not a host")
+    # nginx's $host has no port, so the port may belong to the Host line as well.
+    lines = [told] if told else [HostPort.parse(line) for line in reader.hosts]
+    place = lines[0] if len(lines) == 1 else None
+    text = _nearest_client(reader.entries(PORT), sender.hops)
+    port = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
+    if not 0 < port <= HIGHEST_PORT:
+        reader.ignore(PORT, "is not a port")
+    elif port == DEFAULT_PORTS[scheme]:
+        reader.ignore(PORT, f"is the usual port of {scheme}")
+    elif port in DEFAULT_PORTS.values():
+        # JupyterHub's proxy, behind TLS, says 80: that is its own port.
+        reader.ignore(PORT, f"does not go with {scheme}, so it is another hop's")
+    elif place is None or place.port is not None:
+        reader.ignore(PORT, "has no host without a port to go with")
+    else:
+        reader.believe(PORT)
+        return HostPort(place.host, port)
+    return told
+
+
+def _nearest_client(values: Sequence[str], hops: int) -> str:
+    return values[-min(hops, len(values))] if values else ""
+
+
+def _prefix(reader: HeaderReader) -> BasePath | None:
+    candidates = [(name, _prefix_in(name, reader.uncut(name))) for name in PREFIXES]
+    # A proxy that writes `/` has not moved the app; another header may know of one that has.
+    candidates.sort(key=lambda candidate: candidate[1] == BasePath())
+    return reader.pick(candidates, junk="is not a plain path")
+
+
+def _prefix_in(name: str, lines: list[str]) -> BasePath | None:
+    if name != PREFIX:
+        return BasePath.parse_forwarded(lines[0]) if len(set(lines)) == 1 else None
+    text = ",".join(lines)
+    if not text or len(text) > _LONGEST_PREFIX:
+        return None
+    # A comma may be part of a path; one before a slash separates two of them.
+    paths = [BasePath.parse_forwarded(part) for part in re.split(",[ \t]*(?=/)", text)]
+    if any(path is None for path in paths):
+        return None
+    return BasePath("".join(map(str, paths)))

@@ -1,0 +1,88 @@
+"""A launch plan as text: the start-up banner, and the dry run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stlaunch.launcher.plan import LaunchPlan
+
+
+def render_banner(plan: LaunchPlan, listening: str) -> str:
+    """Return the start-up banner: plain text, one fact a line.
+
+    Args:
+        plan: the plan in force.
+        listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
+    """
+    rows = [("listening on", listening), *_facts(plan)]
+    if plan.settings.self_check:
+        base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
+        local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
+        front = local if plan.settings.uds is None else ""
+        rows.append(("self-check", f"{front}{base}/_stlaunch/check"))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {value}" for name, value in rows]
+    return "\n".join([f"stlaunch {plan.versions['stlaunch']}", *lines])
+
+
+def render_plan(plan: LaunchPlan, as_json: bool) -> str:
+    """Return the whole plan; with `as_json` as a document of schema `stlaunch.plan/1`."""
+    if as_json:
+        return json.dumps(_as_document(plan), indent=2)
+    address = f"http://{plan.decisions.host}:{plan.decisions.port}"
+    where = f"unix:{plan.settings.uds}" if plan.settings.uds else address
+    rows = [("would listen on", where), *_facts(plan)]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {value}" for name, value in rows]
+    options = [f"    {key} = {json.dumps(value)}" for key, value in plan.decisions.options.items()]
+    warnings = [f"Warning: {warning}" for warning in plan.warnings]
+    return "\n".join(["Launch plan (nothing was done)", *lines, "  options:", *options, *warnings])
+
+
+def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
+    decisions, settings, versions = plan.decisions, plan.settings, plan.versions
+    known = ", ".join(path.with_slash for path in decisions.public_paths)
+    base = known or ("not known yet" if settings.is_behind_proxy else "/")
+    is_off = [warning.split(" ", 1)[0] for warning in plan.warnings if " is false (" in warning]
+    protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
+    if plan.accepts_origin_proof:
+        protections += (
+            ", origin proof; another port of the same host name could pass (--public-url closes it)"
+        )
+    return [
+        ("app", plan.import_string or str(plan.script)),
+        ("runs on", f"Streamlit {versions['streamlit']}, uvicorn {versions['uvicorn']}"),
+        ("base path", f"{base} ({decisions.base_source}), stripped or kept"),
+        ("public URL", str(settings.public_url) if settings.public_url else "not given"),
+        ("protections", protections),
+        ("trusted proxies", str(plan.trusted)),
+        ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
+    ]
+
+
+def _as_document(plan: LaunchPlan) -> dict[str, Any]:
+    settings = plan.settings
+    return {
+        "schema": "stlaunch.plan/1",
+        "version": 1,
+        "app": {"script": str(plan.script), "import": plan.import_string},
+        "listen": {
+            "host": plan.decisions.host,
+            "port": plan.decisions.port,
+            "uds": str(settings.uds) if settings.uds else None,
+        },
+        "base_paths": [path.with_slash for path in plan.decisions.public_paths],
+        "base_path_source": plan.decisions.base_source,
+        "public_url": str(settings.public_url) if settings.public_url else None,
+        "trusted_proxies": str(plan.trusted),
+        "origin_check": settings.origin_check,
+        "config_file": str(plan.config_file) if plan.config_file else None,
+        "streamlit_options": dict(plan.decisions.options),
+        "settings": {
+            name: {"source": source.where, "shadowed": [list(item) for item in source.shadowed]}
+            for name, source in settings.sources.items()
+        },
+        "warnings": list(plan.warnings),
+        "versions": dict(plan.versions),
+    }

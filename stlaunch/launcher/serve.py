@@ -1,0 +1,119 @@
+"""Carry out a plan: write the configuration, load the app, listen, serve."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from stlaunch import server, streamlit_adapter
+from stlaunch.asgi import compose, composition_for, public_paths_for
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import StartError
+from stlaunch.launcher.decide import decide_options
+from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.launcher.render import render_banner
+from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.log import configure
+
+logger = logging.getLogger(__name__)
+
+
+def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
+    """Run the app until it is stopped; return the exit code.
+
+    Args:
+        plan: see `plan_launch`.
+        on_ready: called with the banner when the app listens.
+
+    Raises:
+        StartError: where the port, the file system or the app refuses.
+        Exception: what the app's own module raises while it is imported, untouched.
+    """
+    configure()
+    decisions = plan.decisions
+    uds = plan.settings.uds
+    listener = (
+        server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
+    )
+    try:
+        if listener.port is not None and listener.port != decisions.port:
+            options = {**decisions.options, "server.port": listener.port}
+            decisions = replace(decisions, options=options, port=listener.port)
+            plan = replace(plan, decisions=decisions)
+        plan = _write(plan)
+        streamlit_adapter.apply_options(plan.streamlit_options)
+        app = streamlit_adapter.load_app(
+            script=plan.script,
+            import_string=plan.import_string,
+            args=plan.settings.script_args,
+            options=plan.streamlit_options,
+        )
+        plan = _settle_base_path(plan, is_streamlit=streamlit_adapter.is_streamlit_app(app))
+        paths = public_paths_for(
+            replace(plan.settings, public_paths=plan.decisions.public_paths),
+            is_learning=plan.settings.is_behind_proxy,
+        )
+        if paths.is_learning and not paths.known:
+            paths.learned.restore(read_learned(plan.state))
+            paths.learned.on_change = lambda learned: _keep(plan, learned)
+        composition = composition_for(
+            app,
+            plan.settings,
+            paths=paths,
+            user_options=plan.user_options,
+            in_container=plan.in_container,
+        )
+        wrapped = compose(app, composition)
+    except BaseException:
+        listener.close()
+        raise
+    for warning in plan.warnings:
+        logger.warning("%s", warning)
+    banner = render_banner(plan, listener.name)
+    return server.serve(
+        wrapped,
+        listener,
+        websocket=streamlit_adapter.websocket_options(),
+        tls=streamlit_adapter.tls_files(),
+        on_ready=lambda: on_ready(banner),
+    )
+
+
+def _write(plan: LaunchPlan) -> LaunchPlan:
+    if plan.config_file is None:
+        return plan
+    try:
+        read_back = write_config(plan.config_file, plan.decisions.options)
+    except StartError:
+        if plan.settings.config_out is not None:
+            raise
+        return replace(plan, config_file=None)  # the banner says so
+    return replace(plan, decisions=replace(plan.decisions, options=read_back))
+
+
+def _settle_base_path(plan: LaunchPlan, *, is_streamlit: bool) -> LaunchPlan:
+    """Decide again where the app turned out to be of another kind than its source looked like."""
+    if is_streamlit == plan.takes_base_path:
+        return plan
+    decisions = decide_options(
+        plan.settings,
+        plan.user_options,
+        in_container=plan.in_container,
+        takes_base_path=is_streamlit,
+    )
+    options = {**decisions.options, "server.port": plan.decisions.port}
+    plan = replace(
+        plan,
+        takes_base_path=is_streamlit,
+        decisions=replace(decisions, options=options, port=plan.decisions.port),
+    )
+    plan = _write(plan)
+    streamlit_adapter.apply_options(plan.streamlit_options)
+    return plan
+
+
+def _keep(plan: LaunchPlan, learned: tuple[BasePath, ...]) -> None:
+    write_learned(plan.state, learned)
+    shown = ", ".join(path.with_slash for path in learned)
+    logger.info("The app was reached under %s; /_stlaunch/check lists the paths.", shown)

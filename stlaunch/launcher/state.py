@@ -1,0 +1,121 @@
+"""The folder for what outlives a restart, and the generated files in it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import StartError
+
+_HEADER = "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
+
+
+def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the app's own folder: below XDG_STATE_HOME or HOME, else a temporary one, else None.
+
+    It is not created here.
+    """
+    name = f"{script.stem}-{hashlib.sha256(str(script).encode()).hexdigest()[:12]}"
+    candidates = []
+    if environ.get("XDG_STATE_HOME"):
+        candidates.append(Path(environ["XDG_STATE_HOME"]) / "stlaunch")
+    with contextlib.suppress(RuntimeError):
+        candidates.append(Path.home() / ".local" / "state" / "stlaunch")
+    candidates.append(Path(tempfile.gettempdir()) / f"stlaunch-{os.getuid()}")
+    for candidate in candidates:
+        if _is_writable(candidate):
+            return candidate / name
+    return None
+
+
+def ensure_home(environ: Mapping[str, str]) -> None:
+    """Give the process a HOME where it has none, without which Streamlit does not start."""
+    if environ.get("HOME"):
+        return
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Write Streamlit options as a config.toml, atomically, and return what reads back.
+
+    Raises:
+        StartError: where the file cannot be written.
+    """
+    tables: dict[str, Any] = {}
+    for key, value in options.items():
+        *sections, name = key.split(".")
+        table = tables
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = value
+    text = _HEADER + tomli_w.dumps(tables)
+    try:
+        _write(path, text)
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise StartError(
+            f"{path} cannot be written: {exc.strerror or exc}.",
+            hint="Choose another place with --config-out.",
+        ) from exc
+    return _flatten(written)
+
+
+def read_learned(state: Path | None) -> tuple[BasePath, ...]:
+    """Return the public paths that an earlier process learned."""
+    if state is None:
+        return ()
+    try:
+        texts = json.loads((state / "paths.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    found = [BasePath.parse_forwarded(text or "/") for text in texts if isinstance(text, str)]
+    return tuple(path for path in found if path is not None)
+
+
+def write_learned(state: Path | None, paths: tuple[BasePath, ...]) -> None:
+    """Keep learned paths for the next process; quietly not, where nothing is writable."""
+    if state is not None:
+        with contextlib.suppress(OSError):
+            _write(state / "paths.json", json.dumps([path.value for path in paths]))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{front}{name}."))
+        else:
+            flat[front + name] = value
+    return flat
+
+
+def _is_writable(folder: Path) -> bool:
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)

@@ -1,0 +1,21 @@
+"""The layers around the app, one concern a file, each plain ASGI; `stlaunch.asgi` stacks them."""
+
+from __future__ import annotations
+
+from stlaunch.middleware.base_path import BasePathMiddleware
+from stlaunch.middleware.cookies import CookieMiddleware
+from stlaunch.middleware.forwarded_headers import ForwardedHeadersMiddleware
+from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
+from stlaunch.middleware.missing_assets import MissingAssetMiddleware
+from stlaunch.middleware.page import PageMiddleware
+from stlaunch.middleware.same_origin import SameOriginMiddleware
+
+__all__ = [
+    "BasePathMiddleware",
+    "CookieMiddleware",
+    "ForwardedHeadersMiddleware",
+    "HandshakeRecorderMiddleware",
+    "MissingAssetMiddleware",
+    "PageMiddleware",
+    "SameOriginMiddleware",
+]

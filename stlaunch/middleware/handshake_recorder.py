@@ -1,0 +1,59 @@
+"""See the handshakes that lost their upgrade, and say so; a good one passes untouched."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.arrival import arrival_of
+from stlaunch.base_path import BasePath
+from stlaunch.findings import upgrade_stripped
+from stlaunch.handshake import HandshakeLedger, HandshakeVerdict, read_handshake
+from stlaunch.streamlit_routes import STREAM
+
+logger = logging.getLogger(__name__)
+
+
+class HandshakeRecorderMiddleware:
+    """Answer a stripped handshake with 426 and the reason (RFC 9110 section 15.5.22).
+
+    Bare Streamlit answers it with its index page and 200, and logs nothing. The log gets one
+    clear line for each cause.
+
+    Args:
+        app: the next layer.
+        ledger: where attempts are counted.
+    """
+
+    def __init__(self, app: ASGIApp, *, ledger: HandshakeLedger) -> None:
+        self.app = app
+        self.ledger = ledger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http" or arrival_of(scope).inner != STREAM:
+            await self.app(scope, receive, send)
+            return
+        arrival = arrival_of(scope)
+        handshake = read_handshake({**scope, "headers": arrival.headers})
+        verdict = handshake.verdict
+        finding = upgrade_stripped(arrival.base or BasePath(), handshake.missing)
+        is_first = self.ledger.record(verdict, handshake)
+        if is_first and verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
+            via = f", HTTP/{handshake.http_version} from {arrival.peer or 'a unix socket'}"
+            logger.warning("%s %s%s. %s", finding.code, finding.title, via, finding.fix)
+        body = {
+            "schema": "stlaunch.handshake/1",
+            "verdict": verdict,
+            "missing": handshake.missing,
+            "arrived": {
+                "http_version": handshake.http_version,
+                "upgrade": handshake.upgrade,
+                "connection": handshake.connection,
+            },
+            "finding": finding.as_dict(),
+        }
+        headers = {"upgrade": "websocket", "connection": "Upgrade", "cache-control": "no-store"}
+        await JSONResponse(body, 426, headers)(scope, receive, send)

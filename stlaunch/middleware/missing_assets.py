@@ -1,0 +1,40 @@
+"""Answer 404 for a static file that does not exist, where Streamlit sends its index page.
+
+After an upgrade an open tab asks for old files; HTML under a `.js` name breaks it with a MIME
+error, and a shared cache may keep that answer for a year.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stlaunch.arrival import arrival_of
+from stlaunch.streamlit_routes import ASSETS
+
+
+class MissingAssetMiddleware:
+    """Turn an HTML answer to a request below `/static/` into 404."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http" or not (arrival_of(scope).inner or "").startswith(ASSETS):
+            await self.app(scope, receive, send)
+            return
+        is_missing = False
+
+        async def send_asset(message: Message) -> None:
+            nonlocal is_missing
+            if message["type"] == "http.response.start":
+                kind = dict(message["headers"]).get(b"content-type", b"")
+                is_missing = kind.startswith(b"text/html")
+            if not is_missing:
+                await send(message)
+
+        await self.app(scope, receive, send_asset)
+        if is_missing:
+            response = PlainTextResponse("Not Found", 404, {"cache-control": "no-store"})
+            await response(scope, receive, send)

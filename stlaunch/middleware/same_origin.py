@@ -1,0 +1,150 @@
+"""Apply the same-origin rule to the app's WebSocket; `stlaunch.same_origin` decides.
+
+Runs before the app sees the handshake. Never reorder it below a layer that accepts sockets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.arrival import Arrival, arrival_of
+from stlaunch.findings import Finding, origin_rejected
+from stlaunch.handshake import (
+    HandshakeLedger,
+    HandshakeVerdict,
+    header_value,
+    list_values,
+    read_cookies,
+    read_handshake,
+)
+from stlaunch.origin import Origin
+from stlaunch.same_origin import (
+    ACCEPTING,
+    TOKEN_PREFIX,
+    Evidence,
+    OriginPolicy,
+    OriginProof,
+    Rule,
+    decide,
+)
+from stlaunch.streamlit_routes import STREAM
+
+logger = logging.getLogger(__name__)
+
+_PROTOCOL = b"sec-websocket-protocol"
+_MOST_LOGGED = 20
+
+
+class SameOriginMiddleware:
+    """Refuse sockets of other sites with 403; hand the others on with a Host that agrees.
+
+    An accepted handshake reaches Streamlit with `Host` set to Origin's host, so that its own
+    check, left on, agrees and never looks up its external address; and without our token. The
+    socket itself is not wrapped.
+
+    Args:
+        app: the next layer.
+        policy: who is let in.
+        proof: verifies tokens.
+        ledger: where attempts are counted.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, policy: OriginPolicy, proof: OriginProof, ledger: HandshakeLedger
+    ) -> None:
+        self.app = app
+        self.policy = policy
+        self.proof = proof
+        self.ledger = ledger
+        self._logged: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "websocket" or arrival_of(scope).inner != STREAM:
+            await self.app(scope, receive, send)
+            return
+        arrival = arrival_of(scope)
+        rule = decide(self.policy, self._evidence(scope, arrival))
+        handshake = read_handshake({**scope, "headers": arrival.headers})
+        if rule in ACCEPTING:
+            self.ledger.record(handshake.verdict, handshake)
+            await self.app(_accepted(scope), receive, send)
+            return
+        self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
+        finding = self._log(rule, scope, arrival)
+        await _refuse(finding, rule, scope, receive, send)
+
+    def _evidence(self, scope: Scope, arrival: Arrival) -> Evidence:
+        headers = scope["headers"]
+        origin = header_value(headers, b"origin")
+        parsed = Origin.parse(origin) if origin is not None else None
+        cookies = read_cookies(headers)
+        names_https = parsed is not None and parsed.scheme == "https"
+        return Evidence(
+            origin=origin,
+            host=arrival.host,
+            scheme=arrival.scheme,
+            has_cookie=any(name == b"cookie" for name, _ in headers),
+            fetch_site=header_value(headers, b"sec-fetch-site"),
+            has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),
+            is_proven=self.proof.verify(
+                cookies,
+                [
+                    protocol.removeprefix(TOKEN_PREFIX)
+                    for protocol in list_values(headers, _PROTOCOL)
+                    if protocol.startswith(TOKEN_PREFIX)
+                ],
+                is_https=arrival.scheme == "https" or names_https,
+            ),
+        )
+
+    def _log(self, rule: Rule, scope: Scope, arrival: Arrival) -> Finding:
+        origin = header_value(scope["headers"], b"origin")
+        forwarded = str(arrival.forwarded.host) if arrival.forwarded.host else None
+        host = header_value(arrival.headers, b"host") or ""
+        finding = origin_rejected(origin or "", host, forwarded)
+        key = f"{rule} {origin}"
+        if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
+            logger.warning("%s %s (%s). %s", finding.code, finding.title, rule, finding.fix)
+        if len(self._logged) < _MOST_LOGGED or key in self._logged:
+            self._logged[key] += 1
+        return finding
+
+
+def _accepted(scope: Scope) -> Scope:
+    origin = header_value(scope["headers"], b"origin") or ""
+    # As it was written: Streamlit compares the text after the scheme with Host.
+    host = origin.partition("://")[2] if Origin.parse(origin) else ""
+    headers = []
+    for name, value in scope["headers"]:
+        if name == _PROTOCOL:
+            kept = [item for item in value.split(b",") if not _is_token(item)]
+            if kept:
+                headers.append((name, b",".join(kept)))
+        elif name != b"host" or not host:
+            headers.append((name, value))
+    if host:
+        headers.insert(0, (b"host", host.encode("latin-1")))
+    protocols = [item for item in scope.get("subprotocols", []) if not _is_token(item.encode())]
+    return {**scope, "headers": headers, "subprotocols": protocols}
+
+
+def _is_token(item: bytes) -> bool:
+    return item.strip().startswith(TOKEN_PREFIX.encode())
+
+
+async def _refuse(
+    finding: Finding, rule: Rule, scope: Scope, receive: Receive, send: Send
+) -> None:
+    if "websocket.http.response" in scope.get("extensions", {}):
+        # The finding itself stays in the log: a refused client learns nothing about the app.
+        body = {"schema": "stlaunch.refusal/1", "code": finding.code, "reason": rule}
+        response = JSONResponse(body, 403, {"cache-control": "no-store"})
+        await response(scope, receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})

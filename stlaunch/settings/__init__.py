@@ -1,0 +1,3 @@
+"""What the user decided: each setting parsed once, with the place it came from."""
+
+from __future__ import annotations

@@ -1,0 +1,164 @@
+"""The one table of settings: flag, variable, project key, parser, default and help of each.
+
+It does not look anything up; see `resolve`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from stlaunch.forwarded.trusted_proxies import TrustedProxies
+from stlaunch.settings import parsers
+from stlaunch.origin import OriginCheck
+from stlaunch.settings.parsers import BehindProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from stlaunch.base_path import BasePath
+    from stlaunch.origin import Origin, PublicUrl
+
+ENV_PREFIX = "STLAUNCH_"
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field(Generic[T_co]):
+    """One setting; its flag, its variable and its project key follow from its name."""
+
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[Sequence[str]], T_co]
+    """Takes every text that one place gave, in order; raises UsageError."""
+    default: T_co
+    multiple: bool = False
+    """May be repeated; a list in the project file, commas or spaces in the variable."""
+    value_is_optional: bool = False
+    """The flag may stand alone (`--behind-proxy`)."""
+    choices: tuple[str, ...] = ()
+    also_takes: tuple[type, ...] = ()
+    """Types besides text that the project file may use."""
+
+    @property
+    def flag(self) -> str:
+        """`--behind-proxy`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def env(self) -> str:
+        """`STLAUNCH_BEHIND_PROXY`."""
+        return ENV_PREFIX + self.name.upper()
+
+
+BEHIND_PROXY: Field[BehindProxy] = Field(
+    name="behind_proxy",
+    metavar="[PATH|URL]",
+    help="The app is reached through a reverse proxy, below this path (/streamlitApp) or at this "
+    "address (https://example.com/streamlitApp). The proxy may strip the path or keep it. Without "
+    "a value the path is found out. Repeat it for several paths.",
+    parse=parsers.parse_behind_proxy,
+    default=BehindProxy(),
+    multiple=True,
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+PUBLIC_URL: Field[PublicUrl | None] = Field(
+    name="public_url",
+    metavar="URL",
+    help="The address that the browser shows. Other origins are then refused, unless "
+    "--allow-origin names them.",
+    parse=parsers.parse_public_url,
+    default=None,
+)
+HOST: Field[str | None] = Field(
+    name="host",
+    metavar="ADDRESS",
+    help="Listen on this address. Default: 127.0.0.1; 0.0.0.0 in a container.",
+    parse=parsers.parse_host,
+    default=None,
+)
+PORT: Field[int | None] = Field(
+    name="port",
+    metavar="PORT",
+    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, 8501.",
+    parse=parsers.parse_port,
+    default=None,
+    also_takes=(int,),
+)
+UDS: Field[Path | None] = Field(
+    name="uds",
+    metavar="FILE",
+    help="Listen on this Unix socket instead of an address and a port.",
+    parse=parsers.parse_socket_path,
+    default=None,
+)
+TRUSTED_PROXIES: Field[TrustedProxies | None] = Field(
+    name="trusted_proxies",
+    metavar="WHO",
+    help="Believe the forwarding headers of these peers: addresses, networks (10.0.0.0/8), unix, "
+    "private, none; several with commas. Default: loopback; in a container private networks too.",
+    parse=TrustedProxies.parse,
+    default=None,
+    multiple=True,
+)
+ALLOW_ORIGIN: Field[tuple[Origin, ...]] = Field(
+    name="allow_origin",
+    metavar="ORIGIN",
+    help="Let pages of this origin (https://portal.example.com) open the app's WebSocket. "
+    "May be repeated.",
+    parse=parsers.parse_origins,
+    default=(),
+    multiple=True,
+)
+ORIGIN_CHECK: Field[OriginCheck] = Field(
+    name="origin_check",
+    metavar="proof|strict",
+    help="Where a proxy rewrites Host: proof accepts a browser that proves to run the app's own "
+    "page, strict accepts named and equal origins alone. Default: proof.",
+    parse=parsers.parse_origin_check,
+    default=OriginCheck.PROOF,
+    choices=tuple(OriginCheck),
+)
+MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
+    name="mount_path",
+    metavar="PATH",
+    help="Serve requests that arrive below this path as well, for a proxy that strips only a part "
+    "of the public path. May be repeated.",
+    parse=parsers.parse_base_paths,
+    default=(),
+    multiple=True,
+)
+CONFIG_OUT: Field[Path | None] = Field(
+    name="config_out",
+    metavar="FILE",
+    help="Write the generated config.toml here. Default: the state folder of the app.",
+    parse=parsers.parse_file_path,
+    default=None,
+)
+SELF_CHECK: Field[bool] = Field(
+    name="self_check",
+    metavar="on|off",
+    help="Serve the diagnostic pages below _stlaunch/. Default: on.",
+    parse=parsers.parse_switch,
+    default=True,
+    choices=("on", "off"),
+    also_takes=(bool,),
+)
+
+FIELDS: tuple[Field[object], ...] = (
+    BEHIND_PROXY,
+    PUBLIC_URL,
+    HOST,
+    PORT,
+    UDS,
+    TRUSTED_PROXIES,
+    ALLOW_ORIGIN,
+    ORIGIN_CHECK,
+    MOUNT_PATH,
+    CONFIG_OUT,
+    SELF_CHECK,
+)

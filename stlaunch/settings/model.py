@@ -1,0 +1,64 @@
+"""The settings of one launch, as facts; how they are found stands in `resolve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stlaunch.base_path import BasePath
+    from stlaunch.forwarded.trusted_proxies import TrustedProxies
+    from stlaunch.origin import Origin, OriginCheck, PublicUrl
+
+
+class SourceKind(Enum):
+    """The kind of place that a value came from, the strongest first."""
+
+    COMMAND_LINE = "command line"
+    ENVIRONMENT = "environment"
+    PROJECT_FILE = "project file"
+    STREAMLIT_CONFIG = "Streamlit configuration"
+    PLATFORM = "platform"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a value came from, and what it won over."""
+
+    kind: SourceKind
+    where: str
+    """`--port`, `STLAUNCH_PORT`, `/app/pyproject.toml [tool.stlaunch]` or `default`."""
+    shadowed: tuple[tuple[str, str], ...] = ()
+    """Place and text of each weaker value, the strongest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that the user decided about a launch, parsed; None means not decided."""
+
+    target: str
+    """The app as the user named it; see `resolve_target`."""
+    script_args: tuple[str, ...]
+    streamlit_flags: tuple[tuple[str, str], ...]
+    """Streamlit's own flags, raw and in order: `("server.headless", "true")`."""
+    is_behind_proxy: bool
+    public_paths: tuple[BasePath, ...]
+    """Empty: not known (with `is_behind_proxy`: to be found out)."""
+    public_url: PublicUrl | None
+    host: str | None
+    port: int | None
+    """0 asks for any free port."""
+    uds: Path | None
+    trusted_proxies: TrustedProxies | None
+    allow_origins: tuple[Origin, ...]
+    origin_check: OriginCheck
+    mount_paths: tuple[BasePath, ...]
+    config_out: Path | None
+    self_check: bool
+    sources: Mapping[str, Source]
+    """By field name (`port`, `allow_origin`), one for every field."""

@@ -1,0 +1,172 @@
+"""Reads the value of each setting from what was typed; where it was typed is not its business.
+
+Every parser takes all texts that one place gave (`--port 1 --port 2`), and of several takes the
+last one if the setting holds a single value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import UsageError
+from stlaunch.origin import HostPort, Origin, PublicUrl, is_url
+from stlaunch.origin import OriginCheck
+from stlaunch.settings.suggestion import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+YES = frozenset({"on", "true", "yes", "1"})
+NO = frozenset({"off", "false", "no", "0"})
+_HIGHEST_PORT = 65535
+# sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
+_LONGEST_SOCKET_PATH_BYTES = 103
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehindProxy:
+    """What `--behind-proxy` says: whether, below which paths, and at which address."""
+
+    is_on: bool = False
+    paths: tuple[BasePath, ...] = ()
+    url: PublicUrl | None = None
+
+
+def parse_behind_proxy(texts: Sequence[str]) -> BehindProxy:
+    """Read paths and at most one URL; no value (an empty text) and `true` switch it on alone.
+
+    Raises:
+        UsageError: for a bad path, two different URLs, or `off` next to a path.
+    """
+    paths: list[BasePath] = []
+    urls: list[PublicUrl] = []
+    is_off = False
+    for text in (text.strip() for text in texts):
+        if text.lower() in NO:
+            is_off = True
+        elif is_url(text):
+            urls.append(PublicUrl.parse(text))
+            paths.append(urls[-1].base_path)
+        elif text and text.lower() not in YES:
+            paths.append(BasePath.parse(text))
+    if len(set(urls)) > 1:
+        raise UsageError(
+            f"The app can have one public URL, not both {urls[0]} and {urls[1]}.",
+            hint="Give the second one as a path, and its host with --allow-origin.",
+        )
+    if is_off and len(texts) > 1:
+        raise UsageError(
+            "The app cannot be behind a proxy and not behind one.",
+            hint="Give either off or the paths.",
+        )
+    return BehindProxy(
+        is_on=not is_off,
+        paths=tuple(dict.fromkeys(paths)),
+        url=urls[0] if urls else None,
+    )
+
+
+def parse_public_url(texts: Sequence[str]) -> PublicUrl:
+    """Read `https://example.com/streamlitApp`."""
+    return PublicUrl.parse(texts[-1])
+
+
+def parse_host(texts: Sequence[str]) -> str:
+    """Read an address or a host name to listen on; IPv6 with or without brackets.
+
+    Raises:
+        UsageError: for a URL, a port behind the name, `*`, or anything malformed.
+    """
+    text = texts[-1].strip()
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        place = HostPort.parse(text)
+    if place is None or place.port is not None or re.fullmatch(r"[\d.]+", text):
+        raise UsageError(
+            f"The host {text!r} is not an address or a host name.",
+            hint="Write 127.0.0.1, ::1, 0.0.0.0 (all interfaces) or a name; the port goes to "
+            "--port.",
+        )
+    return place.host
+
+
+def parse_port(texts: Sequence[str]) -> int:
+    """Read a TCP port; 0 is any free one.
+
+    Raises:
+        UsageError: for anything but a whole number from 0 to 65535.
+    """
+    text = texts[-1].strip()
+    is_number = text.isascii() and text.isdigit() and len(text) <= len("00065535")
+    if not is_number or int(text) > _HIGHEST_PORT:
+        raise UsageError(
+            f"The port {text!r} is not a number from 0 to {_HIGHEST_PORT}.",
+            hint="Write a port such as 8501; 0 takes any free one.",
+        )
+    return int(text)
+
+
+def parse_socket_path(texts: Sequence[str]) -> Path:
+    """Read the path of a Unix socket.
+
+    Raises:
+        UsageError: for an empty path, a control character, or one longer than systems allow.
+    """
+    text = texts[-1].removeprefix("unix:")
+    if len(os.fsencode(text)) > _LONGEST_SOCKET_PATH_BYTES:
+        raise UsageError(
+            f"The socket path {text!r} is longer than {_LONGEST_SOCKET_PATH_BYTES} bytes.",
+            hint="Operating systems allow no more: choose a shorter folder, such as /run/stlaunch.",
+        )
+    return parse_file_path((text,))
+
+
+def parse_file_path(texts: Sequence[str]) -> Path:
+    """Read the path of a file to write.
+
+    Raises:
+        UsageError: for an empty path or a control character in it.
+    """
+    text = texts[-1]
+    if not text.strip() or not text.isprintable():
+        raise UsageError(f"The path {text!r} is not usable.", hint="Write the path of a file.")
+    return Path(text)
+
+
+def parse_origins(texts: Sequence[str]) -> tuple[Origin, ...]:
+    """Read origins, also several in one text with commas between them."""
+    parts = (part for text in texts for part in re.split(r"[,\s]+", text.strip()))
+    return tuple(dict.fromkeys(Origin.parse_setting(part) for part in parts))
+
+
+def parse_base_paths(texts: Sequence[str]) -> tuple[BasePath, ...]:
+    """Read paths, each once."""
+    return tuple(dict.fromkeys(BasePath.parse(text.strip()) for text in texts))
+
+
+def parse_origin_check(texts: Sequence[str]) -> OriginCheck:
+    """Read `proof` or `strict`."""
+    text = texts[-1].strip().lower()
+    known = [check.value for check in OriginCheck]
+    if text not in known:
+        raise UsageError(
+            f"The origin check {text!r} is neither proof nor strict.",
+            hint=did_you_mean(text, known) or "Write proof (the default) or strict.",
+        )
+    return OriginCheck(text)
+
+
+def parse_switch(texts: Sequence[str]) -> bool:
+    """Read `on` or `off`, and the other words that people use for them."""
+    text = texts[-1].strip().lower()
+    if text not in YES | NO:
+        raise UsageError(f"The value {text!r} is neither on nor off.", hint="Write on or off.")
+    return text in YES

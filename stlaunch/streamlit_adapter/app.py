@@ -1,0 +1,102 @@
+"""Streamlit as an ASGI app, and what can be asked about one."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import StartError, UsageError
+from stlaunch.streamlit_adapter import internals
+
+
+def load_app(
+    *, script: Path, import_string: str | None, args: Sequence[str], options: Mapping[str, Any]
+) -> ASGIApp:
+    """Return the target as an ASGI app; the script's own code runs only where it defines one.
+
+    Args:
+        script: the script, or the file that stands for it in sys.argv.
+        import_string: `module:attribute` of an ASGI app, or None for a plain script.
+        args: what the script finds in `sys.argv[1:]`.
+        options: what the app runs with, kept in force when configuration files change.
+
+    Raises:
+        UsageError: where the module has no such attribute.
+        Exception: whatever the target raises while it is imported, untouched.
+    """
+    internals.prepare_process(script, args, options)
+    if import_string is None:
+        from streamlit.starlette import App
+
+        return App(script)
+    module_name, _, attribute = import_string.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        if exc.name != module_name.partition(".")[0] and exc.name != module_name:
+            raise
+        raise UsageError(
+            f"There is no module {module_name!r} to import {import_string!r} from.",
+            hint=f"Python looked in: {', '.join(sys.path[:3])}, ...",
+        ) from exc
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise UsageError(
+                f"The module {module_name!r} has no attribute {attribute!r}.",
+                hint="Name the variable that holds the app, such as main:app.",
+            )
+        found = getattr(found, name)
+    if not callable(found):
+        raise StartError(f"{import_string!r} is not an ASGI app but {type(found).__name__!r}.")
+    return found  # type: ignore[no-any-return]  # ASGI is a convention, checked by calling it
+
+
+def is_streamlit_app(app: object) -> bool:
+    """Tell an `st.App` from other ASGI apps."""
+    return any(
+        kind.__name__ == "App" and kind.__module__.startswith("streamlit.")
+        for kind in type(app).__mro__
+    )
+
+
+def find_streamlit_mounts(app: Any) -> tuple[BasePath, ...]:
+    """Return the paths inside `app` below which Streamlit is mounted; the root for an `st.App`."""
+    if is_streamlit_app(app):
+        return (BasePath(),)
+    return tuple(
+        BasePath(route.path.rstrip("/"))
+        for route in getattr(app, "routes", ())
+        if is_streamlit_app(getattr(route, "app", None))
+    )
+
+
+def is_static_asset(name: str) -> bool:
+    """Tell whether Streamlit ships a static file of this name, such as `js/index.abc.js`."""
+    return name in _static_assets()
+
+
+@functools.cache
+def _static_assets() -> frozenset[str]:
+    folder = os.path.join(internals.static_folder(), "static", "js")  # noqa: PTH118
+    try:
+        return frozenset(f"js/{name}" for name in os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return frozenset()
+
+
+def trusted_user_headers() -> frozenset[bytes]:
+    """Return the lower-case names of headers that the app takes the user's identity from."""
+    from streamlit import config
+
+    mapping = config.get_option("server.trustedUserHeaders")
+    if not isinstance(mapping, dict):
+        return frozenset()
+    return frozenset(name.lower().encode("latin-1", "replace") for name in mapping)

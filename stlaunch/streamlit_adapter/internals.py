@@ -1,0 +1,80 @@
+"""Every touch point with Streamlit that is not public, and nothing else.
+
+`tests/asgi/test_internals.py` runs each one against the oldest and the newest supported version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def option_templates() -> Mapping[str, Any]:
+    """Return Streamlit's `ConfigOption` by key."""
+    from streamlit import config
+
+    return config._config_options_template  # noqa: SLF001
+
+
+def set_main_script(path: Path) -> None:
+    """Name the script whose folder holds `.streamlit/`; must come before options are read."""
+    from streamlit import config
+
+    config._main_script_path = str(path)  # noqa: SLF001
+
+
+def load_options(flags: Mapping[str, Any]) -> None:
+    """Read all configuration anew, with `flags` (by key) above every file and variable."""
+    from streamlit import config
+    from streamlit.web import bootstrap
+
+    # A first load is not an update: without this, Streamlit warns that options have changed.
+    config._config_options = None  # noqa: SLF001
+    bootstrap.load_config_options({key.replace(".", "_"): flags[key] for key in flags})
+
+
+def prepare_process(script: Path, args: Sequence[str], flags: Mapping[str, Any]) -> None:
+    """Set sys.path and sys.argv as `streamlit run` does, and watch the configuration files."""
+    from streamlit import config
+    from streamlit.web import bootstrap
+
+    bootstrap._fix_sys_path(str(script))  # noqa: SLF001
+    bootstrap._fix_sys_argv(str(script), list(args))  # noqa: SLF001
+    bootstrap._install_config_watchers(  # noqa: SLF001
+        {key.replace(".", "_"): flags[key] for key in flags}
+    )
+    config._server_mode = "starlette-app"  # noqa: SLF001
+
+
+def discover_asgi_app(script: Path) -> str | None:
+    """Return `module:attribute` where the script defines an ASGI app, by reading it only."""
+    from streamlit.web.server.app_discovery import discover_asgi_app as discover
+
+    found = discover(script)
+    return found.import_string if found.is_asgi_app else None
+
+
+def config_files() -> list[str]:
+    """Return the config.toml files that Streamlit reads, whether they exist or not."""
+    from streamlit import config
+
+    return config.get_config_files("config.toml")
+
+
+def static_folder() -> str:
+    """Return the folder of Streamlit's own static files."""
+    from streamlit import file_util
+
+    return file_util.get_static_dir()
+
+
+def auth_cookie_secret() -> str | None:
+    """Return `[auth].cookie_secret` from secrets.toml, or None."""
+    from streamlit.runtime.secrets import secrets_singleton
+
+    if not secrets_singleton.load_if_toml_exists():
+        return None
+    section = secrets_singleton.get("auth") or {}
+    secret = section.get("cookie_secret")
+    return str(secret) if secret else None

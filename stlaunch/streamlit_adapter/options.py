@@ -1,0 +1,195 @@
+"""Streamlit's own configuration: what the user set, what the app runs with."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import UsageError
+from stlaunch.streamlit_adapter import internals
+
+_MEGABYTE = 1_000_000
+_DEFAULT_PING_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class UserOption:
+    """One option that the user set explicitly, and where: a file, a variable or a flag."""
+
+    value: Any
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketOptions:
+    """How Streamlit wants its socket served."""
+
+    ping_interval_s: int
+    ping_timeout_s: int
+    largest_message_bytes: int
+    is_compressed: bool
+
+
+def read_user_options(
+    script: Path, flags: Sequence[tuple[str, str]], environ: Mapping[str, str]
+) -> dict[str, UserOption]:
+    """Read files, variables and flags with Streamlit's own precedence.
+
+    Returns:
+        the options that somebody set explicitly, by key.
+
+    Raises:
+        UsageError: for an unknown or sensitive flag, a value of the wrong type, and a
+            config.toml that cannot be read.
+    """
+    internals.set_main_script(script)
+    for file in internals.config_files():
+        _check_toml(Path(file))
+    from_environ = _read_environ(environ)
+    from_flags = _read_flags(flags)
+    try:
+        internals.load_options(
+            {key: option.value for key, option in {**from_environ, **from_flags}.items()}
+        )
+    except RuntimeError as exc:  # Streamlit's own check for conflicting options
+        raise UsageError(
+            f"Streamlit refuses its configuration: {exc}",
+            hint="Change or remove the option that it names.",
+        ) from exc
+    return {**current_user_options(), **from_environ, **from_flags}
+
+
+def current_user_options() -> dict[str, UserOption]:
+    """Return what is set explicitly in the configuration in force."""
+    from streamlit import config
+
+    return {
+        key: UserOption(config.get_option(key), config.get_where_defined(key))
+        for key in internals.option_templates()
+        if config.is_manually_set(key)
+    }
+
+
+def set_base_url_path(path: BasePath) -> None:
+    """Tell Streamlit its public path, for an `st.App` that has not served anything yet."""
+    from streamlit import config
+
+    config.set_option("server.baseUrlPath", path.decoded.strip("/"))
+
+
+def apply_options(options: Mapping[str, Any]) -> None:
+    """Make the app run with `options`, above the user's files and variables."""
+    internals.load_options(options)
+
+
+def get_options(keys: Iterable[str]) -> dict[str, Any]:
+    """Return what the app runs with."""
+    from streamlit import config
+
+    return {key: config.get_option(key) for key in keys}
+
+
+def websocket_options() -> WebSocketOptions:
+    """Return the socket's options from Streamlit's configuration in force."""
+    options = get_options(
+        ("server.websocketPingInterval", "server.maxMessageSize")
+        + ("server.enableWebsocketCompression",)
+    )
+    ping_s = int(options["server.websocketPingInterval"] or _DEFAULT_PING_S)
+    return WebSocketOptions(
+        ping_interval_s=ping_s,
+        ping_timeout_s=ping_s,
+        largest_message_bytes=int(options["server.maxMessageSize"]) * _MEGABYTE,
+        is_compressed=bool(options["server.enableWebsocketCompression"]),
+    )
+
+
+def tls_files() -> tuple[str, str] | None:
+    """Return certificate and key where the app is to speak https itself.
+
+    Raises:
+        UsageError: where only one of them is set.
+    """
+    certificate, key = (
+        get_options([name])[name] for name in ("server.sslCertFile", "server.sslKeyFile")
+    )
+    if bool(certificate) != bool(key):
+        raise UsageError(
+            "server.sslCertFile and server.sslKeyFile go together, and only one is set.",
+            hint="Set both, or neither and let the proxy speak https.",
+        )
+    return (str(certificate), str(key)) if certificate else None
+
+
+def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
+    """Return the secret that replicas share: `[auth].cookie_secret` or `server.cookieSecret`."""
+    manual = user_options.get("server.cookieSecret")
+    return internals.auth_cookie_secret() or (str(manual.value) if manual else None)
+
+
+def _read_environ(environ: Mapping[str, str]) -> dict[str, UserOption]:
+    found = {}
+    for key, template in internals.option_templates().items():
+        text = environ.get(template.env_var, "")
+        # Streamlit reads sensitive variables itself.
+        if text and not template.sensitive:
+            texts = text.split() if template.multiple else [text]
+            found[key] = UserOption(_convert(template, texts, template.env_var), template.env_var)
+    return found
+
+
+def _read_flags(flags: Sequence[tuple[str, str]]) -> dict[str, UserOption]:
+    templates = internals.option_templates()
+    texts: dict[str, list[str]] = {}
+    for key, text in flags:
+        if key not in templates:
+            close = difflib.get_close_matches(key, templates, n=1)
+            hint = f"Did you mean --{close[0]}?" if close else "See: streamlit run --help"
+            raise UsageError(f"Streamlit has no option --{key}.", hint=hint)
+        if templates[key].sensitive:
+            raise UsageError(
+                f"--{key} is a secret and must not stand on the command line, where other users "
+                "can read it.",
+                hint=f"Put it into .streamlit/config.toml or {templates[key].env_var}.",
+            )
+        texts.setdefault(key, []).append(text)
+    return {
+        key: UserOption(_convert(templates[key], values, f"--{key}"), f"--{key}")
+        for key, values in texts.items()
+    }
+
+
+def _convert(template: Any, texts: Sequence[str], where: str) -> Any:
+    import click
+
+    kind = click.types.convert_type(template.type)
+    try:
+        values = [kind.convert(text, None, None) for text in texts]
+    except click.BadParameter as exc:
+        raise UsageError(
+            f"{where} cannot be {texts[-1]!r}: {exc.message}",
+            hint=f"Streamlit's {template.key} takes a {kind.name}.",
+        ) from exc
+    return values if template.multiple else values[-1]
+
+
+def _check_toml(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(
+            f"{path} cannot be read: {getattr(exc, 'strerror', None) or exc}.",
+            hint="Make it readable for this user, or move it away.",
+        ) from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise UsageError(
+            f"{path} is not valid TOML: {exc}.", hint="Mend that line, or move the file away."
+        ) from exc

@@ -1,0 +1,122 @@
+"""A real Chromium, and what happened in each of its pages.
+
+Owns starting the browser and recording trouble. It must not know what an app looks like.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+
+CHROMIUM = Path("/usr/bin/chromium")
+TIMEOUT_MS = 30_000
+NAMES = ("*.example.test", "example.test", "other.test")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules={', '.join(f'MAP {name} 127.0.0.1' for name in NAMES)}",
+    # Chromium's own defence against pages that reach for loopback would hide what the server does.
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
+)
+
+
+@dataclass(kw_only=True, slots=True)
+class Visit:
+    """A page and all that went wrong in it."""
+
+    page: Page
+    context: BrowserContext
+    console: list[str] = field(default_factory=list)
+    """Errors and warnings in the console, with where they came from."""
+    failed_requests: list[str] = field(default_factory=list)
+    """Requests without an answer, or with a status of 400 and above."""
+    page_errors: list[str] = field(default_factory=list)
+    """Exceptions that no script caught."""
+
+    def errors(self) -> list[str]:
+        """Return everything red: console errors, uncaught exceptions, failed requests."""
+        red = [line for line in self.console if line.startswith("error: ")]
+        return [*red, *self.page_errors, *self.failed_requests]
+
+    def forget(self) -> None:
+        """Drop what was recorded so far."""
+        self.console.clear()
+        self.failed_requests.clear()
+        self.page_errors.clear()
+
+    def report(self) -> str:
+        """Say for a failed assertion where the page is, what it shows and what went wrong."""
+        shown = self.page.locator("body").inner_text(timeout=5_000)
+        recorded = [*self.console, *self.page_errors, *self.failed_requests]
+        return "\n".join([f"at {self.page.url}", "shown:", shown, "recorded:", *recorded])
+
+
+@contextmanager
+def start_chromium() -> Iterator[Browser]:
+    """Run Chromium until the block ends; it resolves `*.example.test` to loopback.
+
+    The environment variable CHROMIUM names another executable. Without Playwright or Chromium
+    the test fails; it never skips, or a green run would mean nothing.
+    """
+    executable = Path(os.environ.get("CHROMIUM", CHROMIUM))
+    if not executable.is_file():
+        pytest.fail(f"{executable} is missing: install Chromium, or name it in CHROMIUM")
+    try:
+        from playwright.sync_api import expect, sync_playwright
+    except ImportError as exc:
+        pytest.fail(f"Playwright is missing ({exc}): install the development dependencies")
+    expect.set_options(timeout=TIMEOUT_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def new_page(browser: Browser, *, ignore_https_errors: bool = True) -> Iterator[Visit]:
+    """Open a page with its own empty cookie jar and record its trouble until the block ends."""
+    context = browser.new_context(ignore_https_errors=ignore_https_errors, accept_downloads=True)
+    context.set_default_timeout(TIMEOUT_MS)
+    try:
+        visit = Visit(page=context.new_page(), context=context)
+        _record(visit)
+        yield visit
+    finally:
+        context.close()
+
+
+def _record(visit: Visit) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            visit.console.append(f"{message.type}: {message.text} [{message.location['url']}]")
+
+    def on_failed(request: Request) -> None:
+        visit.failed_requests.append(f"{request.method} {request.url}: {request.failure}")
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            request = response.request
+            visit.failed_requests.append(f"{request.method} {request.url}: {response.status}")
+
+    visit.page.on("console", on_console)
+    visit.page.on("requestfailed", on_failed)
+    visit.page.on("response", on_response)
+    visit.page.on("pageerror", lambda error: visit.page_errors.append(f"uncaught: {error}"))

@@ -1,0 +1,47 @@
+"""Fixtures around the browser.
+
+Owns how long a browser and a page live. It must not know what an app looks like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.browser import Visit, new_page, start_chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    with start_chromium() as browser:
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
+
+
+@pytest.fixture
+def chromium(_chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """The session's Chromium.
+
+    XXX: Playwright's sync API leaves its event loop marked as running in this thread, which would
+    forbid `asyncio.run` to every later test. The mark is set only while a browser test runs.
+    """
+    browser, loop = _chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visit]:
+    """A fresh page with its own cookie jar."""
+    with new_page(chromium) as visit:
+        yield visit

@@ -1,0 +1,175 @@
+"""Every reverse proxy that the tests know, started in front of an upstream on loopback.
+
+Owns the kinds that only tests have: Debian's Apache and nginx, and the chain of two. The rest is
+`stlaunch.proxies`. A binary that is missing fails the test, it never skips it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import StartError
+from stlaunch.origin import HostPort
+from stlaunch.proxies import (
+    ProxyKind,
+    ProxyPlan,
+    ProxyProcess,
+    ProxySetup,
+    ProxySite,
+    TlsFiles,
+    find_binary,
+    plan_proxy,
+)
+from tests.harness.apache import plan_apache
+from tests.harness.ports import ReservedPort
+from tests.harness.tls import APP_HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.harness.tls import Tls
+
+CHAIN = "traefik>nginx"
+CHAIN_LOSING_SCHEME = "traefik>nginx, scheme lost"
+"""nginx behind another proxy with its usual `X-Forwarded-Proto $scheme`: `http`, whatever came."""
+DEBIAN_BINARIES = {"apache": Path("/usr/sbin/apache2"), "nginx-1.22": Path("/usr/sbin/nginx")}
+KINDS: tuple[str, ...] = (*ProxyKind, *DEBIAN_BINARIES, CHAIN)
+
+_INNER_NGINX = "nginx behind a proxy"
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningProxy:
+    """A proxy, or a chain of them, that accepts connections on 127.0.0.1."""
+
+    name: str
+    """The kind, as it was asked for."""
+    scheme: str
+    port: int
+    base_path: str
+    """Without its final slash; empty for the root."""
+    processes: tuple[ProxyProcess, ...]
+    """From the browser to the app."""
+
+    @property
+    def url(self) -> str:
+        """The app's address under the public name, which only tests resolve; with a slash."""
+        return self.url_for(APP_HOST)
+
+    @property
+    def log(self) -> str:
+        """All that the proxies wrote; it can be asked after their end, too."""
+        return "\n".join(process.log_text() for process in self.processes)
+
+    def url_for(self, host: str) -> str:
+        """Return the app's address under another name of this machine; with a slash."""
+        return f"{self.scheme}://{host}:{self.port}{self.base_path}/"
+
+
+@contextmanager
+def start_proxy(
+    kind: str,
+    setup: str,
+    upstream_port: int,
+    *,
+    keep_prefix: bool,
+    tls: Tls | None = None,
+    base_path: str = "/streamlitApp",
+) -> Iterator[RunningProxy]:
+    """Run a proxy of `KINDS` until the block ends, ready when it accepts connections.
+
+    In a chain, Traefik forwards the path as it came and nginx has the `setup` and `keep_prefix`.
+
+    Raises:
+        UsageError: for a setup that this kind does not have.
+        StartError: if it does not come up, with its log.
+    """
+    base = BasePath.parse(base_path)
+    files = TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None
+    with ExitStack() as stack:
+        hops: list[ProxyProcess] = []
+        target, front_kind, front_setup, front_keeps = upstream_port, kind, setup, keep_prefix
+        if kind in {CHAIN, CHAIN_LOSING_SCHEME}:
+            inner = _site(target, base, keep_prefix=keep_prefix, tls=None)
+            inner_kind = _INNER_NGINX if kind == CHAIN else ProxyKind.NGINX
+            hops.append(_start(stack, inner_kind, setup, inner))
+            target = hops[0].plan.site.listen.port or 0
+            front_kind, front_setup, front_keeps = ProxyKind.TRAEFIK, "recommended", True
+        outer = _site(target, base, keep_prefix=front_keeps, tls=files)
+        hops.insert(0, _start(stack, front_kind, front_setup, outer))
+        front = hops[0].plan.site
+        yield RunningProxy(
+            name=kind,
+            scheme=front.scheme,
+            port=front.listen.port or 0,
+            base_path=str(base),
+            processes=tuple(hops),
+        )
+
+
+def proxy_binary(kind: str) -> Path:
+    """Return the kind's binary, or fail the test where it is missing."""
+    if kind in DEBIAN_BINARIES:
+        binary = DEBIAN_BINARIES[kind]
+        if not binary.exists():
+            pytest.fail(f"{kind} needs {binary}: apt-get install {binary.name}")
+        return binary
+    try:
+        return find_binary(ProxyKind.NGINX if kind == _INNER_NGINX else ProxyKind(kind))
+    except StartError as exc:
+        pytest.fail(f"{exc.message} {exc.hint}")
+
+
+def _site(
+    upstream_port: int, base: BasePath, *, keep_prefix: bool, tls: TlsFiles | None
+) -> ProxySite:
+    return ProxySite(
+        listen=HostPort("127.0.0.1", 0),
+        upstream=HostPort("127.0.0.1", upstream_port),
+        base_path=base,
+        keep_prefix=keep_prefix,
+        tls=tls,
+    )
+
+
+def _start(stack: ExitStack, kind: str, setup: str, site: ProxySite) -> ProxyProcess:
+    binary = proxy_binary(kind)
+    for attempt in range(1, _ATTEMPTS + 1):
+        with ReservedPort() as reserved:
+            listen = HostPort("127.0.0.1", reserved.port)
+            plan = _plan(kind, ProxySetup(setup), replace(site, listen=listen))
+        try:
+            return stack.enter_context(ProxyProcess(plan, binary))
+        except StartError as exc:
+            port_was_taken = "in use" in exc.hint or "taken" in exc.message
+            if attempt == _ATTEMPTS or not port_was_taken:
+                raise
+    raise AssertionError
+
+
+def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+    match kind:
+        case "apache":
+            return plan_apache(setup, site)
+        case "nginx-1.22":
+            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            return replace(plan, config_text=_with_debian_temp_paths(plan.config_text))
+        case "nginx behind a proxy":
+            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            passed_on = plan.config_text.replace("$scheme;", "$http_x_forwarded_proto;")
+            return replace(plan, config_text=passed_on)
+        case _:
+            return plan_proxy(ProxyKind(kind), setup, site)
+
+
+def _with_debian_temp_paths(config: str) -> str:
+    """Debian builds in modules, unknown to the wheel, whose default paths only root may write."""
+    lines = [f"    {name}_temp_path {name}_temp;\n" for name in ("fastcgi", "scgi", "uwsgi")]
+    return config.replace("http {\n", "http {\n" + "".join(lines), 1)
