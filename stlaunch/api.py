@@ -37,8 +37,7 @@ def launch(
         StartError: where the machine or the app refuses.
     """
     values = {
-        name: [value] if isinstance(value, str) else list(value)
-        for name, value in settings.items()
+        name: [value] if isinstance(value, str) else list(value) for name, value in settings.items()
     }
     if isinstance(behind_proxy, bool):
         values["behind_proxy"] = [""] if behind_proxy else []

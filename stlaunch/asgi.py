@@ -35,7 +35,6 @@ from stlaunch.platforms.container import is_in_container
 from stlaunch.public_paths import PublicPaths
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
 from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, Readiness, SelfCheckMiddleware
-
 from stlaunch.settings.model import Settings
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption

@@ -1,8 +1,9 @@
 """The errors that stlaunch raises on purpose; only the command line turns them into an exit.
 
-    StlaunchError
-    ├── UsageError      the user typed or wrote something wrong         exit 2
-    └── StartError      the machine or the app does not allow it        exit 3
+StlaunchError
+├── UsageError      the user typed or wrote something wrong         exit 2
+└── StartError      the machine or the app does not allow it        exit 3
+└── AppFailedError  the app's own code raised; carries its traceback
 """
 
 from __future__ import annotations
@@ -36,3 +37,15 @@ class StartError(StlaunchError):
     """The app cannot be started here: port, file system, permissions, the app itself."""
 
     exit_code = ExitCode.COULD_NOT_START
+
+
+class AppFailedError(StartError):
+    """The app's own module raised while it was imported.
+
+    Attributes:
+        traceback: the app's traceback as Python prints it, without stlaunch's own frames.
+    """
+
+    def __init__(self, message: str, *, traceback: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.traceback = traceback

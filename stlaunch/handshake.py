@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-
 _LONGEST_VALUE = 256
 
 
@@ -51,9 +50,7 @@ class Handshake:
     def verdict(self) -> HandshakeVerdict:
         """Judge the attempt by what it still carries (RFC 6455 section 4.2.1)."""
         if self.is_websocket:
-            return (
-                HandshakeVerdict.INTACT if self.protocols else HandshakeVerdict.PROTOCOL_STRIPPED
-            )
+            return HandshakeVerdict.INTACT if self.protocols else HandshakeVerdict.PROTOCOL_STRIPPED
         if not (self.key or self.upgrade or self.version):
             return HandshakeVerdict.NOT_A_HANDSHAKE
         if "websocket" in (self.upgrade or "").lower():
@@ -102,11 +99,14 @@ def read_handshake(scope: Mapping[str, Any], *, known_cookies: Iterable[str] = (
         cookie_names=tuple(sorted(known & set(names)))
         + ((f"{len(set(names) - known)} others",) if set(names) - known else ()),
         forwarding=tuple(
-            sorted({
-                name.decode("latin-1")
-                for name, _ in headers
-                if name == b"forwarded" or name.startswith((b"x-forwarded-", b"x-real-", b"via"))
-            })
+            sorted(
+                {
+                    name.decode("latin-1")
+                    for name, _ in headers
+                    if name == b"forwarded"
+                    or name.startswith((b"x-forwarded-", b"x-real-", b"via"))
+                }
+            )
         ),
     )
 

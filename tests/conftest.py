@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.tls import Tls, make_tls
+
 REPOSITORY = Path(__file__).parent.parent
 
 pytest_plugins = ["tests.harness.fixtures"]
@@ -15,3 +17,9 @@ pytest_plugins = ["tests.harness.fixtures"]
 def hello_app() -> Path:
     """The example app that the journeys know."""
     return REPOSITORY / "examples" / "hello" / "streamlit_app.py"
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """One certificate for all test hosts, from an authority of this run."""
+    return make_tls(tmp_path_factory.mktemp("tls"))

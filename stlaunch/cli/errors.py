@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from stlaunch import __version__
-from stlaunch.exceptions import StlaunchError
+from stlaunch.exceptions import AppFailedError, StlaunchError
 from stlaunch.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
     try:
         return action()
     except StlaunchError as exc:
+        if isinstance(exc, AppFailedError):
+            stderr.write(exc.traceback)
         stderr.write(render_error(exc.message, exc.hint, is_coloured=is_coloured))
         return exc.exit_code
     except click.ClickException as exc:

@@ -77,9 +77,7 @@ def plan_launch(settings: Settings, *, environ: Mapping[str, str]) -> LaunchPlan
     """
     script, import_string = _find_target(settings)
     ensure_home(environ)
-    user_options = streamlit_adapter.read_user_options(
-        script, settings.streamlit_flags, environ
-    )
+    user_options = streamlit_adapter.read_user_options(script, settings.streamlit_flags, environ)
     if import_string is None and script.suffix == ".py":
         import_string = streamlit_adapter.find_asgi_app(script)
     takes_base_path = import_string is None or streamlit_adapter.defines_streamlit_app(
@@ -127,7 +125,8 @@ def _trust_warnings(
     headers = user.get("server.trustedUserHeaders")
     if not headers or not headers.value or settings.trusted_proxies or not in_container:
         return []
-    return [
+    warning = (
         "server.trustedUserHeaders is set, and every private address is trusted because this is "
         "a container: name your proxy with --trusted-proxies, or a neighbour can name any user."
-    ]
+    )
+    return [warning]

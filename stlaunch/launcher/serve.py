@@ -28,14 +28,11 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
 
     Raises:
         StartError: where the port, the file system or the app refuses.
-        Exception: what the app's own module raises while it is imported, untouched.
     """
     configure()
     decisions = plan.decisions
     uds = plan.settings.uds
-    listener = (
-        server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
-    )
+    listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
     try:
         if listener.port is not None and listener.port != decisions.port:
             options = {**decisions.options, "server.port": listener.port}

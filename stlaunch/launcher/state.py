@@ -17,7 +17,9 @@ import tomli_w
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 
-_HEADER = "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
+_HEADER = (
+    "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
+)
 
 
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:

@@ -116,5 +116,5 @@ def _peer_of(scope: Scope) -> tuple[str, int] | None:
     if client:
         return str(client[0]), int(client[1])
     server = scope.get("server")
-    is_unix = bool(server) and server[1] is None
+    is_unix = server is not None and server[1] is None
     return None if is_unix else ("unknown", 0)

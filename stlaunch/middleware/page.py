@@ -110,9 +110,7 @@ class PageMiddleware:
         kept.append((b"content-length", str(len(body)).encode()))
         return kept, body
 
-    def _prove(
-        self, arrival: Arrival, attributes: dict[str, str]
-    ) -> list[tuple[bytes, bytes]]:
+    def _prove(self, arrival: Arrival, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
         cookies, tokens = proof_cookies(self.proof, arrival.headers)
         attributes["data-tokens"] = " ".join(tokens)
         return cookies

@@ -137,9 +137,7 @@ def _is_token(item: bytes) -> bool:
     return item.strip().startswith(TOKEN_PREFIX.encode())
 
 
-async def _refuse(
-    finding: Finding, rule: Rule, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _refuse(finding: Finding, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
         # The finding itself stays in the log: a refused client learns nothing about the app.
         body = {"schema": "stlaunch.refusal/1", "code": finding.code, "reason": rule}

@@ -87,6 +87,6 @@ class ProxyPlan:
 def refuse_setup(name: str, setup: str) -> UsageError:
     """Return the error for a setup that makes no sense for a proxy."""
     return UsageError(
-        f"The setup {setup!r} is an nginx configuration, {name} has no counterpart to it.",
+        f"The setup '{setup}' is an nginx configuration, {name} has no counterpart to it.",
         hint="Use --setup recommended, or --proxy nginx.",
     )

@@ -6,7 +6,6 @@ here, so no other site can read an answer.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -132,7 +131,5 @@ class SelfCheckMiddleware:
 
         try:
             await self.app(scope, receive, send_and_note)
-        except asyncio.CancelledError:
-            raise
         finally:
             self.readiness.is_ready = False

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
-from stlaunch.settings import parsers
 from stlaunch.origin import OriginCheck
+from stlaunch.settings import parsers
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
-from stlaunch.origin import HostPort, Origin, PublicUrl, is_url
-from stlaunch.origin import OriginCheck
+from stlaunch.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:

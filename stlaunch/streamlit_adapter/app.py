@@ -6,14 +6,16 @@ import functools
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError, UsageError
+from stlaunch.exceptions import AppFailedError, StartError, UsageError
 from stlaunch.streamlit_adapter import internals
 
 
@@ -29,8 +31,8 @@ def load_app(
         options: what the app runs with, kept in force when configuration files change.
 
     Raises:
-        UsageError: where the module has no such attribute.
-        Exception: whatever the target raises while it is imported, untouched.
+        UsageError: where there is no such module or attribute.
+        AppFailedError: where the target raises while it is imported.
     """
     internals.prepare_process(script, args, options)
     if import_string is None:
@@ -38,15 +40,7 @@ def load_app(
 
         return App(script)
     module_name, _, attribute = import_string.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as exc:
-        if exc.name != module_name.partition(".")[0] and exc.name != module_name:
-            raise
-        raise UsageError(
-            f"There is no module {module_name!r} to import {import_string!r} from.",
-            hint=f"Python looked in: {', '.join(sys.path[:3])}, ...",
-        ) from exc
+    found: Any = _import(module_name, import_string)
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise UsageError(
@@ -57,6 +51,33 @@ def load_app(
     if not callable(found):
         raise StartError(f"{import_string!r} is not an ASGI app but {type(found).__name__!r}.")
     return found  # type: ignore[no-any-return]  # ASGI is a convention, checked by calling it
+
+
+def _import(module_name: str, import_string: str) -> object:
+    try:
+        return importlib.import_module(module_name)
+    except (Exception, SystemExit) as exc:
+        is_missing = isinstance(exc, ModuleNotFoundError) and exc.name is not None
+        if is_missing and f"{module_name}.".startswith(f"{getattr(exc, 'name', '')}."):
+            raise UsageError(
+                f"There is no module {module_name!r} to import {import_string!r} from.",
+                hint=f"Python looked in: {', '.join(sys.path[:3])}, ...",
+            ) from exc
+        lines = traceback.format_exception(type(exc), exc, _own_frames(exc.__traceback__))
+        raise AppFailedError(
+            f"{import_string!r} failed while it was imported: {type(exc).__name__}.",
+            traceback="".join(lines),
+            hint="Its traceback stands above.",
+        ) from exc
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip the frames in front of the app's own: ours and importlib's."""
+    here = (__file__, "<frozen importlib", importlib.__file__)
+    rest = frames
+    while rest is not None and rest.tb_frame.f_code.co_filename.startswith(here):
+        rest = rest.tb_next
+    return rest or frames
 
 
 def is_streamlit_app(app: object) -> bool:

@@ -98,8 +98,11 @@ def get_options(keys: Iterable[str]) -> dict[str, Any]:
 def websocket_options() -> WebSocketOptions:
     """Return the socket's options from Streamlit's configuration in force."""
     options = get_options(
-        ("server.websocketPingInterval", "server.maxMessageSize")
-        + ("server.enableWebsocketCompression",)
+        [
+            "server.websocketPingInterval",
+            "server.maxMessageSize",
+            "server.enableWebsocketCompression",
+        ]
     )
     ping_s = int(options["server.websocketPingInterval"] or _DEFAULT_PING_S)
     return WebSocketOptions(

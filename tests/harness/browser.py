@@ -109,7 +109,10 @@ def _record(visit: Visit) -> None:
             visit.console.append(f"{message.type}: {message.text} [{message.location['url']}]")
 
     def on_failed(request: Request) -> None:
-        visit.failed_requests.append(f"{request.method} {request.url}: {request.failure}")
+        # Chromium's word for what it cancelled itself: a page left while a font was loading, a
+        # download. A connection that the other side cut has other names.
+        if request.failure != "net::ERR_ABORTED":
+            visit.failed_requests.append(f"{request.method} {request.url}: {request.failure}")
 
     def on_response(response: Response) -> None:
         if response.status >= 400:

@@ -1,0 +1,87 @@
+"""An unmodified app behind every proxy, stripped and kept, over http and https, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browser import Visit
+from tests.harness.journeys import full, smoke
+from tests.harness.ports import free_port
+from tests.harness.proxies import CHAIN, CHAIN_LOSING_SCHEME, start_proxy
+from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.tls import Tls
+
+pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+# One pair of setups for each proxy: every mode and scheme is met, without the full product.
+SMOKE = [
+    ("nginx", "three-lines", False, False),
+    ("nginx", "three-lines", True, True),
+    ("nginx", "blog-stream", False, False),
+    ("nginx", "blog-stream", False, True),
+    ("nginx", "recommended", True, False),
+    ("nginx-1.22", "three-lines", False, True),
+    ("nginx-1.22", "blog-stream", False, False),
+    ("nginx-1.22", "recommended", True, False),
+    ("caddy", "recommended", False, True),
+    ("caddy", "recommended", True, False),
+    ("traefik", "recommended", False, False),
+    ("traefik", "recommended", True, True),
+    ("haproxy", "recommended", False, True),
+    ("haproxy", "recommended", True, False),
+    ("envoy", "recommended", False, False),
+    ("envoy", "recommended", True, True),
+    ("apache", "recommended", False, True),
+    ("apache", "recommended", True, False),
+    (CHAIN, "recommended", False, True),
+    (CHAIN, "three-lines", True, False),
+    (CHAIN_LOSING_SCHEME, "recommended", False, True),
+]
+FULL = [
+    ("nginx", "recommended", False, True),
+    ("nginx", "three-lines", True, False),
+    ("traefik", "recommended", False, True),
+    ("traefik", "recommended", True, False),
+]
+
+
+def _name(case: tuple[str, str, bool, bool]) -> str:
+    kind, setup, keep_prefix, is_https = case
+    mode = "kept" if keep_prefix else "stripped"
+    return f"{kind}-{setup}-{mode}-{'https' if is_https else 'http'}"
+
+
+@pytest.fixture(scope="module")
+def server(hello_app: Path) -> Iterator[RunningServer]:
+    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
+        yield server
+
+
+@pytest.mark.parametrize("case", SMOKE, ids=_name)
+def test_smoke_journey(
+    visit: Visit, server: RunningServer, tls: Tls, case: tuple[str, str, bool, bool]
+) -> None:
+    """The page renders, a button counts, an upload arrives, the second page opens directly."""
+    kind, setup, keep_prefix, is_https = case
+    with start_proxy(
+        kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
+    ) as proxy:
+        smoke(visit, proxy.url)
+
+
+@pytest.mark.parametrize("case", FULL, ids=_name)
+def test_full_journey(
+    visit: Visit, hello_app: Path, tls: Tls, case: tuple[str, str, bool, bool]
+) -> None:
+    """Everything that a user does works, a restart of the server included."""
+    kind, setup, keep_prefix, is_https = case
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
+        start_proxy(
+            kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
+        ) as proxy,
+    ):
+        full(visit, proxy.url, restart=server.restart)
