@@ -31,6 +31,7 @@ class Arrival:
         base: the public path of the Streamlit page that this request belongs to: `public` and
             the mount of Streamlit inside the app; None where not known.
         inner: what is asked below `base`: `/_stcore/health`; None outside of Streamlit's mount.
+        is_tunnel: whether the handshake came over the HTTP fallback.
         headers: as they arrived, before any layer changed them.
     """
 
@@ -44,6 +45,7 @@ class Arrival:
     mode: PrefixMode | None = None
     base: BasePath | None = None
     inner: str | None = None
+    is_tunnel: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 

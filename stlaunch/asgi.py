@@ -1,7 +1,7 @@
 """Stack the layers around an app: the one place that knows their order.
 
-    ForwardedHeaders -> BasePath -> SelfCheck -> HandshakeRecorder -> SameOrigin
-        -> Cookie -> Page -> MissingAsset -> the app
+    ForwardedHeaders -> BasePath -> UploadPieces -> FallbackTransport -> SelfCheck
+        -> HandshakeRecorder -> SameOrigin -> Cookie -> Page -> MissingAsset -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
 sockets above SameOrigin.
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from stlaunch import streamlit_adapter
 from stlaunch.base_path import BasePath
+from stlaunch.fallback import FallbackTransport, TunnelRegistry, UploadPieces
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.handshake import HandshakeLedger
 from stlaunch.middleware import (
@@ -35,7 +36,7 @@ from stlaunch.platforms.container import is_in_container
 from stlaunch.public_paths import PublicPaths
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
 from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, Readiness, SelfCheckMiddleware
-from stlaunch.settings.model import Settings
+from stlaunch.settings.model import Settings, Transport
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
 
@@ -56,6 +57,9 @@ class Composition:
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
+        transport: whether pages may fall back to HTTP, or must use it.
+        tunnels: the fallback's connections, shared with whoever stops the server.
+        largest_message_bytes: Streamlit's limit for one message.
     """
 
     paths: PublicPaths
@@ -69,6 +73,9 @@ class Composition:
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
+    transport: Transport = Transport.AUTO
+    tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
+    largest_message_bytes: Callable[[], int] = lambda: 200_000_000
 
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
@@ -76,6 +83,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     proof = OriginProof(composition.proof_secret)
     ledger = HandshakeLedger()
     sends_proof = composition.policy.is_proof_accepted
+    instance = Instance(versions=installed_versions())
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -83,13 +91,14 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         public_paths=composition.paths.known,
         sends_proof=sends_proof,
         version=PAGE_SCRIPT_VERSION,
+        transport=composition.transport,
     )
     app = CookieMiddleware(app)
     app = SameOriginMiddleware(app, policy=composition.policy, proof=proof, ledger=ledger)
     app = HandshakeRecorderMiddleware(app, ledger=ledger)
     app = SelfCheckMiddleware(
         app,
-        instance=Instance(versions=installed_versions()),
+        instance=instance,
         readiness=composition.readiness,
         ledger=ledger,
         paths=composition.paths,
@@ -98,6 +107,16 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         is_diagnostic=composition.is_diagnostic,
         sends_proof=sends_proof,
     )
+    if composition.transport is not Transport.WEBSOCKET:
+        app = FallbackTransport(
+            app,
+            registry=composition.tunnels,
+            instance=instance.id,
+            largest_message_bytes=composition.largest_message_bytes,
+            ledger=ledger,
+            identity_headers=composition.identity_headers,
+        )
+    app = UploadPieces(app, instance=instance.id)
     app = BasePathMiddleware(
         app,
         paths=composition.paths,
@@ -203,6 +222,8 @@ def composition_for(
         uses_root_path=not is_streamlit,
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
+        transport=settings.transport,
+        largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
     )
 
 

@@ -61,6 +61,31 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
     )
 
 
+def fell_back(reason: str, base_path: BasePath | None, *, via: str) -> Finding:
+    """Describe a page that uses the HTTP transport because its WebSocket does not work."""
+    proxy = f" (the request came through {via})" if via else ""
+    fix = upgrade_stripped(base_path or BasePath(), ("Upgrade: websocket",)).fix
+    return Finding(
+        code="STL302",
+        title=f"A page fell back to HTTP: its WebSocket {reason or 'does not work'}{proxy}",
+        fix=f"The app works, a little slower. To get the WebSocket back:\n{fix}",
+    )
+
+
+def body_limited(limit_bytes: str, base_path: BasePath | None) -> Finding:
+    """Describe a proxy that refuses large request bodies."""
+    size = f"at about {limit_bytes} bytes" if limit_bytes else "below the app's own limit"
+    return Finding(
+        code="STL602",
+        title=f"A proxy limits request bodies {size}; uploads are sent in pieces",
+        fix=(
+            f"For nginx, inside `location {(base_path or BasePath()).with_slash}`:\n"
+            "    client_max_body_size 201m;\n"
+            "then: nginx -t && nginx -s reload"
+        ),
+    )
+
+
 def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
     """Describe forwarding headers from a peer that nobody declared a proxy."""
     return Finding(

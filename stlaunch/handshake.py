@@ -155,6 +155,7 @@ class HandshakeLedger:
     counts: Counter[HandshakeVerdict] = field(default_factory=Counter)
     last: dict[HandshakeVerdict, tuple[float, Handshake]] = field(default_factory=dict)
     rejections: Counter[str] = field(default_factory=Counter)
+    transports: Counter[str] = field(default_factory=Counter)
 
     def record(self, verdict: HandshakeVerdict, handshake: Handshake, reason: str = "") -> bool:
         """Add one; True where it is the first of its kind."""

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -106,8 +106,17 @@ def serve(
     websocket: WebSocketOptions,
     tls: tuple[str, str] | None,
     on_ready: Callable[[], None],
+    on_stop: Callable[[], Awaitable[None]],
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
+
+    Args:
+        app: the composed app.
+        listener: where; closed at the end.
+        websocket: how Streamlit wants its socket served.
+        tls: certificate and key, where the app speaks https itself.
+        on_ready: called when it listens.
+        on_stop: awaited before connections are closed.
 
     Raises:
         StartError: where the app's own start-up fails.
@@ -130,6 +139,7 @@ def serve(
             timeout_graceful_shutdown=_SHUTDOWN_S,
         ),
         on_ready,
+        on_stop,
     )
     try:
         server.run(sockets=[listener.socket])
@@ -147,15 +157,25 @@ def serve(
 class _Server(uvicorn.Server):
     """uvicorn that says when it listens, and leaves the exit code to us."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
         self.on_ready = on_ready
+        self.on_stop = on_stop
         self.stopped_by: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.on_stop()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.stopped_by = sig

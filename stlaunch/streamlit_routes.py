@@ -9,6 +9,9 @@ from stlaunch.base_path import BasePath
 STREAM = "/_stcore/stream"
 HEALTH = "/_stcore/health"
 SELF_CHECK = "/_stlaunch"
+TUNNEL = SELF_CHECK + "/tunnel"
+UPLOAD_PIECES = SELF_CHECK + "/upload"
+UPLOAD = "/_stcore/upload_file/"
 ASSETS = "/static/"
 _CORE = "/_stcore/"
 _OWNED = (_CORE, ASSETS, "/media/", "/component/", "/app/static/", SELF_CHECK + "/", "/auth/")
@@ -38,4 +41,6 @@ def is_nested(inner: str) -> bool:
     `/page2/_stcore/health` is what the page of a directly opened `/page2` asks first; an answer
     would make it take the wrong base (and bare Streamlit sends its index page for `stream`).
     """
-    return any(inner.find(owned) > 0 for owned in (_CORE, ASSETS, SELF_CHECK + "/"))
+    if inner.startswith(_OWNED):
+        return False
+    return any(owned in inner for owned in (_CORE, ASSETS, SELF_CHECK + "/"))

@@ -167,16 +167,19 @@ def _raise_if_ended(app_process: subprocess.Popen[bytes], proxy_process: ProxyPr
             f"The app ended with exit code {end_process_group(app_process)}.",
             hint="What it wrote stands above.",
         )
-    if proxy_process.has_ended:
-        raise StartError(
-            f"{proxy_process.plan.name} ended by itself.",
-            hint=proxy_process.log_text().strip() or "It wrote nothing.",
-        )
+    proxy_process.raise_if_ended()
 
 
 def _serves_app(site: ProxySite) -> bool:
-    """Tell whether the app answers its health check through the proxy."""
-    connection = http.client.HTTPConnection(_LOOPBACK, site.listen.port, timeout=2)
+    """Tell whether the app is healthy, through the proxy too.
+
+    The app is asked first, so that the proxy's log does not begin with its absence.
+    """
+    return _is_healthy(site.upstream) and _is_healthy(site.listen)
+
+
+def _is_healthy(place: HostPort) -> bool:
+    connection = http.client.HTTPConnection(place.host, place.port, timeout=2)
     with contextlib.closing(connection):
         try:
             connection.request("GET", f"{_BASE_PATH}/_stcore/health")

@@ -74,6 +74,7 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         websocket=streamlit_adapter.websocket_options(),
         tls=streamlit_adapter.tls_files(),
         on_ready=lambda: on_ready(banner),
+        on_stop=composition.tunnels.stop,
     )
 
 

@@ -50,6 +50,7 @@ class PageMiddleware:
         public_paths: all known public paths, for the script to choose from where a request does
             not tell which one it came through.
         sends_proof: whether tokens are of use (`OriginPolicy.is_proof_accepted`).
+        transport: `auto`, `websocket` or `http`.
         version: changes when the page script changes, so that no old one is used from a cache.
     """
 
@@ -61,12 +62,14 @@ class PageMiddleware:
         public_paths: Sequence[BasePath],
         sends_proof: bool,
         version: str,
+        transport: str = "auto",
     ) -> None:
         self.app = app
         self.proof = proof
         self.public_paths = public_paths
         self.sends_proof = sends_proof
         self.version = version
+        self.transport = transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -89,7 +92,7 @@ class PageMiddleware:
         base = arrival.base
         kept = [(name, value) for name, value in headers if name not in _DROPPED_RESPONSE]
         kept.append((b"cache-control", b"private, no-cache"))
-        attributes: dict[str, str] = {}
+        attributes = {"data-transport": str(self.transport)}
         if base is not None:
             attributes["data-base"] = base.value
         elif self.public_paths:

@@ -71,7 +71,9 @@ class SameOriginMiddleware:
         rule = decide(self.policy, self._evidence(scope, arrival))
         handshake = read_handshake({**scope, "headers": arrival.headers})
         if rule in ACCEPTING:
-            self.ledger.record(handshake.verdict, handshake)
+            if not arrival.is_tunnel:
+                self.ledger.record(handshake.verdict, handshake)
+                self.ledger.transports["websocket"] += 1
             await self.app(_accepted(scope), receive, send)
             return
         self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
@@ -88,6 +90,7 @@ class SameOriginMiddleware:
             origin=origin,
             host=arrival.host,
             scheme=arrival.scheme,
+            is_websocket=not arrival.is_tunnel,
             has_cookie=any(name == b"cookie" for name, _ in headers),
             fetch_site=header_value(headers, b"sec-fetch-site"),
             has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),

@@ -73,7 +73,7 @@ class ProxyProcess:
         try:
             self._write_files()
             self._process = self._start()
-            self._wait_until_ready(self._process)
+            self._wait_until_ready()
         except BaseException:
             self.close()
             raise
@@ -82,10 +82,14 @@ class ProxyProcess:
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
 
-    @property
-    def has_ended(self) -> bool:
-        """The proxy has died, or was ended."""
-        return self._process is None or has_ended(self._process)
+    def raise_if_ended(self) -> None:
+        """Raise if the proxy has ended by itself.
+
+        Raises:
+            StartError: with its exit code and the last lines that it wrote.
+        """
+        if self._process and has_ended(self._process):
+            raise self._error(f"ended with exit code {end_process_group(self._process)}")
 
     @property
     def pid(self) -> int | None:
@@ -132,15 +136,14 @@ class ProxyProcess:
             except OSError as exc:
                 raise StartError(f"{self._binary} cannot be run: {exc.strerror}.") from exc
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_DEADLINE_S
         while not self._should_stop():
-            if has_ended(process):
-                raise self._start_error(f"ended with exit code {end_process_group(process)}")
+            self.raise_if_ended()
             if self._is_ready():
                 return
             if time.monotonic() > deadline:
-                raise self._start_error(f"was not ready within {_START_DEADLINE_S:.0f} s")
+                raise self._error(f"was not ready within {_START_DEADLINE_S:.0f} s")
             time.sleep(_POLL_S)
 
     def _is_ready(self) -> bool:
@@ -148,10 +151,10 @@ class ProxyProcess:
             return _accepts_connections(self.plan)
         return _answers_ok(self.plan, self.plan.ready_path)
 
-    def _start_error(self, what: str) -> StartError:
+    def _error(self, what: str) -> StartError:
         lines = self.log_text().splitlines()[-_LOG_LINES:]
         return StartError(
-            f"{self.plan.name} {what} instead of listening on {self.plan.site.listen}.",
+            f"{self.plan.name}, which was to listen on {self.plan.site.listen}, {what}.",
             hint="\n".join(["Its last words:", *lines]) if lines else "It wrote nothing.",
         )
 

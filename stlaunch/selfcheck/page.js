@@ -1,190 +1,324 @@
-// stlaunch's page script: the first script of the app's page, plain JavaScript, no build step.
+// The first script of the app's page: plain JavaScript, no build step.
 //
-// It does two things, and touches nothing else:
 //   1. tells Streamlit where its server is, which ends the guessing of directly opened pages;
-//   2. puts a facade in place of WebSocket for `_stcore/stream` alone. The facade adds the origin
-//      proof to the handshake, and can change the native socket beneath it while it connects.
-"use strict";
-(() => {
-  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  const NativeWebSocket = window.WebSocket;
-  const TOKEN_PREFIX = "stlaunch.";
+//   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
+//      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
+//   3. lets uploads pass a proxy's body limit (upload.js);
+//   4. where nothing connects, says so in place of Streamlit's empty page.
 
-  /** The public path of the app, without its final slash. @returns {string} */
-  function findBase() {
-    if (script.dataset.base !== undefined) return script.dataset.base;
-    const known = /** @type {string[]} */ (JSON.parse(script.dataset.publicPaths ?? "[]"));
-    const path = window.location.pathname;
-    const base = known
-      .filter((candidate) => path === candidate || path.startsWith(candidate + "/"))
-      .sort((a, b) => b.length - a.length)[0];
-    // Streamlit's pages are one segment long: the folder of the address is the base.
-    return base ?? path.slice(0, path.lastIndexOf("/"));
+const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+const NativeWebSocket = window.WebSocket;
+const TOKEN_PREFIX = "stlaunch.";
+// Streamlit's page itself gives up after 15 s.
+const HANGING_MS = 4000;
+const EARLY_MS = 5000;
+const NOTICE_MS = 10_000;
+const REPLICA_CHANGES = 3;
+
+/** The public path of the app, without its final slash. @returns {string} */
+function findBase() {
+  if (script.dataset.base !== undefined) return script.dataset.base;
+  const known = /** @type {string[]} */ (JSON.parse(script.dataset.publicPaths ?? "[]"));
+  const path = window.location.pathname;
+  const base = known
+    .filter((candidate) => path === candidate || path.startsWith(candidate + "/"))
+    .sort((a, b) => b.length - a.length)[0];
+  // Streamlit's pages are one segment long: the folder of the address is the base.
+  return base ?? path.slice(0, path.lastIndexOf("/"));
+}
+
+const base = findBase();
+const streamPath = `${base}/_stcore/stream`;
+const transport = script.dataset.transport ?? "auto";
+let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
+// An attempt that hung is remembered for as long as the page lives: reconnecting stays quick.
+let webSocketHangs = false;
+let replicaChanges = 0;
+
+// A host page's own value wins.
+/** @type {any} */ (window).__streamlit = {
+  BACKEND_BASE_URL: window.location.origin + (base || "/"),
+  .../** @type {any} */ (window).__streamlit,
+};
+
+/**
+ * Asks for tokens that fit this browser's cookies: a page from a shared cache holds another
+ * browser's, and a page from before a restart holds old ones.
+ * @returns {Promise<boolean>} whether they differ from the ones at hand
+ */
+async function renewTokens() {
+  if (!tokens.length) return false;
+  try {
+    const response = await fetch(`${base}/_stlaunch/token`, {
+      headers: { "X-Stlaunch": "1" },
+      cache: "no-store",
+      credentials: "same-origin",
+    });
+    if (!response.ok) return false;
+    const fresh = /** @type {string[]} */ ((await response.json()).tokens);
+    const isNew = fresh.join(" ") !== tokens.join(" ");
+    tokens = fresh;
+    return isNew;
+  } catch {
+    return false;
+  }
+}
+
+/** Behaves like the WebSocket that Streamlit asked for, over whatever works. */
+class StreamSocket extends EventTarget {
+  /** @type {WebSocket | null} */ #native = null;
+  /** @type {Tunnel | null} */ #tunnel = null;
+  /** @type {string[]} */ #wanted;
+  /** @type {BinaryType} */ #binaryType = "blob";
+  /** @type {number} */ #state = NativeWebSocket.CONNECTING;
+  // What was sent before anything came back: a proxy that accepts a socket and closes it at once
+  // has not delivered it.
+  /** @type {any[] | null} */ #early = [];
+  #openedAt = 0;
+
+  /** @param {string | URL} url @param {string | string[]} [protocols] */
+  constructor(url, protocols = []) {
+    super();
+    this.url = String(url);
+    this.extensions = "";
+    this.onopen = this.onmessage = this.onerror = this.onclose = null;
+    this.#wanted = typeof protocols === "string" ? [protocols] : [...protocols];
+    window.addEventListener("pagehide", this.#leave);
+    window.addEventListener("pageshow", this.#comeBack);
+    if (transport === "http") this.#fallBack("is switched off");
+    else if (webSocketHangs && transport === "auto") this.#fallBack("gets no answer");
+    else this.#connect(true);
   }
 
-  const base = findBase();
-  const streamPath = `${base}/_stcore/stream`;
-  let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
+  get readyState() {
+    return this.#state;
+  }
+  get protocol() {
+    return this.#native?.protocol ?? this.#tunnel?.protocol ?? "";
+  }
+  get bufferedAmount() {
+    return this.#native?.bufferedAmount ?? this.#tunnel?.bufferedAmount ?? 0;
+  }
+  get binaryType() {
+    return this.#binaryType;
+  }
+  set binaryType(value) {
+    this.#binaryType = value;
+    if (this.#native) this.#native.binaryType = value;
+  }
 
-  // A host page's own value wins.
-  const hosted = /** @type {any} */ (window).__streamlit;
-  /** @type {any} */ (window).__streamlit = {
-    BACKEND_BASE_URL: window.location.origin + (base || "/"),
-    ...hosted,
-  };
+  /** @param {any} data */
+  send(data) {
+    if (this.#state === NativeWebSocket.CONNECTING) {
+      throw new DOMException("Still in CONNECTING state.", "InvalidStateError");
+    }
+    this.#early?.push(data);
+    (this.#native ?? this.#tunnel)?.send(data);
+  }
 
-  /**
-   * Asks for tokens that fit this browser's cookies: a page from a shared cache holds another
-   * browser's, and a page from before a restart holds old ones.
-   * @returns {Promise<boolean>} whether they differ from the ones at hand
-   */
-  async function renewTokens() {
-    try {
-      const response = await fetch(`${base}/_stlaunch/token`, {
-        headers: { "X-Stlaunch": "1" },
-        cache: "no-store",
-        credentials: "same-origin",
-      });
-      if (!response.ok) return false;
-      const fresh = /** @type {string[]} */ ((await response.json()).tokens);
-      const isNew = fresh.join(" ") !== tokens.join(" ");
-      tokens = fresh;
-      return isNew;
-    } catch {
-      return false;
+  /** @param {number} [code] @param {string} [reason] */
+  close(code, reason) {
+    if (this.#state >= NativeWebSocket.CLOSING) return;
+    this.#state = NativeWebSocket.CLOSING;
+    this.#early = null;
+    this.#tunnel?.close();
+    if (this.#native && this.#native.readyState < NativeWebSocket.CLOSING) {
+      code === undefined ? this.#native.close() : this.#native.close(code, reason);
+    } else {
+      queueMicrotask(() => this.#end({ code: code ?? 1005, reason: reason ?? "", wasClean: true }));
     }
   }
 
-  /** Behaves like the WebSocket that Streamlit asked for. */
-  class StreamSocket extends EventTarget {
-    /** @param {string | URL} url @param {string | string[]} [protocols] */
-    constructor(url, protocols = []) {
-      super();
-      this.url = String(url);
-      this.extensions = "";
-      this.onopen = this.onmessage = this.onerror = this.onclose = null;
-      this.#wanted = typeof protocols === "string" ? [protocols] : [...protocols];
-      this.#connect(tokens.length > 0);
-    }
-
-    /** @type {WebSocket | null} */ #native = null;
-    /** @type {string[]} */ #wanted;
-    /** @type {BinaryType} */ #binaryType = "blob";
-    /** @type {number} */ #state = NativeWebSocket.CONNECTING;
-
-    get readyState() {
-      return this.#state === NativeWebSocket.OPEN && this.#native
-        ? this.#native.readyState
-        : this.#state;
-    }
-    get protocol() {
-      return this.#native?.protocol ?? "";
-    }
-    get bufferedAmount() {
-      return this.#native?.bufferedAmount ?? 0;
-    }
-    get binaryType() {
-      return this.#binaryType;
-    }
-    set binaryType(value) {
-      this.#binaryType = value;
-      if (this.#native) this.#native.binaryType = value;
-    }
-
-    /** @param {string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBuffer>} data */
-    send(data) {
-      if (this.#state === NativeWebSocket.CONNECTING || !this.#native) {
-        throw new DOMException("Still in CONNECTING state.", "InvalidStateError");
-      }
-      this.#native.send(/** @type {any} */ (data));
-    }
-
-    /** @param {number} [code] @param {string} [reason] */
-    close(code, reason) {
-      if (this.#state === NativeWebSocket.CLOSED) return;
-      this.#state = NativeWebSocket.CLOSING;
-      if (this.#native && this.#native.readyState < NativeWebSocket.CLOSING) {
-        code === undefined ? this.#native.close() : this.#native.close(code, reason);
-      } else if (!this.#native) {
-        this.#end(new CloseEvent("close", { code: 1006, wasClean: false }));
-      }
-    }
-
-    /** @param {boolean} mayRenew whether a refusal may be due to old tokens */
-    #connect(mayRenew) {
-      const proof = tokens.map((token) => TOKEN_PREFIX + token);
-      const native = new NativeWebSocket(this.url, [...this.#wanted, ...proof]);
-      native.binaryType = this.#binaryType;
-      this.#native = native;
-      native.addEventListener("open", () => {
-        if (this.#state === NativeWebSocket.CONNECTING) this.#state = NativeWebSocket.OPEN;
-        this.#emit(new Event("open"));
-      });
-      native.addEventListener("message", (event) => {
-        this.#emit(new MessageEvent("message", { data: event.data, origin: event.origin }));
-      });
-      native.addEventListener("close", (event) => {
-        const wasConnecting = this.#state === NativeWebSocket.CONNECTING;
-        if (wasConnecting && mayRenew) {
-          this.#native = null;
-          this.#retry(event);
-          return;
-        }
-        if (wasConnecting) this.#emit(new Event("error"));
-        this.#end(event);
-      });
-      native.addEventListener("error", () => {
-        if (this.#state === NativeWebSocket.OPEN) this.#emit(new Event("error"));
-      });
-    }
-
-    /** @param {CloseEvent} refusal */
-    async #retry(refusal) {
-      const isNew = await renewTokens();
-      if (this.#state !== NativeWebSocket.CONNECTING) {
-        this.#end(refusal);
-      } else if (isNew) {
-        this.#connect(false);
-      } else {
+  /** @param {boolean} mayRenew whether a refusal may be due to old tokens */
+  #connect(mayRenew) {
+    const native = new NativeWebSocket(this.url, [...this.#wanted, ...this.#proof()]);
+    native.binaryType = this.#binaryType;
+    this.#native = native;
+    const timer = setTimeout(() => {
+      webSocketHangs = true;
+      this.#native = null;
+      native.close();
+      if (this.#state === NativeWebSocket.CONNECTING) this.#fallBack("gets no answer");
+    }, HANGING_MS);
+    native.addEventListener("open", () => {
+      clearTimeout(timer);
+      if (this.#native === native) this.#opened();
+    });
+    native.addEventListener("message", (event) => {
+      if (this.#native === native) this.#receive(event.data);
+    });
+    native.addEventListener("error", () => {
+      const isOpen = this.#state === NativeWebSocket.OPEN;
+      if (this.#native === native && isOpen && !this.#mayStillFallBack()) {
         this.#emit(new Event("error"));
-        this.#end(refusal);
       }
-    }
-
-    /** @param {CloseEvent} event */
-    #end(event) {
-      if (this.#state === NativeWebSocket.CLOSED) return;
-      this.#state = NativeWebSocket.CLOSED;
-      const { code, reason, wasClean } = event;
-      this.#emit(new CloseEvent("close", { code, reason, wasClean }));
-    }
-
-    /** @param {Event} event */
-    #emit(event) {
-      const handler = /** @type {any} */ (this)[`on${event.type}`];
-      if (typeof handler === "function") handler.call(this, event);
-      this.dispatchEvent(event);
-    }
-  }
-  for (const [name, value] of Object.entries({ CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 })) {
-    Object.defineProperty(StreamSocket.prototype, name, { value });
+    });
+    native.addEventListener("close", async (event) => {
+      clearTimeout(timer);
+      if (this.#native !== native) return;
+      if (this.#state === NativeWebSocket.CONNECTING) {
+        this.#native = null;
+        const isNew = mayRenew && (await renewTokens());
+        if (this.#state !== NativeWebSocket.CONNECTING) this.#end(event);
+        else if (isNew) this.#connect(false);
+        else this.#fallBack("does not open");
+      } else if (this.#mayStillFallBack()) {
+        this.#native = null;
+        this.#fallBack("is closed at once");
+      } else {
+        this.#end(event);
+      }
+    });
   }
 
-  /** Is this the address of the app's own stream? @param {string | URL} url @returns {boolean} */
-  function isStream(url) {
+  /** @param {string} reason @returns {Promise<void>} */
+  async #fallBack(reason, mayRenew = true) {
+    if (transport === "websocket") return this.#fail();
+    const tunnel = new Tunnel();
+    this.#tunnel = tunnel;
+    tunnel.onmessage = (data) => this.#receive(data);
+    tunnel.onclose = (code, why, status) => {
+      if (status === 409) countReplicaChange();
+      this.#end({ code, reason: why, wasClean: code !== 1006 });
+    };
     try {
-      const { host, pathname } = new URL(url, window.location.href);
-      return host === window.location.host && pathname === streamPath;
-    } catch {
-      return false;
+      await tunnel.open(`${base}/_stlaunch/tunnel`, [...this.#wanted, ...this.#proof()], reason);
+    } catch (error) {
+      const isRefused = error instanceof TunnelEnded && error.status === 403;
+      if (isRefused && mayRenew && (await renewTokens())) return this.#fallBack(reason, false);
+      return this.#fail();
     }
+    const again = this.#early ?? [];
+    this.#early = null;
+    if (this.#state === NativeWebSocket.CONNECTING) this.#opened();
+    for (const data of again) tunnel.send(data);
   }
 
-  window.WebSocket = new Proxy(NativeWebSocket, {
-    construct(target, args, newTarget) {
-      return isStream(args[0])
-        ? new StreamSocket(args[0], args[1])
-        : Reflect.construct(target, args, newTarget);
-    },
+  #proof() {
+    return tokens.map((token) => TOKEN_PREFIX + token);
+  }
+
+  #mayStillFallBack() {
+    const isEarly = this.#early !== null && Date.now() - this.#openedAt < EARLY_MS;
+    return this.#state === NativeWebSocket.OPEN && isEarly && transport === "auto";
+  }
+
+  #opened() {
+    if (this.#state !== NativeWebSocket.CONNECTING) return;
+    this.#state = NativeWebSocket.OPEN;
+    this.#openedAt = Date.now();
+    hideNotice();
+    this.#emit(new Event("open"));
+  }
+
+  /** @param {any} data */
+  #receive(data) {
+    this.#early = null;
+    if (this.#state !== NativeWebSocket.OPEN) return;
+    const isForBlob = this.#binaryType === "blob" && data instanceof ArrayBuffer;
+    this.#emit(new MessageEvent("message", { data: isForBlob ? new Blob([data]) : data }));
+  }
+
+  #fail() {
+    if (this.#state === NativeWebSocket.CLOSED) return;
+    expectNotice();
+    this.#emit(new Event("error"));
+    this.#end({ code: 1006, reason: "", wasClean: false });
+  }
+
+  /** @param {{code: number, reason: string, wasClean: boolean}} event */
+  #end({ code, reason, wasClean }) {
+    if (this.#state === NativeWebSocket.CLOSED) return;
+    this.#state = NativeWebSocket.CLOSED;
+    window.removeEventListener("pagehide", this.#leave);
+    window.removeEventListener("pageshow", this.#comeBack);
+    this.#emit(new CloseEvent("close", { code, reason, wasClean }));
+  }
+
+  /** @param {Event} event */
+  #emit(event) {
+    const handler = /** @type {any} */ (this)[`on${event.type}`];
+    if (typeof handler === "function") handler.call(this, event);
+    this.dispatchEvent(event);
+  }
+
+  #leave = () => this.#tunnel?.close();
+
+  // A page that comes back from the browser's cache has lost its tunnel: Streamlit resumes.
+  #comeBack = (/** @type {PageTransitionEvent} */ event) => {
+    if (event.persisted && this.#tunnel) this.#end({ code: 1006, reason: "", wasClean: false });
+  };
+}
+for (const [name, value] of Object.entries({ CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 })) {
+  Object.defineProperty(StreamSocket.prototype, name, { value });
+}
+
+/** Is this the address of the app's own stream? @param {string | URL} url @returns {boolean} */
+function isStream(url) {
+  try {
+    const { host, pathname } = new URL(url, window.location.href);
+    return host === window.location.host && pathname === streamPath;
+  } catch {
+    return false;
+  }
+}
+
+/** @type {HTMLElement | null} */ let notice = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */ let noticeTimer;
+
+/** Replaces the empty page if nothing has connected for a while. */
+function expectNotice() {
+  noticeTimer ??= setTimeout(() => {
+    showNotice("STL303", "This page cannot reach its server: neither a WebSocket nor plain requests get through.");
+  }, NOTICE_MS);
+}
+
+function countReplicaChange() {
+  replicaChanges += 1;
+  if (replicaChanges < REPLICA_CHANGES) return;
+  showNotice("STL702", "Requests of this page reach different replicas of the app: the load balancer needs session affinity.");
+}
+
+/** @param {string} code @param {string} text */
+function showNotice(code, text) {
+  if (notice) return;
+  notice = document.createElement("div");
+  notice.id = "stlaunch-notice";
+  notice.setAttribute("role", "alert");
+  // Set one by one: a Content-Security-Policy may forbid style attributes.
+  Object.assign(notice.style, {
+    position: "fixed",
+    inset: "30% 1rem auto",
+    maxWidth: "34rem",
+    margin: "0 auto",
+    padding: "1rem 1.25rem",
+    borderRadius: "0.5rem",
+    font: "16px/1.5 system-ui, sans-serif",
+    color: "#1f2430",
+    background: "#fff4e5",
+    border: "1px solid #e0a458",
+    zIndex: "2147483647",
   });
-})();
+  const link = document.createElement("a");
+  link.href = `${base}/_stlaunch/check`;
+  link.textContent = "What arrived at the server";
+  link.style.color = "#8a4b08";
+  notice.append(`${text} It tries again by itself. Code ${code}. `, link);
+  document.body.append(notice);
+}
+
+function hideNotice() {
+  clearTimeout(noticeTimer);
+  noticeTimer = undefined;
+  notice?.remove();
+  notice = null;
+}
+
+window.WebSocket = new Proxy(NativeWebSocket, {
+  construct(target, args, newTarget) {
+    return isStream(args[0])
+      ? new StreamSocket(args[0], args[1])
+      : Reflect.construct(target, args, newTarget);
+  },
+});
+installUploads(base);

@@ -1,4 +1,4 @@
-"""The page script as it is sent: one readable file, with an ETag that changes with it."""
+"""The page script as it is sent: readable parts in one file, with an ETag that changes with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from importlib.resources import files
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-_SOURCE = files("stlaunch.selfcheck").joinpath("page.js").read_bytes()
+# Classic scripts that share one function scope: names of one are visible in the next.
+_PARTS = ("tunnel.js", "upload.js", "page.js")
+_FOLDER = files("stlaunch.selfcheck")
+_SOURCE = (
+    b'"use strict";\n(() => {\n'
+    + b"\n".join(_FOLDER.joinpath(name).read_bytes() for name in _PARTS)
+    + b"})();\n"
+)
 PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE).hexdigest()[:12]
 _ETAG = f'"{PAGE_SCRIPT_VERSION}"'
 _HEADERS = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
+from stlaunch.settings.model import Transport
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:
@@ -149,6 +150,16 @@ SELF_CHECK: Field[bool] = Field(
     also_takes=(bool,),
 )
 
+TRANSPORT: Field[Transport] = Field(
+    name="transport",
+    metavar="auto|websocket|http",
+    help="auto uses a WebSocket, and plain HTTP requests where a proxy lets none through; "
+    "websocket and http use that one alone. Default: auto.",
+    parse=parsers.parse_transport,
+    default=Transport.AUTO,
+    choices=tuple(Transport),
+)
+
 FIELDS: tuple[Field[object], ...] = (
     BEHIND_PROXY,
     PUBLIC_URL,
@@ -161,4 +172,5 @@ FIELDS: tuple[Field[object], ...] = (
     MOUNT_PATH,
     CONFIG_OUT,
     SELF_CHECK,
+    TRANSPORT,
 )

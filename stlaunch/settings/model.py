@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from stlaunch.base_path import BasePath
     from stlaunch.forwarded.trusted_proxies import TrustedProxies
     from stlaunch.origin import Origin, OriginCheck, PublicUrl
+
+
+class Transport(StrEnum):
+    """How a page's connection may be carried."""
+
+    AUTO = "auto"
+    """A WebSocket; over HTTP requests where that does not work."""
+    WEBSOCKET = "websocket"
+    """A WebSocket alone."""
+    HTTP = "http"
+    """HTTP requests alone; the WebSocket is never tried."""
 
 
 class SourceKind(Enum):
@@ -60,5 +71,6 @@ class Settings:
     mount_paths: tuple[BasePath, ...]
     config_out: Path | None
     self_check: bool
+    transport: Transport
     sources: Mapping[str, Source]
     """By field name (`port`, `allow_origin`), one for every field."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
+from stlaunch.settings.model import Transport
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -161,6 +162,18 @@ def parse_origin_check(texts: Sequence[str]) -> OriginCheck:
             hint=did_you_mean(text, known) or "Write proof (the default) or strict.",
         )
     return OriginCheck(text)
+
+
+def parse_transport(texts: Sequence[str]) -> Transport:
+    """Read `auto`, `websocket` or `http`."""
+    text = texts[-1].strip().lower()
+    known = [transport.value for transport in Transport]
+    if text not in known:
+        raise UsageError(
+            f"The transport {text!r} is none of auto, websocket and http.",
+            hint=did_you_mean(text, known) or "Write auto (the default).",
+        )
+    return Transport(text)
 
 
 def parse_switch(texts: Sequence[str]) -> bool:

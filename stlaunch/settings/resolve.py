@@ -72,6 +72,7 @@ def resolve_settings(
         mount_paths=_parsed(fields.MOUNT_PATH, given),
         config_out=_parsed(fields.CONFIG_OUT, given),
         self_check=_parsed(fields.SELF_CHECK, given),
+        transport=_parsed(fields.TRANSPORT, given),
         sources=sources,
     )
 

@@ -1,11 +1,12 @@
 """Fixtures around the browser.
 
-Owns how long a browser and a page live. It must not know what an app looks like.
+Owns how long the run, a browser and a page live. It must not know what an app looks like.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+
+
+def pytest_configure() -> None:
+    """Let a SIGTERM tear the fixtures down as ^C does, so that no server outlives the run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,7 @@ def test_taken_port_is_a_start_error() -> None:
         with pytest.raises(StartError, match=f"{proxy.port} is taken"), second:
             pass
 
-        assert not proxy.processes[0].has_ended
+        proxy.processes[0].raise_if_ended()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != CHAIN])

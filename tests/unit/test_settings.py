@@ -11,9 +11,8 @@ import pytest
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
-from stlaunch.origin import Origin, PublicUrl
+from stlaunch.origin import Origin, OriginCheck, PublicUrl
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.origin import OriginCheck
 from stlaunch.settings.model import Settings, SourceKind
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings

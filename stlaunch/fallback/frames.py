@@ -1,0 +1,155 @@
+"""Numbered frames over an unreliable carrier: nothing lost, nothing doubled. Pure.
+
+A message is one or more frames; each has the next number of its direction. A frame is
+
+    4 bytes number | 1 byte flags | 4 bytes length | payload        (network byte order)
+
+The sender keeps a frame until the other side has acknowledged its number, and sends it again
+with every answer until then. The receiver takes the next number only, and drops what it has.
+`selfcheck/tunnel.js` is the other end; a test runs the two against each other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+_HEADER = struct.Struct("!IBI")
+HEADER_BYTES = _HEADER.size
+FRAGMENT_BYTES = 1024 * 1024
+
+
+class Flags(IntFlag):
+    """What a frame is."""
+
+    MORE = 0
+    FINAL = 1
+    """The last frame of its message."""
+    TEXT = 2
+    """The message is text in UTF-8."""
+    CLOSE = 4
+    """No message: the socket was closed; the payload is a 2-byte code and the reason."""
+    HELLO = 8
+    """No message and no number: the carrier works."""
+
+
+class FrameError(ValueError):
+    """The bytes are not frames, or a message is larger than allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One numbered piece of a message."""
+
+    number: int
+    flags: Flags
+    payload: bytes
+
+    def encode(self) -> bytes:
+        """Return the frame as bytes."""
+        return _HEADER.pack(self.number, self.flags, len(self.payload)) + self.payload
+
+
+HELLO = Frame(0, Flags.HELLO, b"").encode()
+
+
+def decode_frames(data: bytes) -> Iterator[Frame]:
+    """Read frames.
+
+    Raises:
+        FrameError: for bytes that do not end with a whole frame.
+    """
+    position = 0
+    while position < len(data):
+        if len(data) - position < HEADER_BYTES:
+            raise FrameError("the last frame has no whole header")
+        number, flags, length = _HEADER.unpack_from(data, position)
+        position += HEADER_BYTES
+        payload = data[position : position + length]
+        if len(payload) < length:
+            raise FrameError("the last frame has no whole payload")
+        position += length
+        yield Frame(number, Flags(flags & 0x0F), payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One whole message, or the end."""
+
+    payload: bytes
+    flags: Flags
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What has been sent and not yet acknowledged."""
+
+    frames: deque[Frame] = field(default_factory=deque)
+    unacknowledged_bytes: int = 0
+    last_number: int = 0
+
+    def put(self, payload: bytes, flags: Flags) -> None:
+        """Number a message and keep it."""
+        pieces = range(0, max(len(payload), 1), FRAGMENT_BYTES)
+        for start in pieces:
+            is_last = start + FRAGMENT_BYTES >= len(payload)
+            piece = payload[start : start + FRAGMENT_BYTES]
+            self.last_number += 1
+            mark = flags | Flags.FINAL if is_last else flags
+            self.frames.append(Frame(self.last_number, mark, piece))
+            self.unacknowledged_bytes += len(piece)
+
+    def acknowledge(self, number: int) -> bool:
+        """Forget what the other side has; True where that made room.
+
+        A number that was never sent is ignored: the other side cannot have it.
+        """
+        if number > self.last_number:
+            return False
+        made_room = False
+        while self.frames and self.frames[0].number <= number:
+            self.unacknowledged_bytes -= len(self.frames.popleft().payload)
+            made_room = True
+        return made_room
+
+    def after(self, number: int) -> list[Frame]:
+        """Return the frames behind `number`, in order."""
+        return [frame for frame in self.frames if frame.number > number]
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Puts messages together again, each exactly once.
+
+    Attributes:
+        largest_bytes: the largest message that is taken.
+        acknowledged: the number of the last frame taken.
+    """
+
+    largest_bytes: int
+    acknowledged: int = 0
+    _partial: bytearray = field(default_factory=bytearray)
+
+    def take(self, frames: Iterable[Frame]) -> list[Received]:
+        """Return the messages that these frames complete.
+
+        Frames that are here already are dropped; after a gap nothing is taken.
+
+        Raises:
+            FrameError: for a message that is too large.
+        """
+        messages = []
+        for frame in frames:
+            if frame.number != self.acknowledged + 1:
+                continue
+            if len(self._partial) + len(frame.payload) > self.largest_bytes:
+                raise FrameError(f"a message is larger than {self.largest_bytes} bytes")
+            self.acknowledged += 1
+            self._partial += frame.payload
+            if frame.flags & Flags.FINAL:
+                messages.append(Received(bytes(self._partial), frame.flags))
+                self._partial.clear()
+        return messages

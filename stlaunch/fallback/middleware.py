@@ -1,0 +1,270 @@
+"""End the tunnel's HTTP requests, and open a `websocket` scope into all layers below.
+
+    POST   {base}/_stlaunch/tunnel           open; subprotocols in X-Stlaunch-Protocols
+    GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what is behind frame N (long poll, or stream)
+    PUT    {base}/_stlaunch/tunnel/ID?ack=N  send frames
+    DELETE {base}/_stlaunch/tunnel/ID        close (POST too: a page that is left can send it)
+
+The same-origin rule, cookies, identity and session resumption are those of the layers below,
+the very code that a WebSocket meets. Every request carries `X-Stlaunch`, so that no form, image
+or script of another site can make it, and must come from the browser that opened the tunnel.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from anyio import to_thread
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.arrival import Arrival, arrival_of, with_arrival
+from stlaunch.fallback.frames import HEADER_BYTES, HELLO, Frame, FrameError, decode_frames
+from stlaunch.fallback.owner import owner_of
+from stlaunch.fallback.registry import TunnelRegistry
+from stlaunch.fallback.tunnel import Tunnel, new_tunnel_id
+from stlaunch.findings import Finding, fell_back
+from stlaunch.handshake import HandshakeLedger
+from stlaunch.streamlit_routes import STREAM, TUNNEL
+
+logger = logging.getLogger(__name__)
+
+_NO_STORE = {
+    "cache-control": "no-store, no-transform",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "x-accel-buffering": "no",
+}
+_SMALLEST_COMPRESSED = 1024
+_LARGE = 256 * 1024
+_MOST_LOGGED = 8
+_CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
+
+
+class FallbackTransport:
+    """Carry the app's WebSocket over plain requests, for pages whose upgrade never arrives.
+
+    Args:
+        app: the next layer.
+        registry: the open tunnels.
+        instance: this process's id; another replica's tunnels are answered with 409.
+        largest_message_bytes: what Streamlit takes in one message.
+        ledger: counts sessions by transport.
+        identity_headers: names of headers that carry the user's identity.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        registry: TunnelRegistry,
+        instance: str,
+        largest_message_bytes: Callable[[], int],
+        ledger: HandshakeLedger,
+        identity_headers: Callable[[], frozenset[bytes]] = frozenset,
+    ) -> None:
+        self.app = app
+        self.registry = registry
+        self.instance = instance
+        self.largest_message_bytes = largest_message_bytes
+        self.ledger = ledger
+        self.identity_headers = identity_headers
+        self._logged: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        inner = arrival_of(scope).inner if scope["type"] == "http" else None
+        if inner is None or not (inner == TUNNEL or inner.startswith(TUNNEL + "/")):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
+        if "x-stlaunch" not in headers or not is_same_origin:
+            await _refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
+            return
+        try:
+            await self._route(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
+        except ClientDisconnect:
+            return
+
+    async def _route(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if not tunnel_id:
+            answer = await self._open(request)
+            await answer(scope, receive, send)
+            return
+        tunnel = self.registry.find(tunnel_id)
+        if tunnel is None:
+            await self._unknown(tunnel_id)(scope, receive, send)
+            return
+        if tunnel.owner != self._owner(scope):
+            refusal = _refusal(403, "STL504", "the tunnel belongs to another browser or user")
+            await refusal(scope, receive, send)
+            return
+        tunnel.touch()
+        acknowledged = _number(request.query_params, "ack")
+        await tunnel.acknowledge(acknowledged)
+        match scope["method"]:
+            case "GET" if request.query_params.get("mode") == "stream":
+                await self._stream(tunnel, acknowledged, send)
+            case "GET":
+                await self._poll(tunnel, acknowledged, request, send)
+            case "PUT":
+                answer = await self._take(tunnel, request)
+                await answer(scope, receive, send)
+            case "DELETE" | "POST":
+                self.registry.remove(tunnel)
+                await tunnel.disconnect(1001)
+                await Response(status_code=204, headers=_NO_STORE)(scope, receive, send)
+            case _:
+                await _refusal(405, "STL701", "no such method")(scope, receive, send)
+
+    async def _open(self, request: Request) -> Response:
+        scope, owner = request.scope, self._owner(request.scope)
+        if scope["method"] != "POST":
+            return _refusal(405, "STL701", "a tunnel is opened with POST")
+        if self.registry.is_stopping:
+            return _refusal(503, "STL704", "the server is stopping")
+        if not self.registry.has_room(owner):
+            return _refusal(503, "STL703", "too many tunnels are open")
+        tunnel = Tunnel(
+            id=new_tunnel_id(self.instance),
+            owner=owner,
+            largest_message_bytes=self.largest_message_bytes(),
+            idle_limit_s=self.registry.limits.idle_s,
+        )
+        self.registry.add(tunnel)
+        opening = await tunnel.open(self.app, _websocket_scope(scope))
+        if opening.status != 101:  # noqa: PLR2004
+            self.registry.remove(tunnel)
+            return _refusal(opening.status, "STL501", "the app refused the connection")
+        self.ledger.transports["http"] += 1
+        self._log(request.headers.get("x-stlaunch-reason", ""), arrival_of(scope))
+        body = {
+            "id": tunnel.id,
+            "protocol": opening.protocol or "",
+            "poll_s": self.registry.limits.poll_s,
+            "idle_s": self.registry.limits.idle_s,
+        }
+        return JSONResponse(body, headers=_NO_STORE)
+
+    async def _poll(self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send) -> None:
+        generation = await tunnel.next_poll()
+        wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
+        frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
+        body = b"".join(frame.encode() for frame in frames)
+        headers = {**_NO_STORE, **self._end_of(tunnel, frames)}
+        accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        if accepts_gzip and len(body) >= _SMALLEST_COMPRESSED:
+            body = await _compressed(body)
+            headers["content-encoding"] = "gzip"
+        response = Response(body, media_type="application/octet-stream", headers=headers)
+        await response(request.scope, request.receive, send)
+        tunnel.touch()
+
+    async def _stream(self, tunnel: Tunnel, acknowledged: int, send: Send) -> None:
+        """Send frames as they come; a first one at once shows whether the path buffers."""
+        generation = await tunnel.next_poll()
+        headers = [(b"content-type", b"application/octet-stream")]
+        headers += [(name.encode(), value.encode()) for name, value in _NO_STORE.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": HELLO, "more_body": True})
+        sent, wait_s = acknowledged, self.registry.limits.poll_s
+        while tunnel.poll_generation == generation and not tunnel.is_closed:
+            frames = await tunnel.frames_after(sent, generation=generation, wait_s=wait_s)
+            if not frames:
+                break
+            for frame in frames:
+                body = {"type": "http.response.body", "body": frame.encode(), "more_body": True}
+                await send(body)
+            sent = frames[-1].number
+            tunnel.touch()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _take(self, tunnel: Tunnel, request: Request) -> Response:
+        largest = 2 * tunnel.largest_message_bytes + HEADER_BYTES
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > largest:
+                return _refusal(413, "STL601", "more than Streamlit takes in one message")
+        try:
+            number = await tunnel.deliver(list(decode_frames(bytes(body))))
+        except FrameError as exc:
+            await tunnel.close(1009)
+            return _refusal(413, "STL601", str(exc))
+        return JSONResponse({"ack": number}, headers=_NO_STORE)
+
+    def _unknown(self, tunnel_id: str) -> Response:
+        if tunnel_id.partition(".")[0] != self.instance:
+            return _refusal(409, "STL702", "the tunnel belongs to another replica")
+        return _refusal(410, "STL701", "the tunnel is closed")
+
+    def _end_of(self, tunnel: Tunnel, frames: list[Frame]) -> dict[str, str]:
+        return {"x-stlaunch-closed": "1"} if tunnel.is_closed and not frames else {}
+
+    def _owner(self, scope: Scope) -> str:
+        return owner_of(scope, self.identity_headers())
+
+    def _log(self, reason: str, arrival: Arrival) -> None:
+        finding: Finding = fell_back(reason[:60], arrival.base, via=_via(arrival.headers))
+        if finding.title in self._logged or len(self._logged) >= _MOST_LOGGED:
+            return
+        self._logged.add(finding.title)
+        logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+
+
+def _websocket_scope(scope: Scope) -> Scope:
+    """Return the handshake that this request stands for."""
+    arrival = arrival_of(scope)
+    offered = Headers(scope=scope).get("x-stlaunch-protocols", "")
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if not name.startswith(_CARRIER_HEADERS) and name != b"sec-websocket-protocol"
+    ]
+    if offered:
+        headers.append((b"sec-websocket-protocol", offered.encode("latin-1")))
+    front = scope["path"].removesuffix(arrival.inner or "")
+    handshake = with_arrival(scope, replace(arrival, inner=STREAM, is_tunnel=True))
+    handshake.update(
+        {
+            "type": "websocket",
+            "path": front + STREAM,
+            "raw_path": (front + STREAM).encode(),
+            "query_string": b"",
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "headers": headers,
+            "subprotocols": [item.strip() for item in offered.split(",") if item.strip()],
+            "extensions": {"websocket.http.response": {}},
+        }
+    )
+    handshake.pop("method", None)
+    return handshake
+
+
+async def _compressed(body: bytes) -> bytes:
+    if len(body) < _LARGE:
+        return gzip.compress(body, 1)
+    return await to_thread.run_sync(gzip.compress, body, 1)
+
+
+def _refusal(status: int, code: str, reason: str) -> Response:
+    headers = {**_NO_STORE, "retry-after": "5"} if status == 503 else _NO_STORE  # noqa: PLR2004
+    body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
+    return JSONResponse(body, status, headers)
+
+
+def _number(query: QueryParams, name: str) -> int:
+    text = query.get(name, "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0  # noqa: PLR2004
+
+
+def _via(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    named = [value.decode("latin-1")[:80] for name, value in headers if name == b"via"]
+    return ", ".join(named)

@@ -1,0 +1,227 @@
+"""Take an upload in pieces, for proxies that limit request bodies, and hand it on as one PUT.
+
+    POST {base}/_stlaunch/upload                 open; X-Stlaunch-Target names the upload's address
+    PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
+
+The pieces stream, in order, into a single request to the app, which applies its own limit, its
+XSRF check and its session check. Never more than one piece is held here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stlaunch.arrival import Arrival, arrival_of, with_arrival
+from stlaunch.fallback.owner import owner_of
+from stlaunch.findings import body_limited
+from stlaunch.streamlit_routes import UPLOAD, UPLOAD_PIECES
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_PIECE = 8 * 1024 * 1024
+_MOST_UPLOADS = 64
+_MOST_PER_OWNER = 8
+_IDLE_S = 60.0
+_TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
+_NO_STORE = {"cache-control": "no-store", "cross-origin-resource-policy": "same-origin"}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Upload:
+    """One upload on its way to the app."""
+
+    owner: str
+    total_bytes: int
+    accepted_bytes: int = 0
+    """Taken from the page."""
+    handed_on_bytes: int = 0
+    """Read by the app."""
+    pieces: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+    seen_at: float = field(default_factory=time.monotonic)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    task: asyncio.Task[None] | None = None
+
+    async def receive(self) -> Message:
+        """ASGI's receive: the pieces as one body."""
+        piece = await self.pieces.get()
+        if not piece:
+            return {"type": "http.disconnect"}
+        self.handed_on_bytes += len(piece)
+        return {
+            "type": "http.request",
+            "body": piece,
+            "more_body": self.handed_on_bytes < self.total_bytes,
+        }
+
+    async def send(self, message: Message) -> None:
+        """ASGI's send: keep the app's answer for the last piece."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], message["headers"]
+        elif len(self.body) < _LARGEST_PIECE:
+            self.body += message.get("body", b"")
+
+
+class UploadPieces:
+    """Serve the two requests above; `selfcheck/upload.js` is the other end.
+
+    Args:
+        app: the next layer.
+        instance: this process's id; another replica's uploads are answered with 409.
+    """
+
+    def __init__(self, app: ASGIApp, *, instance: str) -> None:
+        self.app = app
+        self.instance = instance
+        self._uploads: dict[str, _Upload] = {}
+        self._logged = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        inner = arrival_of(scope).inner if scope["type"] == "http" else None
+        if inner is None or not (inner == UPLOAD_PIECES or inner.startswith(UPLOAD_PIECES + "/")):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request = Request(scope, receive)
+        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
+        if "x-stlaunch" not in headers or not is_same_origin:
+            answer = _refusal(403, "STL503", "not from the app's own page")
+        else:
+            try:
+                answer = await self._answer(inner.removeprefix(UPLOAD_PIECES).strip("/"), request)
+            except ClientDisconnect:
+                return
+        await answer(scope, receive, send)
+
+    async def _answer(self, upload_id: str, request: Request) -> Response:
+        self._forget_idle()
+        if not upload_id:
+            return await self._open(request)
+        upload = self._uploads.get(upload_id)
+        if upload is None:
+            is_ours = upload_id.partition(".")[0] == self.instance
+            status, code = (410, "STL602") if is_ours else (409, "STL702")
+            return _refusal(status, code, "the upload is not open here")
+        if upload.owner != owner_of(request.scope):
+            return _refusal(403, "STL504", "the upload belongs to another browser")
+        async with upload.lock:
+            return await self._take(upload_id, upload, request)
+
+    async def _open(self, request: Request) -> Response:
+        headers, scope = request.headers, request.scope
+        target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
+        if request.method != "POST" or not _TARGET.fullmatch(target):
+            return _refusal(400, "STL602", "no such upload address")
+        if not (total.isascii() and total.isdigit() and 0 < len(total) <= 12):  # noqa: PLR2004
+            return _refusal(400, "STL602", "the size is missing")
+        owner = owner_of(scope)
+        mine = sum(upload.owner == owner for upload in self._uploads.values())
+        if len(self._uploads) >= _MOST_UPLOADS or mine >= _MOST_PER_OWNER:
+            return _refusal(503, "STL603", "too many uploads are under way")
+        upload = _Upload(owner=owner, total_bytes=int(total))
+        upload_id = f"{self.instance}.{secrets.token_urlsafe(16)}"
+        self._uploads[upload_id] = upload
+        put = _upload_scope(scope, target, int(total))
+        upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
+        self._log(arrival_of(scope), headers.get("x-stlaunch-limit", ""))
+        return JSONResponse({"id": upload_id, "expected": 0}, headers=_NO_STORE)
+
+    async def _run(self, upload: _Upload, scope: Scope) -> None:
+        try:
+            await self.app(scope, upload.receive, upload.send)
+        except Exception:
+            logger.exception("The app failed on an upload")
+        finally:
+            upload.status = upload.status or 500
+
+    async def _take(self, upload_id: str, upload: _Upload, request: Request) -> Response:
+        upload.seen_at = time.monotonic()
+        expected = upload.accepted_bytes
+        offset = request.query_params.get("offset", "")
+        if request.method != "PUT" or offset != str(expected):
+            return JSONResponse({"expected": expected}, headers=_NO_STORE)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > min(_LARGEST_PIECE, upload.total_bytes - expected):
+                return _refusal(413, "STL601", "the piece is too large")
+        if not body:
+            return JSONResponse({"expected": expected}, headers=_NO_STORE)
+        upload.accepted_bytes += len(body)
+        is_last = upload.accepted_bytes >= upload.total_bytes
+        await self._feed(upload, bytes(body), is_last=is_last)
+        if not (is_last or upload.status):
+            return JSONResponse({"expected": expected + len(body)}, headers=_NO_STORE)
+        del self._uploads[upload_id]
+        if upload.task is not None and not upload.task.done() and not is_last:
+            upload.task.cancel()
+        headers = Headers(raw=upload.headers)
+        return JSONResponse(
+            {
+                "expected": expected + len(body),
+                "status": upload.status,
+                "type": headers.get("content-type", ""),
+                "body": upload.body.decode("utf-8", "replace"),
+            },
+            headers=_NO_STORE,
+        )
+
+    async def _feed(self, upload: _Upload, piece: bytes, *, is_last: bool) -> None:
+        """Hand a piece to the app, and wait for its answer after the last one."""
+        task = upload.task
+        if task is None:
+            return
+        put = asyncio.create_task(upload.pieces.put(piece))
+        await asyncio.wait({put, task}, return_when=asyncio.FIRST_COMPLETED)
+        if not put.done():
+            put.cancel()  # the app answered before it had read all
+        elif is_last:
+            await asyncio.wait({task}, timeout=_IDLE_S)
+
+    def _forget_idle(self) -> None:
+        now = time.monotonic()
+        for upload_id, upload in list(self._uploads.items()):
+            if now - upload.seen_at > _IDLE_S:
+                del self._uploads[upload_id]
+                if upload.task is not None:
+                    upload.task.cancel()
+
+    def _log(self, arrival: Arrival, limit: str) -> None:
+        if not self._logged:
+            self._logged = True
+            size = limit if limit.isascii() and limit.isdigit() and len(limit) < 16 else ""  # noqa: PLR2004
+            finding = body_limited(size, arrival.base)
+            logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+
+
+def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
+    arrival = arrival_of(scope)
+    headers = Headers(scope=scope)
+    dropped = (b"content-", b"transfer-encoding", b"x-stlaunch", b"expect")
+    kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
+    kept.append((b"content-length", str(total).encode()))
+    kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
+    front = scope["path"].removesuffix(arrival.inner or "")
+    path = front + UPLOAD + target
+    put = with_arrival(scope, replace(arrival, inner=UPLOAD + target))
+    put.update({"method": "PUT", "path": path, "raw_path": path.encode(), "headers": kept})
+    put["query_string"] = b""
+    return put
+
+
+def _refusal(status: int, code: str, reason: str) -> Response:
+    body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
+    return JSONResponse(body, status, _NO_STORE)

@@ -1,0 +1,197 @@
+// Uploads that pass a proxy's limit on request bodies: the file goes in pieces, and stlaunch
+// streams them into one request to the app. Only an XMLHttpRequest that PUTs to the app's own
+// upload address is touched, and only when its first attempt was refused for its size.
+
+const UPLOAD_PIECE_BYTES = 512 * 1024;
+const SMALLEST_PIECE_BYTES = 16 * 1024;
+const UPLOAD_ATTEMPTS = 5;
+
+/** @param {string} base the app's public path */
+function installUploads(base) {
+  const front = `${base}/_stcore/upload_file/`;
+  const Native = window.XMLHttpRequest;
+
+  /** @param {string} method @param {string | URL} url */
+  function uploadTarget(method, url) {
+    const { origin, pathname } = new URL(url, window.location.href);
+    const isUpload = method.toUpperCase() === "PUT" && pathname.startsWith(front);
+    return isUpload && origin === window.location.origin ? pathname.slice(front.length) : "";
+  }
+
+  class UploadRequest extends Native {
+    #target = "";
+    #limit = 0;
+    /** @type {Record<string, string>} */ #headers = {};
+    /** @type {AbortController | null} */ #pieces = null;
+    /** @type {XMLHttpRequest | null} */ #first = null;
+
+    /** @param {string} method @param {string | URL} url @param {any[]} rest */
+    open(method, url, ...rest) {
+      this.#target = rest[0] === false ? "" : uploadTarget(method, url);
+      this.#headers = {};
+      /** @type {any} */ (super.open)(method, url, ...rest);
+      if (this.#target) {
+        this.#first = new Native();
+        /** @type {any} */ (this.#first.open)(method, url, ...rest);
+      }
+    }
+
+    /** @param {string} name @param {string} value */
+    setRequestHeader(name, value) {
+      super.setRequestHeader(name, value);
+      if (this.#target) {
+        this.#headers[name] = value;
+        this.#first?.setRequestHeader(name, value);
+      }
+    }
+
+    /** @param {any} [body] */
+    send(body) {
+      const first = this.#first;
+      if (!this.#target || !first || !(body instanceof FormData || body instanceof Blob)) {
+        this.#target = "";
+        super.send(body);
+        return;
+      }
+      first.timeout = this.timeout;
+      first.withCredentials = this.withCredentials;
+      first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
+      first.onload = () => {
+        if (first.status === 413) this.#sendPieces(body);
+        else this.#done(first.status, first.statusText, first.responseText, first);
+      };
+      first.onerror = () => this.#afterError(body);
+      first.ontimeout = () => this.#fail("timeout");
+      first.send(body);
+    }
+
+    abort() {
+      if (!this.#target) return super.abort();
+      this.#first?.abort();
+      this.#pieces?.abort();
+      this.#fail("abort");
+    }
+
+    /** @param {string} [name] */
+    getResponseHeader(name = "") {
+      if (!this.#target) return super.getResponseHeader(name);
+      return this.#first?.getResponseHeader(name) ?? null;
+    }
+
+    getAllResponseHeaders() {
+      return this.#target ? (this.#first?.getAllResponseHeaders() ?? "") : super.getAllResponseHeaders();
+    }
+
+    /** Some proxies cut the connection instead of answering: then a small request still passes. */
+    async #afterError(/** @type {FormData | Blob} */ body) {
+      const url = `${base}/_stlaunch/upload/probe?offset=0`;
+      const probe = { method: "PUT", headers: { "X-Stlaunch": "1" }, body: "x" };
+      const answer = await fetch(url, probe).catch(() => null);
+      if (answer && answer.status < 500) this.#sendPieces(body);
+      else this.#fail("error");
+    }
+
+    /** @param {FormData | Blob} body */
+    async #sendPieces(body) {
+      this.#pieces = new AbortController();
+      const { signal } = this.#pieces;
+      const whole = await new Response(body).blob();
+      const url = `${base}/_stlaunch/upload`;
+      const common = { cache: "no-store", credentials: "same-origin", signal };
+      try {
+        const opened = await fetch(url, {
+          .../** @type {RequestInit} */ (common),
+          method: "POST",
+          headers: {
+            ...this.#headers,
+            "X-Stlaunch": "1",
+            "X-Stlaunch-Target": this.#target,
+            "X-Stlaunch-Size": String(whole.size),
+            "X-Stlaunch-Type": whole.type,
+            "X-Stlaunch-Limit": String(this.#limit),
+          },
+        });
+        if (!opened.ok) return this.#done(opened.status, opened.statusText, await opened.text());
+        const { id } = await opened.json();
+        let offset = 0;
+        let size = UPLOAD_PIECE_BYTES;
+        for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
+          const answer = await fetch(`${url}/${id}?offset=${offset}`, {
+            .../** @type {RequestInit} */ (common),
+            method: "PUT",
+            headers: { "X-Stlaunch": "1", "Content-Type": "application/octet-stream" },
+            body: whole.slice(offset, offset + size),
+          }).catch((error) => {
+            if (signal.aborted) throw error;
+            return null;
+          });
+          if (answer?.status === 413 && size > SMALLEST_PIECE_BYTES) {
+            size /= 2;
+          } else if (answer?.ok) {
+            const { expected, status, type, body: text } = await answer.json();
+            if (status) {
+              this.#progress(whole.size, whole.size);
+              return this.#done(status, "", text, undefined, type);
+            }
+            failures = 0;
+            offset = expected;
+            this.#progress(offset, whole.size);
+          } else if (answer && answer.status < 500) {
+            return this.#done(answer.status, answer.statusText, await answer.text());
+          } else {
+            failures += 1;
+            await sleep(200 * 2 ** failures);
+          }
+        }
+        this.#fail("error");
+      } catch {
+        if (!signal.aborted) this.#fail("error");
+      }
+    }
+
+    /** @param {number} loaded @param {number} total */
+    #progress(loaded, total) {
+      this.#limit = Math.max(this.#limit, loaded);
+      const event = { lengthComputable: true, loaded, total };
+      this.upload.dispatchEvent(new ProgressEvent("progress", event));
+    }
+
+    /**
+     * Shows the answer as this object's own, and tells the listeners.
+     * @param {number} status @param {string} statusText @param {string} text
+     * @param {XMLHttpRequest} [source] @param {string} [type]
+     */
+    #done(status, statusText, text, source, type = "") {
+      let response = /** @type {any} */ (text);
+      if (this.responseType === "json") {
+        try {
+          response = JSON.parse(text);
+        } catch {
+          response = null;
+        }
+      }
+      void source, type;
+      const facts = { status, statusText, response, responseText: text, readyState: 4 };
+      this.#finish(facts, "load");
+    }
+
+    /** @param {"error" | "abort" | "timeout"} kind */
+    #fail(kind) {
+      this.#finish({ status: 0, statusText: "", response: "", responseText: "", readyState: 4 }, kind);
+    }
+
+    /** @param {Record<string, any>} facts @param {string} kind */
+    #finish(facts, kind) {
+      for (const [name, value] of Object.entries(facts)) {
+        Object.defineProperty(this, name, { value, configurable: true });
+      }
+      this.upload.dispatchEvent(new ProgressEvent(kind));
+      this.dispatchEvent(new Event("readystatechange"));
+      this.dispatchEvent(new ProgressEvent(kind));
+      this.upload.dispatchEvent(new ProgressEvent("loadend"));
+      this.dispatchEvent(new ProgressEvent("loadend"));
+    }
+  }
+
+  window.XMLHttpRequest = UploadRequest;
+}

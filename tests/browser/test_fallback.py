@@ -1,0 +1,49 @@
+"""The app works where no WebSocket gets through, in Chromium behind real proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browser import Visit
+from tests.harness.journeys import smoke
+from tests.harness.ports import free_port
+from tests.harness.proxies import start_proxy
+from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.tls import Tls
+
+pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+STRIPPING = [
+    ("nginx", "blog", False, False),
+    ("nginx", "blog", True, True),
+    ("nginx-1.22", "blog", False, False),
+    ("envoy", "blog", False, True),
+    ("apache", "blog", False, False),
+]
+
+
+def _name(case: tuple[str, str, bool, bool]) -> str:
+    kind, setup, keep_prefix, is_https = case
+    mode = "kept" if keep_prefix else "stripped"
+    return f"{kind}-{setup}-{mode}-{'https' if is_https else 'http'}"
+
+
+@pytest.fixture(scope="module")
+def server(hello_app: Path) -> Iterator[RunningServer]:
+    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
+        yield server
+
+
+@pytest.mark.parametrize("case", STRIPPING, ids=_name)
+def test_smoke_journey_without_websocket(
+    visit: Visit, server: RunningServer, tls: Tls, case: tuple[str, str, bool, bool]
+) -> None:
+    """The page renders and works behind a proxy that lets no WebSocket through."""
+    kind, setup, keep_prefix, is_https = case
+    with start_proxy(
+        kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
+    ) as proxy:
+        smoke(visit, proxy.url)
