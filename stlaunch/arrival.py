@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stlaunch.base_path import BasePath
@@ -55,6 +55,27 @@ def arrival_of(scope: Mapping[str, Any]) -> Arrival:
     if not isinstance(arrival, Arrival):
         raise TypeError("ForwardedHeadersMiddleware did not run before this layer")
     return arrival
+
+
+def for_inner(scope: Mapping[str, Any], inner: str, **changes: Any) -> dict[str, Any]:
+    """Return a copy of the scope that asks for another path of the same Streamlit mount.
+
+    Args:
+        scope: with its arrival.
+        inner: the path inside of the mount, such as `/_stcore/health`.
+        changes: fields of the `Arrival` that differ as well.
+    """
+    arrival = arrival_of(scope)
+    before = arrival.inner or ""
+    path = scope["path"].removesuffix(before) + inner
+    moved = replace(arrival, inner=inner, rest=arrival.rest.removesuffix(before) + inner, **changes)
+    return {
+        **scope,
+        _KEY: moved,
+        "path": path,
+        "raw_path": path.encode("utf-8"),
+        "query_string": b"",
+    }
 
 
 def with_arrival(scope: Mapping[str, Any], arrival: Arrival) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from anyio import to_thread
 from starlette.datastructures import Headers, QueryParams
@@ -23,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stlaunch.arrival import Arrival, arrival_of, with_arrival
+from stlaunch.arrival import Arrival, arrival_of, for_inner
 from stlaunch.fallback.frames import HEADER_BYTES, HELLO, Frame, FrameError, decode_frames
 from stlaunch.fallback.owner import owner_of
 from stlaunch.fallback.registry import TunnelRegistry
@@ -221,7 +220,6 @@ class FallbackTransport:
 
 def _websocket_scope(scope: Scope) -> Scope:
     """Return the handshake that this request stands for."""
-    arrival = arrival_of(scope)
     offered = Headers(scope=scope).get("x-stlaunch-protocols", "")
     headers = [
         (name, value)
@@ -230,14 +228,10 @@ def _websocket_scope(scope: Scope) -> Scope:
     ]
     if offered:
         headers.append((b"sec-websocket-protocol", offered.encode("latin-1")))
-    front = scope["path"].removesuffix(arrival.inner or "")
-    handshake = with_arrival(scope, replace(arrival, inner=STREAM, is_tunnel=True))
+    handshake = for_inner(scope, STREAM, is_tunnel=True)
     handshake.update(
         {
             "type": "websocket",
-            "path": front + STREAM,
-            "raw_path": (front + STREAM).encode(),
-            "query_string": b"",
             "scheme": "wss" if scope["scheme"] == "https" else "ws",
             "headers": headers,
             "subprotocols": [item.strip() for item in offered.split(",") if item.strip()],

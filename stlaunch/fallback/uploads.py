@@ -14,14 +14,14 @@ import logging
 import re
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.arrival import Arrival, arrival_of, with_arrival
+from stlaunch.arrival import Arrival, arrival_of, for_inner
 from stlaunch.fallback.owner import owner_of
 from stlaunch.findings import body_limited
 from stlaunch.streamlit_routes import UPLOAD, UPLOAD_PIECES
@@ -208,18 +208,12 @@ class UploadPieces:
 
 
 def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
-    arrival = arrival_of(scope)
     headers = Headers(scope=scope)
     dropped = (b"content-", b"transfer-encoding", b"x-stlaunch", b"expect")
     kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
     kept.append((b"content-length", str(total).encode()))
     kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
-    front = scope["path"].removesuffix(arrival.inner or "")
-    path = front + UPLOAD + target
-    put = with_arrival(scope, replace(arrival, inner=UPLOAD + target))
-    put.update({"method": "PUT", "path": path, "raw_path": path.encode(), "headers": kept})
-    put["query_string"] = b""
-    return put
+    return {**for_inner(scope, UPLOAD + target), "method": "PUT", "headers": kept}
 
 
 def _refusal(status: int, code: str, reason: str) -> Response:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.arrival import Arrival, arrival_of
+from stlaunch.arrival import Arrival, arrival_of, for_inner
 from stlaunch.base_path import BasePath
 from stlaunch.handshake import read_cookies
 from stlaunch.same_origin import (
@@ -214,9 +214,7 @@ async def _health_cookies(app: ASGIApp, scope: Scope) -> list[tuple[bytes, bytes
     Streamlit sets it there only; where a load balancer answers the health check itself, the
     browser would never get it and every upload would end in 403.
     """
-    arrival = arrival_of(scope)
-    path = scope["path"].removesuffix(arrival.inner or "/") + HEALTH
-    request = {**scope, "method": "GET", "path": path, "raw_path": path.encode("utf-8")}
+    request = {**for_inner(scope, HEALTH), "method": "GET"}
     found: list[tuple[bytes, bytes]] = []
 
     async def receive() -> Message:

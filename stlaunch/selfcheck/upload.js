@@ -95,7 +95,10 @@ function installUploads(base) {
     async #sendPieces(body) {
       this.#pieces = new AbortController();
       const { signal } = this.#pieces;
-      const whole = await new Response(body).blob();
+      const serialized = new Response(body);
+      // Not the blob's own type: that one is in lower case, and a boundary is not.
+      const type = serialized.headers.get("Content-Type") ?? "";
+      const whole = await serialized.blob();
       const url = `${base}/_stlaunch/upload`;
       const common = { cache: "no-store", credentials: "same-origin", signal };
       try {
@@ -107,7 +110,7 @@ function installUploads(base) {
             "X-Stlaunch": "1",
             "X-Stlaunch-Target": this.#target,
             "X-Stlaunch-Size": String(whole.size),
-            "X-Stlaunch-Type": whole.type,
+            "X-Stlaunch-Type": type,
             "X-Stlaunch-Limit": String(this.#limit),
           },
         });

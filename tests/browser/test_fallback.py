@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.browser import Visit
-from tests.harness.journeys import smoke
+from tests.harness.journeys import full, smoke
 from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
 from tests.harness.server import RunningServer, stlaunch_app
@@ -23,6 +24,12 @@ STRIPPING = [
     ("envoy", "blog", False, True),
     ("apache", "blog", False, False),
 ]
+
+
+# Browsers report the handshake that fails, and the large upload's first attempt.
+WEBSOCKET_FAILS = re.compile(
+    r"WebSocket connection to .* failed|status of 413|/_stcore/upload_file/.*: 413"
+)
 
 
 def _name(case: tuple[str, str, bool, bool]) -> str:
@@ -47,3 +54,18 @@ def test_smoke_journey_without_websocket(
         kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
     ) as proxy:
         smoke(visit, proxy.url)
+
+
+@pytest.mark.parametrize("case", [STRIPPING[0], STRIPPING[3]], ids=_name)
+def test_full_journey_without_websocket(
+    visit: Visit, hello_app: Path, tls: Tls, case: tuple[str, str, bool, bool]
+) -> None:
+    """Everything that a user does works over the fallback, a restart of the server included."""
+    kind, setup, keep_prefix, is_https = case
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
+        start_proxy(
+            kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
+        ) as proxy,
+    ):
+        full(visit, proxy.url, restart=server.restart, allow=WEBSOCKET_FAILS)
