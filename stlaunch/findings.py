@@ -61,14 +61,25 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
     )
 
 
-def fell_back(reason: str, base_path: BasePath | None, *, via: str) -> Finding:
-    """Describe a page that uses the HTTP transport because its WebSocket does not work."""
+def fell_back(
+    reason: str, base_path: BasePath | None, *, via: str, is_explained: bool = False
+) -> Finding:
+    """Describe a page that uses the HTTP transport because its WebSocket does not work.
+
+    Args:
+        reason: what the page saw, such as `does not open`.
+        base_path: the app's.
+        via: the Via header, empty without one.
+        is_explained: whether `upgrade_stripped` has been logged with its fix already.
+    """
     proxy = f" (the request came through {via})" if via else ""
-    fix = upgrade_stripped(base_path or BasePath(), ("Upgrade: websocket",)).fix
+    fix = "see STL301 above."
+    if not is_explained:
+        fix = "\n" + upgrade_stripped(base_path or BasePath(), ("Upgrade: websocket",)).fix
     return Finding(
         code="STL302",
         title=f"A page fell back to HTTP: its WebSocket {reason or 'does not work'}{proxy}",
-        fix=f"The app works, a little slower. To get the WebSocket back:\n{fix}",
+        fix=f"The app works, a little slower. To get the WebSocket back: {fix}",
     )
 
 

@@ -167,10 +167,15 @@ class HandshakeLedger:
         return is_first
 
     @property
+    def stripped(self) -> int:
+        """How many handshakes arrived without their upgrade."""
+        return sum(self.counts[verdict] for verdict in STRIPPED)
+
+    @property
     def summary(self) -> str:
         """One word for all of it: `intact`, `degraded`, `stripped`, `rejected` or `unseen`."""
         intact = self.counts[HandshakeVerdict.INTACT]
-        stripped = sum(self.counts[verdict] for verdict in STRIPPED)
+        stripped = self.stripped
         rejected = self.counts[HandshakeVerdict.ORIGIN_REJECTED]
         if not (intact or stripped or rejected):
             return "unseen"

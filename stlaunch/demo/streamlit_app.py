@@ -13,7 +13,7 @@ st.set_page_config(page_title="stlaunch demo", layout="centered")
 
 st.title("Hello from behind the proxy")
 st.write(
-    "This is an unmodified Streamlit app. Everything below goes over one WebSocket, "
+    "This is an unmodified Streamlit app. Everything below goes over one connection, "
     "through a real reverse proxy, with CORS and XSRF protection on."
 )
 

@@ -211,7 +211,12 @@ class FallbackTransport:
         return owner_of(scope, self.identity_headers())
 
     def _log(self, reason: str, arrival: Arrival) -> None:
-        finding: Finding = fell_back(reason[:60], arrival.base, via=_via(arrival.headers))
+        finding: Finding = fell_back(
+            reason[:60],
+            arrival.base,
+            via=_via(arrival.headers),
+            is_explained=bool(self.ledger.stripped),
+        )
         if finding.title in self._logged or len(self._logged) >= _MOST_LOGGED:
             return
         self._logged.add(finding.title)

@@ -67,6 +67,9 @@ class BasePathMiddleware:
             return
         arrival = arrival_of(scope)
         outer = str(scope.get("root_path", ""))
+        if outer and BasePath(outer) in self.paths.known:
+            # `uvicorn --root-path /app` says what --behind-proxy says: it counts once.
+            scope, outer = {**scope, "root_path": ""}, ""
         path = BasePath(outer).strip_from(scope["path"]) if outer else scope["path"]
         location = self._locate(path if path is not None else scope["path"], arrival)
         mount, inner = split_mount(location.rest, self.mounts()) or (None, None)

@@ -58,9 +58,10 @@ def build_report(
         "handshakes": {
             "total": sum(ledger.counts.values()),
             "intact": ledger.counts[HandshakeVerdict.INTACT],
-            "stripped": sum(ledger.counts[verdict] for verdict in STRIPPED),
+            "stripped": ledger.stripped,
             "rejected": ledger.counts[HandshakeVerdict.ORIGIN_REJECTED],
             "by_verdict": {str(verdict): ledger.counts[verdict] for verdict in HandshakeVerdict},
+            "by_transport": dict(ledger.transports),
             "rejections_by_reason": dict(ledger.rejections),
             "last": {
                 str(verdict): {"age_s": round(now - at, 1), **handshake.as_dict()}
