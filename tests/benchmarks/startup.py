@@ -30,10 +30,10 @@ def main(pairs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         app = Path(folder) / "app.py"
         app.write_text(APP, encoding="utf-8")
-        rows: list[tuple[float, float, float]] = []
-        for _ in range(pairs + 1):  # the first one warms the file cache and is dropped
-            rows.append((_bare(app, folder), _ours(app, folder), _bare(app, folder)))
-    rows = rows[1:]
+        rows = [
+            (_bare(app, folder), _ours(app, folder), _bare(app, folder)) for _ in range(pairs + 1)
+        ]
+    rows = rows[1:]  # the first one warmed the file cache
     _print("streamlit run", [first for first, _, _ in rows])
     _print("stlaunch", [ours for _, ours, _ in rows])
     _print("ratio to bare", [ours / first for first, ours, _ in rows])

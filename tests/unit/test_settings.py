@@ -13,7 +13,7 @@ from stlaunch.exceptions import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import Origin, OriginCheck, PublicUrl
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.model import Settings, SourceKind
+from stlaunch.settings.model import Settings, SourceKind, Transport
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
 
@@ -76,6 +76,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "mount_path": ("/half", (BasePath("/half"),)),
     "config_out": ("out/config.toml", Path("out/config.toml")),
     "self_check": ("off", False),
+    "transport": ("http", Transport.HTTP),
     "behind_proxy": ("/app", (APP,)),
 }
 ATTRIBUTE = {
