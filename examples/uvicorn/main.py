@@ -1,0 +1,19 @@
+"""A Streamlit script under plain uvicorn (or gunicorn, Hypercorn), without the stlaunch command.
+
+Run it in this folder, with the server's own reading of proxy headers switched off:
+
+    uvicorn main:app --port 8501 --no-proxy-headers
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+import stlaunch
+
+app = stlaunch.wrap_app(
+    st.App(Path(__file__).with_name("app.py")),
+    behind_proxy="/streamlitApp",
+)

@@ -1,0 +1,247 @@
+"""What becomes of a handshake: 426 where the upgrade is lost, 403 for strangers, else untouched."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from stlaunch.base_path import BasePath
+from stlaunch.origin import Origin
+from stlaunch.same_origin import HOST_COOKIE, PLAIN_COOKIE, OriginPolicy, OriginProof, new_cookie_id
+from tests.asgi.driver import SECRET, STRANGER, Recorder, handshake, make, request
+
+STREAM = "/app/_stcore/stream"
+HOST = [("host", "app.test")]
+SAME = [*HOST, ("origin", "http://app.test")]
+EVIL = [*HOST, ("origin", "https://evil.test")]
+PROOF = OriginProof(SECRET)
+
+
+def _proven(name: str = HOST_COOKIE) -> tuple[list[tuple[str, str]], str]:
+    cookie_id = new_cookie_id()
+    return [("cookie", f"{name}={cookie_id}")], f"stlaunch.{PROOF.token(name, cookie_id)}"
+
+
+@pytest.mark.parametrize("path", [STREAM, "/_stcore/stream"], ids=["kept", "stripped"])
+def test_a_stripped_upgrade_is_answered_with_the_reason(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """426 names what is missing, and the log says it once, with the lines that mend it."""
+    app = Recorder()
+    wrapped = make(app)
+    caplog.set_level(logging.INFO, "stlaunch")
+
+    for _ in range(3):
+        answer = request(wrapped, path, [*HOST, ("sec-websocket-key", "secret-key")])
+    lines = [record.getMessage() for record in caplog.records]
+    body = json.loads(answer.body)
+
+    assert answer.status == 426
+    assert answer.header("upgrade") == "websocket"
+    assert body["verdict"] == "upgrade_stripped"
+    assert body["missing"] == ["Upgrade: websocket", "Connection: Upgrade"]
+    assert len(lines) == 1
+    assert 'proxy_set_header Connection "upgrade"' in lines[0]
+    assert "secret-key" not in json.dumps(body) + lines[0]
+    assert not app.scopes
+
+
+def test_a_lost_connection_header_is_told_apart() -> None:
+    """Upgrade arrived, Connection did not."""
+    headers = [*HOST, ("sec-websocket-key", "k"), ("upgrade", "websocket")]
+
+    body = json.loads(request(make(Recorder()), STREAM, headers).body)
+
+    assert (body["verdict"], body["missing"]) == ("connection_stripped", ["Connection: Upgrade"])
+
+
+def test_an_accepted_handshake_agrees_with_streamlits_own_check() -> None:
+    """Host is Origin's, so that Streamlit never looks its address up; our token is gone."""
+    app = Recorder()
+    cookie, token = _proven()
+    headers = [("host", "127.0.0.1:8501"), ("origin", "https://app.test:8443"), *cookie]
+    extra = [("sec-websocket-protocol", token)]
+
+    status, _ = handshake(
+        make(app), headers=[*headers, *extra], protocols=["streamlit", "xsrf", token]
+    )
+    arrived = dict(app.last["headers"])
+
+    assert status == 101
+    assert arrived[b"host"] == b"app.test:8443"
+    assert [name for name, _ in app.last["headers"]].count(b"host") == 1
+    assert b"stlaunch." not in repr(app.last["headers"]).encode()
+    assert app.last["subprotocols"] == ["streamlit", "xsrf"]
+
+
+def test_an_accepted_socket_is_not_wrapped() -> None:
+    """An established connection costs what it costs bare: the callables are the server's own."""
+    app = Recorder()
+
+    _, callables = handshake(make(app), headers=SAME)
+
+    assert app.callables[-1][0] is callables[0]
+    assert app.callables[-1][1] is callables[1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "protocols"),
+    [
+        (EVIL, []),
+        ([*HOST, ("origin", "null")], []),
+        ([*EVIL, ("x-forwarded-host", "evil.test")], []),
+        ([*EVIL, ("forwarded", "host=evil.test;proto=https;for=1.2.3.4")], []),
+        ([*EVIL, ("cookie", f"{PLAIN_COOKIE}={'a' * 22}")], ["streamlit", "stlaunch.guess"]),
+        ([*EVIL, *_proven()[0]], ["streamlit", _proven()[1]]),
+        ([*EVIL, *_proven(PLAIN_COOKIE)[0]], [_proven(PLAIN_COOKIE)[1]]),
+    ],
+    ids=["foreign", "null", "forged-host", "forged-forwarded", "guess", "replayed", "plain-https"],
+)
+def test_a_stranger_is_refused(
+    headers: list[tuple[str, str]], protocols: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """403, one log line with the flag that would allow it, and nothing reaches the app."""
+    app = Recorder()
+    wrapped = make(app)
+    caplog.set_level(logging.INFO, "stlaunch")
+
+    statuses = [
+        handshake(wrapped, headers=headers, protocols=protocols, client=STRANGER)[0]
+        for _ in range(2)
+    ]
+    lines = [r.getMessage() for r in caplog.records if "STL501" in r.getMessage()]
+
+    assert statuses == [403, 403]
+    assert not app.scopes
+    assert len(lines) == 1
+    assert "--allow-origin" in lines[0]
+
+
+def test_a_plain_cookie_that_was_planted_does_not_count_over_https() -> None:
+    """A sibling domain can plant the plain cookie, whose token it knows; https wants the other."""
+    cookie, token = _proven(PLAIN_COOKIE)
+    origin = ("origin", "https://evil.app.test")
+
+    status, _ = handshake(make(Recorder()), headers=[*HOST, origin, *cookie], protocols=[token])
+
+    assert status == 403
+
+
+@pytest.mark.parametrize("policy", [
+    OriginPolicy(public_origins=(Origin("https", "app.test", 443),)),
+], ids=["public-url"])  # fmt: skip
+def test_a_public_url_switches_the_proof_off(policy: OriginPolicy) -> None:
+    """Then Origin must match it."""
+    cookie, token = _proven()
+    wrapped = make(Recorder(), policy=policy)
+
+    foreign, _ = handshake(wrapped, headers=[*EVIL, *cookie], protocols=[token])
+    own, _ = handshake(wrapped, headers=[*HOST, ("origin", "https://app.test")])
+
+    assert (foreign, own) == (403, 101)
+
+
+def test_sockets_of_the_users_own_routes_are_left_alone() -> None:
+    """The rule is for Streamlit's stream; a FastAPI app's own sockets are its own business."""
+    app = Recorder()
+    wrapped = make(app, uses_root_path=True, mounts=lambda: (BasePath("/dashboard"),))
+
+    status, _ = handshake(wrapped, "/app/chat", EVIL)
+
+    assert status == 101
+    assert dict(app.last["headers"])[b"host"] == b"app.test"
+
+
+def test_the_agent_api_keeps_its_own_origin_rule() -> None:
+    """Host and Origin reach `_stcore/agent` as they came."""
+    app = Recorder()
+
+    request(make(app), "/app/_stcore/agent/interact", EVIL, method="POST")
+    arrived = dict(app.last["headers"])
+
+    assert (arrived[b"host"], arrived[b"origin"]) == (b"app.test", b"https://evil.test")
+
+
+@pytest.mark.parametrize(
+    ("client", "kept"), [(("127.0.0.1", 1), True), (STRANGER, False)], ids=["proxy", "stranger"]
+)
+def test_identity_headers_come_from_trusted_peers_only(
+    client: tuple[str, int], *, kept: bool
+) -> None:
+    """A stranger cannot name a user: `server.trustedUserHeaders` are removed, on every scope."""
+    app = Recorder()
+    wrapped = make(app, identity_headers=lambda: frozenset({b"x-user"}))
+    headers = [*SAME, ("x-user", "admin")]
+
+    handshake(wrapped, headers=headers, client=client)
+    request(wrapped, "/app/media/x", headers, client=client)
+
+    assert [b"x-user" in dict(scope["headers"]) for scope in app.scopes] == [kept, kept]
+
+
+FORWARDED: list[tuple[str, list[tuple[str, str]], Any]] = [
+    ("none", [], ("http", "127.0.0.1")),
+    ("proto", [("x-forwarded-proto", "https")], ("https", "127.0.0.1")),
+    ("list", [("x-forwarded-proto", "https,http")], ("https", "127.0.0.1")),
+    ("for", [("x-forwarded-for", "6.6.6.6, 192.0.2.7")], ("http", "192.0.2.7")),
+]
+
+
+@pytest.mark.parametrize(("_name", "headers", "seen"), FORWARDED, ids=[f[0] for f in FORWARDED])
+def test_forwarding_headers_of_a_proxy_reach_the_app(
+    _name: str, headers: list[tuple[str, str]], seen: tuple[str, str]
+) -> None:
+    """The app sees the browser's scheme and address."""
+    app = Recorder()
+
+    request(make(app), "/app/media/x", [*HOST, *headers])
+
+    assert (app.last["scheme"], app.last["client"][0]) == seen
+
+
+def test_forwarding_headers_of_a_stranger_do_not(caplog: pytest.LogCaptureFixture) -> None:
+    """They are ignored, and the log names the flag that would believe them."""
+    app = Recorder()
+    caplog.set_level(logging.INFO, "stlaunch")
+    headers = [*HOST, ("x-forwarded-for", "10.0.0.1"), ("x-forwarded-host", "evil.test")]
+
+    request(make(app), "/app/media/x", headers, client=STRANGER)
+
+    assert app.last["client"] == STRANGER
+    assert dict(app.last["headers"])[b"host"] == b"app.test"
+    assert f"--trusted-proxies {STRANGER[0]}" in caplog.text
+
+
+def test_a_reset_connection_does_not_pass_for_a_unix_socket() -> None:
+    """Uvicorn reports no peer for it, as for a unix socket, which is trusted."""
+    app = Recorder()
+
+    request(make(app), "/app/media/x", [*HOST, ("x-forwarded-proto", "https")], client=None)
+
+    assert app.last["scheme"] == "http"
+
+
+@pytest.mark.parametrize(
+    ("proto", "cookie"),
+    [("https", "a=b; Path=/; Secure"), ("http", "a=b; Path=/")],
+    ids=["https", "http"],
+)
+def test_cookies_are_secure_behind_https(proto: str, cookie: str) -> None:
+    """Streamlit marks them only where it speaks TLS itself."""
+    app = Recorder(response_headers=[(b"set-cookie", b"a=b; Path=/")])
+
+    answer = request(make(app), "/app/media/x", [*HOST, ("x-forwarded-proto", proto)])
+
+    assert answer.header("set-cookie") == cookie
+
+
+def test_a_secure_cookie_is_not_marked_twice() -> None:
+    """What the app says already stays as it is."""
+    app = Recorder(response_headers=[(b"set-cookie", b"a=b; secure; Path=/")])
+
+    answer = request(make(app), "/app/media/x", [*HOST, ("x-forwarded-proto", "https")])
+
+    assert answer.header("set-cookie") == "a=b; secure; Path=/"
