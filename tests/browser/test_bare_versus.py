@@ -1,0 +1,90 @@
+"""What bare `streamlit run` does behind the same proxies, so that the difference is shown."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browser import Visit
+from tests.harness.journeys import smoke
+from tests.harness.ports import free_port
+from tests.harness.proxies import start_proxy
+from tests.harness.server import bare_streamlit, stlaunch_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+
+def test_bare_streamlit_stays_blank_behind_the_three_lines(visit: Visit, hello_app: Path) -> None:
+    """Nginx rewrites Host, Streamlit answers 403, and the page says nothing."""
+    with (
+        bare_streamlit(hello_app, free_port()) as server,
+        start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy,
+    ):
+        with visit.page.expect_console_message(
+            lambda message: "WebSocket connection" in message.text and "403" in message.text
+        ):
+            visit.page.goto(proxy.url)
+        heading = visit.page.get_by_role("heading", name="Hello from Streamlit")
+        seen = heading.count()
+        log = server.wait_for_log("Rejecting WebSocket connection")
+
+    assert seen == 0
+    assert "Rejecting WebSocket connection" in log
+
+
+def test_stlaunch_renders_behind_the_three_lines(visit: Visit, hello_app: Path) -> None:
+    """The same app, the same proxy, protections on."""
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
+        start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy,
+    ):
+        smoke(visit, proxy.url)
+        report = _get_json(f"{proxy.url_for('127.0.0.1')}_stlaunch/check")
+
+    assert report["verdict"] == "intact"
+    assert report["handshakes"]["by_transport"].get("websocket", 0) > 0
+
+
+@pytest.mark.parametrize("kind", ["nginx", "nginx-1.22"])
+def test_the_bare_location_is_named_and_mended(visit: Visit, hello_app: Path, kind: str) -> None:
+    """`location /streamlitApp/ { proxy_pass ...; }` alone: 426, one log line, the lines to add."""
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
+        start_proxy(kind, "blog", server.port, keep_prefix=False) as proxy,
+    ):
+        url = proxy.url_for("127.0.0.1")
+        answers = [_handshake(f"{url}_stcore/stream") for _ in range(3)]
+        report = _get_json(f"{url}_stlaunch/check")
+        log = server.log()
+
+    assert visit.page.url == "about:blank"
+    assert [status for status, _ in answers] == [426, 426, 426]
+    assert answers[0][1]["verdict"] == "upgrade_stripped"
+    assert "Upgrade: websocket" in answers[0][1]["missing"]
+    assert (report["verdict"], report["handshakes"]["stripped"]) == ("stripped", 3)
+    assert log.count("STL301") == 1
+    assert "proxy_set_header Upgrade $http_upgrade;" in log
+
+
+def _handshake(url: str) -> tuple[int, dict[str, object]]:
+    headers = {
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as ok:
+            return ok.status, {}
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def _get_json(url: str) -> dict[str, dict[str, object]]:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        found: dict[str, dict[str, object]] = json.load(response)
+        return found
