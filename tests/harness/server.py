@@ -219,6 +219,8 @@ def _answers_200(port: int, path: str) -> bool:
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+    if process.returncode is not None:  # a test has waited for it
+        return True
     state = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return state is not None
 

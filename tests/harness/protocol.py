@@ -1,0 +1,61 @@
+"""A session over Streamlit's own protocol: run the script and read what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+_DEADLINE_S = 30
+
+
+class Session:
+    """One page's connection."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    def rerun(self) -> list[Any]:
+        """Run the script once; return its ForwardMsgs up to "script finished"."""
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        message = BackMsg()
+        message.rerun_script.query_string = ""
+        self.socket.send(message.SerializeToString())
+        return self.read_until("script_finished")
+
+    def read_until(self, kind: str) -> list[Any]:
+        """Read messages up to and including the first of a kind."""
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        messages = []
+        while True:
+            message = ForwardMsg()
+            data = self.socket.recv(timeout=_DEADLINE_S)
+            assert isinstance(data, bytes)
+            message.ParseFromString(data)
+            messages.append(message)
+            if message.WhichOneof("type") == kind:
+                return messages
+
+    def shown(self) -> str:
+        """Run the script and return all text that it shows."""
+        bodies = []
+        for message in self.rerun():
+            element = message.delta.new_element
+            bodies += [element.markdown.body, element.heading.body, element.text.body]
+            bodies.append(element.exception.message)
+        return "\n".join(body for body in bodies if body)
+
+
+@contextmanager
+def open_session(url: str, headers: Mapping[str, str] | None = None) -> Iterator[Session]:
+    """Connect to the app at `url` (http, with its final slash) as a program does."""
+    stream = url.replace("http", "ws", 1) + "_stcore/stream"
+    protocols: Any = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
+    with connect(
+        stream, subprotocols=protocols, additional_headers=dict(headers or {}), max_size=None
+    ) as socket:
+        yield Session(socket)

@@ -1,0 +1,167 @@
+"""Bad input gets one sentence, a hint and its exit code; nothing is left half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.ports import free_port
+from tests.harness.protocol import open_session
+from tests.harness.server import stlaunch_app
+
+APP = "import streamlit as st\nst.title('Hello')\n"
+
+
+def _run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "HOME": str(folder / "home"), "NO_COLOR": "1", **environ}
+    return subprocess.run(
+        [sys.executable, "-m", "stlaunch", *words],
+        cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no app", encoding="utf-8")
+    return tmp_path
+
+
+USAGE = {
+    "missing-script": (["ap.py"], "ap.py"),
+    "folder-without-app": (["empty"], "streamlit_app.py"),
+    "not-python": (["notes.txt"], "notes.txt"),
+    "dots": (["app.py", "--behind-proxy", "/a/../b"], ".."),
+    "double-slash": (["app.py", "--behind-proxy", "/a//b"], "//"),
+    "query": (["app.py", "--behind-proxy", "/a?x"], "query"),
+    "control": (["app.py", "--behind-proxy", "/a\x07"], "control"),
+    "port-range": (["app.py", "--port", "65536"], "65536"),
+    "port-word": (["app.py", "--port", "http"], "http"),
+    "cidr": (["app.py", "--trusted-proxies", "10.0.0.0/33"], "10.0.0.0/33"),
+    "star": (["app.py", "--trusted-proxies", "*"], "*"),
+    "origin-path": (["app.py", "--allow-origin", "https://a.b/c"], "https://a.b/c"),
+    "unknown-option": (["app.py", "--bind-proxy", "/a"], "--bind-proxy"),
+    "unknown-streamlit": (["app.py", "--server.prot", "1"], "--server.prot"),
+    "sensitive": (["app.py", "--server.cookieSecret", "x"], "--server.cookieSecret"),
+    "wrong-type": (["app.py", "--server.headless", "perhaps"], "perhaps"),
+    "contradiction": (
+        ["app.py", "--behind-proxy", "/a", "--public-url", "https://x.test/b"], "--public-url",
+    ),
+    "no-module": (["nowhere:app"], "nowhere"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_usage_error(folder: Path, name: str) -> None:
+    """One `Error:` line with the value, a `Hint:`, exit code 2, nothing written."""
+    words, named = USAGE[name]
+    words = ["--port=0", *words] if name == "no-module" else words
+
+    done = _run(folder, *words)
+    first, *rest = done.stderr.strip().splitlines()
+
+    assert done.returncode == 2, done.stderr
+    assert first.startswith("Error: ")
+    assert named.strip("\x07") in first
+    assert any(line.startswith("Hint: ") for line in rest)
+    assert "Traceback" not in done.stderr
+    assert not list((folder / "home").rglob("config.toml")) or name == "no-module"
+
+
+def test_broken_config_names_file_and_line(folder: Path) -> None:
+    """The user's own config.toml is not valid TOML."""
+    config = folder / ".streamlit" / "config.toml"
+    config.parent.mkdir()
+    config.write_text("[server]\nport = = 1\n", encoding="utf-8")
+
+    done = _run(folder, "app.py")
+
+    assert done.returncode == 2
+    assert str(config) in done.stderr
+    assert "line 2" in done.stderr
+
+
+def test_unreadable_config_is_named(folder: Path) -> None:
+    """A folder where the file should be cannot be read, even by root."""
+    (folder / ".streamlit" / "config.toml").mkdir(parents=True)
+
+    done = _run(folder, "app.py")
+
+    assert done.returncode == 2
+    assert "config.toml cannot be read" in done.stderr
+
+
+def test_taken_port_names_its_holder(folder: Path) -> None:
+    """Never silently another port."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        done = _run(folder, "app.py", "--host", "127.0.0.1", "--port", str(port))
+
+    assert done.returncode == 3
+    assert f"Port {port} on 127.0.0.1 is taken by " in done.stderr
+    assert f"(pid {os.getpid()})" in done.stderr
+
+
+def test_port_that_is_not_permitted(folder: Path) -> None:
+    """A user without privileges may not listen below 1024; a namespace makes that true here."""
+    command = (
+        "echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start && "
+        f"exec setpriv --reuid 65534 --clear-groups --bounding-set=-all --inh-caps=-all "
+        f"{sys.executable} -c 'from stlaunch.server import bind_tcp; bind_tcp(\"0.0.0.0\", 80)'"
+    )
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", command],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+
+    assert "This user may not listen on port 80" in done.stderr
+
+
+def test_an_app_that_fails_to_import_keeps_its_traceback(folder: Path) -> None:
+    """Its own frames, untouched, and exit code 3."""
+    (folder / "bad.py").write_text(
+        "import streamlit as st\ndef boom():\n    raise KeyError('mine')\n\nboom()\n"
+        "app = st.App('app.py')\n",
+        encoding="utf-8",
+    )
+
+    done = _run(folder, "bad.py", "--port", "0")
+
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.lstrip().startswith("Traceback (most recent call last):")
+    assert f'File "{folder / "bad.py"}", line 5, in <module>' in done.stderr
+    assert "KeyError: 'mine'" in done.stderr
+    assert "stlaunch/" not in done.stderr.partition("Error:")[0]
+
+
+def test_config_out_that_cannot_be_written(folder: Path) -> None:
+    """A place that the user chose is an error, not a silent other one."""
+    done = _run(folder, "app.py", "--port", "0", "--config-out", "/dev/null/config.toml")
+
+    assert done.returncode == 3
+    assert "--config-out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["term", "int"]
+)
+def test_signals_stop_it_cleanly(hello_app: Path, number: signal.Signals, code: int) -> None:
+    """Even with an open session, and the exit code tells which one it was."""
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/a") as server,
+        open_session(server.url) as session,
+    ):
+        session.rerun()
+        os.kill(server.pid, number)
+        process = server._process
+        assert process is not None
+
+        assert process.wait(15) == code

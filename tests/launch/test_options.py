@@ -1,0 +1,191 @@
+"""What the app runs with: the generated config.toml, the user's own files, variables and flags."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.ports import free_port
+from tests.harness.protocol import open_session
+from tests.harness.server import RunningServer, start_server
+
+REPORT = """
+import json
+import sys
+import streamlit as st
+
+keys = json.loads(KEYS)
+st.text(json.dumps({
+    "options": {key: st.get_option(key) for key in keys},
+    "argv": sys.argv,
+    "path": sys.path[0],
+    "secret": dict(st.secrets).get("word"),
+}))
+"""
+KEYS = (
+    "server.baseUrlPath", "server.address", "server.port", "server.headless", "server.enableCORS",
+    "server.enableXsrfProtection", "server.corsAllowedOrigins", "browser.serverAddress",
+    "browser.serverPort", "browser.gatherUsageStats", "server.showEmailPrompt",
+    "server.maxUploadSize", "server.enableStaticServing", "client.toolbarMode",
+    "theme.primaryColor",
+)  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    keys = repr(json.dumps(KEYS))
+    (tmp_path / "app.py").write_text(REPORT.replace("KEYS", keys), encoding="utf-8")
+    secrets = tmp_path / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.write_text('word = "mellon"\n', encoding="utf-8")
+    return tmp_path
+
+
+@contextmanager
+def _serve(project: Path, *words: str, **environ: str) -> Iterator[RunningServer]:
+    import sys
+
+    port = free_port()
+    flags = ["--host", "127.0.0.1", "--port", str(port)]
+    with start_server(
+        [sys.executable, "-m", "stlaunch", "app.py", *flags, *words],
+        cwd=project,
+        env={"HOME": str(project / "home"), **environ},
+        ready_path="/_stlaunch/health",
+        port=port,
+    ) as server:
+        yield server
+
+
+def _report(server: RunningServer) -> dict[str, Any]:
+    with open_session(server.url) as session:
+        found: dict[str, Any] = json.loads(session.shown())
+        return found
+
+
+def _flat(tables: dict[str, Any], front: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        flat |= (
+            _flat(value, f"{front}{name}.") if isinstance(value, dict) else {front + name: value}
+        )
+    return flat
+
+
+def test_the_app_runs_with_the_generated_file(project: Path) -> None:
+    """What the running app reports equals what the file says."""
+    out = project / "out" / "config.toml"
+    words = ["--config-out", str(out), "--public-url", "https://app.example.test/streamlitApp"]
+
+    with _serve(project, *words) as server:
+        seen = _report(server)
+        written = _flat(tomllib.loads(out.read_text(encoding="utf-8")))
+
+    assert {key: seen["options"][key] for key in written} == written
+    assert written["server.baseUrlPath"] == "streamlitApp"
+    assert written["server.corsAllowedOrigins"] == ["https://app.example.test"]
+    assert (written["browser.serverAddress"], written["browser.serverPort"]) == (
+        "app.example.test", 443,
+    )  # fmt: skip
+    assert written["server.enableCORS"] is written["server.enableXsrfProtection"] is True
+    assert not [path for path in out.parent.iterdir() if path != out]
+
+
+def test_precedence_is_streamlits_own(project: Path) -> None:
+    """Files, then variables, then flags; what the user set stays, his files are not touched."""
+    config = project / ".streamlit" / "config.toml"
+    text = (
+        "# mine\n[server]\nmaxUploadSize = 7\nenableStaticServing = true\n"
+        '[client]\ntoolbarMode = "minimal"\n[theme]\nprimaryColor = "#111111"\n'
+        "[browser]\ngatherUsageStats = true\n"
+    )
+    config.write_text(text, encoding="utf-8")
+    home = project / "home" / ".streamlit" / "config.toml"
+    home.parent.mkdir(parents=True)
+    home.write_text("[server]\nmaxUploadSize = 5\n", encoding="utf-8")
+    words = ["--theme.primaryColor=#333333", "--client.toolbarMode", "viewer"]
+
+    with _serve(
+        project, *words, "--", "--mine", "1", STREAMLIT_THEME_PRIMARY_COLOR="#222222",
+        STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS="https://a.test https://b.test",
+    ) as server:  # fmt: skip
+        seen = _report(server)
+    options = seen["options"]
+
+    assert options["server.maxUploadSize"] == 7
+    assert options["server.enableStaticServing"] is True
+    assert options["theme.primaryColor"] == "#333333"
+    assert options["client.toolbarMode"] == "viewer"
+    assert options["browser.gatherUsageStats"] is True
+    assert options["server.corsAllowedOrigins"] == ["https://a.test", "https://b.test"]
+    assert config.read_text(encoding="utf-8") == text
+    assert seen["argv"] == [str(project / "app.py"), "--mine", "1"]
+    assert seen["path"] == str(project)
+    assert seen["secret"] == "mellon"
+
+
+def test_an_explicit_flag_overrules_a_file_and_says_so(project: Path) -> None:
+    """`--behind-proxy` wins over `server.baseUrlPath`, with a line."""
+    config = project / ".streamlit" / "config.toml"
+    config.write_text('[server]\nbaseUrlPath = "old"\n', encoding="utf-8")
+
+    with _serve(project, "--behind-proxy", "/new") as server:
+        seen = _report(server)
+        log = server.log()
+
+    assert seen["options"]["server.baseUrlPath"] == "new"
+    assert "--behind-proxy (/new) overrules server.baseUrlPath (/old)" in log
+
+
+def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:
+    """Someone who set `server.baseUrlPath` gets any prefix mode without saying it twice."""
+    config = project / ".streamlit" / "config.toml"
+    config.write_text('[server]\nbaseUrlPath = "mine"\n', encoding="utf-8")
+
+    with _serve(project) as server, open_session(server.url + "mine/") as session:
+        assert '"server.baseUrlPath": "mine"' in session.shown()
+
+
+def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) -> None:
+    """The user's word counts, and is called what it is."""
+    config = project / ".streamlit" / "config.toml"
+    config.write_text("[server]\nenableCORS = false\n", encoding="utf-8")
+
+    with _serve(project) as server:
+        with open_session(server.url, {"Origin": "https://anywhere.test", "Cookie": "a=b"}):
+            pass
+        log = server.log()
+
+    assert "server.enableCORS is false" in log
+    assert "every website may open this app's WebSocket" in log
+
+
+def test_in_memory_where_nothing_is_writable(project: Path) -> None:
+    """No folder for the file is no reason not to start; the banner says so."""
+    environ = {"XDG_STATE_HOME": "/proc/nowhere", "HOME": "/proc", "TMPDIR": "/proc"}
+    with _serve(project, "--behind-proxy", "/app", **environ) as server:
+        seen = _report(server)
+        log = server.log()
+
+    assert seen["options"]["server.baseUrlPath"] == "app"
+    assert "in memory" in log
+
+
+def test_a_reloaded_configuration_keeps_the_base_path(project: Path) -> None:
+    """Editing config.toml while the app runs does not take its path away."""
+    config = project / ".streamlit" / "config.toml"
+    config.write_text('[theme]\nprimaryColor = "#111111"\n', encoding="utf-8")
+    with _serve(project, "--behind-proxy", "/app") as server:
+        before = _report(server)
+        config.write_text('[theme]\nprimaryColor = "#999999"\n', encoding="utf-8")
+        after = before
+        while after["options"]["theme.primaryColor"] != "#999999":
+            after = _report(server)
+
+    assert after["options"]["server.baseUrlPath"] == "app"
