@@ -83,12 +83,18 @@ def fell_back(
     )
 
 
-def body_limited(limit_bytes: str, base_path: BasePath | None) -> Finding:
-    """Describe a proxy that refuses large request bodies."""
-    size = f"at about {limit_bytes} bytes" if limit_bytes else "below the app's own limit"
+def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Finding:
+    """Describe a proxy that refuses large request bodies.
+
+    Args:
+        passed: the largest body in bytes that got through; 0 where not known.
+        refused: the smallest that did not.
+        base_path: the app's.
+    """
+    known = f" ({passed} bytes pass, {refused} do not)" if refused else ""
     return Finding(
         code="STL602",
-        title=f"A proxy limits request bodies {size}; uploads are sent in pieces",
+        title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
         fix=(
             f"For nginx, inside `location {(base_path or BasePath()).with_slash}`:\n"
             "    client_max_body_size 201m;\n"

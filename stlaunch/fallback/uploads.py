@@ -33,6 +33,7 @@ _MOST_UPLOADS = 64
 _MOST_PER_OWNER = 8
 _IDLE_S = 60.0
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
+_TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 _NO_STORE = {"cache-control": "no-store", "cross-origin-resource-policy": "same-origin"}
 
 
@@ -136,7 +137,6 @@ class UploadPieces:
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
         upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
-        self._log(arrival_of(scope), headers.get("x-stlaunch-limit", ""))
         return JSONResponse({"id": upload_id, "expected": 0}, headers=_NO_STORE)
 
     async def _run(self, upload: _Upload, scope: Scope) -> None:
@@ -165,6 +165,7 @@ class UploadPieces:
         await self._feed(upload, bytes(body), is_last=is_last)
         if not (is_last or upload.status):
             return JSONResponse({"expected": expected + len(body)}, headers=_NO_STORE)
+        self._log(arrival_of(request.scope), request.headers.get("x-stlaunch-limit", ""))
         del self._uploads[upload_id]
         if upload.task is not None and not upload.task.done() and not is_last:
             upload.task.cancel()
@@ -199,11 +200,13 @@ class UploadPieces:
                 if upload.task is not None:
                     upload.task.cancel()
 
-    def _log(self, arrival: Arrival, limit: str) -> None:
+    def _log(self, arrival: Arrival, known: str) -> None:
+        """Say once what the page found out: the largest piece that passed, the least refused."""
         if not self._logged:
             self._logged = True
-            size = limit if limit.isascii() and limit.isdigit() and len(limit) < 16 else ""  # noqa: PLR2004
-            finding = body_limited(size, arrival.base)
+            numbers = _TWO_SIZES.fullmatch(known)
+            passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
+            finding = body_limited(passed, refused, arrival.base)
             logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
 
 

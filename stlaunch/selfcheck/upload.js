@@ -4,6 +4,7 @@
 
 const UPLOAD_PIECE_BYTES = 512 * 1024;
 const SMALLEST_PIECE_BYTES = 16 * 1024;
+const LARGEST_PIECE_BYTES = 8 * 1024 * 1024;
 const UPLOAD_ATTEMPTS = 5;
 
 /** @param {string} base the app's public path */
@@ -20,7 +21,6 @@ function installUploads(base) {
 
   class UploadRequest extends Native {
     #target = "";
-    #limit = 0;
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #pieces = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
@@ -111,25 +111,32 @@ function installUploads(base) {
             "X-Stlaunch-Target": this.#target,
             "X-Stlaunch-Size": String(whole.size),
             "X-Stlaunch-Type": type,
-            "X-Stlaunch-Limit": String(this.#limit),
           },
         });
         if (!opened.ok) return this.#done(opened.status, opened.statusText, await opened.text());
         const { id } = await opened.json();
         let offset = 0;
         let size = UPLOAD_PIECE_BYTES;
+        // What is known of the limit, for the log; larger pieces mean fewer round trips.
+        let passed = 0;
+        let refused = whole.size;
         for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
           const answer = await fetch(`${url}/${id}?offset=${offset}`, {
             .../** @type {RequestInit} */ (common),
             method: "PUT",
-            headers: { "X-Stlaunch": "1", "Content-Type": "application/octet-stream" },
+            headers: {
+              "X-Stlaunch": "1",
+              "X-Stlaunch-Limit": `${passed} ${refused}`,
+              "Content-Type": "application/octet-stream",
+            },
             body: whole.slice(offset, offset + size),
           }).catch((error) => {
             if (signal.aborted) throw error;
             return null;
           });
           if (answer?.status === 413 && size > SMALLEST_PIECE_BYTES) {
-            size /= 2;
+            refused = Math.min(refused, size);
+            size = Math.max(passed, size / 2);
           } else if (answer?.ok) {
             const { expected, status, type, body: text } = await answer.json();
             if (status) {
@@ -137,6 +144,8 @@ function installUploads(base) {
               return this.#done(status, "", text, undefined, type);
             }
             failures = 0;
+            passed = Math.max(passed, expected - offset);
+            if (2 * size < refused && 2 * size <= LARGEST_PIECE_BYTES) size *= 2;
             offset = expected;
             this.#progress(offset, whole.size);
           } else if (answer && answer.status < 500) {
@@ -154,7 +163,6 @@ function installUploads(base) {
 
     /** @param {number} loaded @param {number} total */
     #progress(loaded, total) {
-      this.#limit = Math.max(this.#limit, loaded);
       const event = { lengthComputable: true, loaded, total };
       this.upload.dispatchEvent(new ProgressEvent("progress", event));
     }

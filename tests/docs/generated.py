@@ -1,0 +1,68 @@
+"""The parts of the README that the code itself tells; `python -m tests.docs.generated` writes them.
+
+Owns the text between the markers `<!-- name -->` and `<!-- /name -->`. It must not know the prose
+around them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from stlaunch.settings.fields import FIELDS, Field
+from tests.conftest import REPOSITORY
+
+README = REPOSITORY / "README.md"
+
+
+def section(text: str, name: str) -> str:
+    """Return what stands between the markers of `name`."""
+    _, _, rest = text.partition(f"<!-- {name} -->\n")
+    inner, marker, _ = rest.partition(f"<!-- /{name} -->\n")
+    assert marker, f"the README has no section {name!r}"
+    return inner
+
+
+def render_settings() -> str:
+    """Return the table of settings, one row for each field."""
+    head = "| flag | variable | key | default | what it does |\n| --- | --- | --- | --- | --- |\n"
+    return head + "".join(f"| {' | '.join(_cells(field))} |\n" for field in FIELDS)
+
+
+def render_help() -> str:
+    """Return `stlaunch --help` as a terminal of 80 columns shows it."""
+    environ = {"PATH": os.defpath, "COLUMNS": "80", "LANG": "C.UTF-8"}
+    command = [sys.executable, "-m", "stlaunch", "--help"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True
+    )
+    return f"```text\n{done.stdout}```\n"
+
+
+def _cells(field: Field[object]) -> list[str]:
+    what, _, default = field.help.partition(" Default: ")
+    flag = f"{field.flag} {field.metavar}".replace("|", "\\|")
+    return [
+        f"`{flag}`",
+        f"`{field.env}`",
+        f"`{field.name}`",
+        default.removesuffix(".") or "none",
+        what,
+    ]
+
+
+SECTIONS = {"settings": render_settings, "help": render_help}
+
+
+def main() -> None:
+    """Rewrite the sections in place."""
+    text = README.read_text(encoding="utf-8")
+    for name, render in SECTIONS.items():
+        before, marker, rest = text.partition(f"<!-- {name} -->\n")
+        text = before + marker + render() + rest[len(section(text, name)) :]
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

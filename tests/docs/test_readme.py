@@ -1,0 +1,91 @@
+"""The README says what the code does: commands, settings, help, exit codes, links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stlaunch.exit_codes import ExitCode
+from stlaunch.forwarded import headers as forwarding
+from stlaunch.settings.fields import FIELDS
+from tests.conftest import REPOSITORY
+from tests.docs.generated import README, SECTIONS, section
+
+CI = REPOSITORY / ".ci" / "run"
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_generated_section_is_up_to_date(readme: str, name: str) -> None:
+    hint = "run: python -m tests.docs.generated"
+    assert section(readme, name) == SECTIONS[name](), hint
+
+
+def test_every_setting_has_one_row(readme: str) -> None:
+    rows = re.findall(r"^\| `(--[a-z-]+).*?` \| `(\w+)` \| `(\w+)` \|", readme, re.MULTILINE)
+    assert rows == [(field.flag, field.env, field.name) for field in FIELDS]
+
+
+def test_every_exit_code_has_one_row(readme: str) -> None:
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", section(readme, "exit codes"), re.MULTILINE)
+    assert rows == [(str(code.value), code.name) for code in ExitCode]
+
+
+def test_every_forwarding_header_is_named(readme: str) -> None:
+    for name in forwarding.FORWARDING_HEADERS:
+        assert f"`{name.decode()}".lower() in readme.lower()
+
+
+def test_the_two_commands_are_one_line_each(readme: str) -> None:
+    install_and_run, install_and_test = re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+
+    assert install_and_run.endswith(' install ".[demo]" && .venv/bin/stlaunch demo')
+    assert "--upgrade pip" in install_and_test  # --group came with pip 25.1
+    assert "--group dev" in install_and_test
+    assert install_and_test.endswith(".venv/bin/pytest")
+
+
+def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> None:
+    script = CI.read_text(encoding="utf-8")
+    (packages,) = re.findall(r"^packages=\((.*)\)$", script, re.MULTILINE)
+
+    assert f"apt-get install {packages}`" in readme
+    assert re.search(r"^\.venv/bin/pytest --durations", script, re.MULTILINE)
+    assert CI.stat().st_mode & 0o111
+
+
+def test_every_link_leads_somewhere(readme: str) -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", readme)
+
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
+
+
+def test_supported_streamlit_versions_are_those_of_the_metadata(readme: str) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (oldest,) = re.findall(r"Streamlit (\d+\.\d+) to \d+\.\d+", readme)
+
+    assert f"streamlit>={oldest}" in project["dependencies"]
+    assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in readme
+
+
+@pytest.mark.parametrize("path", [README, REPOSITORY / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_commands_name_flags_that_exist(path: Path) -> None:
+    """Each `stlaunch` command line that stands in a text or a block is one that is understood."""
+    known = {field.flag for field in FIELDS} | {"--dry-run", "--json", "--version", "--help"}
+    text = path.read_text(encoding="utf-8")
+    commands = re.findall(r"(?:^|`)(stlaunch (?:app|demo)[^`\n\\]*)", text, re.MULTILINE)
+
+    assert commands
+    for command in commands:
+        flags = [word for word in shlex.split(command) if word.startswith("--") and word != "--"]
+        assert set(flags) <= known, command
