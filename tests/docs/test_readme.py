@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.cli.demo import demo
 from stlaunch.exit_codes import ExitCode
 from stlaunch.forwarded import headers as forwarding
 from stlaunch.settings.fields import FIELDS
@@ -82,6 +83,7 @@ def test_supported_streamlit_versions_are_those_of_the_metadata(readme: str) -> 
 def test_commands_name_flags_that_exist(path: Path) -> None:
     """Each `stlaunch` command line that stands in a text or a block is one that is understood."""
     known = {field.flag for field in FIELDS} | {"--dry-run", "--json", "--version", "--help"}
+    known |= {option for parameter in demo.params for option in parameter.opts}
     text = path.read_text(encoding="utf-8")
     commands = re.findall(r"(?:^|`)(stlaunch (?:app|demo)[^`\n\\]*)", text, re.MULTILINE)
 
