@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from anyio import to_thread
@@ -23,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of, for_inner
-from stlaunch.fallback.frames import HEADER_BYTES, HELLO, Frame, FrameError, decode_frames
+from stlaunch.fallback.frames import HEADER_BYTES, HELLO, FrameError, decode_frames
 from stlaunch.fallback.owner import owner_of
 from stlaunch.fallback.registry import TunnelRegistry
 from stlaunch.fallback.tunnel import Tunnel, new_tunnel_id
@@ -108,6 +109,10 @@ class FallbackTransport:
         tunnel.touch()
         acknowledged = _number(request.query_params, "ack")
         await tunnel.acknowledge(acknowledged)
+        if tunnel.is_closed and not tunnel.outbox.frames:
+            self.registry.remove(tunnel)
+            await self._unknown(tunnel_id)(scope, receive, send)
+            return
         match scope["method"]:
             case "GET" if request.query_params.get("mode") == "stream":
                 await self._stream(tunnel, acknowledged, send)
@@ -157,14 +162,13 @@ class FallbackTransport:
         wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
         frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
         body = b"".join(frame.encode() for frame in frames)
-        headers = {**_NO_STORE, **self._end_of(tunnel, frames)}
+        headers = dict(_NO_STORE)
         accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
         if accepts_gzip and len(body) >= _SMALLEST_COMPRESSED:
             body = await _compressed(body)
             headers["content-encoding"] = "gzip"
         response = Response(body, media_type="application/octet-stream", headers=headers)
         await response(request.scope, request.receive, send)
-        tunnel.touch()
 
     async def _stream(self, tunnel: Tunnel, acknowledged: int, send: Send) -> None:
         """Send frames as they come; a first one at once shows whether the path buffers."""
@@ -174,15 +178,16 @@ class FallbackTransport:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": HELLO, "more_body": True})
         sent, wait_s = acknowledged, self.registry.limits.poll_s
-        while tunnel.poll_generation == generation and not tunnel.is_closed:
+        # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
+        end_at = time.monotonic() + 2 * wait_s
+        while time.monotonic() < end_at:
             frames = await tunnel.frames_after(sent, generation=generation, wait_s=wait_s)
-            if not frames:
-                break
             for frame in frames:
                 body = {"type": "http.response.body", "body": frame.encode(), "more_body": True}
                 await send(body)
+            if not frames or tunnel.is_closed:
+                break
             sent = frames[-1].number
-            tunnel.touch()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _take(self, tunnel: Tunnel, request: Request) -> Response:
@@ -203,9 +208,6 @@ class FallbackTransport:
         if tunnel_id.partition(".")[0] != self.instance:
             return _refusal(409, "STL702", "the tunnel belongs to another replica")
         return _refusal(410, "STL701", "the tunnel is closed")
-
-    def _end_of(self, tunnel: Tunnel, frames: list[Frame]) -> dict[str, str]:
-        return {"x-stlaunch-closed": "1"} if tunnel.is_closed and not frames else {}
 
     def _owner(self, scope: Scope) -> str:
         return owner_of(scope, self.identity_headers())

@@ -299,7 +299,6 @@ class Tunnel {
     const before = this.#received;
     const response = await this.#request(mode);
     await this.#read(response, () => {});
-    if (response.headers.has("X-Stlaunch-Closed")) this.#end(1006, "closed by the server");
     return this.#received > before;
   }
 
