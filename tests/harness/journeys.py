@@ -35,7 +35,7 @@ RECONNECT_TIMEOUT_MS = 60_000
 _RESTART_NOISE = re.compile(
     r"net::ERR_|: 50[234]$|status of 50[234]|with status 50[234]|WebSocket connection to "
     r"|Client Error in reaching server endpoint|Streamlit server is not responding"
-    r"|Client Error: (Image source|Download Button (fetch|source)) error"
+    r"|Client Error: (Image|Download Button|Custom Component \S+) (fetch|source) error"
 )
 
 
