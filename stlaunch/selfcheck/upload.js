@@ -134,7 +134,9 @@ function installUploads(base) {
             if (signal.aborted) throw error;
             return null;
           });
-          if (answer?.status === 413 && size > SMALLEST_PIECE_BYTES) {
+          // Some proxies cut the connection instead of answering 413.
+          const isTooLarge = answer ? answer.status === 413 : size > passed;
+          if (isTooLarge && size > SMALLEST_PIECE_BYTES) {
             refused = Math.min(refused, size);
             size = Math.max(passed, size / 2);
           } else if (answer?.ok) {

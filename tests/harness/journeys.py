@@ -193,6 +193,17 @@ def console_is_clean(visit: Visit, *, allow: re.Pattern[str] | None = None) -> N
     assert not red, "\n".join(["nothing red was expected:", *red])
 
 
+def page_is_settled(visit: Visit) -> None:
+    """Wait until the first page's late scripts, fonts and pictures are there as well.
+
+    A script that a stopped server never sent stays missing until a reload; that is Streamlit's own.
+    """
+    button = visit.page.get_by_role("button", name="Download greeting")
+    _expect(visit, "the download button shows", lambda: expect(button).to_be_visible())
+    images_load(visit)
+    visit.page.wait_for_load_state("networkidle")
+
+
 def survive_restart(visit: Visit, url: str, restart: Callable[[], None]) -> None:
     """Restart the server under an open tab, which reconnects by itself and works again.
 
@@ -202,6 +213,7 @@ def survive_restart(visit: Visit, url: str, restart: Callable[[], None]) -> None
     page = visit.page
     run = page.get_by_text(re.compile(r"^Server run \w+$"))
     before = run.inner_text()
+    page_is_settled(visit)
     visit.forget()
     restart()
     _expect(

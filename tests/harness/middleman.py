@@ -52,24 +52,17 @@ def start_middleman(upstream_port: int, behaviour: Behaviour) -> Iterator[Middle
     """Run a hop in front of an upstream on loopback until the block ends."""
     loop = asyncio.new_event_loop()
     hop = _Hop(upstream_port, behaviour)
-    server = loop.run_until_complete(asyncio.start_server(hop.serve, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    starting = asyncio.start_server(hop.serve, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
         yield Middleman(server.sockets[0].getsockname()[1], behaviour)
     finally:
-        asyncio.run_coroutine_threadsafe(_stop(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(hop.stop(server), loop).result(15)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-async def _stop(server: asyncio.Server) -> None:
-    server.close()
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Hop:
@@ -77,8 +70,24 @@ class _Hop:
         self.upstream_port = upstream_port
         self.behaviour = behaviour
         self.chance = random.Random(behaviour.seed)
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    async def stop(self, server: asyncio.Server) -> None:
+        """Cut every connection and wait until nothing runs any more."""
+        server.close()
+        for writer in self.writers:
+            writer.transport.abort()
+        tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        self.writers.add(writer)
+        return reader, writer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
         try:
             if not self.behaviour.is_down:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -113,7 +122,7 @@ class _Hop:
             )
             await writer.drain()
         else:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+            up_reader, up_writer = await self._open()
             up_writer.write(head)
             answer = await up_reader.readuntil(b"\r\n\r\n")
             if mode == "no-subprotocol":
@@ -156,14 +165,14 @@ class _Hop:
             writer.write(await self._fetch(request))
             await writer.drain()
         else:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+            up_reader, up_writer = await self._open()
             up_writer.write(request)
             gone = asyncio.create_task(reader.read())
             pipe = asyncio.create_task(_pipe(up_reader, writer))
             await asyncio.wait({gone, pipe}, return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
             up_writer.close()
-            await pipe
+            await asyncio.gather(pipe, gone, return_exceptions=True)
 
     def _fate(self, head: bytes) -> str:
         is_tunnel = b"/_stlaunch/tunnel/" in head.split(b"\r\n", 1)[0]
@@ -174,7 +183,7 @@ class _Hop:
         return fate
 
     async def _fetch(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        reader, writer = await self._open()
         try:
             writer.write(request)
             return await reader.read()

@@ -1,0 +1,131 @@
+"""Whatever a hop does to the WebSocket handshake, the app renders and works, in Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browser import Visit
+from tests.harness.journeys import count_to, open_first_page, smoke, upload
+from tests.harness.middleman import Behaviour, start_middleman
+from tests.harness.ports import free_port
+from tests.harness.proxies import start_proxy
+from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.tls import APP_HOST
+
+pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+HANDSHAKES = ["400", "403", "404", "426", "501", "502", "close", "hang", "no-subprotocol"]
+BASE = "/streamlitApp"
+
+
+@pytest.fixture(scope="module")
+def server(hello_app: Path) -> Iterator[RunningServer]:
+    with stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server:
+        yield server
+
+
+@pytest.mark.parametrize("handshake", HANDSHAKES)
+def test_the_app_works_whatever_becomes_of_the_handshake(
+    visit: Visit, server: RunningServer, handshake: str
+) -> None:
+    """Refused, closed at once, left hanging or robbed of its subprotocol: the page falls back."""
+    with start_middleman(server.port, Behaviour(handshake=handshake)) as hop:
+        smoke(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+
+
+def test_a_working_websocket_is_used(visit: Visit, server: RunningServer) -> None:
+    """The fallback costs nothing but its script: no tunnel is opened."""
+    with start_middleman(server.port, Behaviour()) as hop:
+        asked: list[str] = []
+        visit.page.on("request", lambda request: asked.append(request.url))
+        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        count_to(visit, 1)
+
+    assert not [url for url in asked if "/_stlaunch/tunnel" in url]
+
+
+@pytest.mark.parametrize(
+    ("transport", "is_socket"), [("http", False), ("websocket", True)], ids=["http", "websocket"]
+)
+def test_a_transport_can_be_chosen(
+    visit: Visit, hello_app: Path, transport: str, *, is_socket: bool
+) -> None:
+    """`http` never tries a WebSocket, `websocket` never opens a tunnel."""
+    sockets: list[str] = []
+    asked: list[str] = []
+    visit.page.on("websocket", lambda socket: sockets.append(socket.url))
+    visit.page.on("request", lambda request: asked.append(request.url))
+    flags = ["--behind-proxy", BASE, "--transport", transport]
+    with (
+        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_middleman(server.port, Behaviour()) as hop,
+    ):
+        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        count_to(visit, 1)
+
+    assert bool(sockets) == is_socket
+    assert bool([url for url in asked if "/_stlaunch/tunnel" in url]) != is_socket
+
+
+def test_a_message_appears_when_nothing_connects_and_goes_by_itself(
+    visit: Visit, hello_app: Path
+) -> None:
+    """In place of an empty page: what failed, the code, and where to look."""
+    flags = ["--behind-proxy", BASE, "--transport", "websocket"]
+    behaviour = Behaviour(handshake="403")
+    with (
+        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_middleman(server.port, behaviour) as hop,
+    ):
+        visit.page.goto(f"http://{APP_HOST}:{hop.port}{BASE}/")
+        notice = visit.page.get_by_role("alert").filter(has_text="STL303")
+        notice.wait_for()
+        link = notice.get_by_role("link").get_attribute("href")
+        behaviour.handshake = "pass"
+        visit.page.get_by_role("heading", name="Hello from Streamlit").wait_for()
+        notice.wait_for(state="detached")
+
+    assert link == f"{BASE}/_stlaunch/check"
+
+
+@pytest.mark.parametrize("setup", ["blog", "three-lines"])
+def test_a_large_upload_passes_a_small_body_limit(
+    visit: Visit, server: RunningServer, setup: str
+) -> None:
+    """20 MB through nginx's 1 MB, over the fallback and beside a healthy WebSocket."""
+    with start_proxy("nginx", setup, server.port, keep_prefix=False) as proxy:
+        open_first_page(visit, proxy.url)
+        upload(visit, 20_000_000)
+        log = server.wait_for_log("STL602")
+
+    found = re.search(r"\((\d+) bytes pass, (\d+) do not\)", log)
+    assert found is not None
+    assert int(found[1]) <= 1024 * 1024 < int(found[2])
+
+
+def test_an_upload_passes_a_hop_that_cuts_the_connection(
+    visit: Visit, server: RunningServer
+) -> None:
+    """No 413, just a broken connection: a small request that passes tells why."""
+    behaviour = Behaviour(largest_body=1_000_000, cuts_bodies=True)
+    with start_middleman(server.port, behaviour) as hop:
+        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        upload(visit, 3_000_000)
+
+
+def test_eight_tabs_stay_live(visit: Visit, server: RunningServer) -> None:
+    """HTTP/1.1 gives a host six connections: tabs share them, and an upload still works."""
+    with start_proxy("nginx", "blog", server.port, keep_prefix=False) as proxy:
+        open_first_page(visit, proxy.url)
+        tabs = [visit.context.new_page() for _ in range(7)]
+        for tab in tabs:
+            tab.goto(proxy.url)
+            tab.get_by_role("heading", name="Hello from Streamlit").wait_for()
+        upload(visit, 3_000_000)
+        for tab in tabs:
+            tab.get_by_role("button", name="Count", exact=True).click()
+            tab.get_by_text("Clicked 1 time").first.wait_for()
