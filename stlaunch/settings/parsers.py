@@ -10,8 +10,9 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
@@ -27,6 +28,8 @@ NO = frozenset({"off", "false", "no", "0"})
 _HIGHEST_PORT = 65535
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _LONGEST_SOCKET_PATH_BYTES = 103
+
+ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,26 +157,24 @@ def parse_base_paths(texts: Sequence[str]) -> tuple[BasePath, ...]:
 
 def parse_origin_check(texts: Sequence[str]) -> OriginCheck:
     """Read `proof` or `strict`."""
-    text = texts[-1].strip().lower()
-    known = [check.value for check in OriginCheck]
-    if text not in known:
-        raise UsageError(
-            f"The origin check {text!r} is neither proof nor strict.",
-            hint=did_you_mean(text, known) or "Write proof (the default) or strict.",
-        )
-    return OriginCheck(text)
+    return _parse_choice(OriginCheck, texts, "origin check")
 
 
 def parse_transport(texts: Sequence[str]) -> Transport:
     """Read `auto`, `websocket` or `http`."""
+    return _parse_choice(Transport, texts, "transport")
+
+
+def _parse_choice(choices: type[ChoiceT], texts: Sequence[str], name: str) -> ChoiceT:
     text = texts[-1].strip().lower()
-    known = [transport.value for transport in Transport]
+    known = [choice.value for choice in choices]
     if text not in known:
+        listed = " or ".join(known)
         raise UsageError(
-            f"The transport {text!r} is none of auto, websocket and http.",
-            hint=did_you_mean(text, known) or "Write auto (the default).",
+            f"The {name} {text!r} is not {listed}.",
+            hint=did_you_mean(text, known) or f"Write {known[0]} (the default).",
         )
-    return Transport(text)
+    return choices(text)
 
 
 def parse_switch(texts: Sequence[str]) -> bool:

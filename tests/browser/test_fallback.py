@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.cases import Case, case_name
 from tests.harness.browser import Visit
 from tests.harness.journeys import full, smoke
 from tests.harness.ports import free_port
@@ -32,21 +33,15 @@ WEBSOCKET_FAILS = re.compile(
 )
 
 
-def _name(case: tuple[str, str, bool, bool]) -> str:
-    kind, setup, keep_prefix, is_https = case
-    mode = "kept" if keep_prefix else "stripped"
-    return f"{kind}-{setup}-{mode}-{'https' if is_https else 'http'}"
-
-
 @pytest.fixture(scope="module")
 def server(hello_app: Path) -> Iterator[RunningServer]:
     with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
         yield server
 
 
-@pytest.mark.parametrize("case", STRIPPING, ids=_name)
+@pytest.mark.parametrize("case", STRIPPING, ids=case_name)
 def test_smoke_journey_without_websocket(
-    visit: Visit, server: RunningServer, tls: Tls, case: tuple[str, str, bool, bool]
+    visit: Visit, server: RunningServer, tls: Tls, case: Case
 ) -> None:
     """The page renders and works behind a proxy that lets no WebSocket through."""
     kind, setup, keep_prefix, is_https = case
@@ -56,9 +51,9 @@ def test_smoke_journey_without_websocket(
         smoke(visit, proxy.url)
 
 
-@pytest.mark.parametrize("case", [STRIPPING[0], STRIPPING[3]], ids=_name)
+@pytest.mark.parametrize("case", [STRIPPING[0], STRIPPING[3]], ids=case_name)
 def test_full_journey_without_websocket(
-    visit: Visit, hello_app: Path, tls: Tls, case: tuple[str, str, bool, bool]
+    visit: Visit, hello_app: Path, tls: Tls, case: Case
 ) -> None:
     """Everything that a user does works over the fallback, a restart of the server included."""
     kind, setup, keep_prefix, is_https = case

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.cases import Case, case_name
 from tests.harness.browser import Visit
 from tests.harness.journeys import full, smoke
 from tests.harness.ports import free_port
@@ -49,22 +50,14 @@ FULL = [
 BODY_LIMIT = re.compile(r"status of 413|/_stcore/upload_file/.*: 413")
 
 
-def _name(case: tuple[str, str, bool, bool]) -> str:
-    kind, setup, keep_prefix, is_https = case
-    mode = "kept" if keep_prefix else "stripped"
-    return f"{kind}-{setup}-{mode}-{'https' if is_https else 'http'}"
-
-
 @pytest.fixture(scope="module")
 def server(hello_app: Path) -> Iterator[RunningServer]:
     with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
         yield server
 
 
-@pytest.mark.parametrize("case", SMOKE, ids=_name)
-def test_smoke_journey(
-    visit: Visit, server: RunningServer, tls: Tls, case: tuple[str, str, bool, bool]
-) -> None:
+@pytest.mark.parametrize("case", SMOKE, ids=case_name)
+def test_smoke_journey(visit: Visit, server: RunningServer, tls: Tls, case: Case) -> None:
     """The page renders, a button counts, an upload arrives, the second page opens directly."""
     kind, setup, keep_prefix, is_https = case
     with start_proxy(
@@ -73,10 +66,8 @@ def test_smoke_journey(
         smoke(visit, proxy.url)
 
 
-@pytest.mark.parametrize("case", FULL, ids=_name)
-def test_full_journey(
-    visit: Visit, hello_app: Path, tls: Tls, case: tuple[str, str, bool, bool]
-) -> None:
+@pytest.mark.parametrize("case", FULL, ids=case_name)
+def test_full_journey(visit: Visit, hello_app: Path, tls: Tls, case: Case) -> None:
     """Everything that a user does works, a restart of the server included."""
     kind, setup, keep_prefix, is_https = case
     with (
