@@ -109,6 +109,14 @@ def sees_title(visit: Visit, title: str, step: str) -> None:
 
 def count_to(visit: Visit, number: int) -> None:
     """Click the button on the first page and see it count to `number`."""
+    # A click while the first run still moves the page about may hit nothing.
+    _expect(
+        visit,
+        "the script has finished",
+        lambda: expect(visit.page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-script-state", "notRunning"
+        ),
+    )
     visit.page.get_by_role("button", name="Count", exact=True).click()
     _shows(visit, f"Clicked {number} time", f"the button counts {number}")
 
