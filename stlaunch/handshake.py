@@ -83,19 +83,24 @@ def read_handshake(scope: Mapping[str, Any], *, known_cookies: Iterable[str] = (
     """
     headers = scope["headers"]
     known = frozenset(known_cookies)
+
+    def shown(name: bytes) -> str | None:
+        value = header_value(headers, name)
+        return value[:_LONGEST_VALUE] if value else value
+
     names = [name for name, _ in read_cookies(headers)]
     return Handshake(
         http_version=str(scope.get("http_version", "")),
         method=str(scope.get("method", "GET")),
         is_websocket=scope["type"] == "websocket",
-        upgrade=header_value(headers, b"upgrade"),
-        connection=header_value(headers, b"connection"),
-        host=header_value(headers, b"host"),
-        origin=header_value(headers, b"origin"),
+        upgrade=shown(b"upgrade"),
+        connection=shown(b"connection"),
+        host=shown(b"host"),
+        origin=shown(b"origin"),
         key="present" if header_value(headers, b"sec-websocket-key") else None,
-        version=header_value(headers, b"sec-websocket-version"),
+        version=shown(b"sec-websocket-version"),
         protocols=len(list_values(headers, b"sec-websocket-protocol")),
-        extensions=header_value(headers, b"sec-websocket-extensions"),
+        extensions=shown(b"sec-websocket-extensions"),
         cookie_names=tuple(sorted(known & set(names)))
         + ((f"{len(set(names) - known)} others",) if set(names) - known else ()),
         forwarding=tuple(
@@ -124,9 +129,9 @@ def compare(sent: Mapping[str, str], arrived: Mapping[str, str]) -> dict[str, tu
 
 
 def header_value(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
-    """Return all values of a header joined by a comma, cut to a bounded length; None without."""
+    """Return all values of a header joined by a comma, never cut; None without."""
     values = [value.decode("latin-1") for key, value in headers if key == name]
-    return ", ".join(values)[:_LONGEST_VALUE] if values else None
+    return ", ".join(values) if values else None
 
 
 def list_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:

@@ -33,7 +33,8 @@ def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
         candidates.append(Path(environ["XDG_STATE_HOME"]) / "stlaunch")
     with contextlib.suppress(RuntimeError):
         candidates.append(Path.home() / ".local" / "state" / "stlaunch")
-    candidates.append(Path(tempfile.gettempdir()) / f"stlaunch-{os.getuid()}")
+    if temporary := _temporary_folder():
+        candidates.append(temporary / f"stlaunch-{os.getuid()}")
     for candidate in candidates:
         if _is_writable(candidate):
             return candidate / name
@@ -47,7 +48,7 @@ def ensure_home(environ: Mapping[str, str]) -> None:
     try:
         Path.home()
     except RuntimeError:
-        os.environ["HOME"] = tempfile.gettempdir()
+        os.environ["HOME"] = str(_temporary_folder() or "/")
 
 
 def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +116,13 @@ def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:
         else:
             flat[front + name] = value
     return flat
+
+
+def _temporary_folder() -> Path | None:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none is writable: a read-only root without a tmpfs
+        return None
 
 
 def _is_writable(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,6 +28,7 @@ from stlaunch.public_paths import Location, PrefixMode, PublicPaths
 from stlaunch.streamlit_routes import ASSETS, SELF_CHECK, is_nested, is_page, split_mount
 
 _PAGE_SCRIPT = SELF_CHECK + "/page.js"
+_PATH_MARKS = "~!$&'()*+,;=:@"
 
 
 class BasePathMiddleware:
@@ -120,17 +121,20 @@ class BasePathMiddleware:
     def _answer(self, scope: Scope, location: Location, inner: str | None) -> ASGIApp | None:
         if inner is None:
             return None
-        if is_nested(inner):
+        # Starlette's routes end with `$`, which matches before a final newline too: Streamlit
+        # would take `/_stcore/stream%0A` for its stream, and no layer here for one.
+        if is_nested(inner) or inner.endswith("\n"):
             return _not_found if scope["type"] == "http" else _refuse_websocket
         if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
             return None
         if not inner:  # the base without its slash: relative addresses would miss it
-            last = scope["path"].rsplit("/", 1)[-1]
-            return _redirect(f"{last}/" if last else "./", scope)
+            last = _encoded(scope["path"].rsplit("/", 1)[-1])
+            here = "./" if not last or ":" in last else ""  # `a:b/` would be of the scheme `a`
+            return _redirect(f"{here}{last}/" if last else here, scope)
         if is_page(inner) and inner.endswith("/") and inner != "/":
             page = location.rest.rstrip("/")
             ups = len(location.rest) - len(page)
-            return _redirect("../" * ups + page.rsplit("/", 1)[-1], scope)
+            return _redirect("../" * ups + _encoded(page.rsplit("/", 1)[-1]), scope)
         return None
 
     def _rewrite(self, scope: Scope, location: Location, outer: str, arrival: Arrival) -> Scope:
@@ -162,24 +166,40 @@ def relative_location(location: str, *, host: str, front: str, rest: str) -> str
     Args:
         location: the app's Location header.
         host: the Host that the app saw; an absolute address there is the app's own.
-        front: the path in front of `rest` in the app's own addresses.
-        rest: what this request asked for below it.
+        front: the path in front of `rest` in the app's own addresses, decoded.
+        rest: what this request asked for below it, decoded.
     """
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # such as `http://[x`
+        return location
     if parts.netloc and parts.netloc != host:
         return location
-    below = BasePath(front).strip_from(parts.path) if parts.path.startswith("/") else None
+    below = _below(front, parts.path)
     if below is None:
         return location
     # posixpath drops final slashes, which matter here: compare folders, keep the last name.
     folder, name = posixpath.split(below or "/")
     path = posixpath.relpath(folder, posixpath.dirname(rest) or "/")
     path = "./" if path == "." else path + "/"
-    if name:
-        path = path.removeprefix("./") + name if ":" not in name else path + name
+    path = path.removeprefix("./") + name if name else path
+    if ":" in path.partition("/")[0]:  # `x:y/` would be of the scheme `x`
+        path = f"./{path}"
     query = f"?{parts.query}" if parts.query else ""
     fragment = f"#{parts.fragment}" if parts.fragment else ""
     return path + query + fragment
+
+
+def _below(front: str, path: str) -> str | None:
+    """Return what follows `front`, which is decoded, in `path`, which is not."""
+    decoded = unquote(path)
+    if not path.startswith("/") or not (decoded == front or decoded.startswith(front + "/")):
+        return None
+    return "".join(f"/{segment}" for segment in path.split("/")[1 + front.count("/") :])
+
+
+def _encoded(segment: str) -> str:
+    return quote(segment, safe=_PATH_MARKS)
 
 
 def _relative_redirects(send: Send, scope: Scope, rest: str) -> Send:

@@ -55,5 +55,7 @@ class HandshakeRecorderMiddleware:
             },
             "finding": finding.as_dict(),
         }
-        headers = {"upgrade": "websocket", "connection": "Upgrade", "cache-control": "no-store"}
+        headers = {"cache-control": "no-store"}
+        if handshake.http_version.startswith("1"):  # RFC 9113 section 8.2.2 forbids them later
+            headers |= {"upgrade": "websocket", "connection": "Upgrade"}
         await JSONResponse(body, 426, headers)(scope, receive, send)

@@ -34,7 +34,9 @@ _MARKER = b'src="./static/js/index.'
 _LARGEST_PAGE = 512 * 1024
 # The page is made anew for each browser, so it is never answered with 304, and it is rewritten,
 # so it must not arrive compressed.
-_DROPPED_REQUEST = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding", b"range"})
+_DROPPED_REQUEST = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding"})
+# With it the server reads the page from the disk itself, and nobody can rewrite it.
+_PATHSEND = "http.response.pathsend"
 _DROPPED_RESPONSE = frozenset(
     {b"content-length", b"content-encoding", b"etag", b"last-modified", b"cache-control"}
     | {b"accept-ranges"}
@@ -80,6 +82,9 @@ class PageMiddleware:
             return
         request = dict(scope)
         request["headers"] = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
+        if _PATHSEND in scope.get("extensions", {}):
+            extensions = scope["extensions"].items()
+            request["extensions"] = {key: value for key, value in extensions if key != _PATHSEND}
         # HEAD must answer as GET does; the body is dropped on the way out.
         request["method"] = "GET"
         await self.app(request, receive, _PageResponse(self, scope, send))
@@ -167,8 +172,11 @@ class _PageResponse:
                 await self._pass_on(more_body=True)
 
     def _may_be_page(self) -> bool:
-        is_compressed = b"content-encoding" in dict(self._headers())
-        return is_compressed or len(self.body) < _LARGEST_PAGE // 16 or _MARKER in self.body
+        headers = dict(self._headers())
+        if b"content-encoding" in headers or not self.body or _MARKER in self.body:
+            return True
+        # The page is a file, of known length; a stream without one must not wait for its end.
+        return b"content-length" in headers and len(self.body) < _LARGEST_PAGE // 16
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = self.start["headers"] if self.start else []

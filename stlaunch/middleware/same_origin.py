@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _PROTOCOL = b"sec-websocket-protocol"
 _MOST_LOGGED = 20
+_LONGEST_LOGGED = 256
 
 
 class SameOriginMiddleware:
@@ -106,10 +107,10 @@ class SameOriginMiddleware:
         )
 
     def _log(self, rule: Rule, scope: Scope, arrival: Arrival) -> Finding:
-        origin = header_value(scope["headers"], b"origin")
+        origin = (header_value(scope["headers"], b"origin") or "")[:_LONGEST_LOGGED]
         forwarded = str(arrival.forwarded.host) if arrival.forwarded.host else None
-        host = header_value(arrival.headers, b"host") or ""
-        finding = origin_rejected(origin or "", host, forwarded)
+        host = (header_value(arrival.headers, b"host") or "")[:_LONGEST_LOGGED]
+        finding = origin_rejected(origin, host, forwarded)
         key = f"{rule} {origin}"
         if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
             logger.warning("%s %s (%s). %s", finding.code, finding.title, rule, finding.fix)

@@ -72,12 +72,15 @@ def _import(module_name: str, import_string: str) -> object:
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the frames in front of the app's own: ours and importlib's."""
+    """Skip the frames in front of the app's own: ours and importlib's.
+
+    None where it has none: a SyntaxError names its file and line itself.
+    """
     here = (__file__, "<frozen importlib", importlib.__file__)
     rest = frames
     while rest is not None and rest.tb_frame.f_code.co_filename.startswith(here):
         rest = rest.tb_next
-    return rest or frames
+    return rest
 
 
 def is_streamlit_app(app: object) -> bool:
