@@ -74,8 +74,7 @@ def make(app: ASGIApp, **changes: Any) -> ASGIApp:
     return compose(app, Composition(**(facts | changes)))
 
 
-def request(
-    app: ASGIApp,
+def make_scope(
     path: str,
     headers: Headers = (),
     *,
@@ -84,19 +83,12 @@ def request(
     root_path: str = "",
     raw_path: bytes | None = None,
     query: bytes = b"",
-) -> Answer:
-    """Make one HTTP request."""
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    scope = {
+    http_version: str = "1.1",
+) -> dict[str, Any]:
+    """Return the scope of one HTTP request."""
+    return {
         "type": "http",
-        "http_version": "1.1",
+        "http_version": http_version,
         "method": method,
         "scheme": "http",
         "path": path,
@@ -107,6 +99,39 @@ def request(
         "client": client,
         "server": ("127.0.0.1", 8501),
     }
+
+
+def request(
+    app: ASGIApp,
+    path: str,
+    headers: Headers = (),
+    *,
+    method: str = "GET",
+    client: tuple[str, int] | None = LOOPBACK,
+    root_path: str = "",
+    raw_path: bytes | None = None,
+    query: bytes = b"",
+    http_version: str = "1.1",
+) -> Answer:
+    """Make one HTTP request."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = make_scope(
+        path,
+        headers,
+        method=method,
+        client=client,
+        root_path=root_path,
+        raw_path=raw_path,
+        query=query,
+        http_version=http_version,
+    )
     asyncio.run(_call(app, scope, receive, send))
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent[1:])

@@ -7,9 +7,11 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stlaunch.base_path import BasePath
-from stlaunch.origin import Origin
+from stlaunch.origin import Origin, OriginCheck
 from stlaunch.same_origin import HOST_COOKIE, PLAIN_COOKIE, OriginPolicy, OriginProof, new_cookie_id
 from tests.asgi.driver import SECRET, STRANGER, Recorder, handshake, make, request
 
@@ -245,3 +247,136 @@ def test_a_secure_cookie_is_not_marked_twice() -> None:
     answer = request(make(app), "/app/media/x", [*HOST, ("x-forwarded-proto", "https")])
 
     assert answer.header("set-cookie") == "a=b; secure; Path=/"
+
+
+# --- the rule, whatever arrives
+
+LONG_HOST = "a." * 123 + "bb"
+FOREIGN = [
+    "https://evil.test",
+    "http://app.test.evil.test",
+    "http://app.test:81",
+    "http://app.test@evil.test",
+    "http://evil.test#app.test",
+    "http://app.test, http://app.test",
+    "http://app.test\\.evil.test",
+    "null",
+    "",
+    "file://app.test",
+    f"http://{LONG_HOST}.x",
+    "http://127.0.0.1:8501",
+]
+ATTACK_HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix", "forwarded",
+                "x-forwarded-for", "x-real-ip", "sec-fetch-site", "sec-fetch-mode", "referer",
+                "cookie", "sec-websocket-protocol", "x-original-host", "via", "x-forwarded-port",
+            ]
+        ),
+        st.sampled_from(
+            [
+                "evil.test", "https", "same-origin", "host=evil.test;proto=https", "websocket",
+                f"{PLAIN_COOKIE}={'a' * 22}", f"{HOST_COOKIE}={'a' * 22}", "stlaunch.",
+                "streamlit, stlaunch." + "a" * 43,
+                "stlaunch." + PROOF.token(PLAIN_COOKIE, "b" * 22),
+                "/app", "127.0.0.1", "\xe9,\x00;",
+            ]
+        )
+        | st.text(st.characters(max_codepoint=255), max_size=40),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(
+    host=st.sampled_from(["app.test", LONG_HOST]),
+    origin=st.sampled_from(FOREIGN),
+    headers=ATTACK_HEADERS,
+    path=st.sampled_from([STREAM, "/_stcore/stream", "//_stcore/stream", STREAM + "\n"]),
+)
+def test_no_header_lets_a_foreign_page_in(
+    host: str, origin: str, headers: list[tuple[str, str]], path: str
+) -> None:
+    """From an untrusted peer nothing but a cookie with its own token makes up for the Origin."""
+    app = Recorder()
+
+    status, _ = handshake(
+        make(app), path, [("host", host), ("origin", origin), *headers], client=STRANGER
+    )
+
+    assert status == 403
+    assert not app.scopes
+
+
+@pytest.mark.parametrize("path", [STREAM, "/_stcore/stream"], ids=["kept", "stripped"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        OriginPolicy(public_origins=(Origin("https", "app.test", 443),)),
+        OriginPolicy(check=OriginCheck.STRICT),
+    ],
+    ids=["public-url", "strict"],
+)
+def test_a_final_newline_does_not_walk_around_the_rule(path: str, policy: OriginPolicy) -> None:
+    """Starlette's routes match `/stream%0A` as well: `$` stands before a final newline."""
+    app = Recorder()
+    wrapped = make(app, policy=policy)
+
+    socket, _ = handshake(wrapped, path + "\n", EVIL)
+    plain = request(wrapped, path + "\n", HOST)
+
+    assert (socket, plain.status) == (403, 404)
+    assert not app.scopes
+
+
+def test_a_long_origin_is_compared_whole() -> None:
+    """A name that starts like a very long host of ours is another one."""
+    app = Recorder()
+    wrapped = make(app)
+
+    own, _ = handshake(wrapped, headers=[("host", LONG_HOST), ("origin", f"http://{LONG_HOST}")])
+    other, _ = handshake(
+        wrapped, headers=[("host", LONG_HOST), ("origin", f"http://{LONG_HOST}.evil.test")]
+    )
+
+    assert (own, other) == (101, 403)
+
+
+def test_a_refusal_over_http_2_names_no_connection_header() -> None:
+    """RFC 9113 section 8.2.2 forbids them there; a server would drop the whole answer."""
+    answer = request(make(Recorder()), STREAM, [*HOST, ("upgrade", "x")], http_version="2")
+
+    assert answer.status == 426
+    assert (answer.header("connection"), answer.header("upgrade")) == (None, None)
+
+
+def test_a_token_is_taken_out_of_repeated_headers() -> None:
+    """Also from a line that holds nothing else, and never another protocol with it."""
+    app = Recorder()
+    cookie, token = _proven()
+    lines = [
+        ("sec-websocket-protocol", f"streamlit,{token}"),
+        ("sec-websocket-protocol", token),
+        ("sec-websocket-protocol", "xsrf, stlaunchx"),
+    ]
+
+    status, _ = handshake(make(app), headers=[*HOST, ("origin", "https://x.test"), *cookie, *lines])
+    left = [value for name, value in app.last["headers"] if name == b"sec-websocket-protocol"]
+
+    assert status == 101
+    assert left == [b"streamlit", b"xsrf, stlaunchx"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "same-origin, cross-site"])
+def test_fetch_metadata_vetoes_host_and_proof(site: str) -> None:
+    """It never vetoes an origin that the user allowed."""
+    cookie, token = _proven()
+    headers = [*SAME, ("sec-fetch-site", site), *cookie]
+
+    vetoed, _ = handshake(make(Recorder()), headers=headers, protocols=[token])
+    allowing = OriginPolicy(allowed_origins=(Origin("http", "app.test", 80),))
+    allowed, _ = handshake(make(Recorder(), policy=allowing), headers=headers)
+
+    assert (vetoed, allowed) == (403, 101)

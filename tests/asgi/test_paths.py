@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stlaunch.base_path import BasePath
+from stlaunch.middleware.base_path import relative_location
 from stlaunch.public_paths import LearnedPaths, PublicPaths
 from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, make, request
 
@@ -224,3 +228,74 @@ def test_uvicorns_root_path_counts_once() -> None:
     request(_make(app, "/app"), "/app/media/x", root_path="/app")
 
     assert (app.last["root_path"], app.last["path"]) == ("", "/app/media/x")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "location"),
+    [
+        ("/app", "/app/Caf\u00e9/", "../Caf%C3%A9"),
+        ("/app", "/app/\u0441\u0442\u0440/", "../%D1%81%D1%82%D1%80"),
+        ("/app", "/app/a?b/", "../a%3Fb"),
+        ("/a:b", "/a:b", "./a:b/"),
+        ("/%40x", "/@x", "@x/"),
+        ("/caf%C3%A9", "/caf\u00e9", "caf%C3%A9/"),
+    ],
+    ids=["latin", "cyrillic", "question-mark", "colon", "at", "encoded-base"],
+)
+def test_a_redirect_is_a_url_again(prefix: str, path: str, location: str) -> None:
+    """ASGI's path is decoded; a page may have a name in any script (`pages/1_Caf\u00e9.py`)."""
+    answer = request(_make(Recorder(), prefix), path, raw_path=b"/x")
+
+    assert (answer.status, answer.header("location")) == (307, location)
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[x", "//[", ""], ids=["bad-address", "bad-host", "empty"]
+)
+def test_a_broken_redirect_of_the_app_passes(location: str) -> None:
+    """What cannot be read is the app's own business; it is no error of ours."""
+    app = Recorder(status=302, response_headers=[(b"location", location.encode())])
+
+    answer = request(_make(app, "/app"), "/app/media/x", [("host", "app.test")])
+
+    assert answer.header("location") == location
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:8501/caf%C3%A9/p%20q", "/caf%C3%A9/p%20q"],
+    ids=["from-host", "path"],
+)
+def test_an_encoded_base_is_known_in_a_redirect(location: str) -> None:
+    """Location is encoded where ASGI's path is not; the inner address never leaks."""
+    app = Recorder(status=302, response_headers=[(b"location", location.encode())])
+    wrapped = _make(app, "/caf%C3%A9")
+
+    answer = request(wrapped, "/media/x", [("host", "127.0.0.1:8501")], raw_path=b"/media/x")
+
+    assert answer.header("location") == "../p%20q"
+
+
+FOLDERS = st.lists(st.sampled_from(["a", "b", "p%20q", "x:y", "c.d"]), max_size=3)
+
+
+@given(front=FOLDERS, here=FOLDERS, there=FOLDERS, slash=st.booleans(), query=st.booleans())
+def test_a_relative_redirect_leads_where_the_absolute_one_did(
+    front: list[str], here: list[str], there: list[str], *, slash: bool, query: bool
+) -> None:
+    """From the address that the browser shows, it is the same page below the public path."""
+    base = "".join(f"/{name}" for name in front)
+    rest = "/" + "/".join(here)
+    target = "/" + "/".join(there) + ("/" if slash and there else "") + ("?x=/1" if query else "")
+
+    relative = relative_location(
+        f"http://inner:1{base}{target}",
+        host="inner:1",
+        front=BasePath(base).decoded,
+        rest=BasePath(rest).decoded,
+    )
+
+    assert "inner" not in relative
+    assert urljoin(f"https://public.test/seen{rest}", relative) == (
+        f"https://public.test/seen{target}"
+    )

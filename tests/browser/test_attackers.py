@@ -1,17 +1,21 @@
 """Pages of others try to open the app's WebSocket, in Chromium, through real proxies.
 
-All proxies here rewrite Host (`three-lines`), so the origin proof alone tells friend from foe.
+Most proxies here rewrite Host (`three-lines`), so the origin proof alone tells friend from foe.
 What it cannot keep out by nature is documented by a test, and said in the README.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import socket
 import ssl
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,6 +28,13 @@ from tests.harness.server import RunningServer, stlaunch_app
 from tests.harness.tls import APP_HOST, OTHER_HOST, SIBLING_HOST, Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+NBSP = "\xa0"
+CLOSED = [
+    ("three-lines", ["--public-url", "http://app.example.test:{port}/streamlitApp"]),
+    ("recommended", ["--origin-check", "strict"]),
+]
+CLOSED_IDS = ["public-url", "strict"]
 
 
 @pytest.fixture(scope="module")
@@ -44,160 +55,287 @@ def secure(server: RunningServer, tls: Tls) -> Iterator[RunningProxy]:
         yield proxy
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_another_site_is_refused(visit: Visit, scheme: str, request: pytest.FixtureRequest) -> None:
-    """A page of another site cannot open the socket, though the victim uses the app."""
-    proxy: RunningProxy = request.getfixturevalue("secure" if scheme == "https" else "plain")
-    open_first_page(visit, proxy.url)
-
-    refused = _attack(visit, proxy, f"{scheme}://{OTHER_HOST}/", ["streamlit"])
-    open_first_page(visit, proxy.url)
-    count_to(visit, 1)
-
-    assert refused == "refused"
+@pytest.fixture(scope="module")
+def recommended(server: RunningServer, tls: Tls) -> Iterator[RunningProxy]:
+    with start_proxy("nginx", "recommended", server.port, keep_prefix=False, tls=tls) as proxy:
+        yield proxy
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_somebody_elses_token_is_refused(
-    visit: Visit, scheme: str, tls: Tls, request: pytest.FixtureRequest
+@pytest.mark.parametrize("front", ["plain", "secure", "recommended"])
+def test_another_site_is_refused(
+    visit: Visit, front: str, tls: Tls, request: pytest.FixtureRequest
 ) -> None:
-    """The attacker reads the page himself and replays his own token from the victim's browser."""
-    proxy: RunningProxy = request.getfixturevalue("secure" if scheme == "https" else "plain")
+    """A page of another site cannot open the socket, though the victim uses the app.
+
+    Nor with a token that belongs to somebody else: the attacker reads the page as a program does
+    and replays what it says from the victim's browser.
+    """
+    proxy: RunningProxy = request.getfixturevalue(front)
+    site = f"{proxy.scheme}://{OTHER_HOST}/"
     _, tokens = _fetch_own_page(proxy, tls)
-    open_first_page(visit, proxy.url)
+    visit.page.goto(proxy.url)
 
-    outcome = _attack(visit, proxy, f"{scheme}://{OTHER_HOST}/", ["streamlit", *tokens])
+    without = _attack(visit, proxy, site, [])
+    replayed = _attack(visit, proxy, site, tokens)
 
-    assert outcome == "refused"
+    assert (without, replayed) == ("refused", "refused")
+    _still_works(visit, proxy)
 
 
-def test_a_sibling_that_plants_and_evicts_cookies_is_refused_over_https(
+def test_a_sibling_that_evicts_and_plants_cookies_is_refused_over_https(
     visit: Visit, secure: RunningProxy, tls: Tls
 ) -> None:
-    """A sibling domain may fill the cookie jar and plant its own id: over https it stays out."""
+    """A sibling domain may fill the cookie jar and plant its own ids: over https it stays out."""
     ids, tokens = _fetch_own_page(secure, tls)
-    open_first_page(visit, secure.url)
-    attacker = f"https://{SIBLING_HOST}/"
-    before = _attack(visit, secure, attacker, ["streamlit", *tokens])
+    visit.page.goto(secure.url)
+    sibling = f"https://{SIBLING_HOST}/"
+    before = _attack(visit, secure, sibling, tokens)
     visit.page.evaluate(
-        """(id) => {
-          for (let n = 0; n < 400; n += 1) document.cookie = `junk${n}=1; Domain=example.test`;
-          document.cookie = `stlaunch=${id}; Domain=example.test; Path=/; SameSite=None; Secure`;
+        """([plain, host]) => {
+          const place = "; Domain=example.test; Path=/; Secure";
+          for (let n = 0; n < 400; n += 1) document.cookie = `junk${n}=1${place}`;
+          document.cookie = `stlaunch=${plain}${place}`;
+          document.cookie = `__Host-stlaunch=${host}${place}`;
+          document.cookie = `=__Host-stlaunch=${host}${place}`;
+          document.cookie = `__host-stlaunch=${host}${place}`;
+          document.cookie = `\u00a0__Host-stlaunch=${host}${place}`;
+          return document.cookie;
         }""",
-        ids["stlaunch"],
+        [ids["stlaunch"], ids["__Host-stlaunch"]],
     )
-    names = {cookie["name"] for cookie in visit.context.cookies(secure.url)}
-    after = _attack(visit, secure, attacker, ["streamlit", *tokens])
+    jar = {(str(c["name"]), str(c["value"])) for c in visit.context.cookies(secure.url)}
+    after = _attack(visit, secure, sibling, tokens)
 
-    assert "stlaunch" in names
     assert (before, after) == ("refused", "refused")
+    assert ("stlaunch", ids["stlaunch"]) in jar, "nothing was planted"
+    assert "__Host-stlaunch" not in {name for name, _ in jar}, "nothing was evicted"
+    _still_works(visit, secure)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="stlaunch.handshake.read_cookies strips more than the space and tab of RFC 6265",
+)
+@pytest.mark.parametrize("space", [NBSP, "\x85"], ids=["nbsp", "nel"])
+def test_a_sibling_cannot_plant_a_host_cookie_by_its_header(
+    visit: Visit, secure: RunningProxy, tls: Tls, space: str
+) -> None:
+    """A byte in front of `__Host-` takes the prefix's protection away; so it is another name.
+
+    Chromium stores the byte as it came and sends it back. Python's `str.strip` calls it a space.
+    """
+    ids, tokens = _fetch_own_page(secure, tls)
+    planted = f"{space}__Host-stlaunch={ids['__Host-stlaunch']}; Domain=example.test; Path=/"
+    with _attackers_server(SIBLING_HOST, tls, set_cookie=planted) as sibling:
+        visit.page.goto(sibling.url)
+        outcome = _attack_from(visit, secure, sibling, tokens)
+
+    assert len(visit.context.cookies(secure.url)) == 1, "nothing was planted"
+    assert outcome == "refused"
 
 
 def test_a_sandboxed_frame_is_refused(visit: Visit, plain: RunningProxy) -> None:
-    """`Origin: null` proves nothing, not even from the app's own page."""
-    page = open_and_read_tokens(visit, plain)
+    """`Origin: null` proves nothing, not even with the tokens of the page that it stands in."""
+    visit.page.goto(plain.url)
+    text = visit.page.locator("script[data-base]").first.get_attribute("data-tokens") or ""
+    tokens = [f"stlaunch.{token}" for token in text.split()]
 
     outcome = opens_websocket(
-        visit.page, plain.url, _stream(plain), ["streamlit", *page], sandboxed=True
+        visit.page, plain.url, _stream(plain), ["streamlit", *tokens], sandboxed=True
     )
 
+    assert len(tokens) == 2
     assert outcome == "refused"
+    _still_works(visit, plain)
 
 
-@pytest.mark.parametrize(
-    ("setup", "flags"),
-    [
-        ("three-lines", ["--public-url", "http://app.example.test:{port}/streamlitApp"]),
-        ("recommended", ["--origin-check", "strict"]),
-    ],
-    ids=["public-url", "strict"],
-)
+@pytest.mark.parametrize(("setup", "flags"), CLOSED, ids=CLOSED_IDS)
 def test_another_port_of_the_same_name_is_refused_on_request(
-    visit: Visit, hello_app: Path, setup: str, flags: list[str]
+    visit: Visit, hello_app: Path, tls: Tls, setup: str, flags: list[str]
 ) -> None:
-    """Cookies ignore ports, so this needs `--public-url` or `--origin-check strict`."""
-    with _own_server(hello_app, setup, flags) as proxy:
-        tokens = open_and_read_tokens(visit, proxy)
-        visit.page.get_by_role("button", name="Count").wait_for()
-        outcome = _attack(visit, proxy, f"http://{APP_HOST}:{free_port()}/", [
-            "streamlit", *tokens,
-        ])  # fmt: skip
+    """`--public-url` and `--origin-check strict` close what remains by nature.
 
-    assert outcome == "refused"
-
-
-def test_what_remains_by_nature(visit: Visit, plain: RunningProxy, tls: Tls) -> None:
-    """Another port of the same host name receives the cookie and can fetch a token with it.
-
-    So, over plain http, can a sibling that plants its own cookie. Both are said in the README and
-    in the banner; `--public-url` and `--origin-check strict` close them.
+    The server on the other port gets every cookie and no token for it; a sibling over plain http
+    stays out as well.
     """
-    open_first_page(visit, plain.url)
-    (cookie,) = [c for c in visit.context.cookies(plain.url) if c["name"] == "stlaunch"]
-    _, tokens = _fetch_own_page(plain, tls, cookie=f"stlaunch={cookie['value']}")
+    with _own_server(hello_app, setup, flags) as proxy, _attackers_server(APP_HOST) as thief:
+        visit.page.goto(proxy.url)
+        visit.page.goto(thief.url)
+        tokens = _fetch_tokens(proxy, tls, cookie=thief.cookies[0])
+        other_port = _attack_from(visit, proxy, thief, tokens)
+        sibling = _attack(visit, proxy, f"http://{SIBLING_HOST}/", tokens)
+        _still_works(visit, proxy)
 
-    other_port = _attack(visit, plain, f"http://{APP_HOST}:{free_port()}/", [
-        "streamlit", *tokens,
-    ])  # fmt: skip
-
-    assert other_port == "open"
+    assert tokens == []
+    assert (other_port, sibling) == ("refused", "refused")
 
 
-def test_no_other_site_reads_a_token(visit: Visit, plain: RunningProxy) -> None:
-    """Neither fetch with the custom header (a preflight) nor without it gives an answer."""
-    open_first_page(visit, plain.url)
+def test_another_port_of_the_same_name_gets_in_by_nature(
+    visit: Visit, server: RunningServer, plain: RunningProxy, tls: Tls
+) -> None:
+    """Cookies ignore ports: that server receives the victim's cookie and fetches a token for it.
+
+    Said in the README and in the banner.
+    """
+    visit.page.goto(plain.url)
+    with _attackers_server(APP_HOST) as thief:
+        visit.page.goto(thief.url)
+        without = _attack_from(visit, plain, thief, [])
+        tokens = _fetch_tokens(plain, tls, cookie=thief.cookies[0])
+        outcome = _attack_from(visit, plain, thief, tokens)
+
+    assert (without, outcome) == ("refused", "open")
+    assert "another port of the same host name could pass" in server.log()
+    _still_works(visit, plain)
+
+
+def test_a_sibling_gets_in_over_plain_http_by_nature(
+    visit: Visit, plain: RunningProxy, tls: Tls
+) -> None:
+    """Without https any sibling can plant a cookie whose token it knows. Said in the README."""
+    ids, tokens = _fetch_own_page(plain, tls)
+    visit.page.goto(plain.url)
+    sibling = f"http://{SIBLING_HOST}/"
+    before = _attack(visit, plain, sibling, tokens)
+    visit.page.evaluate(
+        "id => { document.cookie = `stlaunch=${id}; Domain=example.test; Path=/streamlitApp`; }",
+        ids["stlaunch"],
+    )
+
+    after = _attack(visit, plain, sibling, tokens)
+
+    assert (before, after) == ("refused", "open")
+    _still_works(visit, plain)
+
+
+def test_no_other_site_gets_a_token(visit: Visit, plain: RunningProxy) -> None:
+    """It cannot read one, and no form, image or script makes the server give one out."""
+    url = f"{plain.url}_stlaunch/token"
+    visit.page.goto(plain.url)
+    own = visit.page.evaluate(
+        "async url => (await fetch(url, {headers: {'X-Stlaunch': '1'}})).status", url
+    )
     _goto_attacker(visit, f"http://{OTHER_HOST}/")
 
-    outcomes = visit.page.evaluate(
-        """async (url) => {
-          const tries = [
-            {credentials: "include"},
-            {credentials: "include", headers: {"X-Stlaunch": "1"}},
-            {mode: "no-cors", credentials: "include"},
-          ];
-          const read = async (options) => {
-            try { return (await (await fetch(url, options)).text()).length; }
-            catch { return "blocked"; }
-          };
-          return Promise.all(tries.map(read));
-        }""",
-        f"{plain.url}_stlaunch/token",
-    )
+    read = visit.page.evaluate(_READ_TOKEN, url)
+    embedded = visit.page.evaluate(_EMBED_TOKEN, url)
+    answers = set()
+    for method in ("GET", "POST"):
+        with visit.page.expect_response(lambda response: response.url.startswith(url)) as answer:
+            visit.page.evaluate(_SUBMIT_FORM, [url, method])
+        answers.add((answer.value.status, answer.value.header_value("set-cookie")))
 
-    assert outcomes[:2] == ["blocked", "blocked"]
-    assert outcomes[2] in {0, "blocked"}
-
-
-def test_a_forged_forwarded_host_from_a_stranger_is_refused(hello_app: Path, visit: Visit) -> None:
-    """Only trusted peers say what Host was; here nobody is one."""
-    port = free_port()
-    flags = ["--behind-proxy", "/streamlitApp", "--trusted-proxies", "none"]
-    with stlaunch_app(hello_app, port, *flags) as server:
-        status = _raw_handshake(
-            port,
-            {"Origin": "http://evil.test", "X-Forwarded-Host": "evil.test", "Cookie": "a=b"},
-        )
-        log = server.log()
-
-    assert status == 403
-    assert "STL501" in log
-    assert visit.page.url == "about:blank"
+    assert own == 200
+    assert read == ["blocked", "blocked", "nothing"]
+    assert embedded == ["error", "error"]
+    assert answers == {(403, None), (405, None)}, "GET and POST, without a cookie"
+    _still_works(visit, plain)
 
 
 # --- the attackers' tools
 
+_READ_TOKEN = """
+async (url) => {
+  const read = async (options) => {
+    try { return (await (await fetch(url, options)).text()) || "nothing"; }
+    catch { return options.mode === "no-cors" ? "nothing" : "blocked"; }
+  };
+  return Promise.all([
+    read({credentials: "include"}),
+    read({credentials: "include", headers: {"X-Stlaunch": "1"}}),
+    read({credentials: "include", mode: "no-cors", headers: {"X-Stlaunch": "1"}}),
+  ]);
+}
+"""
 
-def open_and_read_tokens(visit: Visit, proxy: RunningProxy) -> list[str]:
-    """Open the app and return the tokens that its page holds."""
-    visit.page.goto(proxy.url)
-    text = visit.page.locator("script[data-base]").first.get_attribute("data-tokens") or ""
-    return [f"stlaunch.{token}" for token in text.split()]
+_EMBED_TOKEN = """
+(url) => Promise.all(["img", "script"].map((name) => new Promise((resolve) => {
+  const element = document.createElement(name);
+  element.onload = () => resolve("loaded");
+  element.onerror = () => resolve("error");
+  element.src = url;
+  document.body.append(element);
+})))
+"""
+
+_SUBMIT_FORM = """
+([url, method]) => {
+  const frame = document.createElement("iframe");
+  frame.name = `frame-${method}`;
+  const form = document.createElement("form");
+  form.method = method;
+  form.action = `${url}?X-Stlaunch=1`;
+  form.target = frame.name;
+  document.body.append(frame, form);
+  form.submit();
+}
+"""
 
 
-def _attack(visit: Visit, proxy: RunningProxy, page_url: str, protocols: list[str]) -> str:
-    outcome = opens_websocket(visit.page, page_url, _stream(proxy), protocols, stand_in=True)
+class _AttackersServer(ThreadingHTTPServer):
+    """Serves an empty page at any address and keeps the cookies that browsers send it."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, tls: Tls | None, set_cookie: str | None) -> None:
+        super().__init__(("127.0.0.1", 0), _AttackersPage)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.server_port}/"
+        self.set_cookie = set_cookie
+        self.cookies: list[str] = []
+
+
+class _AttackersPage(BaseHTTPRequestHandler):
+    server: _AttackersServer
+
+    def do_GET(self) -> None:
+        self.server.cookies.append(self.headers.get("Cookie", ""))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        if self.server.set_cookie:
+            self.send_header("Set-Cookie", self.server.set_cookie)  # as latin-1
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><p>A site")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _attackers_server(
+    host: str, tls: Tls | None = None, *, set_cookie: str | None = None
+) -> Iterator[_AttackersServer]:
+    with _AttackersServer(host, tls, set_cookie) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def _attack(visit: Visit, proxy: RunningProxy, page_url: str, tokens: list[str]) -> str:
+    """Open the stream from a page of a site that needs no server."""
+    outcome = opens_websocket(
+        visit.page, page_url, _stream(proxy), ["streamlit", *tokens], stand_in=True
+    )
     visit.page.unroute_all()
     return outcome
+
+
+def _attack_from(
+    visit: Visit, proxy: RunningProxy, server: _AttackersServer, tokens: list[str]
+) -> str:
+    """Open the stream from a page of the attacker's own server."""
+    return opens_websocket(visit.page, server.url, _stream(proxy), ["streamlit", *tokens])
+
+
+def _still_works(visit: Visit, proxy: RunningProxy) -> None:
+    """The app's own page works in the same browser, whatever was tried before."""
+    open_first_page(visit, proxy.url)
+    count_to(visit, 1)
 
 
 def _goto_attacker(visit: Visit, url: str) -> None:
@@ -211,39 +349,35 @@ def _stream(proxy: RunningProxy) -> str:
     return proxy.url.replace("http", "ws", 1) + "_stcore/stream"
 
 
-def _fetch_own_page(
-    proxy: RunningProxy, tls: Tls, *, cookie: str = ""
-) -> tuple[dict[str, str], list[str]]:
+def _fetch_own_page(proxy: RunningProxy, tls: Tls) -> tuple[dict[str, str], list[str]]:
     """Fetch the page as a program does; return the ids and the tokens of its two cookies."""
-    url = proxy.url_for("127.0.0.1")
-    headers = {"Host": f"{APP_HOST}:{proxy.port}", "Cookie": cookie}
-    context: ssl.SSLContext | None = None
-    if url.startswith("https"):
-        context = tls.client_context()
-        context.check_hostname = False
-    page = urllib.request.urlopen(urllib.request.Request(url, headers=headers), context=context)
-    with page:
-        body = page.read().decode()
-        lines = page.headers.get_all("Set-Cookie")
-    ids = dict(line.partition(";")[0].split("=", 1) for line in lines)
+    body, headers = _fetch(proxy, tls, "", {})
+    ids = dict(line.partition(";")[0].split("=", 1) for line in headers.get_all("Set-Cookie", []))
     found = re.search(r'data-tokens="([^"]+)"', body)
     assert found is not None
     return ids, [f"stlaunch.{token}" for token in found[1].split()]
 
 
-def _raw_handshake(port: int, headers: dict[str, str]) -> int:
-    lines = [
-        "GET /streamlitApp/_stcore/stream HTTP/1.1",
-        f"Host: 127.0.0.1:{port}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        return int(connection.recv(4096).split(b" ")[1])
+def _fetch_tokens(proxy: RunningProxy, tls: Tls, *, cookie: str) -> list[str]:
+    """Fetch tokens for a cookie as a program does; none where the app gives none out."""
+    try:
+        body, _ = _fetch(proxy, tls, "_stlaunch/token", {"X-Stlaunch": "1", "Cookie": cookie})
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != 404:
+            raise
+        return []
+    return [f"stlaunch.{token}" for token in json.loads(body)["tokens"]]
+
+
+def _fetch(
+    proxy: RunningProxy, tls: Tls, path: str, headers: dict[str, str]
+) -> tuple[str, HTTPMessage]:
+    url = proxy.url_for("127.0.0.1") + path
+    context = tls.client_context() if proxy.scheme == "https" else None
+    request = urllib.request.Request(url, headers={"Host": f"{APP_HOST}:{proxy.port}", **headers})
+    with urllib.request.urlopen(request, context=context, timeout=10) as response:
+        return response.read().decode(), response.headers
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.browser.cases import Case, case_name
 from tests.harness.browser import Visit
 from tests.harness.journeys import full, smoke
 from tests.harness.ports import free_port
-from tests.harness.proxies import start_proxy
+from tests.harness.proxies import H2_CONNECT, HTTP_1_0, start_proxy
 from tests.harness.server import RunningServer, stlaunch_app
 from tests.harness.tls import Tls
 
@@ -24,6 +24,14 @@ STRIPPING = [
     ("nginx-1.22", "blog", False, False),
     ("envoy", "blog", False, True),
     ("apache", "blog", False, False),
+    ("apache", "blog", True, True),
+    (HTTP_1_0, "blog", False, False),
+    (HTTP_1_0, "blog", True, True),
+    ("varnish", "blog", False, False),
+    ("lighttpd", "blog", False, False),
+    ("lighttpd", "blog", True, False),
+    (H2_CONNECT, "blog", False, True),
+    (H2_CONNECT, "recommended", False, True),
 ]
 
 
@@ -45,10 +53,14 @@ def test_smoke_journey_without_websocket(
 ) -> None:
     """The page renders and works behind a proxy that lets no WebSocket through."""
     kind, setup, keep_prefix, is_https = case
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
     with start_proxy(
         kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
     ) as proxy:
         smoke(visit, proxy.url)
+
+    assert [url for url in asked if "/_stlaunch/tunnel/" in url], "a WebSocket got through"
 
 
 @pytest.mark.parametrize("case", [STRIPPING[0], STRIPPING[3]], ids=case_name)

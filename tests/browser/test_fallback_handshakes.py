@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
 HANDSHAKES = ["400", "403", "404", "426", "501", "502", "close", "hang", "no-subprotocol"]
 BASE = "/streamlitApp"
+_NOTE_TIMES = """
+  window.WebSocket = class extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      this.addEventListener("close", () => (window.failedAt ??= performance.now()));
+    }
+  };
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector("h1")) return;
+    window.renderedAt = performance.now();
+    observer.disconnect();
+  }).observe(document, { childList: true, subtree: true });
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +43,24 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
 
 @pytest.mark.parametrize("handshake", HANDSHAKES)
 def test_the_app_works_whatever_becomes_of_the_handshake(
-    visit: Visit, server: RunningServer, handshake: str
+    visit: Visit,
+    server: RunningServer,
+    handshake: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Refused, closed at once, left hanging or robbed of its subprotocol: the page falls back."""
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    visit.page.add_init_script(_NOTE_TIMES)
     with start_middleman(server.port, Behaviour(handshake=handshake)) as hop:
-        smoke(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        url = f"http://{APP_HOST}:{hop.port}{BASE}/"
+        open_first_page(visit, url)
+        took_ms = visit.page.evaluate("window.renderedAt - window.failedAt")
+        smoke(visit, url)
+
+    # For the report (pytest -rA, JUnit): a bound on it would fail on a slow machine.
+    record_property("from failure to title, ms", round(took_ms))
+    assert [url for url in asked if "/_stlaunch/tunnel/" in url], "a WebSocket got through"
 
 
 def test_a_working_websocket_is_used(visit: Visit, server: RunningServer) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -41,10 +41,17 @@ class Behaviour:
 
 @dataclass
 class Middleman:
-    """A running hop."""
+    """A running hop.
+
+    Attributes:
+        port: where it listens on 127.0.0.1.
+        behaviour: what it does.
+        cut: breaks every connection that is open.
+    """
 
     port: int
     behaviour: Behaviour
+    cut: Callable[[], object]
 
 
 @contextmanager
@@ -57,7 +64,11 @@ def start_middleman(upstream_port: int, behaviour: Behaviour) -> Iterator[Middle
     starting = asyncio.start_server(hop.serve, "127.0.0.1", 0)
     server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
-        yield Middleman(server.sockets[0].getsockname()[1], behaviour)
+        yield Middleman(
+            port=server.sockets[0].getsockname()[1],
+            behaviour=behaviour,
+            cut=lambda: loop.call_soon_threadsafe(hop.cut),
+        )
     finally:
         asyncio.run_coroutine_threadsafe(hop.stop(server), loop).result(15)
         loop.call_soon_threadsafe(loop.stop)
@@ -72,11 +83,15 @@ class _Hop:
         self.chance = random.Random(behaviour.seed)
         self.writers: set[asyncio.StreamWriter] = set()
 
+    def cut(self) -> None:
+        """Break every connection."""
+        for writer in self.writers:
+            writer.transport.abort()
+
     async def stop(self, server: asyncio.Server) -> None:
         """Cut every connection and wait until nothing runs any more."""
         server.close()
-        for writer in self.writers:
-            writer.transport.abort()
+        self.cut()
         tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
         if tasks:
             await asyncio.wait(tasks, timeout=10)

@@ -27,8 +27,10 @@ from stlaunch.proxies import (
     plan_proxy,
 )
 from tests.harness.apache import plan_apache
+from tests.harness.lighttpd import plan_lighttpd
 from tests.harness.ports import ReservedPort
 from tests.harness.tls import APP_HOST
+from tests.harness.varnish import SHELL, VARNISHD, plan_varnish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +42,17 @@ CHAIN_LOSING_SCHEME = "traefik>nginx, scheme lost"
 """nginx behind another proxy with its usual `X-Forwarded-Proto $scheme`: `http`, whatever came."""
 DEBIAN_BINARIES = {"apache": Path("/usr/sbin/apache2"), "nginx-1.22": Path("/usr/sbin/nginx")}
 KINDS: tuple[str, ...] = (*ProxyKind, *DEBIAN_BINARIES, CHAIN)
+HTTP_1_0 = "nginx, HTTP/1.0"
+"""nginx that speaks HTTP/1.0 with the app, as it did unless told otherwise before 1.29.7."""
+H2_CONNECT = "envoy, h2 with connect"
+"""Envoy that offers browsers WebSockets over HTTP/2 (RFC 8441)."""
+WITHOUT_UPGRADES = {"varnish": VARNISHD, "lighttpd": Path("/usr/sbin/lighttpd")}
+"""Debian's, known in one setup, over http alone."""
 
 _INNER_NGINX = "nginx behind a proxy"
 _ATTEMPTS = 3
+_STAT_PREFIX = "                stat_prefix: web\n"
+_TLS_CERTIFICATES = "                tls_certificates:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +126,14 @@ def start_proxy(
 
 def proxy_binary(kind: str) -> Path:
     """Return the kind's binary, or fail the test where it is missing."""
-    if kind in DEBIAN_BINARIES:
-        binary = DEBIAN_BINARIES[kind]
+    if binary := (DEBIAN_BINARIES | WITHOUT_UPGRADES).get(kind):
         if not binary.exists():
             pytest.fail(f"{kind} needs {binary}: apt-get install {binary.name}")
         return binary
+    variants = {_INNER_NGINX: ProxyKind.NGINX, HTTP_1_0: ProxyKind.NGINX}
+    variants[H2_CONNECT] = ProxyKind.ENVOY
     try:
-        return find_binary(ProxyKind.NGINX if kind == _INNER_NGINX else ProxyKind(kind))
+        return find_binary(variants.get(kind) or ProxyKind(kind))
     except StartError as exc:
         pytest.fail(f"{exc.message} {exc.hint}")
 
@@ -141,6 +152,8 @@ def _site(
 
 def _start(stack: ExitStack, kind: str, setup: str, site: ProxySite) -> ProxyProcess:
     binary = proxy_binary(kind)
+    if binary == VARNISHD:
+        binary = SHELL
     for attempt in range(1, _ATTEMPTS + 1):
         with ReservedPort() as reserved:
             listen = HostPort("127.0.0.1", reserved.port)
@@ -165,6 +178,16 @@ def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
             plan = plan_proxy(ProxyKind.NGINX, setup, site)
             passed_on = plan.config_text.replace("$scheme;", "$http_x_forwarded_proto;")
             return replace(plan, config_text=passed_on)
+        case "varnish":
+            return plan_varnish(setup, site)
+        case "lighttpd":
+            return plan_lighttpd(setup, site)
+        case "nginx, HTTP/1.0":
+            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            return replace(plan, config_text=_with_http_1_0(plan.config_text))
+        case "envoy, h2 with connect":
+            plan = plan_proxy(ProxyKind.ENVOY, setup, site)
+            return replace(plan, config_text=_with_h2_connect(plan.config_text))
         case _:
             return plan_proxy(ProxyKind(kind), setup, site)
 
@@ -173,3 +196,15 @@ def _with_debian_temp_paths(config: str) -> str:
     """Debian builds in modules, unknown to the wheel, whose default paths only root may write."""
     lines = [f"    {name}_temp_path {name}_temp;\n" for name in ("fastcgi", "scgi", "uwsgi")]
     return config.replace("http {\n", "http {\n" + "".join(lines), 1)
+
+
+def _with_http_1_0(config: str) -> str:
+    without = config.replace("            proxy_http_version 1.1;\n", "")
+    return without.replace("    server {\n", "    proxy_http_version 1.0;\n    server {\n", 1)
+
+
+def _with_h2_connect(config: str) -> str:
+    options = "                http2_protocol_options: { allow_connect: true }\n"
+    offered = '                alpn_protocols: ["h2", "http/1.1"]\n'
+    config = config.replace(_STAT_PREFIX, _STAT_PREFIX + options, 1)
+    return config.replace(_TLS_CERTIFICATES, offered + _TLS_CERTIFICATES, 1)

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import stlaunch_app
 
+PROMPTLY_S = 8  # far below the ten seconds that uvicorn waits for connections
 APP = "import streamlit as st\nst.title('Hello')\n"
 
 
@@ -26,9 +29,20 @@ def _run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+def _written(folder: Path) -> list[Path]:
+    """Return the configurations that were written; each of them is whole."""
+    files = [path for path in (folder / "home").rglob("*") if path.is_file()]
+    configs = [path for path in files if path.name == "config.toml"]
+    assert files == configs, "something half-written was left behind"
+    for path in configs:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    return configs
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "module.py").write_text("app = 1\n", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no app", encoding="utf-8")
     return tmp_path
@@ -54,6 +68,8 @@ USAGE = {
     "contradiction": (
         ["app.py", "--behind-proxy", "/a", "--public-url", "https://x.test/b"], "--public-url",
     ),
+    "public-url": (["app.py", "--public-url", "app.example.test"], "app.example.test"),
+    "no-attribute": (["module:nothing"], "nothing"),
     "no-module": (["nowhere:app"], "nowhere"),
 }  # fmt: skip
 
@@ -62,7 +78,7 @@ USAGE = {
 def test_usage_error(folder: Path, name: str) -> None:
     """One `Error:` line with the value, a `Hint:`, exit code 2, nothing written."""
     words, named = USAGE[name]
-    words = ["--port=0", *words] if name == "no-module" else words
+    words = ["--port=0", *words] if name in {"no-module", "no-attribute"} else words
 
     done = _run(folder, *words)
     first, *rest = done.stderr.strip().splitlines()
@@ -72,7 +88,7 @@ def test_usage_error(folder: Path, name: str) -> None:
     assert named.strip("\x07") in first
     assert any(line.startswith("Hint: ") for line in rest)
     assert "Traceback" not in done.stderr
-    assert not list((folder / "home").rglob("config.toml")) or name == "no-module"
+    assert not _written(folder) or name in {"no-module", "no-attribute"}
 
 
 def test_broken_config_names_file_and_line(folder: Path) -> None:
@@ -107,22 +123,35 @@ def test_taken_port_names_its_holder(folder: Path) -> None:
     assert done.returncode == 3
     assert f"Port {port} on 127.0.0.1 is taken by " in done.stderr
     assert f"(pid {os.getpid()})" in done.stderr
+    assert "Hint: " in done.stderr
+    assert not _written(folder)
 
 
 def test_port_that_is_not_permitted(folder: Path) -> None:
-    """A user without privileges may not listen below 1024; a namespace makes that true here."""
+    """Without the privilege nobody listens below 1024; a network namespace makes that true here."""
+    stlaunch = f"{sys.executable} -m stlaunch app.py --host 0.0.0.0 --port 80"
     command = (
-        "echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start && "
-        f"exec setpriv --reuid 65534 --clear-groups --bounding-set=-all --inh-caps=-all "
-        f"{sys.executable} -c 'from stlaunch.server import bind_tcp; bind_tcp(\"0.0.0.0\", 80)'"
+        "echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start && exec setpriv "
+        f"--bounding-set=-net_bind_service --inh-caps=-net_bind_service {stlaunch}"
     )
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", command],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=folder, env={**os.environ, "HOME": str(folder / "home")},
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
-    assert "This user may not listen on port 80" in done.stderr
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("Error: This user may not listen on port 80 of 0.0.0.0.\nHint: ")
+    assert not _written(folder)
+
+
+def test_an_address_of_another_machine(folder: Path) -> None:
+    """It names the address, and writes nothing."""
+    done = _run(folder, "app.py", "--host", "192.0.2.1", "--port", "8501")
+
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("Error: Cannot listen on 192.0.2.1 port 8501: ")
+    assert not _written(folder)
 
 
 def test_an_app_that_fails_to_import_keeps_its_traceback(folder: Path) -> None:
@@ -140,6 +169,37 @@ def test_an_app_that_fails_to_import_keeps_its_traceback(folder: Path) -> None:
     assert f'File "{folder / "bad.py"}", line 5, in <module>' in done.stderr
     assert "KeyError: 'mine'" in done.stderr
     assert "stlaunch/" not in done.stderr.partition("Error:")[0]
+
+
+def test_an_app_with_a_syntax_error_keeps_its_traceback(folder: Path) -> None:
+    """Python's own words, with the line."""
+    (folder / "bad.py").write_text("app = (\n", encoding="utf-8")
+
+    done = _run(folder, "bad:app", "--port", "0")
+
+    assert done.returncode == 3, done.stderr
+    assert f'File "{folder / "bad.py"}", line 1' in done.stderr
+    assert "SyntaxError: '(' was never closed" in done.stderr
+    assert "importlib" not in done.stderr
+    assert "stlaunch/" not in done.stderr.partition("Error:")[0]
+
+
+def test_an_app_whose_start_up_fails(folder: Path) -> None:
+    """An error in the lifespan ends the launch, with its traceback and exit code 3."""
+    (folder / "bad.py").write_text(
+        "import contextlib\nfrom starlette.applications import Starlette\n"
+        "@contextlib.asynccontextmanager\nasync def lifespan(app):\n"
+        "    raise KeyError('mine')\n    yield\n"
+        "app = Starlette(lifespan=lifespan)\n",
+        encoding="utf-8",
+    )
+
+    done = _run(folder, "bad.py", "--port", "0")
+
+    assert done.returncode == 3, done.stderr
+    assert "KeyError: 'mine'" in done.stderr
+    assert "Error: The app's start-up failed." in done.stderr
+    assert "listening on" not in done.stderr
 
 
 def test_config_out_that_cannot_be_written(folder: Path) -> None:
@@ -163,5 +223,11 @@ def test_signals_stop_it_cleanly(hello_app: Path, number: signal.Signals, code: 
         os.kill(server.pid, number)
         process = server._process
         assert process is not None
+        begun = time.monotonic()
+        ended = process.wait(30)
+        took_s = time.monotonic() - begun
+        log = server.log()
 
-        assert process.wait(15) == code
+    assert ended == code
+    assert took_s < PROMPTLY_S
+    assert "Traceback" not in log

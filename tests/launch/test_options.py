@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,8 +53,6 @@ def project(tmp_path: Path) -> Path:
 
 @contextmanager
 def _serve(project: Path, *words: str, **environ: str) -> Iterator[RunningServer]:
-    import sys
-
     port = free_port()
     flags = ["--host", "127.0.0.1", "--port", str(port)]
     with start_server(
@@ -63,8 +65,8 @@ def _serve(project: Path, *words: str, **environ: str) -> Iterator[RunningServer
         yield server
 
 
-def _report(server: RunningServer) -> dict[str, Any]:
-    with open_session(server.url) as session:
+def _report(server: RunningServer, front: str = "") -> dict[str, Any]:
+    with open_session(server.url + front) as session:
         found: dict[str, Any] = json.loads(session.shown())
         return found
 
@@ -130,17 +132,88 @@ def test_precedence_is_streamlits_own(project: Path) -> None:
     assert seen["secret"] == "mellon"
 
 
+def test_a_file_beside_the_script_goes_before_the_folders_and_the_home_folders(
+    project: Path,
+) -> None:
+    """The three places that Streamlit reads, in its order; address and port may stand there too."""
+    port = free_port()
+    script = project / "scripts" / "app.py"
+    places = (project / "home", project, script.parent)
+    texts = (
+        f'client.toolbarMode = "viewer"\n[server]\naddress = "127.0.0.1"\nport = {port}\n',
+        '[server]\nmaxUploadSize = 2\n[client]\ntoolbarMode = "minimal"\n',
+        "[server]\nmaxUploadSize = 3\n",
+    )
+    for folder, text in zip(places, texts, strict=True):
+        config = folder / ".streamlit" / "config.toml"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(text, encoding="utf-8")
+    (project / "app.py").rename(script)
+
+    with start_server(
+        [sys.executable, "-m", "stlaunch", "scripts/app.py"],
+        cwd=project, env={"HOME": str(project / "home")}, ready_path="/_stlaunch/health", port=port,
+    ) as server:  # fmt: skip
+        options = _report(server)["options"]
+
+    assert (options["server.address"], options["server.port"]) == ("127.0.0.1", port)
+    assert options["client.toolbarMode"] == "minimal"
+    assert options["server.maxUploadSize"] == 3
+    assert tuple(
+        (folder / ".streamlit" / "config.toml").read_text(encoding="utf-8") for folder in places
+    ) == texts  # fmt: skip
+
+
+def test_repeated_flags_make_a_list_and_variables_may_be_switches(project: Path) -> None:
+    """A list adds up, the last of two single values counts, and our own origins join the user's."""
+    words = [
+        "--server.corsAllowedOrigins", "https://a.test",
+        "--server.corsAllowedOrigins=https://b.test",
+        "--allow-origin", "https://portal.test",
+        "--server.maxUploadSize", "3", "--server.maxUploadSize=4",
+    ]  # fmt: skip
+    with _serve(project, *words, STREAMLIT_SERVER_ENABLE_STATIC_SERVING="true") as server:
+        options = _report(server)["options"]
+
+    assert options["server.corsAllowedOrigins"] == [
+        "https://a.test", "https://b.test", "https://portal.test",
+    ]  # fmt: skip
+    assert options["server.maxUploadSize"] == 4
+    assert options["server.enableStaticServing"] is True
+
+
+def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(project: Path) -> None:
+    """Its options are those of the file that a launch then writes."""
+    out = project / "out" / "config.toml"
+    words = ["--behind-proxy", "/app", "--config-out", str(out)]
+    with _serve(project, *words) as server:
+        written = _flat(tomllib.loads(out.read_text(encoding="utf-8")))
+    out.unlink()
+
+    flags = ["--host", "127.0.0.1", "--port", str(server.port), "--dry-run", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "stlaunch", "app.py", *words, *flags],
+        cwd=project, env=server.env, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    plan = json.loads(done.stdout)
+
+    assert plan["streamlit_options"] == written
+    assert not list(out.parent.iterdir())
+
+
 def test_an_explicit_flag_overrules_a_file_and_says_so(project: Path) -> None:
-    """`--behind-proxy` wins over `server.baseUrlPath`, with a line."""
+    """`--behind-proxy` wins over `server.baseUrlPath`, `--port` over `server.port`, with a line."""
     config = project / ".streamlit" / "config.toml"
-    config.write_text('[server]\nbaseUrlPath = "old"\n', encoding="utf-8")
+    config.write_text('[server]\nbaseUrlPath = "old"\nport = 1\n', encoding="utf-8")
 
     with _serve(project, "--behind-proxy", "/new") as server:
         seen = _report(server)
         log = server.log()
 
     assert seen["options"]["server.baseUrlPath"] == "new"
-    assert "--behind-proxy (/new) overrules server.baseUrlPath (/old)" in log
+    assert seen["options"]["server.port"] == server.port
+    assert f"--behind-proxy (/new) overrules server.baseUrlPath (/old) from {config}" in log
+    assert f"--port ({server.port}) overrules 1 from {config}" in log
 
 
 def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:
@@ -168,6 +241,7 @@ def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) ->
 
 def test_in_memory_where_nothing_is_writable(project: Path) -> None:
     """No folder for the file is no reason not to start; the banner says so."""
+    # /proc looks writable to root and is not; there is nothing to fall back to below it.
     environ = {"XDG_STATE_HOME": "/proc/nowhere", "HOME": "/proc", "TMPDIR": "/proc"}
     with _serve(project, "--behind-proxy", "/app", **environ) as server:
         seen = _report(server)
@@ -177,15 +251,49 @@ def test_in_memory_where_nothing_is_writable(project: Path) -> None:
     assert "in memory" in log
 
 
+@pytest.mark.parametrize(
+    ("has_temporary", "told"),
+    [(True, "{project}/tmp/stlaunch-0/app-"), (False, "in memory")],
+    ids=["temporary-folder", "in-memory"],
+)
+def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, told: str) -> None:
+    """As in a hardened container: the kernel refuses to write, with or without a tmpfs."""
+    port = free_port()
+    (project / "tmp").mkdir()
+    stlaunch = f"{sys.executable} -m stlaunch app.py --behind-proxy /app"
+    command = "".join((
+        "mount -t tmpfs none tmp && " if has_temporary else "",
+        "mount -o remount,bind,ro / && unset HOME && ",
+        f"exec {stlaunch} --host 127.0.0.1 --port {port}",
+    ))  # fmt: skip
+    with start_server(
+        ["unshare", "--mount", "sh", "-c", command],
+        cwd=project, env={"TMPDIR": str(project / "tmp")}, ready_path="/_stlaunch/health",
+        port=port,
+    ) as server:  # fmt: skip
+        seen = _report(server, "app/")
+        log = server.log()
+
+    assert seen["options"]["server.baseUrlPath"] == "app"
+    assert told.format(project=project) in log
+
+
 def test_a_reloaded_configuration_keeps_the_base_path(project: Path) -> None:
     """Editing config.toml while the app runs does not take its path away."""
     config = project / ".streamlit" / "config.toml"
     config.write_text('[theme]\nprimaryColor = "#111111"\n', encoding="utf-8")
     with _serve(project, "--behind-proxy", "/app") as server:
-        before = _report(server)
+        before = _report(server, "app/")
         config.write_text('[theme]\nprimaryColor = "#999999"\n', encoding="utf-8")
         after = before
+        deadline = time.monotonic() + 30
         while after["options"]["theme.primaryColor"] != "#999999":
-            after = _report(server)
+            assert time.monotonic() < deadline, "the configuration was never read again"
+            after = _report(server, "app/")
+        with urllib.request.urlopen(f"{server.url}app/", timeout=10) as response:
+            page = response.read().decode()
 
+    assert before["options"]["theme.primaryColor"] == "#111111"
     assert after["options"]["server.baseUrlPath"] == "app"
+    assert after["options"]["server.port"] == server.port
+    assert 'data-base="/app"' in page

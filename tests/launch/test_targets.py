@@ -1,13 +1,9 @@
-"""Everything that an app can be, and every way to start it."""
+"""Everything that an app can be, as a process of its own."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +15,7 @@ from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server
 
+FRONTS = ("app/", "")  # kept, stripped
 PAGE = "import streamlit as st\nst.title('Hello from the page')\n"
 FILES = {
     "script.py": PAGE,
@@ -40,15 +37,6 @@ FILES = {
         "from starlette.routing import Route\n"
         "async def hi(request):\n    return PlainTextResponse(str(request.url_for('hi')))\n"
         "app = Starlette(routes=[Route('/hi', hi, name='hi')])\n"
-    ),
-    "wrapped.py": (
-        "import streamlit as st\nimport stlaunch\n"
-        "app = stlaunch.wrap_app(st.App('page.py'), behind_proxy='/app')\n"
-    ),
-    "launched.py": (
-        "import sys\nimport stlaunch\n"
-        "sys.exit(stlaunch.launch('script.py', behind_proxy='/app', port=sys.argv[1],"
-        " host='127.0.0.1', streamlit_options={'server.maxUploadSize': '3'}))\n"
     ),
 }
 
@@ -82,11 +70,12 @@ def _get(url: str) -> str:
 @pytest.mark.parametrize(
     "target", ["script.py", "folder", "streamlit_asgi.py", "streamlit_asgi:app"]
 )
-@pytest.mark.parametrize("front", ["app/", ""], ids=["kept", "stripped"])
-def test_a_streamlit_target_runs(project: Path, target: str, front: str) -> None:
+def test_a_streamlit_target_runs(project: Path, target: str) -> None:
     """A script, a folder, an `st.App` in a script and one by import, stripped and kept."""
-    with _serve(project, target) as server, open_session(server.url + front) as session:
-        assert "Hello from the page" in session.shown()
+    with _serve(project, target) as server:
+        for front in FRONTS:
+            with open_session(server.url + front) as session:
+                assert "Hello from the page" in session.shown(), front
 
 
 def test_pages_and_static_files_are_served(project: Path) -> None:
@@ -108,56 +97,26 @@ def test_pages_and_static_files_are_served(project: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["fast.py", "fast:app"])
-@pytest.mark.parametrize("front", ["app/", ""], ids=["kept", "stripped"])
-def test_fastapi_with_streamlit_mounted(project: Path, target: str, front: str) -> None:
+def test_fastapi_with_streamlit_mounted(project: Path, target: str) -> None:
     """The user's routes and Streamlit's page live below one public path."""
     with _serve(project, target) as server:
-        items = json.loads(_get(f"{server.url}{front}items"))
-        page = _get(f"{server.url}{front}dashboard/")
-        with open_session(f"{server.url}{front}dashboard/") as session:
-            shown = session.shown()
+        for front in FRONTS:
+            items = json.loads(_get(f"{server.url}{front}items"))
+            page = _get(f"{server.url}{front}dashboard/")
+            with open_session(f"{server.url}{front}dashboard/") as session:
+                shown = session.shown()
 
-    assert items == {"items": 1}
-    assert 'data-base="/app/dashboard"' in page
-    assert "/app/dashboard/static/js/" in page
-    assert "Hello from the page" in shown
+            assert items == {"items": 1}, front
+            assert 'data-base="/app/dashboard"' in page, front
+            assert "/app/dashboard/static/js/" in page, front
+            assert "Hello from the page" in shown, front
 
 
 def test_starlette_sees_the_public_path(project: Path) -> None:
     """Addresses that the app builds carry the prefix, also where the proxy stripped it."""
     with _serve(project, "star.py") as server:
-        assert _get(f"{server.url}hi").endswith("/app/hi")
-
-
-def test_wrap_app_under_plain_uvicorn(project: Path) -> None:
-    """People who run uvicorn themselves get the same in one line."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "wrapped:app", "--no-proxy-headers"]
-    with (
-        start_server(
-            [*command, f"--port={port}"],
-            cwd=project, env={"HOME": str(project)}, ready_path="/_stlaunch/ready", port=port,
-        ) as server,
-        open_session(f"{server.url}app/") as session,
-    ):  # fmt: skip
-        shown = session.shown()
-        page = _get(server.url)
-
-    assert "Hello from the page" in shown
-    assert 'data-base="/app"' in page
-
-
-def test_launch_from_python(project: Path) -> None:
-    """`stlaunch.launch` does what the command line does."""
-    port = free_port()
-    with (
-        start_server(
-            [sys.executable, "launched.py", str(port)],
-            cwd=project, env={"HOME": str(project)}, ready_path="/_stlaunch/ready", port=port,
-        ) as server,
-        open_session(f"{server.url}app/") as session,
-    ):  # fmt: skip
-        assert "Hello from the page" in session.shown()
+        for front in FRONTS:
+            assert _get(f"{server.url}{front}hi").endswith("/app/hi"), front
 
 
 def test_the_script_is_reloaded_when_it_changes(project: Path) -> None:
@@ -173,39 +132,15 @@ def test_the_script_is_reloaded_when_it_changes(project: Path) -> None:
         assert "Bye from the page" in session.shown()
 
 
-def test_unix_socket(project: Path) -> None:
-    """Served over a socket file; a stale one is replaced, a live one is not, none is left."""
-    path = project / "app.sock"
-    with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(str(path))
-    command = [sys.executable, "-m", "stlaunch", "script.py", "--uds", str(path)]
-    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 30
-        while (status := _status_over(path)) != 200 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        second = subprocess.run(
-            command, cwd=project, capture_output=True, text=True, timeout=30, check=False
-        )
-    finally:
-        process.terminate()
-        _, log = process.communicate(timeout=20)
+def test_run_on_save_runs_the_script_again_by_itself(project: Path) -> None:
+    """Hot reload without a click: the new text arrives although the page asked for nothing."""
+    flags = ["--server.fileWatcherType", "poll", "--server.runOnSave=true"]
+    with (
+        _serve(project, "script.py", *flags) as server,
+        open_session(f"{server.url}app/") as session,
+    ):
+        session.rerun()
+        (project / "script.py").write_text(PAGE.replace("Hello", "Bye"), encoding="utf-8")
+        messages = session.read_until("script_finished")
 
-    assert status == 200
-    assert (second.returncode, "Another process listens" in second.stderr) == (3, True)
-    assert process.returncode == 0
-    assert f"unix:{path}" in log
-    assert not path.exists()
-
-
-def _status_over(path: Path) -> int:
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    try:
-        connection.sock.connect(str(path))
-        connection.request("GET", "/_stlaunch/ready")
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
+    assert "Bye from the page" in [message.delta.new_element.heading.body for message in messages]

@@ -1,0 +1,28 @@
+"""What a user does with the exercise app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+EXERCISE = Path(__file__).with_name("streamlit_app.py")
+
+
+def open_exercise(page: Page, url: str) -> None:
+    """Open the app and wait until its script has come to rest."""
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Exercise", exact=True)).to_be_visible()
+    at_rest(page)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until no run is under way."""
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def press(page: Page, name: str) -> None:
+    """Click a button once the script rests: while the page moves, a click may hit nothing."""
+    at_rest(page)
+    page.get_by_role("button", name=name, exact=True).click()

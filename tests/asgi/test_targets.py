@@ -1,0 +1,145 @@
+"""Real targets below real prefixes: one process for each, because it holds one Streamlit."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stlaunch.base_path import BasePath
+
+PREFIXES = ["", "/app", "/user/jane-doe", "/a.b/c~d", "/%40x"]
+OWN = {"host": "inner.test", "origin": "http://inner.test"}
+EVIL = {"host": "inner.test", "origin": "https://evil.test"}
+HAS_AGENT_API = tuple(map(int, version("streamlit").split(".")[:2])) >= (1, 67)
+
+
+class Request(tuple[str, str, dict[str, str]]):
+    """Method, path and headers."""
+
+    __slots__ = ()
+
+
+def _get(path: str, method: str = "GET", **headers: str) -> Request:
+    return Request((method, path, headers))
+
+
+def _ask(kind: str, base: str, *requests: Request) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.asgi.target_probe", kind, base],
+        input=json.dumps(requests),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parent.parent.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def _statuses(answers: list[dict[str, Any]]) -> list[int]:
+    return [answer["status"] for answer in answers]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    ("kind", "mount"),
+    [("script", ""), ("fastapi", "/dashboard"), ("nested", "/in/dashboard")],
+    ids=["script", "fastapi", "nested"],
+)
+def test_streamlit_answers_kept_and_stripped(kind: str, mount: str, prefix: str) -> None:
+    """Page, files, health and socket work at each prefix, whatever the proxy did to it."""
+    base = prefix + mount
+    # A whole URL, where `//app` would pass for a host.
+    fronts = [f"{prefix}{mount}", mount, f"http://inner.test/{prefix}{mount}"]
+
+    answers = _ask(
+        kind,
+        prefix,
+        *(
+            request
+            for front in fronts
+            for request in (
+                _get(f"{front}/"),
+                _get(f"{front}/_stcore/health"),
+                _get(f"{front}/static/js/missing.js"),
+                _get(f"{front}/x/_stcore/health"),
+                _get(f"{front}/_stlaunch/health"),
+                _get(f"{front}/_stcore/stream", "WEBSOCKET", **OWN),
+                _get(f"{front}/_stcore/stream", "WEBSOCKET", **EVIL),
+                _get(f"{front}/_stcore/stream"),
+            )
+        ),
+    )
+    pages = [answers[8 * index]["text"] for index in range(len(fronts))]
+    scripts = {found[1] for page in pages if (found := re.search(r'src="(\S+/index\.\S+)"', page))}
+
+    assert _statuses(answers) == [200, 200, 404, 404, 200, 101, 403, 426] * len(fronts)
+    assert [answer["text"] for answer in answers[1::8]] == ["ok"] * len(fronts)
+    assert len(scripts) == 1
+    assert scripts.pop().startswith(f"{base}/static/js/")
+    assert all(f'data-base="{base}"' in page for page in pages)
+
+
+@pytest.mark.parametrize("prefix", ["", "/app", "/%40x"])
+@pytest.mark.parametrize("kind", ["starlette", "fastapi", "app-with-routes"])
+def test_own_routes_answer_kept_and_stripped(kind: str, prefix: str) -> None:
+    """Routes beside Streamlit's stay where they are, and know their public address."""
+    decoded = BasePath(prefix).decoded
+
+    answers = _ask(
+        kind,
+        prefix,
+        _get(f"{prefix}/api/where"),
+        _get("/api/where"),
+        _get(f"{prefix}/api/go"),
+        _get(f"{prefix}/_stlaunch/ready"),
+    )
+
+    assert _statuses(answers) == [200, 200, 307, 200]
+    for answer in answers[:2]:
+        seen = json.loads(answer["text"])
+        assert seen["path"] == f"{decoded}/api/where"
+        assert seen["url_for"] == f"http://inner.test{decoded}/api/where"
+
+
+def test_an_app_with_routes_still_serves_streamlit() -> None:
+    """The page and the socket do not move because of a route beside them."""
+    answers = _ask(
+        "app-with-routes",
+        "/app",
+        _get("/app/"),
+        _get("/second_page"),
+        _get("/app/_stcore/health"),
+        _get("/app/_stcore/stream", "WEBSOCKET", **OWN),
+        _get("/app/_stcore/stream", "WEBSOCKET", **EVIL),
+    )
+
+    assert _statuses(answers) == [200, 200, 200, 101, 403]
+    assert 'data-base="/app"' in answers[0]["text"]
+
+
+def test_streamlits_agent_api_keeps_its_own_rule() -> None:
+    """It refuses every web page, our own included; before 1.67 there is no such route."""
+    headers = {"content-type": "application/json"}
+    answers = _ask(
+        "script",
+        "/app",
+        _get("/app/_stcore/agent/interact", "POST", **headers, **OWN),
+        _get("/app/_stcore/agent/interact", "POST", **headers, **EVIL),
+        _get("/app/_stcore/agent/interact", "POST", **headers, host="inner.test"),
+    )
+    refused = ["origin_not_allowed" in answer["text"] for answer in answers]
+
+    if HAS_AGENT_API:
+        assert refused == [True, True, False]
+    else:
+        assert refused == [False, False, False]
+        assert all(status in {404, 405} for status in _statuses(answers))
