@@ -41,9 +41,9 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
 
 
 def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
-    decisions, settings, versions = plan.decisions, plan.settings, plan.versions
+    decisions, versions = plan.decisions, plan.versions
     known = ", ".join(path.with_slash for path in decisions.public_paths)
-    base = known or ("not known yet" if settings.is_behind_proxy else "/")
+    base = known or ("not known yet" if decisions.is_behind_proxy else "/")
     is_off = [warning.split(" ", 1)[0] for warning in plan.warnings if " is false (" in warning]
     protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
     if plan.accepts_origin_proof:
@@ -52,13 +52,23 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
         )
     return [
         ("app", plan.import_string or str(plan.script)),
+        ("platform", _platforms(plan)),
         ("runs on", f"Streamlit {versions['streamlit']}, uvicorn {versions['uvicorn']}"),
         ("base path", f"{base} ({decisions.base_source}), stripped or kept"),
-        ("public URL", str(settings.public_url) if settings.public_url else "not given"),
+        ("public URL", _address(plan)),
         ("protections", protections),
-        ("trusted proxies", str(plan.trusted)),
+        ("trusted proxies", str(plan.decisions.trusted)),
         ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
     ]
+
+
+def _address(plan: LaunchPlan) -> str:
+    url = plan.decisions.public_url
+    return f"{url} ({plan.decisions.sources['public_url'].where})" if url else "not given"
+
+
+def _platforms(plan: LaunchPlan) -> str:
+    return ", ".join(hit.platform.title for hit in plan.placement.hits) or "none recognised"
 
 
 def _as_document(plan: LaunchPlan) -> dict[str, Any]:
@@ -74,8 +84,8 @@ def _as_document(plan: LaunchPlan) -> dict[str, Any]:
         },
         "base_paths": [path.with_slash for path in plan.decisions.public_paths],
         "base_path_source": plan.decisions.base_source,
-        "public_url": str(settings.public_url) if settings.public_url else None,
-        "trusted_proxies": str(plan.trusted),
+        "public_url": str(plan.decisions.public_url) if plan.decisions.public_url else None,
+        "trusted_proxies": str(plan.decisions.trusted),
         "origin_check": settings.origin_check,
         "config_file": str(plan.config_file) if plan.config_file else None,
         "streamlit_options": dict(plan.decisions.options),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from stlaunch.middleware.base_path import BasePathMiddleware
 from stlaunch.middleware.cookies import CookieMiddleware
+from stlaunch.middleware.embedding import EmbeddingMiddleware
+from stlaunch.middleware.first_requests import FirstRequestsMiddleware
 from stlaunch.middleware.forwarded_headers import ForwardedHeadersMiddleware
 from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
 from stlaunch.middleware.missing_assets import MissingAssetMiddleware
@@ -13,6 +15,8 @@ from stlaunch.middleware.same_origin import SameOriginMiddleware
 __all__ = [
     "BasePathMiddleware",
     "CookieMiddleware",
+    "EmbeddingMiddleware",
+    "FirstRequestsMiddleware",
     "ForwardedHeadersMiddleware",
     "HandshakeRecorderMiddleware",
     "MissingAssetMiddleware",
