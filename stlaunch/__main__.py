@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from stlaunch.cli.main import main
+from stlaunch.cli.entry import enter
 
 
 def entrypoint() -> None:
     """Run the command line of this process, and exit with its code."""
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(enter(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the first requests of real pages tell: address, path, proxies; shown, and never acted on.
 
-Nothing here widens trust: a value counts for its own request alone, wherever that is decided. Only
-pages that run ask for the page script or the stream, so health probes and scanners teach nothing.
+Nothing here widens trust: a value counts for its own request alone, wherever that is decided. A
+page that runs asks for the page script, so health probes and scanners teach nothing.
 """
 
 from __future__ import annotations
@@ -52,16 +52,23 @@ _PRODUCTS = {
 class Lesson:
     """How one page reached the app."""
 
-    public_origin: str | None
-    """`https://app.example.com`; None where scheme or host is not known."""
+    host: str | None
+    """The host in the browser's address bar, with its port where it is not the usual one."""
+    scheme: str | None
+    """None where nobody trusted tells it."""
     base_path: str | None
     mode: PrefixMode | None
     proxies: tuple[str, ...]
     hops: int
     is_peer_trusted: bool
 
+    @property
+    def public_origin(self) -> str | None:
+        """`https://app.example.com`; None where scheme or host is not known."""
+        return f"{self.scheme}://{self.host}" if self.scheme and self.host else None
+
     def __str__(self) -> str:
-        place = f"{self.public_origin or 'an unknown address'}{self.base_path or ''}/"
+        place = f"{self.public_origin or self.host or 'an unknown address'}{self.base_path or ''}/"
         through = f" through {', '.join(self.proxies)}" if self.proxies else ""
         hops = f", {self.hops} trusted prox{'y' if self.hops == 1 else 'ies'}" if self.hops else ""
         path = f", path {self.mode}" if self.mode and self.base_path else ""
@@ -89,6 +96,7 @@ class Learned:
         return [
             {
                 "public_origin": lesson.public_origin,
+                "host": lesson.host,
                 "base_path": lesson.base_path,
                 "mode": lesson.mode,
                 "proxies": list(lesson.proxies),
@@ -103,13 +111,12 @@ class Learned:
 def lesson_of(arrival: Arrival) -> Lesson:
     """Return what one request tells."""
     is_trusted = arrival.forwarded.is_peer_trusted
-    origin = None
-    if arrival.host and arrival.scheme in DEFAULT_PORTS:
-        usual = arrival.host.port == DEFAULT_PORTS[arrival.scheme]
-        place = HostPort(arrival.host.host) if usual else arrival.host
-        origin = f"{arrival.scheme}://{place}"
+    host = arrival.host
+    if host and arrival.scheme and host.port == DEFAULT_PORTS.get(arrival.scheme):
+        host = HostPort(host.host)
     return Lesson(
-        public_origin=origin,
+        host=str(host) if host else None,
+        scheme=arrival.scheme,
         base_path=arrival.public.value if arrival.public is not None else None,
         mode=arrival.mode,
         proxies=proxy_products(arrival.headers) if is_trusted else (),

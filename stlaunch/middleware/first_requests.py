@@ -6,13 +6,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import arrival_of
 from stlaunch.learned import Learned
-from stlaunch.streamlit_routes import SELF_CHECK, STREAM
+from stlaunch.streamlit_routes import SELF_CHECK
 
-_OF_A_PAGE = frozenset({STREAM, f"{SELF_CHECK}/page.js"})
+_PAGE_SCRIPT = f"{SELF_CHECK}/page.js"
 
 
 class FirstRequestsMiddleware:
-    """Note how pages reach the app: their script and their stream are asked for by pages alone."""
+    """Note how pages reach the app: each asks for its script, and hardly anything else does."""
 
     def __init__(self, app: ASGIApp, *, learned: Learned) -> None:
         self.app = app
@@ -20,8 +20,6 @@ class FirstRequestsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
-        if scope["type"] in {"http", "websocket"}:
-            arrival = arrival_of(scope)
-            if arrival.inner in _OF_A_PAGE:
-                self.learned.note(arrival)
+        if scope["type"] == "http" and arrival_of(scope).inner == _PAGE_SCRIPT:
+            self.learned.note(arrival_of(scope))
         await self.app(scope, receive, send)
