@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan
 
 
@@ -72,7 +73,7 @@ def _platforms(plan: LaunchPlan) -> str:
 
 
 def _as_document(plan: LaunchPlan) -> dict[str, Any]:
-    settings = plan.settings
+    settings, decisions = plan.settings, plan.decisions
     return {
         "schema": "stlaunch.plan/1",
         "version": 1,
@@ -90,9 +91,28 @@ def _as_document(plan: LaunchPlan) -> dict[str, Any]:
         "config_file": str(plan.config_file) if plan.config_file else None,
         "streamlit_options": dict(plan.decisions.options),
         "settings": {
-            name: {"source": source.where, "shadowed": [list(item) for item in source.shadowed]}
-            for name, source in settings.sources.items()
+            row.name: {
+                "value": row.value,
+                "source": row.source.where,
+                "kind": row.source.kind.value,
+                "shadowed": [list(item) for item in row.source.shadowed],
+            }
+            for row in effective_settings(plan)
+            if row.name in decisions.sources
         },
+        "platforms": [
+            {
+                "name": hit.platform.name,
+                "title": hit.platform.title,
+                "evidence": list(hit.evidence),
+                "decides": hit.platform is plan.placement.nearest,
+            }
+            for hit in plan.placement.hits
+        ],
+        "mount_paths": [path.with_slash for path in decisions.mount_paths],
+        "is_path_found_out": decisions.is_behind_proxy and not decisions.public_paths,
+        "embedded": decisions.is_embedded,
+        "findings": [finding.as_dict() for finding in decisions.findings],
         "warnings": list(plan.warnings),
         "versions": dict(plan.versions),
     }
