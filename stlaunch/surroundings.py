@@ -220,4 +220,5 @@ _FLAGS = {"base_path": "behind-proxy /path", "port": "port 8501", "host": "host 
 
 
 def _size(count: int) -> str:
-    return f"{round(count / _MEBIBYTE)} MB"
+    is_decimal = count % _MEGABYTE == 0
+    return f"{count // _MEGABYTE if is_decimal else round(count / _MEBIBYTE)} MB"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PORT = 8501
 _FACTS = (
-    "port", "host", "public_url", "base_path", "other_paths", "mount_paths", "prefix", "peers",
+    "port", "host", "uds", "public_url", "base_path", "other_paths", "mount_paths", "prefix", "peers",
     "prefix_headers", "websocket", "idle_s", "body_bytes", "message_bytes", "identity_headers",
     "framed_by", "switches_off",
 )  # fmt: skip
@@ -96,6 +96,7 @@ def _settings(placement: Placement) -> dict[str, Any]:
         "mount_paths": placement.mount_paths,
         "public_url": url,
         "host": placement.host,
+        "uds": placement.uds,
         "port": placement.port,
         "trusted_proxies": placement.peers,
         "prefix": placement.prefix,
@@ -111,6 +112,7 @@ def _settings(placement: Placement) -> dict[str, Any]:
         "mount_paths": [path.value for path in _value(placement.mount_paths, ())],
         "public_url": str(url.value) if url else None,
         "host": _value(placement.host, "127.0.0.1"),
+        "uds": str(placement.uds.value) if placement.uds else None,
         "port": _value(placement.port, _DEFAULT_PORT),
         "trusted_proxies": str(trusted_by_default(placement)),
         "prefix": _value(placement.prefix, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from stlaunch.base_path import BasePath
@@ -19,6 +20,7 @@ from stlaunch.surroundings import AppLimits, lowered_ping_s, trusted_by_default
 DEFAULT_PORT = 8501
 _MEBIBYTE = 1024 * 1024
 _MEGABYTE = 1_000_000
+_UNASKED = frozenset({SourceKind.DEFAULT, SourceKind.PLATFORM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Decisions:
         mount_paths: other paths that may arrive.
         is_behind_proxy: whether the public path, where it is not known, is to be found out.
         public_url: the user's, else the platform's.
+        uds: the Unix socket to listen on instead; None for address and port.
         host: the address to listen on.
         port: the port; 0 for any free one.
         trusted: whose forwarding headers are believed.
@@ -45,6 +48,7 @@ class Decisions:
     mount_paths: tuple[BasePath, ...]
     is_behind_proxy: bool
     public_url: PublicUrl | None
+    uds: Path | None
     host: str
     port: int
     trusted: TrustedProxies
@@ -103,7 +107,10 @@ def decide_options(
         [*_integers(user, "server.port"), *_from_platform(placement.port)],
         DEFAULT_PORT,
     )
-    sources |= {"host": host.source, "port": port.source}
+    is_address_asked = not {host.source.kind, port.source.kind} <= _UNASKED
+    told_uds: list[Candidate[Path | None]] = _from_platform(placement.uds)
+    uds = settle(sources["uds"], settings.uds, [] if is_address_asked else told_uds, None)
+    sources |= {"host": host.source, "port": port.source, "uds": uds.source}
     told_url: list[Candidate[PublicUrl | None]] = _from_platform(placement.public_url)
     url = settle(sources["public_url"], settings.public_url, told_url, None)
     sources["public_url"] = url.source
@@ -156,6 +163,7 @@ def decide_options(
         mount_paths=mounts.value,
         is_behind_proxy=_is_behind_proxy(settings, placement),
         public_url=public_url,
+        uds=uds.value,
         host=host.value,
         port=port.value,
         trusted=trusted.value,

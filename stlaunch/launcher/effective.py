@@ -112,7 +112,7 @@ def _values(plan: LaunchPlan) -> dict[str, Any]:
         "public_url": str(decisions.public_url) if decisions.public_url else None,
         "host": decisions.host,
         "port": decisions.port,
-        "uds": str(settings.uds) if settings.uds else None,
+        "uds": str(decisions.uds) if decisions.uds else None,
         "trusted_proxies": str(decisions.trusted),
         "allow_origin": list(map(str, settings.allow_origins)),
         "origin_check": str(settings.origin_check),

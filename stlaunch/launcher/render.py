@@ -20,7 +20,7 @@ def render_banner(plan: LaunchPlan, listening: str) -> str:
     if plan.settings.self_check:
         base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
-        front = local if plan.settings.uds is None else ""
+        front = local if plan.decisions.uds is None else ""
         rows.append(("self-check", f"{front}{base}/_stlaunch/check"))
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
@@ -32,7 +32,7 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     if as_json:
         return json.dumps(_as_document(plan), indent=2)
     address = f"http://{plan.decisions.host}:{plan.decisions.port}"
-    where = f"unix:{plan.settings.uds}" if plan.settings.uds else address
+    where = f"unix:{plan.decisions.uds}" if plan.decisions.uds else address
     rows = [("would listen on", where), *_facts(plan)]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
@@ -81,7 +81,7 @@ def _as_document(plan: LaunchPlan) -> dict[str, Any]:
         "listen": {
             "host": plan.decisions.host,
             "port": plan.decisions.port,
-            "uds": str(settings.uds) if settings.uds else None,
+            "uds": str(decisions.uds) if decisions.uds else None,
         },
         "base_paths": [path.with_slash for path in plan.decisions.public_paths],
         "base_path_source": plan.decisions.base_source,

@@ -31,7 +31,7 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
     """
     configure()
     decisions = plan.decisions
-    uds = plan.settings.uds
+    uds = decisions.uds
     listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
     try:
         if listener.port is not None and listener.port != decisions.port:

@@ -18,9 +18,44 @@ _SPACES = "huggingface/hub-docs@242f4a1e spaces"
 _DOKKU = "dokku/dokku@33896f5d7"
 _COOLIFY = "coollabsio/coolify@379abb2526"
 _ANYWHERE = "pythonanywhere/help_pages@695aae3"
+_APPS = "jhub_apps 2026.9.1; jhub-app-proxy@834ac13"
+_RUN_LOCAL = "databricks/cli@7bbe285213 libs/apps, run-local"
 _DYNO = "devcenter.heroku.com changelog 293; dokku/dokku@33896f5d7, which sets it too"
 
 HOSTING = (
+    Platform(
+        name="databricks-apps",
+        title="Databricks Apps",
+        layer=Layer.HOSTING,
+        signs=(documented("DATABRICKS_APP_NAME DATABRICKS_APP_PORT", _APPS),),
+        port=documented("{DATABRICKS_APP_PORT}", _APPS),
+        host=read("0.0.0.0", _RUN_LOCAL),
+        public_url=read("{DATABRICKS_APP_URL}", _RUN_LOCAL),
+        prefix=documented(Prefix.NONE, _APPS),
+        identity_headers=documented(
+            ("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Preferred-Username"), _APPS
+        ),
+        switches_off=read(
+            (
+                "STREAMLIT_SERVER_ENABLE_CORS",
+                "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION",
+            ),
+            _RUN_LOCAL,
+        ),
+        websocket=recalled(True),
+    ),
+    Platform(
+        name="snowflake-spcs",
+        title="Snowpark Container Services",
+        layer=Layer.HOSTING,
+        signs=(read("SNOWFLAKE_HOST /snowflake/session/token", "public services that test both"),),
+        prefix=documented(Prefix.NONE, "docs.snowflake.com service-network-communications"),
+        websocket=documented(True, "docs.snowflake.com service-network-communications"),
+        idle_s=documented(90, "docs.snowflake.com service-network-communications"),
+        identity_headers=read(
+            ("Sf-Context-Current-User", "Sf-Context-Current-User-Email"), "public services"
+        ),
+    ),
     Platform(
         name="huggingface",
         title="Hugging Face Space",
@@ -201,8 +236,9 @@ HOSTING = (
         title="PythonAnywhere",
         layer=Layer.HOSTING,
         signs=(documented("DOMAIN_SOCKET", _ANYWHERE),),
+        uds=documented("{DOMAIN_SOCKET}", _ANYWHERE),
         prefix=recalled(Prefix.NONE),
-        hint='It connects to a Unix socket: add --uds "$DOMAIN_SOCKET".',
+        hint="Its proxy connects to the Unix socket that DOMAIN_SOCKET names.",
     ),
     Platform(
         name="vercel",

@@ -100,6 +100,8 @@ class Platform:
     port: Fact[str] | None = None
     host: Fact[str] | None = None
     """The address to listen on."""
+    uds: Fact[str] | None = None
+    """The Unix socket to listen on instead."""
     public_url: Fact[str] | None = None
     """An address; only its path counts where host or scheme cannot be known."""
     base_path: Fact[str] | None = None

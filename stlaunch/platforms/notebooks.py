@@ -8,10 +8,8 @@ _MEBIBYTE = 1024 * 1024
 _HUB = "jupyterhub/jupyterhub@2841153d spawner.py get_env"
 _JSP = "jupyterhub/jupyter-server-proxy@cf61ed1 handlers.py, websocket.py"
 _TERMINALS = "jupyter_server_terminals 0.5 app.py"
-_JHUB_APPS = "jhub_apps 2026.9.1; jhub-app-proxy@834ac13"
-_SAGEMAKER = "aws/sagemaker-distribution@aa8a7fb0"
+_JHUB_SAGEMAKER = "aws/sagemaker-distribution@aa8a7fb0"
 _APPS = "docs.databricks.com, Databricks Apps: system environment, HTTP headers"
-_RUN_LOCAL = "databricks/cli@7bbe285213 libs/apps, run-local"
 _CDSW = "docs.cloudera.com/cdsw/1.10.1 embedded-web-apps"
 _KUBEFLOW = "kubeflow/notebooks@177b0986 notebook_controller.go"
 _RENKU = "SwissDataScienceCenter/renku-data-services@e81895b4 core_sessions.py"
@@ -133,27 +131,6 @@ NOTEBOOKS = (
         websocket=recalled(True),
     ),
     Platform(
-        name="databricks-apps",
-        title="Databricks Apps",
-        layer=Layer.EDITOR,
-        signs=(documented("DATABRICKS_APP_NAME DATABRICKS_APP_PORT", _APPS),),
-        port=documented("{DATABRICKS_APP_PORT}", _APPS),
-        host=read("0.0.0.0", _RUN_LOCAL),
-        public_url=read("{DATABRICKS_APP_URL}", _RUN_LOCAL),
-        prefix=documented(Prefix.NONE, _APPS),
-        identity_headers=documented(
-            ("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Preferred-Username"), _APPS
-        ),
-        switches_off=read(
-            (
-                "STREAMLIT_SERVER_ENABLE_CORS",
-                "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION",
-            ),
-            _RUN_LOCAL,
-        ),
-        websocket=recalled(True),
-    ),
-    Platform(
         name="databricks-driver",
         title="Databricks cluster (driver proxy)",
         layer=Layer.EDITOR,
@@ -166,19 +143,6 @@ NOTEBOOKS = (
         host=recalled("0.0.0.0"),
         prefix=read(Prefix.EITHER, "public notebooks, which disagree"),
         hint="The address is /driver-proxy/o/ORG/CLUSTER/PORT/.",
-    ),
-    Platform(
-        name="snowflake-spcs",
-        title="Snowpark Container Services",
-        layer=Layer.EDITOR,
-        signs=(read("SNOWFLAKE_HOST /snowflake/session/token", "public services that test both"),),
-        host=recalled("0.0.0.0"),
-        prefix=documented(Prefix.NONE, "docs.snowflake.com service-network-communications"),
-        websocket=documented(True, "docs.snowflake.com service-network-communications"),
-        idle_s=documented(90, "docs.snowflake.com service-network-communications"),
-        identity_headers=read(
-            ("Sf-Context-Current-User", "Sf-Context-Current-User-Email"), "public services"
-        ),
     ),
     Platform(
         name="azure-ml",

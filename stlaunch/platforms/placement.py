@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from stlaunch.base_path import BasePath
@@ -50,6 +51,7 @@ class Placement:
     hits: tuple[Hit, ...] = ()
     port: Told[int] | None = None
     host: Told[str] | None = None
+    uds: Told[Path] | None = None
     public_url: Told[PublicUrl] | None = None
     base_paths: Told[tuple[BasePath, ...]] | None = None
     mount_paths: Told[tuple[BasePath, ...]] | None = None
@@ -108,6 +110,7 @@ def place(
         hits=tuple(hits),
         port=told_port,
         host=_host(deciding, environ, unusable),
+        uds=reader.tell(nearest.uds, "", _socket),
         public_url=url,
         base_paths=paths,
         mount_paths=reader.tell_paths(nearest.mount_paths),
@@ -262,6 +265,10 @@ def _lowest(hits: Sequence[Hit], pick: Callable[[Platform], Fact[int] | None]) -
 def _port(text: str) -> int | None:
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST_PORT))
     return int(text) if is_number and 0 < int(text) <= HIGHEST_PORT else None
+
+
+def _socket(text: str) -> Path | None:
+    return Path(text) if text.startswith("/") and text.isprintable() else None
 
 
 def _address(text: str) -> str | None:
