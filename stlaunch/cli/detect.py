@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_PORT = 8501
 _FACTS = (
-    "port", "host", "uds", "public_url", "base_path", "other_paths", "mount_paths", "prefix", "peers",
+    "port", "host", "uds", "public_url", "base_path", "other_paths", "mount_paths", "prefix",
+    "peers",
     "prefix_headers", "websocket", "idle_s", "body_bytes", "message_bytes", "identity_headers",
     "framed_by", "switches_off",
 )  # fmt: skip

@@ -18,7 +18,7 @@ _SPACES = "huggingface/hub-docs@242f4a1e spaces"
 _DOKKU = "dokku/dokku@33896f5d7"
 _COOLIFY = "coollabsio/coolify@379abb2526"
 _ANYWHERE = "pythonanywhere/help_pages@695aae3"
-_APPS = "jhub_apps 2026.9.1; jhub-app-proxy@834ac13"
+_DATABRICKS = "docs.databricks.com, Databricks Apps: system environment, HTTP headers"
 _RUN_LOCAL = "databricks/cli@7bbe285213 libs/apps, run-local"
 _DYNO = "devcenter.heroku.com changelog 293; dokku/dokku@33896f5d7, which sets it too"
 
@@ -27,13 +27,13 @@ HOSTING = (
         name="databricks-apps",
         title="Databricks Apps",
         layer=Layer.HOSTING,
-        signs=(documented("DATABRICKS_APP_NAME DATABRICKS_APP_PORT", _APPS),),
-        port=documented("{DATABRICKS_APP_PORT}", _APPS),
+        signs=(documented("DATABRICKS_APP_NAME DATABRICKS_APP_PORT", _DATABRICKS),),
+        port=documented("{DATABRICKS_APP_PORT}", _DATABRICKS),
         host=read("0.0.0.0", _RUN_LOCAL),
         public_url=read("{DATABRICKS_APP_URL}", _RUN_LOCAL),
-        prefix=documented(Prefix.NONE, _APPS),
+        prefix=documented(Prefix.NONE, _DATABRICKS),
         identity_headers=documented(
-            ("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Preferred-Username"), _APPS
+            ("X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Preferred-Username"), _DATABRICKS
         ),
         switches_off=read(
             (
