@@ -20,11 +20,11 @@ def _identity(site: Site) -> tuple[Part, ...]:
 def _self_check(site: Site) -> tuple[Part, ...]:
     ends = ["_stlaunch", "_stlaunch/", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
     ends += [f"_stlaunch/{name}/" for name in DIAGNOSTICS]
-    paths = " ".join(f"<<base>>/{end}" for end in [*ends, "_stcore/metrics"])
+    paths = " ".join(f"<<target>>{end}" for end in [*ends, "_stcore/metrics"])
     allowed = " ".join(site.self_check_from)
     exception = f"\n\tnot remote_ip {allowed}" if allowed else ""
     lines = f"@diagnostics {{\n\tpath {paths}{exception}\n}}\nrespond @diagnostics 403"
-    return (Part("site", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("route", lines, "Diagnostic pages and metrics are not for everybody."),)
 
 
 RECIPE = Recipe(
@@ -123,8 +123,8 @@ RECIPE = Recipe(
         Need.SELF_CHECK: _self_check,
         Need.METRICS: (
             Part(
-                "site",
-                "respond <<base>>/_stcore/metrics 403",
+                "route",
+                "respond <<target>>_stcore/metrics 403",
                 "Metrics are for the people who run the app.",
             ),
         ),

@@ -26,6 +26,7 @@ RECIPE = Recipe(
     places={
         "global": "in h2o.conf, at the top level",
         "paths": "in h2o.conf, in the host's `paths`",
+        "static": "in h2o.conf, in the path `<<base>>/static/`",
         "path": "in h2o.conf, in the path `<<base_slash>>`",
     },
     reload="h2o -t -c /etc/h2o/h2o.conf && systemctl reload h2o",
@@ -47,10 +48,10 @@ RECIPE = Recipe(
                 "The address without its final slash leads to the app.",
             ),
         ),
-        Need.UPGRADE: (Part("path", "proxy.websocket: ON", _WHY_UPGRADE),),
+        Need.UPGRADE: (Part("global", "proxy.websocket: ON", _WHY_UPGRADE),),
         Need.HOST: (
             Part(
-                "path",
+                "global",
                 "proxy.preserve-host: ON",
                 "h2o sends the upstream's address as Host, and Streamlit compares Host with "
                 "Origin.",
@@ -72,15 +73,15 @@ RECIPE = Recipe(
         ),
         Need.IDLE_TIMEOUT: (
             Part(
-                "path",
+                "global",
                 "proxy.websocket.timeout: <<idle_s>>000\nproxy.timeout.io: <<idle_s>>000",
                 "In ms; a quiet WebSocket outlives several pings.",
             ),
         ),
         Need.COMPRESSION: (
             Part(
-                "path",
-                "compress: ON",
+                "static",
+                'proxy.reverse.url: "http://<<upstream>><<target>>static/"\ncompress: ON',
                 "A first visit loads 1 MB instead of 3. The app itself lets browsers keep its "
                 "hashed files for a year.",
             ),

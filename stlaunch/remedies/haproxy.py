@@ -6,13 +6,17 @@ from stlaunch.remedies.model import COMPRESSED_TYPES, Need, Part, Recipe, Site
 
 
 def _route(site: Site) -> tuple[Part, ...]:
+    strip = Part(
+        "backend", r"http-request replace-path ^<<base_re>>/(.*)$ /\1", "The path is stripped."
+    )
+    first = () if site.keep_prefix else (strip,)
     if len(site.servers) == 1:
-        return (Part("backend", "server app <<upstream>>", "The app."),)
+        return (*first, Part("backend", "server app <<upstream>>", "The app."))
     servers = "\n".join(
         f"server app{number} {place} cookie r{number} check"
         for number, place in enumerate(site.servers, 1)
     )
-    return (Part("backend", servers, "The replicas."),)
+    return (*first, Part("backend", servers, "The replicas."))
 
 
 def _identity(site: Site) -> tuple[Part, ...]:

@@ -54,18 +54,13 @@ RECIPE = Recipe(
         Need.SLASH: (
             Part(
                 "global",
-                'url.redirect += ( "^<<base_re>>(\\?.*)?$" => "<<base_slash>>$1" )',
+                '$HTTP["url"] == "<<base_or_root>>" {\n'
+                '    url.redirect = ( "" => "<<base_slash>>${qsa}" )\n'
+                "    url.redirect-code = 308\n}",
                 "The address without its final slash leads to the app.",
             ),
         ),
         Need.UPGRADE: _upgrade,
-        Need.HOST: (
-            Part(
-                "path",
-                'proxy.forwarded = ( "for" => 0, "proto" => 0, "host" => 0 )',
-                "Host goes on as it came, and X-Forwarded-Host, -Proto and -For are lighttpd's.",
-            ),
-        ),
         Need.IDENTITY: _identity,
         Need.BODY_SIZE: (
             Part(

@@ -114,6 +114,7 @@ class Site:
         upstream: `host:port` of the app.
         replicas: `host:port` of each replica; two or more ask for affinity.
         host: the public host name, without a port; empty for any.
+        port: where the proxy listens.
         is_https: the browser speaks https.
         certificate: the file with the certificate chain, where the proxy has one to serve.
         key: the file with its key.
@@ -129,6 +130,7 @@ class Site:
     upstream: str = "127.0.0.1:8501"
     replicas: tuple[str, ...] = ()
     host: str = ""
+    port: int = 443
     is_https: bool = True
     certificate: str = ""
     key: str = ""
@@ -162,7 +164,9 @@ class Site:
             "upstream_host": host.strip("[]"),
             "upstream_port": port,
             "target": f"{base}/" if self.keep_prefix else "/",
+            "target_re": re.escape(base) + "/" if self.keep_prefix else "/",
             "host": self.host or "example.com",
+            "port": str(self.port),
             "scheme": "https" if self.is_https else "http",
             "certificate": self.certificate or "/etc/ssl/app/cert.pem",
             "key": self.key or "/etc/ssl/app/key.pem",
@@ -174,6 +178,8 @@ class Site:
             "cookie": REPLICA_COOKIE,
             "secure": "; Secure" if self.is_https else "",
             "diagnostics": "|".join(DIAGNOSTICS),
+            "base_rest_re": re.escape(f"{base}/".lstrip("/")),
+            "base_bare_re": re.escape(base.lstrip("/")),
         }
 
 
@@ -193,7 +199,7 @@ class Part:
 
     def filled(self, site: Site) -> Part:
         """Put the site's values in."""
-        return Part(self.place, fill(self.lines, site), self.why)
+        return Part(self.place, fill(self.lines, site.values), self.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +253,8 @@ class Remedy:
         return "\n".join(told + ([f"then: {self.reload}"] if self.reload else []))
 
 
-def fill(text: str, site: Site) -> str:
-    """Put the site's values in for `<<names>>`."""
-    values = site.values
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values in for `<<names>>`."""
     return _NAME.sub(lambda match: values[match[1]], text)
 
 

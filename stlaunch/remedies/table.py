@@ -22,7 +22,7 @@ def remedy(need: Need, product: Product, site: Site) -> Remedy | None:
     if not parts:
         return None
     steps = tuple(
-        (fill(known.places[place], site), "\n".join(part.lines for part in same))
+        (fill(known.places[place], site.values), "\n".join(part.lines for part in same))
         for place, same in groupby(parts, key=lambda part: part.place)
     )
     return Remedy(steps=steps, reload=known.reload, why=parts[0].why)

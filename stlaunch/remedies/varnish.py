@@ -20,41 +20,34 @@ def _scheme(site: Site) -> tuple[Part, ...]:
     return (Part("recv", line, why),)
 
 
+def _route(site: Site) -> tuple[Part, ...]:
+    def backend(number: int, place: str) -> str:
+        host, _, port = place.rpartition(":")
+        return f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+
+    backends = "\n".join(backend(number, place) for number, place in enumerate(site.servers, 1))
+    parts = [Part("top", backends, "Where the app listens.")]
+    if not site.keep_prefix:
+        line = 'set req.url = regsub(req.url, "^<<base_re>>/", "/");'
+        parts.append(Part("recv", line, "The path is stripped."))
+    return tuple(parts)
+
+
 def _affinity(site: Site) -> tuple[Part, ...]:
-    backends = "\n".join(
-        f"    streamlit.add_backend(app{number}, 1.0);"
+    members = "".join(
+        f"    streamlit.add_backend(app{number}, 1.0);\n"
         for number in range(1, len(site.servers) + 1)
     )
     return (
         Part(
-            "init",
-            f"new streamlit = directors.hash();\n{backends.replace('    ', '')}",
-            "The cookie chooses the replica.",
+            "top",
+            f"sub vcl_init {{\n    new streamlit = directors.hash();\n{members}}}",
+            "The group of replicas.",
         ),
         Part(
-            "affinity",
-            (
-                'if (req.http.Cookie ~ "(^|; )<<cookie>>=") {\n'
-                "    set req.http.X-Replica = regsub(req.http.Cookie, "
-                '"^(.*; )?<<cookie>>=([^;]*).*$", "\\2");\n'
-                "} else {\n"
-                "    set req.http.X-Replica = req.xid;\n"
-                "    set req.http.X-New-Replica = req.xid;\n"
-                "}\n"
-                "set req.backend_hint = streamlit.backend(req.http.X-Replica);"
-            ),
-            "Streamlit keeps sessions and uploads in one process; the cookie chooses it.",
-        ),
-        Part(
-            "deliver",
-            (
-                'if (req.http.X-New-Replica && resp.http.Cache-Control !~ "immutable") {\n'
-                '    header.append(resp.http.Set-Cookie, "<<cookie>>=" + '
-                'req.http.X-New-Replica + "; Path=<<base_slash>>; HttpOnly; '
-                'SameSite=Lax<<secure>>");\n'
-                "}"
-            ),
-            "The cookie that chose the replica.",
+            "recv",
+            "set req.backend_hint = streamlit.backend(req.http.X-Forwarded-For);",
+            "Streamlit keeps sessions and uploads in one process; the client's address chooses it.",
         ),
     )
 
@@ -80,16 +73,13 @@ def _self_check(site: Site) -> tuple[Part, ...]:
 RECIPE = Recipe(
     places={
         "top": "in VCL, outside of any block",
-        "init": "in VCL, inside `sub vcl_init { }`",
         "recv": "in VCL, inside `sub vcl_recv { }`",
-        "affinity": "in VCL, inside `sub vcl_recv { }`",
-        "pipe": "in VCL, outside of any block",
         "response": "in VCL, inside `sub vcl_backend_response { }`",
-        "deliver": "in VCL, inside `sub vcl_deliver { }`",
         "start": "on varnishd's command line",
     },
     reload="varnishreload",
     parts={
+        Need.ROUTE: _route,
         Need.SLASH: (
             Part(
                 "recv",
@@ -121,7 +111,7 @@ RECIPE = Recipe(
                 "Varnish knows no WebSocket; it must hand the connection through.",
             ),
             Part(
-                "pipe",
+                "top",
                 (
                     "sub vcl_pipe {\n"
                     "    if (req.http.Upgrade) {\n"
@@ -164,7 +154,7 @@ RECIPE = Recipe(
             Part(
                 "response",
                 (
-                    'if (bereq.url ~ "^<<base_re>>/static/" && beresp.http.Content-Type ~ '
+                    'if (bereq.url ~ "^<<target_re>>static/" && beresp.http.Content-Type ~ '
                     '"(css|javascript|json|wasm|svg)") {\n'
                     "    set beresp.do_gzip = true;\n"
                     "}"
@@ -177,7 +167,7 @@ RECIPE = Recipe(
                 "recv",
                 (
                     'if (req.method == "GET" && '
-                    'req.url ~ "^<<base_re>>/static/(js|css|media)/") {\n'
+                    'req.url ~ "^<<target_re>>static/(js|css|media)/") {\n'
                     "    unset req.http.Cookie;\n"
                     "    return (hash);\n"
                     "}\n"

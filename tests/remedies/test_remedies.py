@@ -33,7 +33,7 @@ BY_HAND = {
     Product.TRAEFIK: {"client", "idle-timeout", "host"},
     Product.HAPROXY: {"host", "scheme", "client", "idle-timeout", "body-size"},
     Product.ENVOY: {"upgrade", "client", "scheme", "idle-timeout"},
-    Product.LIGHTTPD: {"upgrade", "host", "body-size", "idle-timeout", "buffering"},
+    Product.LIGHTTPD: {"upgrade", "body-size", "idle-timeout", "buffering"},
     Product.H2O: {"upgrade", "host", "body-size", "idle-timeout"},
     Product.VARNISH: {"upgrade", "host", "scheme", "idle-timeout", "buffering"},
     Product.GATEWAY_API: {"upgrade", "idle-timeout"},
