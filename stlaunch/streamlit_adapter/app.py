@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from stlaunch import quick_start
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import AppFailedError, StartError, UsageError
 from stlaunch.streamlit_adapter import internals
@@ -54,6 +55,7 @@ def load_app(
 
 
 def _import(module_name: str, import_string: str) -> object:
+    quick_start.end()
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as exc:
