@@ -1,7 +1,8 @@
 """Stack the layers around an app: the one place that knows their order.
 
     ForwardedHeaders -> BasePath -> UploadPieces -> FallbackTransport -> SelfCheck
-        -> HandshakeRecorder -> SameOrigin -> Cookie -> Page -> MissingAsset -> the app
+        -> HandshakeRecorder -> SameOrigin -> Cookie -> Page -> MissingAsset -> CompressedAssets
+        -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
 sockets above SameOrigin.
@@ -13,16 +14,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 from starlette.types import ASGIApp, Scope
 
 from stlaunch import streamlit_adapter
+from stlaunch.assets import AssetStore, asset_folder
 from stlaunch.base_path import BasePath
 from stlaunch.fallback import FallbackTransport, TunnelRegistry, UploadPieces
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.handshake import HandshakeLedger
 from stlaunch.middleware import (
     BasePathMiddleware,
+    CompressedAssetsMiddleware,
     CookieMiddleware,
     ForwardedHeadersMiddleware,
     HandshakeRecorderMiddleware,
@@ -61,6 +65,7 @@ class Composition:
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
+        assets: Streamlit's static files, compressed; None to leave them as they are.
     """
 
     paths: PublicPaths
@@ -78,6 +83,7 @@ class Composition:
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
+    assets: AssetStore | None = None
 
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
@@ -86,6 +92,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     ledger = HandshakeLedger()
     sends_proof = composition.policy.is_proof_accepted
     instance = Instance(versions=installed_versions())
+    if composition.assets is not None:
+        app = CompressedAssetsMiddleware(app, store=composition.assets)
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -228,6 +236,7 @@ def composition_for(
         identity_headers=streamlit_adapter.trusted_user_headers,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
+        assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),
     )
 
 

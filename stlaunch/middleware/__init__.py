@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stlaunch.middleware.base_path import BasePathMiddleware
+from stlaunch.middleware.compressed_assets import CompressedAssetsMiddleware
 from stlaunch.middleware.cookies import CookieMiddleware
 from stlaunch.middleware.forwarded_headers import ForwardedHeadersMiddleware
 from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
@@ -12,6 +13,7 @@ from stlaunch.middleware.same_origin import SameOriginMiddleware
 
 __all__ = [
     "BasePathMiddleware",
+    "CompressedAssetsMiddleware",
     "CookieMiddleware",
     "ForwardedHeadersMiddleware",
     "HandshakeRecorderMiddleware",

@@ -10,6 +10,7 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
+from stlaunch.streamlit_adapter.internals import static_folder
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
@@ -40,6 +41,7 @@ __all__ = [
     "load_app",
     "read_user_options",
     "set_base_url_path",
+    "static_folder",
     "tls_files",
     "trusted_user_headers",
     "websocket_options",
