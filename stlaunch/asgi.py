@@ -1,8 +1,8 @@
 """Stack the layers around an app: the one place that knows their order.
 
     ForwardedHeaders -> BasePath -> UploadPieces -> FallbackTransport -> SelfCheck
-        -> HandshakeRecorder -> SameOrigin -> Cookie -> Page -> MissingAsset -> CompressedAssets
-        -> the app
+        -> HandshakeRecorder -> SessionGate -> SameOrigin -> Cookie -> Page -> MissingAsset
+        -> CompressedAssets -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
 sockets above SameOrigin.
@@ -33,13 +33,15 @@ from stlaunch.middleware import (
     MissingAssetMiddleware,
     PageMiddleware,
     SameOriginMiddleware,
+    SessionGateMiddleware,
 )
 from stlaunch.middleware.page import proof_cookies
 from stlaunch.origin import Origin, PublicUrl
 from stlaunch.platforms.container import is_in_container
 from stlaunch.public_paths import PublicPaths
+from stlaunch.readiness import Readiness
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
-from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, Readiness, SelfCheckMiddleware
+from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, SelfCheckMiddleware
 from stlaunch.settings.model import Settings, Transport
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
@@ -62,6 +64,7 @@ class Composition:
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
+        max_sessions: how many sessions there may be; None for any number.
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
@@ -80,6 +83,7 @@ class Composition:
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
+    max_sessions: int | None = None
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
@@ -105,6 +109,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     )
     app = CookieMiddleware(app)
     app = SameOriginMiddleware(app, policy=composition.policy, proof=proof, ledger=ledger)
+    app = SessionGateMiddleware(app, readiness=composition.readiness, most=composition.max_sessions)
     app = HandshakeRecorderMiddleware(app, ledger=ledger)
     app = SelfCheckMiddleware(
         app,
@@ -234,6 +239,7 @@ def composition_for(
         is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
+        max_sessions=settings.max_sessions,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
         assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from stlaunch import server, streamlit_adapter
 from stlaunch.asgi import compose, composition_for, public_paths_for
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.launcher.decide import decide_options
+from stlaunch.launcher.drain import drain
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
@@ -19,12 +21,15 @@ from stlaunch.log import configure
 logger = logging.getLogger(__name__)
 
 
-def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
+def serve(
+    plan: LaunchPlan, *, on_ready: Callable[[str], None], is_own_process: bool = False
+) -> int:
     """Run the app until it is stopped; return the exit code.
 
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
+        is_own_process: whether a second signal may end the process, and its children, at once.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
@@ -74,7 +79,13 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         websocket=streamlit_adapter.websocket_options(),
         tls=streamlit_adapter.tls_files(),
         on_ready=lambda: on_ready(banner),
-        on_stop=composition.tunnels.stop,
+        on_stop=partial(
+            drain,
+            composition.readiness,
+            composition.tunnels,
+            timeout_s=plan.settings.drain_timeout_s,
+        ),
+        is_own_process=is_own_process,
     )
 
 

@@ -10,6 +10,7 @@ from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
 from stlaunch.middleware.missing_assets import MissingAssetMiddleware
 from stlaunch.middleware.page import PageMiddleware
 from stlaunch.middleware.same_origin import SameOriginMiddleware
+from stlaunch.middleware.session_gate import SessionGateMiddleware
 
 __all__ = [
     "BasePathMiddleware",
@@ -20,4 +21,5 @@ __all__ = [
     "MissingAssetMiddleware",
     "PageMiddleware",
     "SameOriginMiddleware",
+    "SessionGateMiddleware",
 ]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from stlaunch.selfcheck.app import SelfCheckMiddleware
 from stlaunch.selfcheck.page_script import PAGE_SCRIPT_VERSION
-from stlaunch.selfcheck.report import Instance, Readiness
+from stlaunch.selfcheck.report import Instance
 
-__all__ = ["PAGE_SCRIPT_VERSION", "Instance", "Readiness", "SelfCheckMiddleware"]
+__all__ = ["PAGE_SCRIPT_VERSION", "Instance", "SelfCheckMiddleware"]

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.arrival import Arrival, arrival_of
 from stlaunch.handshake import HandshakeLedger
 from stlaunch.public_paths import PublicPaths
+from stlaunch.readiness import Readiness
 from stlaunch.same_origin import OriginProof
 from stlaunch.selfcheck.page_script import page_script
-from stlaunch.selfcheck.report import Instance, Readiness, build_report
+from stlaunch.selfcheck.report import Instance, build_report
 from stlaunch.streamlit_routes import SELF_CHECK
 
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -93,7 +94,7 @@ class SelfCheckMiddleware:
                 return PlainTextResponse("ok", headers=_NO_STORE)
             case "ready":
                 is_ready = self.readiness.is_ready
-                body = "ready" if is_ready else "not ready"
+                body = "ready" if is_ready else f"not ready: {self.readiness.reason}"
                 return PlainTextResponse(body, 200 if is_ready else 503, _NO_STORE)
             case "page.js":
                 return page_script(headers)
@@ -126,10 +127,10 @@ class SelfCheckMiddleware:
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_and_note(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self.readiness.is_ready = True
+                self.readiness.is_started = True
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
         finally:
-            self.readiness.is_ready = False
+            self.readiness.is_started = False

@@ -16,13 +16,7 @@ from stlaunch.base_path import BasePath
 from stlaunch.findings import upgrade_stripped
 from stlaunch.handshake import STRIPPED, HandshakeLedger, HandshakeVerdict
 from stlaunch.public_paths import PublicPaths
-
-
-@dataclass(slots=True)
-class Readiness:
-    """Whether the app can take sessions: started, listening and not draining."""
-
-    is_ready: bool = False
+from stlaunch.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
-from stlaunch.settings.model import Transport
+from stlaunch.settings.model import LogFormat, Transport
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:
@@ -160,6 +160,55 @@ TRANSPORT: Field[Transport] = Field(
     choices=tuple(Transport),
 )
 
+DRAIN_TIMEOUT: Field[float] = Field(
+    name="drain_timeout",
+    metavar="SECONDS",
+    help="When told to stop, wait this long for script runs that are going. Default: 20.",
+    parse=parsers.parse_seconds,
+    default=20.0,
+    also_takes=(int, float),
+)
+WARM_UP: Field[bool] = Field(
+    name="warm_up",
+    metavar="on|off",
+    help="Be ready only after the script has run once without an error, in a session of its own. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+MAX_SESSIONS: Field[int | None] = Field(
+    name="max_sessions",
+    metavar="NUMBER",
+    help="Answer further visitors with 503 and a page that tries again by itself. "
+    "Default: no limit.",
+    parse=parsers.parse_count,
+    default=None,
+    also_takes=(int,),
+)
+LOG_FORMAT: Field[LogFormat] = Field(
+    name="log_format",
+    metavar="text|json",
+    help="Log lines for people, or one JSON object a line; uvicorn's and Streamlit's lines too. "
+    "Default: text.",
+    parse=parsers.parse_log_format,
+    default=LogFormat.TEXT,
+    choices=tuple(LogFormat),
+)
+ACCESS_LOG: Field[bool] = Field(
+    name="access_log",
+    metavar="on|off",
+    help="Log each request and each change of the page, also those inside of the WebSocket, which "
+    "no proxy can see. Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+
 FIELDS: tuple[Field[object], ...] = (
     BEHIND_PROXY,
     PUBLIC_URL,
@@ -173,4 +222,9 @@ FIELDS: tuple[Field[object], ...] = (
     CONFIG_OUT,
     SELF_CHECK,
     TRANSPORT,
+    DRAIN_TIMEOUT,
+    WARM_UP,
+    MAX_SESSIONS,
+    LOG_FORMAT,
+    ACCESS_LOG,
 )

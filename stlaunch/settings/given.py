@@ -110,6 +110,8 @@ def _project_texts(field: Field[object], value: object, where: str) -> tuple[str
             return ("on" if value else "off",)
         case int() if int in field.also_takes and not isinstance(value, bool):
             return (str(value),)
+        case float() if float in field.also_takes:
+            return (str(value),)
         case list() if field.multiple and all(isinstance(item, str) for item in value):
             return tuple(value)
         case _:

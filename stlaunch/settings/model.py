@@ -26,6 +26,15 @@ class Transport(StrEnum):
     """HTTP requests alone; the WebSocket is never tried."""
 
 
+class LogFormat(StrEnum):
+    """What a log line looks like."""
+
+    TEXT = "text"
+    """For people."""
+    JSON = "json"
+    """One object a line, for programs."""
+
+
 class SourceKind(Enum):
     """The kind of place that a value came from, the strongest first."""
 
@@ -72,5 +81,11 @@ class Settings:
     config_out: Path | None
     self_check: bool
     transport: Transport
+    drain_timeout_s: float
+    warm_up: bool
+    max_sessions: int | None
+    """None: as many as come."""
+    log_format: LogFormat
+    access_log: bool
     sources: Mapping[str, Source]
     """By field name (`port`, `allow_origin`), one for every field."""

@@ -73,6 +73,11 @@ def resolve_settings(
         config_out=_parsed(fields.CONFIG_OUT, given),
         self_check=_parsed(fields.SELF_CHECK, given),
         transport=_parsed(fields.TRANSPORT, given),
+        drain_timeout_s=_parsed(fields.DRAIN_TIMEOUT, given),
+        warm_up=_parsed(fields.WARM_UP, given),
+        max_sessions=_parsed(fields.MAX_SESSIONS, given),
+        log_format=_parsed(fields.LOG_FORMAT, given),
+        access_log=_parsed(fields.ACCESS_LOG, given),
         sources=sources,
     )
 

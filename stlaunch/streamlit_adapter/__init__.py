@@ -23,12 +23,15 @@ from stlaunch.streamlit_adapter.options import (
     tls_files,
     websocket_options,
 )
+from stlaunch.streamlit_adapter.sessions import Session, connected_sessions, wait_for_flush
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
 
 __all__ = [
+    "Session",
     "UserOption",
     "WebSocketOptions",
     "apply_options",
+    "connected_sessions",
     "cookie_secret",
     "current_user_options",
     "defines_streamlit_app",
@@ -44,5 +47,6 @@ __all__ = [
     "static_folder",
     "tls_files",
     "trusted_user_headers",
+    "wait_for_flush",
     "websocket_options",
 ]
