@@ -39,4 +39,8 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
     ),
+    "deploy": LazyCommand(
+        where="stlaunch.cli.deploy:deploy",
+        summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
+    ),
 }
