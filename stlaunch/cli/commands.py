@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
     ),
+    "replicas": LazyCommand(
+        where="stlaunch.cli.replicas:replicas",
+        summary="Run several instances of an app behind a load balancer.",
+    ),
     "deploy": LazyCommand(
         where="stlaunch.cli.deploy:deploy",
         summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
