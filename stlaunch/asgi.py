@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from stlaunch import streamlit_adapter
 from stlaunch.base_path import BasePath
@@ -54,6 +54,7 @@ class Composition:
         is_diagnostic: `--self-check`.
         app_base: `server.baseUrlPath`, in front of all that a plain script serves.
         uses_root_path: for FastAPI and Starlette, which take the public path from ASGI.
+        is_own_route: tells an `st.App`'s routes beside Streamlit's, likewise.
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
@@ -70,6 +71,7 @@ class Composition:
     is_diagnostic: bool = True
     app_base: BasePath = BasePath()  # noqa: RUF009 - immutable
     uses_root_path: bool = False
+    is_own_route: Callable[[Scope], bool] = lambda _scope: False
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
@@ -122,6 +124,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         paths=composition.paths,
         app_base=composition.app_base,
         uses_root_path=composition.uses_root_path,
+        is_own_route=composition.is_own_route,
         mounts=composition.mounts,
         is_asset=streamlit_adapter.is_static_asset,
     )
@@ -220,6 +223,7 @@ def composition_for(
         is_diagnostic=settings.self_check,
         app_base=paths.known[0] if is_streamlit and paths.known else BasePath(),
         uses_root_path=not is_streamlit,
+        is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
         transport=settings.transport,

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+COMPLETION_VARIABLE = "_STLAUNCH_COMPLETE"
+"""Set by the shells' completion scripts when they ask; see `stlaunch.cli.completion`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LazyCommand:
     """A command that is not imported before it is used."""
@@ -46,5 +50,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "deploy": LazyCommand(
         where="stlaunch.cli.deploy:deploy",
         summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
+    ),
+    "completion": LazyCommand(
+        where="stlaunch.cli.completion:completion",
+        summary="Print the completion script of a shell.",
     ),
 }

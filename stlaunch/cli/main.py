@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from stlaunch import __version__
 from stlaunch.cli import help_text
 from stlaunch.cli.arguments import Arguments, split_arguments
-from stlaunch.cli.commands import COMMANDS
+from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
 from stlaunch.cli.errors import run_guarded
 from stlaunch.cli.run import run
 from stlaunch.exceptions import UsageError
@@ -41,6 +42,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        from stlaunch.cli.completion import complete  # noqa: PLC0415 - only when a shell asks
+
+        return complete(asked, run_command)
     word = argv[0] if argv else ""
     # A file or folder with a command's name is reached as ./demo.
     command = COMMANDS[word].load() if word in COMMANDS else run_command
@@ -59,6 +64,8 @@ class _RunCommand(click.Command):
     """The run command: Streamlit's flags are taken out before click sees the words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and args and args[-1].startswith("--"):
+            args = args[:-1]  # a shell completes the value of the last flag
         ctx.obj = split = split_arguments(args)
         return super().parse_args(ctx, split.own)
 
@@ -128,6 +135,17 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_asked: bool) 
         ctx.exit()
 
 
+def _complete_choice(
+    choices: tuple[str, ...], ctx: click.Context, param: click.Parameter, text: str
+) -> list[CompletionItem]:
+    matching = [CompletionItem(choice) for choice in choices if choice.startswith(text)]
+    return matching if choices else _complete_file(ctx, param, text)
+
+
+def _complete_file(_ctx: click.Context, _param: click.Parameter, text: str) -> list[CompletionItem]:
+    return [CompletionItem(text, type="file")]
+
+
 def _options() -> list[click.Parameter]:
     from_table = [
         click.Option(
@@ -135,11 +153,12 @@ def _options() -> list[click.Parameter]:
             metavar=field.metavar,
             help=field.help,
             multiple=True,  # the parser of a single value takes the last one
+            shell_complete=partial(_complete_choice, field.choices),
         )
         for field in FIELDS
     ]
     return [
-        click.Argument(["app"], nargs=-1, required=False),
+        click.Argument(["app"], nargs=-1, required=False, shell_complete=_complete_file),
         *from_table,
         click.Option(["--dry-run"], is_flag=True, help="Show what would be started, and stop."),
         click.Option(["--json"], is_flag=True, help="With --dry-run: show it as JSON."),

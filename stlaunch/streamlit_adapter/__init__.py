@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stlaunch.streamlit_adapter.app import (
     find_streamlit_mounts,
+    is_own_route,
     is_static_asset,
     is_streamlit_app,
     load_app,
@@ -33,6 +34,7 @@ __all__ = [
     "find_asgi_app",
     "find_streamlit_mounts",
     "get_options",
+    "is_own_route",
     "is_static_asset",
     "is_streamlit_app",
     "load_app",
