@@ -43,6 +43,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
     ),
+    "replicas": LazyCommand(
+        where="stlaunch.cli.replicas:replicas",
+        summary="Run several instances of an app behind a load balancer.",
+    ),
+    "deploy": LazyCommand(
+        where="stlaunch.cli.deploy:deploy",
+        summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
+    ),
     "completion": LazyCommand(
         where="stlaunch.cli.completion:completion",
         summary="Print the completion script of a shell.",

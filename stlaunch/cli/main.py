@@ -30,6 +30,8 @@ from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stlaunch.settings.model import Settings
+
 _PROGRAM = "stlaunch"
 _WIDTH = 100
 
@@ -79,6 +81,16 @@ class _RunCommand(click.Command):
 
 
 def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
+    settings = settings_of(ctx, app)
+    return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
+
+
+def settings_of(ctx: click.Context, app: Sequence[str]) -> Settings:
+    """Return the settings that the words of a run command, and all other places, give.
+
+    Raises:
+        UsageError: for words that cannot be used.
+    """
     given: Arguments = ctx.obj
     if ctx.params["json"] and not ctx.params["dry_run"]:
         raise UsageError("--json belongs to --dry-run.", hint="Add --dry-run.")
@@ -86,7 +98,7 @@ def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
     text = _only_app(app, cwd)
     target = resolve_target(text, cwd, commands=COMMANDS)
     project, project_where = read_project(target.path.parent if target.path else cwd)
-    settings = resolve_settings(
+    return resolve_settings(
         target=text,
         script_args=given.script_args,
         streamlit_flags=given.streamlit_flags,
@@ -95,7 +107,6 @@ def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
         project=project,
         project_where=project_where,
     )
-    return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
 
 
 def _only_app(words: Sequence[str], cwd: Path) -> str:
