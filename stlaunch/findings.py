@@ -54,6 +54,17 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
     )
 
 
+def cookies_missing_in_frame(what: str) -> Finding:
+    """Describe a browser that sends none of the app's cookies, as in a third-party frame."""
+    return Finding(
+        code="STL510",
+        title=f"{what} came without the app's cookies and was refused, as in a frame of another "
+        "site",
+        fix="If another site shows the app in a frame, name it: --embed-in https://portal.example. "
+        "Else a proxy drops cookies.",
+    )
+
+
 def fell_back(
     reason: str, base_path: BasePath | None, *, via: str, is_explained: bool = False
 ) -> Finding:

@@ -39,6 +39,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "detect": LazyCommand(
+        where="stlaunch.cli.detect:detect",
+        summary="Tell which platform this is, and what follows from it.",
+    ),
+    "config": LazyCommand(
+        where="stlaunch.cli.config:config",
+        summary="Show every setting with its source, or write config.toml.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",

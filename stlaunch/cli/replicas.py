@@ -71,10 +71,10 @@ def make_plan(
     return ReplicasPlan(
         count=count,
         command=[sys.executable, "-P", "-m", "stlaunch", "run"],
-        words=instance_words(given, str(launch.trusted)),
+        words=instance_words(given, str(launch.decisions.trusted)),
         environ=instances,
         listen=HostPort(launch.decisions.host, port),
-        trusted=launch.trusted,
+        trusted=launch.decisions.trusted,
         identity_headers=_identity_headers(),
         app=str(launch.script),
         drain_s=30.0,
