@@ -1,17 +1,20 @@
 """Stack the layers around an app: the one place that knows their order.
 
-    ForwardedHeaders -> BasePath -> UploadPieces -> FallbackTransport -> SelfCheck
+    ForwardedHeaders -> BasePath -> Watch -> UploadPieces -> FallbackTransport -> SelfCheck
         -> HandshakeRecorder -> SameOrigin -> Cookie -> Page -> MissingAsset -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
-sockets above SameOrigin.
+sockets above SameOrigin; SelfCheck's echo socket has a rule of its own, its tickets.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from starlette.types import ASGIApp
@@ -31,14 +34,30 @@ from stlaunch.middleware import (
     SameOriginMiddleware,
 )
 from stlaunch.middleware.page import proof_cookies
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin, PublicUrl
 from stlaunch.platforms.container import is_in_container
 from stlaunch.public_paths import PublicPaths
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
-from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, Readiness, SelfCheckMiddleware
-from stlaunch.settings.model import Settings, Transport
+from stlaunch.selfcheck import (
+    PAGE_SCRIPT_VERSION,
+    Arrivals,
+    Facts,
+    Gate,
+    Instance,
+    Probes,
+    Readiness,
+    SelfCheckMiddleware,
+    Tickets,
+    Turnstile,
+    WatchMiddleware,
+)
+from stlaunch.settings.given import SELF_CHECK_TOKEN
+from stlaunch.settings.model import SelfCheck, Settings, Transport
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +70,7 @@ class Composition:
         trusted: whose forwarding headers are believed.
         proof_secret: signs the origin proof.
         public_url: where the user gave one.
-        is_diagnostic: `--self-check`.
+        gate: `--self-check`.
         app_base: `server.baseUrlPath`, in front of all that a plain script serves.
         uses_root_path: for FastAPI and Starlette, which take the public path from ASGI.
         mounts: where Streamlit is inside the app.
@@ -60,6 +79,9 @@ class Composition:
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
+        largest_upload_bytes: Streamlit's limit for one file.
+        ping_interval_s: how often a quiet socket is used.
+        instance: this process.
     """
 
     paths: PublicPaths
@@ -67,7 +89,7 @@ class Composition:
     trusted: TrustedProxies
     proof_secret: bytes
     public_url: PublicUrl | None = None
-    is_diagnostic: bool = True
+    gate: Gate = field(default_factory=lambda: Gate(access=SelfCheck.PUBLIC))
     app_base: BasePath = BasePath()  # noqa: RUF009 - immutable
     uses_root_path: bool = False
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)
@@ -76,6 +98,9 @@ class Composition:
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
+    largest_upload_bytes: Callable[[], int] = lambda: 200_000_000
+    ping_interval_s: Callable[[], int] = lambda: 30
+    instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))
 
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
@@ -83,7 +108,9 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     proof = OriginProof(composition.proof_secret)
     ledger = HandshakeLedger()
     sends_proof = composition.policy.is_proof_accepted
-    instance = Instance(versions=installed_versions())
+    instance, board = composition.instance, Noticeboard()
+    tickets, arrivals = Tickets(secret=composition.proof_secret), Arrivals()
+    requests_by_mode: Counter[str] = Counter()
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -91,21 +118,36 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         public_paths=composition.paths.known,
         sends_proof=sends_proof,
         version=PAGE_SCRIPT_VERSION,
+        instance=instance.id,
         transport=composition.transport,
     )
     app = CookieMiddleware(app)
-    app = SameOriginMiddleware(app, policy=composition.policy, proof=proof, ledger=ledger)
-    app = HandshakeRecorderMiddleware(app, ledger=ledger)
+    app = SameOriginMiddleware(
+        app, policy=composition.policy, proof=proof, ledger=ledger, board=board
+    )
+    app = HandshakeRecorderMiddleware(app, ledger=ledger, board=board)
     app = SelfCheckMiddleware(
         app,
-        instance=instance,
-        readiness=composition.readiness,
-        ledger=ledger,
-        paths=composition.paths,
+        facts=Facts(
+            instance=instance,
+            readiness=composition.readiness,
+            ledger=ledger,
+            board=board,
+            paths=composition.paths,
+            requests_by_mode=requests_by_mode,
+        ),
+        gate=composition.gate,
+        probes=Probes(
+            instance=instance.id,
+            turnstile=Turnstile(),
+            tickets=tickets,
+            arrivals=arrivals,
+            largest_upload_bytes=composition.largest_upload_bytes,
+        ),
         proof=proof,
         proof_cookies=proof_cookies,
-        is_diagnostic=composition.is_diagnostic,
         sends_proof=sends_proof,
+        ping_interval_s=composition.ping_interval_s,
     )
     if composition.transport is not Transport.WEBSOCKET:
         app = FallbackTransport(
@@ -115,8 +157,19 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             largest_message_bytes=composition.largest_message_bytes,
             ledger=ledger,
             identity_headers=composition.identity_headers,
+            board=board,
         )
-    app = UploadPieces(app, instance=instance.id)
+    app = UploadPieces(app, instance=instance.id, board=board)
+    app = WatchMiddleware(
+        app,
+        board=board,
+        instance=instance.id,
+        public_paths=composition.paths.known,
+        tickets=tickets,
+        arrivals=arrivals,
+        ping_interval_s=composition.ping_interval_s,
+        requests_by_mode=requests_by_mode,
+    )
     app = BasePathMiddleware(
         app,
         paths=composition.paths,
@@ -130,6 +183,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         trusted=composition.trusted,
         public_url=composition.public_url,
         identity_headers=composition.identity_headers,
+        board=board,
     )
 
 
@@ -142,7 +196,8 @@ def wrap_app(
     allow_origins: Sequence[str] = (),
     origin_check: str = "proof",
     mount_paths: Sequence[str] = (),
-    self_check: bool = True,
+    self_check: bool | str = True,
+    self_check_token: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ASGIApp:
     """Give an app of your own what `stlaunch app.py` gives a script, under any ASGI server.
@@ -160,7 +215,9 @@ def wrap_app(
         allow_origins: other sites that may open the app's socket.
         origin_check: `proof` or `strict`.
         mount_paths: other paths that may arrive.
-        self_check: serve `{base}/_stlaunch/check`.
+        self_check: who may use `{base}/_stlaunch/`: `public`, `local`, `token` or `off`; True and
+            False are `public` and `off`.
+        self_check_token: for `token`; None: one is made, and logged once.
         environ: for the detection of a container; None for this process's.
 
     Raises:
@@ -175,11 +232,14 @@ def wrap_app(
             "allow_origin": allow_origins,
             "origin_check": [origin_check],
             "mount_path": mount_paths,
-            "self_check": ["on" if self_check else "off"],
+            "self_check": [_word(self_check)],
         },
-        environ={},
+        environ={SELF_CHECK_TOKEN: self_check_token} if self_check_token else {},
         project={},
     )
+    if settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None:
+        settings = replace(settings, self_check_token=new_self_check_token())
+        logger.info("The self-check's token, shown once: %s", settings.self_check_token)
     user_options = streamlit_adapter.current_user_options()
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
     if is_streamlit and settings.public_paths:
@@ -192,6 +252,15 @@ def wrap_app(
         in_container=is_in_container(os.environ if environ is None else environ, os.path.exists),
     )
     return compose(app, composition)
+
+
+def new_self_check_token() -> str:
+    """Return a token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+def _word(switch: bool | str) -> str:
+    return switch if isinstance(switch, str) else "on" if switch else "off"
 
 
 def public_paths_for(settings: Settings, *, is_learning: bool) -> PublicPaths:
@@ -217,13 +286,15 @@ def composition_for(
         trusted=settings.trusted_proxies or TrustedProxies.default(in_container=in_container),
         proof_secret=derive_secret(streamlit_adapter.cookie_secret(user_options)),
         public_url=settings.public_url,
-        is_diagnostic=settings.self_check,
+        gate=Gate(access=settings.self_check, token=settings.self_check_token),
         app_base=paths.known[0] if is_streamlit and paths.known else BasePath(),
         uses_root_path=not is_streamlit,
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
+        largest_upload_bytes=streamlit_adapter.largest_upload_bytes,
+        ping_interval_s=lambda: streamlit_adapter.websocket_options().ping_interval_s,
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import is_url
-from stlaunch.settings.fields import FIELDS
+from stlaunch.settings.fields import FIELDS, VERIFY
+from stlaunch.settings.parsers import NO, YES
 from stlaunch.settings.target import is_import_string
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def split_arguments(
         if _is_streamlit_flag(word):
             flags.append(_streamlit_flag(word, words))
         elif word in _OPTIONAL_VALUE:
-            is_value = bool(words) and _is_path_or_url(words[-1], has_app=has_app, exists=exists)
+            is_value = bool(words) and (
+                words[-1].lower() in YES | NO
+                if word == VERIFY.flag
+                else _is_path_or_url(words[-1], has_app=has_app, exists=exists)
+            )
             own.append(f"{word}={words.pop() if is_value else ''}")
         elif word in _TAKES_VALUE:
             own.extend([word, _value_of(word, words)])

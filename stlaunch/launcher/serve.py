@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import compose, composition_for, public_paths_for
+from stlaunch.asgi import (
+    Composition,
+    compose,
+    composition_for,
+    new_self_check_token,
+    public_paths_for,
+)
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.launcher.decide import decide_options
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
+from stlaunch.settings.model import SelfCheck
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +39,10 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         StartError: where the port, the file system or the app refuses.
     """
     configure()
+    given_token = plan.settings.self_check_token
+    if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
+        settings = replace(plan.settings, self_check_token=new_self_check_token())
+        plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = plan.settings.uds
     listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
@@ -67,15 +80,30 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         raise
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    banner = render_banner(plan, listener.name)
+    banner = render_banner(plan, listener.name, shows_token=given_token is None)
     return server.serve(
         wrapped,
         listener,
         websocket=streamlit_adapter.websocket_options(),
         tls=streamlit_adapter.tls_files(),
-        on_ready=lambda: on_ready(banner),
+        on_ready=lambda: _ready(plan, composition, on_ready, banner),
         on_stop=composition.tunnels.stop,
     )
+
+
+def _ready(
+    plan: LaunchPlan, composition: Composition, on_ready: Callable[[str], None], banner: str
+) -> None:
+    on_ready(banner)
+    url = plan.settings.public_url
+    if plan.settings.verify and url is not None:
+        # A thread: the probe talks to this very server, whose event loop must stay free.
+        threading.Thread(
+            target=report_verdict,
+            args=(str(url), composition.instance.id, composition.gate.own_key),
+            name="verify",
+            daemon=True,
+        ).start()
 
 
 def _write(plan: LaunchPlan) -> LaunchPlan:

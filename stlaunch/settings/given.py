@@ -22,6 +22,10 @@ _KUBERNETES_NAME = re.compile(
 _KUBERNETES_VALUE = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 
 
+SELF_CHECK_TOKEN = ENV_PREFIX + "SELF_CHECK_TOKEN"
+"""A secret, so it is a variable alone: command lines and project files are read by others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """The texts that one place gave for one setting."""
@@ -82,7 +86,7 @@ def _is_kubernetes(name: str, value: str) -> bool:
 
 
 def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:
-    known = [field.env for field in FIELDS]
+    known = [*(field.env for field in FIELDS), SELF_CHECK_TOKEN]
     for name in ours:
         if name not in known:
             raise UsageError(
