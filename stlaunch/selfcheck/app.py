@@ -54,7 +54,6 @@ class SelfCheckMiddleware:
         proof: signs tokens of the origin proof.
         proof_cookies: gives cookies and tokens for one browser.
         sends_proof: whether `token` is served.
-        largest_upload_mb: `server.maxUploadSize`, for the fixes.
         ping_interval_s: how often a quiet socket is used.
     """
 
@@ -159,16 +158,8 @@ class SelfCheckMiddleware:
                 return Response(text, headers={**_NO_STORE, "content-type": MEDIA_TYPE})
             case "fixes":
                 return self._fixes(scope)
-            case "echo":
-                return self.probes.echo(scope)
-            case "ticket":
-                return self.probes.ticket()
-            case "arrived":
-                return self.probes.arrived(scope)
-            case "ws":
-                return self.probes.stripped(scope)
-            case "sink":
-                return PlainTextResponse("Send a body with PUT or POST.\n", 405, _NO_STORE)
+            case "echo" | "ticket" | "arrived" | "ws" | "sink":
+                return self.probes.answer(name, scope)
             case _:
                 return page_file(name) or PlainTextResponse("Not Found", 404, _NO_STORE)
 

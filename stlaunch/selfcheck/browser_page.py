@@ -10,14 +10,10 @@ from starlette.responses import Response
 
 _FOLDER = files("stlaunch.selfcheck") / "diagnosis"
 # Classic scripts that share one function scope: names of one are visible in the next.
-_PARTS: tuple[str, ...] = (
-    "network.js",
-    "outcome.js",
-    "tests_http.js",
-    "tests_socket.js",
-    "tests_slow.js",
+_PARTS = (
+    *("network.js", "outcome.js", "tests_http.js", "tests_socket.js", "tests_slow.js"),
+    *("copy.js", "view.js", "main.js"),
 )
-_PARTS += ("copy.js", "view.js", "main.js")
 SCRIPT = (
     b'"use strict";\n(() => {\n'
     + b"\n".join(_FOLDER.joinpath(name).read_bytes() for name in _PARTS)

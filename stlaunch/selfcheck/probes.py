@@ -63,6 +63,20 @@ class Probes:
         """Count one request of any kind; False where there were too many."""
         return self.turnstile.takes_request(_client(arrival))
 
+    def answer(self, name: str, scope: Scope) -> Response:
+        """Answer a plain GET of a probe endpoint."""
+        match name:
+            case "echo":
+                return self.echo(scope)
+            case "ticket":
+                return self.ticket()
+            case "arrived":
+                return self.arrived(scope)
+            case "ws":
+                return self.stripped(scope)
+            case _:
+                return refusal(405, "STL503", "send a body with PUT or POST")
+
     def echo(self, scope: Scope) -> Response:
         """Answer how the request arrived; `?cookie=1` also sets a cookie to look for."""
         body = {
@@ -170,11 +184,11 @@ class Probes:
         if key is not None:
             self.arrivals.keep(key, describe_handshake(scope, arrival_of(scope)))
         if key is None and not is_program:
-            await _refuse(403, "STL503", "no valid ticket", scope, receive, send)
+            await _refuse(refusal(403, "STL503", "no valid ticket"), scope, receive, send)
             return
         with self.turnstile.admit(client) as is_admitted:
             if not (is_admitted and self.turnstile.takes_request(client)):
-                await _refuse(503, "STL603", "too many probes", scope, receive, send)
+                await _refuse(refusal(503, "STL603", "too many probes"), scope, receive, send)
                 return
             offered = scope.get("subprotocols", [])
             protocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
@@ -230,11 +244,9 @@ def _message(text: str | None, data: bytes | None) -> Message:
     return {"type": "websocket.send", "text": text or ""}
 
 
-async def _refuse(
-    status: int, code: str, reason: str, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
-        await refusal(status, code, reason)(scope, receive, send)
+        await answer(scope, receive, send)
     else:
         await send({"type": "websocket.close", "code": _TRY_LATER})
 
