@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import compose, composition_for
+from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.launcher.drain import drain
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
+from stlaunch.settings.model import SelfCheck
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,10 @@ def serve(
         StartError: where the port, the file system or the app refuses.
     """
     configure()
+    given_token = plan.settings.self_check_token
+    if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
+        settings = replace(plan.settings, self_check_token=new_self_check_token())
+        plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = decisions.uds
     listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
@@ -73,13 +80,13 @@ def serve(
         raise
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    banner = render_banner(plan, listener.name)
+    banner = render_banner(plan, listener.name, shows_token=given_token is None)
     return server.serve(
         wrapped,
         listener,
         websocket=streamlit_adapter.websocket_options(),
         tls=streamlit_adapter.tls_files(),
-        on_ready=lambda: on_ready(banner),
+        on_ready=lambda: _ready(plan, composition, on_ready, banner),
         on_stop=partial(
             drain,
             composition.readiness,
@@ -88,6 +95,21 @@ def serve(
         ),
         is_own_process=is_own_process,
     )
+
+
+def _ready(
+    plan: LaunchPlan, composition: Composition, on_ready: Callable[[str], None], banner: str
+) -> None:
+    on_ready(banner)
+    url = plan.decisions.public_url
+    if plan.settings.verify and url is not None:
+        # A thread: the probe talks to this very server, whose event loop must stay free.
+        threading.Thread(
+            target=report_verdict,
+            args=(str(url), composition.instance.id, composition.gate.own_key),
+            name="verify",
+            daemon=True,
+        ).start()
 
 
 def _write(plan: LaunchPlan) -> LaunchPlan:

@@ -57,7 +57,7 @@ def test_the_two_commands_are_one_line_each(readme: str) -> None:
 
 def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> None:
     script = CI.read_text(encoding="utf-8")
-    (packages,) = re.findall(r"^packages=\((.*)\)$", script, re.MULTILINE)
+    (packages,) = re.findall(r"^packages=\(([^)]*)\)$", script, re.MULTILINE)
 
     assert f"apt-get install {packages}`" in readme
     assert f"\n{TESTS} " in script
