@@ -51,6 +51,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
     ),
+    "check": LazyCommand(
+        where="stlaunch.cli.check:check",
+        summary="Judge an app from outside, and say who broke what.",
+    ),
+    "explain": LazyCommand(
+        where="stlaunch.cli.explain:explain",
+        summary="Print what a finding's code means.",
+    ),
     "replicas": LazyCommand(
         where="stlaunch.cli.replicas:replicas",
         summary="Run several instances of an app behind a load balancer.",
