@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "health": LazyCommand(
+        where="stlaunch.cli.health:health",
+        summary="Ask a running app whether it is ready.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",

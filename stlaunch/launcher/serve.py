@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from stlaunch import server, streamlit_adapter
 from stlaunch.asgi import compose, composition_for, public_paths_for
@@ -15,7 +16,7 @@ from stlaunch.launcher.decide import decide_options
 from stlaunch.launcher.drain import drain
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.launcher.render import render_banner
-from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.state import read_learned, write_config, write_learned, write_running
 from stlaunch.log import configure
 
 logger = logging.getLogger(__name__)
@@ -73,20 +74,43 @@ def serve(
     for warning in plan.warnings:
         logger.warning("%s", warning)
     banner = render_banner(plan, listener.name)
-    return server.serve(
-        wrapped,
-        listener,
-        websocket=streamlit_adapter.websocket_options(),
-        tls=streamlit_adapter.tls_files(),
-        on_ready=lambda: on_ready(banner),
-        on_stop=partial(
-            drain,
-            composition.readiness,
-            composition.tunnels,
-            timeout_s=plan.settings.drain_timeout_s,
-        ),
-        is_own_process=is_own_process,
-    )
+    running: list[Path] = []
+
+    def announce() -> None:
+        file = write_running(plan.state, _own_url(plan, listener, is_tls=tls is not None))
+        running.extend([file] if file else [])
+        on_ready(banner)
+
+    tls = streamlit_adapter.tls_files()
+    try:
+        return server.serve(
+            wrapped,
+            listener,
+            websocket=streamlit_adapter.websocket_options(),
+            tls=tls,
+            on_ready=announce,
+            on_stop=partial(
+                drain,
+                composition.readiness,
+                composition.tunnels,
+                timeout_s=plan.settings.drain_timeout_s,
+            ),
+            is_own_process=is_own_process,
+        )
+    finally:
+        for file in running:
+            file.unlink(missing_ok=True)
+
+
+def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> str:
+    """Return the address at which this machine reaches the app."""
+    paths = plan.decisions.public_paths
+    base = paths[0].with_slash if paths else "/"
+    if listener.uds is not None:
+        return f"unix:{listener.uds.absolute()}:{base}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.decisions.host, plan.decisions.host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if is_tls else 'http'}://{shown}:{listener.port}{base}"
 
 
 def _write(plan: LaunchPlan) -> LaunchPlan:

@@ -9,6 +9,7 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
+from stlaunch.streamlit_adapter.internals import log_through
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
@@ -21,7 +22,13 @@ from stlaunch.streamlit_adapter.options import (
     tls_files,
     websocket_options,
 )
-from stlaunch.streamlit_adapter.sessions import Session, connected_sessions, wait_for_flush
+from stlaunch.streamlit_adapter.sessions import (
+    Session,
+    connected_sessions,
+    page_of,
+    run_once,
+    wait_for_flush,
+)
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
 
 __all__ = [
@@ -39,7 +46,10 @@ __all__ = [
     "is_static_asset",
     "is_streamlit_app",
     "load_app",
+    "log_through",
+    "page_of",
     "read_user_options",
+    "run_once",
     "set_base_url_path",
     "tls_files",
     "trusted_user_headers",
