@@ -17,9 +17,9 @@ def entrypoint() -> None:
         from stlaunch.init_process import run_in_child  # noqa: PLC0415
 
         run_in_child()
-    from stlaunch.cli.main import main  # noqa: PLC0415
+    from stlaunch.cli.entry import enter  # noqa: PLC0415
 
-    sys.exit(main(words))
+    sys.exit(enter(words))
 
 
 if __name__ == "__main__":

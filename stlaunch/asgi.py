@@ -1,8 +1,8 @@
 """Stack the layers around an app: the one place that knows their order.
 
-    ForwardedHeaders -> BasePath -> UploadPieces -> FallbackTransport -> SelfCheck
-        -> HandshakeRecorder -> SessionGate -> SameOrigin -> Cookie -> Page -> MissingAsset
-        -> the app
+    ForwardedHeaders -> BasePath -> FirstRequests -> Embedding -> UploadPieces -> FallbackTransport
+        -> SelfCheck -> HandshakeRecorder -> SessionGate -> SameOrigin -> Cookie -> Page
+        -> MissingAsset -> CompressedAssets -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
 sockets above SameOrigin.
@@ -14,17 +14,23 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from stlaunch import streamlit_adapter
+from stlaunch.assets import AssetStore, asset_folder
 from stlaunch.base_path import BasePath
 from stlaunch.fallback import FallbackTransport, TunnelRegistry, UploadPieces
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.handshake import HandshakeLedger
+from stlaunch.learned import Learned
 from stlaunch.middleware import (
     BasePathMiddleware,
+    CompressedAssetsMiddleware,
     CookieMiddleware,
+    EmbeddingMiddleware,
+    FirstRequestsMiddleware,
     ForwardedHeadersMiddleware,
     HandshakeRecorderMiddleware,
     MissingAssetMiddleware,
@@ -34,7 +40,7 @@ from stlaunch.middleware import (
 )
 from stlaunch.middleware.page import proof_cookies
 from stlaunch.origin import Origin, PublicUrl
-from stlaunch.platforms.container import is_in_container
+from stlaunch.platforms import detect_platforms, place
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
@@ -42,6 +48,7 @@ from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, SelfCheckMiddlewar
 from stlaunch.settings.model import Settings, Transport
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
+from stlaunch.surroundings import trusted_by_default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +60,13 @@ class Composition:
         policy: the same-origin rule.
         trusted: whose forwarding headers are believed.
         proof_secret: signs the origin proof.
-        public_url: where the user gave one.
+        public_url: the user's, else the platform's.
+        is_embedded: whether cookies have to work in a frame of another site.
+        frame_ancestors: the only sites that may show the app in a frame; empty: any.
         is_diagnostic: `--self-check`.
         app_base: `server.baseUrlPath`, in front of all that a plain script serves.
         uses_root_path: for FastAPI and Starlette, which take the public path from ASGI.
+        is_own_route: tells an `st.App`'s routes beside Streamlit's, likewise.
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
@@ -64,6 +74,7 @@ class Composition:
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
+        assets: Streamlit's static files, compressed; None to leave them as they are.
     """
 
     paths: PublicPaths
@@ -71,9 +82,12 @@ class Composition:
     trusted: TrustedProxies
     proof_secret: bytes
     public_url: PublicUrl | None = None
+    is_embedded: bool = False
+    frame_ancestors: tuple[Origin, ...] = ()
     is_diagnostic: bool = True
     app_base: BasePath = BasePath()  # noqa: RUF009 - immutable
     uses_root_path: bool = False
+    is_own_route: Callable[[Scope], bool] = lambda _scope: False
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
@@ -81,14 +95,18 @@ class Composition:
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
+    assets: AssetStore | None = None
 
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     """Wrap `app` in all layers."""
     proof = OriginProof(composition.proof_secret)
     ledger = HandshakeLedger()
+    learned = Learned()
     sends_proof = composition.policy.is_proof_accepted
     instance = Instance(versions=installed_versions())
+    if composition.assets is not None:
+        app = CompressedAssetsMiddleware(app, store=composition.assets)
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -110,6 +128,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         paths=composition.paths,
         proof=proof,
         proof_cookies=proof_cookies,
+        learned=learned,
         is_diagnostic=composition.is_diagnostic,
         sends_proof=sends_proof,
     )
@@ -123,11 +142,18 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             identity_headers=composition.identity_headers,
         )
     app = UploadPieces(app, instance=instance.id)
+    app = EmbeddingMiddleware(
+        app,
+        is_embedded=composition.is_embedded,
+        frame_ancestors=composition.frame_ancestors,
+    )
+    app = FirstRequestsMiddleware(app, learned=learned)
     app = BasePathMiddleware(
         app,
         paths=composition.paths,
         app_base=composition.app_base,
         uses_root_path=composition.uses_root_path,
+        is_own_route=composition.is_own_route,
         mounts=composition.mounts,
         is_asset=streamlit_adapter.is_static_asset,
     )
@@ -147,6 +173,7 @@ def wrap_app(
     trusted_proxies: Sequence[str] | None = None,
     allow_origins: Sequence[str] = (),
     origin_check: str = "proof",
+    embed_in: Sequence[str] = (),
     mount_paths: Sequence[str] = (),
     self_check: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -165,9 +192,10 @@ def wrap_app(
         trusted_proxies: addresses and networks; None for loopback, and private ones in a container.
         allow_origins: other sites that may open the app's socket.
         origin_check: `proof` or `strict`.
+        embed_in: sites that may show the app in a frame.
         mount_paths: other paths that may arrive.
         self_check: serve `{base}/_stlaunch/check`.
-        environ: for the detection of a container; None for this process's.
+        environ: for the detection of the platform; None for this process's.
 
     Raises:
         UsageError: for a value that cannot be used.
@@ -180,6 +208,7 @@ def wrap_app(
             "trusted_proxies": () if trusted_proxies is None else trusted_proxies,
             "allow_origin": allow_origins,
             "origin_check": [origin_check],
+            "embed_in": embed_in,
             "mount_path": mount_paths,
             "self_check": ["on" if self_check else "off"],
         },
@@ -188,23 +217,26 @@ def wrap_app(
     )
     user_options = streamlit_adapter.current_user_options()
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
-    if is_streamlit and settings.public_paths:
-        streamlit_adapter.set_base_url_path(settings.public_paths[0])
+    surroundings = os.environ if environ is None else environ
+    hits = detect_platforms(surroundings, os.path.exists)
+    # The port is the ASGI server's business, and what depends on it is not known.
+    placement = place(hits, surroundings, port=0, default_port=0)
+    known = settings.public_paths
+    if not known and not settings.public_url and placement.base_paths:
+        known = tuple(path for path in placement.base_paths.value if path.value)
+    if is_streamlit and known:
+        streamlit_adapter.set_base_url_path(known[0])
+    told = placement.public_url.value if placement.public_url else None
     composition = composition_for(
         app,
         settings,
-        paths=public_paths_for(settings, is_learning=not settings.public_paths),
+        paths=PublicPaths(known=known, mounts=settings.mount_paths, is_learning=not known),
         user_options=user_options,
-        in_container=is_in_container(os.environ if environ is None else environ, os.path.exists),
+        trusted=settings.trusted_proxies or trusted_by_default(placement),
+        public_url=settings.public_url or told,
+        is_embedded=bool(settings.embed_in or placement.framed_by),
     )
     return compose(app, composition)
-
-
-def public_paths_for(settings: Settings, *, is_learning: bool) -> PublicPaths:
-    """Return where the app is looked for."""
-    return PublicPaths(
-        known=settings.public_paths, mounts=settings.mount_paths, is_learning=is_learning
-    )
 
 
 def composition_for(
@@ -213,35 +245,65 @@ def composition_for(
     *,
     paths: PublicPaths,
     user_options: Mapping[str, UserOption],
-    in_container: bool,
+    trusted: TrustedProxies,
+    public_url: PublicUrl | None,
+    is_embedded: bool = False,
 ) -> Composition:
-    """Decide what the layers do, from what the user set for stlaunch and for Streamlit."""
+    """Decide what the layers do, from what the user set for stlaunch and for Streamlit.
+
+    Args:
+        app: the app.
+        settings: what the user decided.
+        paths: where the app is looked for.
+        user_options: what the user set for Streamlit.
+        trusted: whose forwarding headers are believed.
+        public_url: the user's, else the platform's; only the user's refuses other origins.
+        is_embedded: whether the app has to work in a frame of another site.
+    """
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
     return Composition(
         paths=paths,
-        policy=origin_policy(settings, user_options),
-        trusted=settings.trusted_proxies or TrustedProxies.default(in_container=in_container),
+        policy=origin_policy(settings, user_options, public_url=public_url),
+        trusted=trusted,
         proof_secret=derive_secret(streamlit_adapter.cookie_secret(user_options)),
-        public_url=settings.public_url,
+        public_url=public_url,
+        is_embedded=is_embedded,
+        frame_ancestors=settings.embed_in,
         is_diagnostic=settings.self_check,
         app_base=paths.known[0] if is_streamlit and paths.known else BasePath(),
         uses_root_path=not is_streamlit,
+        is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
         max_sessions=settings.max_sessions,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
+        assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),
     )
 
 
-def origin_policy(settings: Settings, user_options: Mapping[str, UserOption]) -> OriginPolicy:
-    """Return the same-origin policy; Streamlit's own allow-list and CORS switch are honoured."""
+def origin_policy(
+    settings: Settings,
+    user_options: Mapping[str, UserOption],
+    *,
+    public_url: PublicUrl | None = None,
+) -> OriginPolicy:
+    """Return the same-origin policy; Streamlit's own allow-list and CORS switch are honoured.
+
+    A platform's `public_url` is let in like an allowed origin, and refuses no other: the app may
+    have further host names that the platform's variables do not tell.
+    """
+    platform = (public_url.origin,) if public_url and not settings.public_url else ()
     cors = user_options.get("server.enableCORS")
     listed = user_options.get("server.corsAllowedOrigins")
     origins = [Origin.parse(str(text).rstrip("/")) for text in (listed.value if listed else ())]
     return OriginPolicy(
         public_origins=(settings.public_url.origin,) if settings.public_url else (),
-        allowed_origins=(*settings.allow_origins, *(origin for origin in origins if origin)),
+        allowed_origins=(
+            *settings.allow_origins,
+            *platform,
+            *(origin for origin in origins if origin),
+        ),
         check=settings.origin_check,
         is_cors_disabled=cors is not None and cors.value is False,
     )

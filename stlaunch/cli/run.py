@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from stlaunch import quick_start
 from stlaunch.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _EXIT_S = 3.0
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
+    quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
     from stlaunch.process import end_children, exit_within  # noqa: PLC0415
@@ -31,4 +33,5 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 
 def _announce(banner: str) -> None:
+    quick_start.end()
     print(banner, file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
-from stlaunch.findings import Finding, origin_rejected
+from stlaunch.findings import Finding, cookies_missing_in_frame, origin_rejected
 from stlaunch.handshake import (
     HandshakeLedger,
     HandshakeVerdict,
@@ -24,6 +24,8 @@ from stlaunch.handshake import (
 from stlaunch.origin import Origin
 from stlaunch.same_origin import (
     ACCEPTING,
+    HOST_COOKIE,
+    PLAIN_COOKIE,
     TOKEN_PREFIX,
     Evidence,
     OriginPolicy,
@@ -114,9 +116,19 @@ class SameOriginMiddleware:
         key = f"{rule} {origin}"
         if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
             logger.warning("%s %s (%s). %s", finding.code, finding.title, rule, finding.fix)
+            if _lacks_cookie(scope["headers"]):
+                why = cookies_missing_in_frame("Its page's proof")
+                logger.warning("%s %s. %s", why.code, why.title, why.fix)
         if len(self._logged) < _MOST_LOGGED or key in self._logged:
             self._logged[key] += 1
         return finding
+
+
+def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell a handshake whose page had a token but whose browser sent no cookie to go with it."""
+    has_token = any(value.startswith(TOKEN_PREFIX) for value in list_values(headers, _PROTOCOL))
+    names = {name for name, _ in read_cookies(headers)}
+    return has_token and names.isdisjoint({HOST_COOKIE, PLAIN_COOKIE})
 
 
 def _accepted(scope: Scope) -> Scope:

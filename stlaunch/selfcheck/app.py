@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
 from stlaunch.handshake import HandshakeLedger
+from stlaunch.learned import Learned
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
 from stlaunch.same_origin import OriginProof
@@ -41,6 +42,7 @@ class SelfCheckMiddleware:
         paths: the public paths.
         proof: signs tokens.
         proof_cookies: gives cookies and tokens for one browser.
+        learned: what the first requests told.
         is_diagnostic: whether `check` is served (`--self-check`).
         sends_proof: whether `token` is served.
     """
@@ -55,6 +57,7 @@ class SelfCheckMiddleware:
         paths: PublicPaths,
         proof: OriginProof,
         proof_cookies: ProofCookies,
+        learned: Learned | None = None,
         is_diagnostic: bool = True,
         sends_proof: bool = True,
     ) -> None:
@@ -65,6 +68,7 @@ class SelfCheckMiddleware:
         self.paths = paths
         self.proof = proof
         self.proof_cookies = proof_cookies
+        self.learned = learned or Learned()
         self.is_diagnostic = is_diagnostic
         self.sends_proof = sends_proof
 
@@ -106,6 +110,7 @@ class SelfCheckMiddleware:
                     readiness=self.readiness,
                     ledger=self.ledger,
                     paths=self.paths,
+                    learned=self.learned,
                     arrival=arrival_of(scope),
                     scope=scope,
                 )

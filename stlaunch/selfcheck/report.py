@@ -15,6 +15,7 @@ from stlaunch.arrival import Arrival
 from stlaunch.base_path import BasePath
 from stlaunch.findings import upgrade_stripped
 from stlaunch.handshake import STRIPPED, HandshakeLedger, HandshakeVerdict
+from stlaunch.learned import Learned
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
 
@@ -34,6 +35,7 @@ def build_report(
     readiness: Readiness,
     ledger: HandshakeLedger,
     paths: PublicPaths,
+    learned: Learned,
     arrival: Arrival,
     scope: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
+        "learned": learned.as_list(),
         "request": {
             "http_version": scope.get("http_version"),
             "scheme": arrival.scheme,

@@ -78,14 +78,16 @@ PUBLIC_URL: Field[PublicUrl | None] = Field(
 HOST: Field[str | None] = Field(
     name="host",
     metavar="ADDRESS",
-    help="Listen on this address. Default: 127.0.0.1; 0.0.0.0 in a container.",
+    help="Listen on this address. Default: what the platform needs (stlaunch detect), 0.0.0.0 in a "
+    "container, else 127.0.0.1.",
     parse=parsers.parse_host,
     default=None,
 )
 PORT: Field[int | None] = Field(
     name="port",
     metavar="PORT",
-    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, 8501.",
+    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, "
+    "the platform's port, 8501.",
     parse=parsers.parse_port,
     default=None,
     also_takes=(int,),
@@ -123,6 +125,15 @@ ORIGIN_CHECK: Field[OriginCheck] = Field(
     parse=parsers.parse_origin_check,
     default=OriginCheck.PROOF,
     choices=tuple(OriginCheck),
+)
+EMBED_IN: Field[tuple[Origin, ...]] = Field(
+    name="embed_in",
+    metavar="ORIGIN",
+    help="Work inside a frame on pages of this origin (https://portal.example.com), and of no "
+    "other: the browser then keeps the app's cookies for that page. Needs https. May be repeated.",
+    parse=parsers.parse_origins,
+    default=(),
+    multiple=True,
 )
 MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
     name="mount_path",
@@ -218,6 +229,7 @@ FIELDS: tuple[Field[object], ...] = (
     TRUSTED_PROXIES,
     ALLOW_ORIGIN,
     ORIGIN_CHECK,
+    EMBED_IN,
     MOUNT_PATH,
     CONFIG_OUT,
     SELF_CHECK,

@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import UsageError
+from stlaunch.platforms.kubernetes import is_service_variable
 from stlaunch.settings.fields import ENV_PREFIX, FIELDS, Field
 from stlaunch.settings.model import SourceKind
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# Kubernetes sets these in every pod for each service of the namespace, after the service's name;
-# a service called `stlaunch` or `stlaunch-demo` lands in our name space.
-_KUBERNETES_NAME = re.compile(
-    r"STLAUNCH_(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)"
-)
-_KUBERNETES_VALUE = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ def collect_given(
     ours = {
         name: value
         for name, value in environ.items()
-        if name.startswith(ENV_PREFIX) and not _is_kubernetes(name, value)
+        if name.startswith(ENV_PREFIX) and not is_service_variable(name, value)
     }
     _refuse_unknown_variables(ours)
     _refuse_unknown_keys(project, project_where)
@@ -73,12 +67,6 @@ def collect_given(
             places.append(Given(kind=kind, where=project_where, texts=texts))
         given[field.name] = tuple(place for place in places if place.texts)
     return given
-
-
-def _is_kubernetes(name: str, value: str) -> bool:
-    if _KUBERNETES_NAME.fullmatch(name):
-        return True
-    return name.endswith("_PORT") and _KUBERNETES_VALUE.fullmatch(value) is not None
 
 
 def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:

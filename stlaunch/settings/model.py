@@ -77,6 +77,7 @@ class Settings:
     trusted_proxies: TrustedProxies | None
     allow_origins: tuple[Origin, ...]
     origin_check: OriginCheck
+    embed_in: tuple[Origin, ...]
     mount_paths: tuple[BasePath, ...]
     config_out: Path | None
     self_check: bool

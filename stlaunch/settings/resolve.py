@@ -69,6 +69,7 @@ def resolve_settings(
         trusted_proxies=_parsed(fields.TRUSTED_PROXIES, given),
         allow_origins=_parsed(fields.ALLOW_ORIGIN, given),
         origin_check=_parsed(fields.ORIGIN_CHECK, given),
+        embed_in=_parsed(fields.EMBED_IN, given),
         mount_paths=_parsed(fields.MOUNT_PATH, given),
         config_out=_parsed(fields.CONFIG_OUT, given),
         self_check=_parsed(fields.SELF_CHECK, given),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from stlaunch.streamlit_adapter.app import (
     find_streamlit_mounts,
+    is_own_route,
     is_static_asset,
     is_streamlit_app,
     load_app,
     trusted_user_headers,
 )
-from stlaunch.streamlit_adapter.internals import log_through
+from stlaunch.streamlit_adapter.internals import log_through, static_folder
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
     apply_options,
     cookie_secret,
     current_user_options,
+    default_options,
     get_options,
     read_user_options,
+    sensitive_options,
     set_base_url_path,
     tls_files,
     websocket_options,
@@ -39,10 +42,12 @@ __all__ = [
     "connected_sessions",
     "cookie_secret",
     "current_user_options",
+    "default_options",
     "defines_streamlit_app",
     "find_asgi_app",
     "find_streamlit_mounts",
     "get_options",
+    "is_own_route",
     "is_static_asset",
     "is_streamlit_app",
     "load_app",
@@ -50,7 +55,9 @@ __all__ = [
     "page_of",
     "read_user_options",
     "run_once",
+    "sensitive_options",
     "set_base_url_path",
+    "static_folder",
     "tls_files",
     "trusted_user_headers",
     "wait_for_flush",

@@ -64,6 +64,12 @@ def config_files() -> list[str]:
     return config.get_config_files("config.toml")
 
 
+def own_routes(app: Any) -> Sequence[Any]:
+    """Return the routes that an `st.App` was given beside Streamlit's."""
+    routes: Sequence[Any] = app._user_routes  # noqa: SLF001
+    return routes
+
+
 def static_folder() -> str:
     """Return the folder of Streamlit's own static files."""
     from streamlit import file_util

@@ -73,6 +73,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "trusted_proxies": ("10.0.0.0/8,unix", TrustedProxies.parse(["10.0.0.0/8", "unix"])),
     "allow_origin": ("https://a.example", (Origin("https", "a.example", 443),)),
     "origin_check": ("strict", OriginCheck.STRICT),
+    "embed_in": ("https://portal.example", (Origin("https", "portal.example", 443),)),
     "mount_path": ("/half", (BasePath("/half"),)),
     "config_out": ("out/config.toml", Path("out/config.toml")),
     "self_check": ("off", False),
