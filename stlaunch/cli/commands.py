@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "health": LazyCommand(
+        where="stlaunch.cli.health:health",
+        summary="Ask a running app whether it is ready.",
+    ),
     "detect": LazyCommand(
         where="stlaunch.cli.detect:detect",
         summary="Tell which platform this is, and what follows from it.",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from stlaunch import server, streamlit_adapter
 from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
@@ -15,7 +16,7 @@ from stlaunch.exceptions import StartError
 from stlaunch.launcher.drain import drain
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
-from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.state import read_learned, write_config, write_learned, write_running
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
@@ -81,26 +82,47 @@ def serve(
     for warning in plan.warnings:
         logger.warning("%s", warning)
     banner = render_banner(plan, listener.name, shows_token=given_token is None)
-    return server.serve(
-        wrapped,
-        listener,
-        websocket=streamlit_adapter.websocket_options(),
-        tls=streamlit_adapter.tls_files(),
-        on_ready=lambda: _ready(plan, composition, on_ready, banner),
-        on_stop=partial(
-            drain,
-            composition.readiness,
-            composition.tunnels,
-            timeout_s=plan.settings.drain_timeout_s,
-        ),
-        is_own_process=is_own_process,
-    )
+    running: list[Path] = []
+
+    def announce() -> None:
+        file = write_running(plan.state, _own_url(plan, listener, is_tls=tls is not None))
+        running.extend([file] if file else [])
+        on_ready(banner)
+        _verify(plan, composition)
+
+    tls = streamlit_adapter.tls_files()
+    try:
+        return server.serve(
+            wrapped,
+            listener,
+            websocket=streamlit_adapter.websocket_options(),
+            tls=tls,
+            on_ready=announce,
+            on_stop=partial(
+                drain,
+                composition.readiness,
+                composition.tunnels,
+                timeout_s=plan.settings.drain_timeout_s,
+            ),
+            is_own_process=is_own_process,
+        )
+    finally:
+        for file in running:
+            file.unlink(missing_ok=True)
 
 
-def _ready(
-    plan: LaunchPlan, composition: Composition, on_ready: Callable[[str], None], banner: str
-) -> None:
-    on_ready(banner)
+def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> str:
+    """Return the address at which this machine reaches the app."""
+    paths = plan.decisions.public_paths
+    base = paths[0].with_slash if paths else "/"
+    if listener.uds is not None:
+        return f"unix:{listener.uds.absolute()}:{base}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.decisions.host, plan.decisions.host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if is_tls else 'http'}://{shown}:{listener.port}{base}"
+
+
+def _verify(plan: LaunchPlan, composition: Composition) -> None:
     url = plan.decisions.public_url
     if plan.settings.verify and url is not None:
         # A thread: the probe talks to this very server, whose event loop must stay free.

@@ -10,7 +10,7 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
-from stlaunch.streamlit_adapter.internals import static_folder
+from stlaunch.streamlit_adapter.internals import log_through, static_folder
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
@@ -26,7 +26,13 @@ from stlaunch.streamlit_adapter.options import (
     tls_files,
     websocket_options,
 )
-from stlaunch.streamlit_adapter.sessions import Session, connected_sessions, wait_for_flush
+from stlaunch.streamlit_adapter.sessions import (
+    Session,
+    connected_sessions,
+    page_of,
+    run_once,
+    wait_for_flush,
+)
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
 
 __all__ = [
@@ -47,7 +53,10 @@ __all__ = [
     "is_streamlit_app",
     "largest_upload_bytes",
     "load_app",
+    "log_through",
+    "page_of",
     "read_user_options",
+    "run_once",
     "sensitive_options",
     "set_base_url_path",
     "static_folder",
