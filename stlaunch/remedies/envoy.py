@@ -19,7 +19,9 @@ def _route(site: Site) -> tuple[Part, ...]:
             "  route:\n    cluster: streamlit\n    timeout: 0s\n"
             + ("" if site.keep_prefix else '    prefix_rewrite: "/"\n')
             + "    hash_policy:\n"
-            '      - cookie: { name: <<cookie>>, ttl: 0s, path: "<<base_slash>>" }'
+            "      - cookie:\n          name: <<cookie>>\n          ttl: 0s\n"
+            '          path: "<<base_slash>>"\n'
+            '          attributes: [ { name: SameSite, value: Lax } ]'
         )
     return (Part("routes", lines, "Everything below the path; a stream may last for ever."),)
 

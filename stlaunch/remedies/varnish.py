@@ -54,14 +54,21 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
-    path = f'req.url ~ "^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$"'
+    encoded = "%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])"
+    path = (
+        f'(req.url ~ "^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
+        f'    req.url ~ "(?i)^[^?]*{encoded}")'
+    )
+    why = (
+        "Diagnostic pages and metrics are not for everybody, whatever letters of the path are "
+        "encoded, which no browser does."
+    )
 
     def entry(network: str) -> str:
         address, _, length = network.partition("/")
         return f'    "{address}"{"/" + length if length else ""};\n'
 
     allowed = "".join(entry(network) for network in site.self_check_from)
-    why = "Diagnostic pages and metrics are not for everybody."
     if not allowed:
         return (Part("recv", f"if ({path}) {{\n    return (synth(403));\n}}", why),)
     return (

@@ -39,14 +39,13 @@ def as_labels(parts: Sequence[Part], prefix: str) -> tuple[Part, ...]:
 def as_middlewares(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Turn each middleware into a resource of its own."""
     resources = []
-    for number, part in enumerate(parts):
+    for part in parts:
         body = textwrap.dedent(part.lines.partition("\n")[2])
-        head = "" if number == 0 else "---\n"
         lines = (
-            f"{head}apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata:\n"
+            f"apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata:\n"
             f"  name: {_name(part)}\nspec:\n{textwrap.indent(body, '  ')}"
         )
-        resources.append(Part("documents", lines, part.why))
+        resources += [Part("documents", lines, part.why), Part("documents", "---", "")]
     return tuple(resources)
 
 
