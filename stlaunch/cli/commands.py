@@ -35,6 +35,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "proxy": LazyCommand(
+        where="stlaunch.cli.proxy:proxy",
+        summary="Write the configuration of a reverse proxy.",
+    ),
+    "lint": LazyCommand(
+        where="stlaunch.cli.lint:lint",
+        summary="Read proxy configurations and say what breaks the app.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",

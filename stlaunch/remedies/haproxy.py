@@ -36,7 +36,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     exception = f" !{{ src {allowed} }}" if allowed else ""
     lines = (
         "http-request deny deny_status 403 if { path,url_dec -m reg "
-        f"^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
+        f"^<<base_re>>/+(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
     )
     return (Part("frontend", lines, "Diagnostic pages and metrics are not for everybody."),)
 
@@ -54,7 +54,8 @@ RECIPE = Recipe(
             Part(
                 "frontend",
                 (
-                    "http-request redirect code 308 location %[pathq,regsub(^<<base_re>>,<<base>>/)] "
+                    "http-request redirect code 308 "
+                    "location %[pathq,regsub(^<<base_re>>,<<base>>/)] "
                     "if { path <<base_or_root>> }"
                 ),
                 "The address without its final slash leads to the app.",

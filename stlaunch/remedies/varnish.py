@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import DIAGNOSTICS, Need, Part, Recipe, Site
+from stlaunch.remedies.model import DIAGNOSTICS, ENCODED_LETTERS, Need, Part, Recipe, Site
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -23,7 +23,9 @@ def _scheme(site: Site) -> tuple[Part, ...]:
 def _route(site: Site) -> tuple[Part, ...]:
     def backend(number: int, place: str) -> str:
         host, _, port = place.rpartition(":")
-        return f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+        return (
+            f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+        )
 
     backends = "\n".join(backend(number, place) for number, place in enumerate(site.servers, 1))
     parts = [Part("top", backends, "Where the app listens.")]
@@ -54,10 +56,9 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
-    encoded = "%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])"
     path = (
-        f'(req.url ~ "^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
-        f'    req.url ~ "(?i)^[^?]*{encoded}")'
+        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
+        f'    req.url ~ "(?i)^[^?]*{ENCODED_LETTERS}")'
     )
     why = (
         "Diagnostic pages and metrics are not for everybody, whatever letters of the path are "

@@ -48,9 +48,24 @@ _DEBIAN = {
     "varnish": "/usr/sbin/varnishd",
 }
 _APACHE_MODULES = (
-    "mpm_event authn_core authz_core authz_host alias headers deflate filter proxy proxy_http "
-    "proxy_balancer lbmethod_byrequests slotmem_shm setenvif env ssl socache_shmcb"
-).split()
+    "mpm_event",
+    "authn_core",
+    "authz_core",
+    "authz_host",
+    "alias",
+    "headers",
+    "deflate",
+    "filter",
+    "proxy",
+    "proxy_http",
+    "proxy_balancer",
+    "lbmethod_byrequests",
+    "slotmem_shm",
+    "setenvif",
+    "env",
+    "ssl",
+    "socache_shmcb",
+)
 _ATTEMPTS = 3
 _READY = "/traefik-is-ready"
 
@@ -129,7 +144,9 @@ def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
     (folder / CERTIFICATE_FILE).write_bytes(certificate)
     (folder / KEY_FILE).write_bytes(key)
     (folder / CERTIFICATE_AND_KEY_FILE).write_bytes(certificate + key)
-    command = [str(_binary(name)), *_VALIDATE[name.partition("-")[0]]]
+    binary = _DEBIAN.get(name) or find_binary(ProxyKind(name))
+    words = _VALIDATE[name.partition("-")[0]]
+    command = [str(binary), *(word.format(folder=folder) for word in words)]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -145,13 +162,13 @@ def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
 # Traefik has no such command: it is started.
 _VALIDATE = {
     "nginx": ("-t", "-p", ".", "-e", "stderr", "-g", "pid nginx.pid;", "-c", "nginx.conf"),
-    "apache": ("-t", "-f", "{cwd}/apache.conf"),
+    "apache": ("-t", "-f", "{folder}/apache.conf", "-d", "{folder}"),
     "caddy": ("validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
     "haproxy": ("-c", "-f", "haproxy.cfg"),
     "envoy": ("--mode", "validate", "-c", "envoy.yaml"),
     "lighttpd": ("-tt", "-f", "lighttpd.conf"),
     "h2o": ("-t", "-c", "h2o.conf"),
-    "varnish": ("-C", "-n", "work", "-f", "default.vcl"),
+    "varnish": ("-C", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
 }
 
 
@@ -234,7 +251,11 @@ def _around(name: str, site: Site) -> tuple[str, str, tuple[str, ...]]:
             quiet = ("--disable-hot-restart", "--concurrency", "1", "-l", "warn")
             return "envoy.yaml", "", ("-c", "envoy.yaml", *quiet)
         case "lighttpd":
-            return "lighttpd.conf", 'server.errorlog = "/dev/stderr"\n', ("-D", "-f", "lighttpd.conf")
+            return (
+                "lighttpd.conf",
+                'server.errorlog = "/dev/stderr"\n',
+                ("-D", "-f", "lighttpd.conf"),
+            )
         case "h2o":
             return "h2o.conf", "user: root\n", ("-m", "worker", "-c", "h2o.conf")
         case "varnish":
