@@ -83,8 +83,12 @@ def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
     return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
 
 
-def settings_of(ctx: click.Context, app: tuple[str, ...]) -> Settings:
-    """Return what the user decided for the app of an `AppCommand`."""
+def settings_of(ctx: click.Context, app: Sequence[str]) -> Settings:
+    """Return the settings that the words of an app command, and all other places, give.
+
+    Raises:
+        UsageError: for words that cannot be used.
+    """
     given: Arguments = ctx.obj
     cwd = Path.cwd()
     text = _only_app(app, cwd)

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import compose, composition_for
+from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
+from stlaunch.launcher.drain import drain
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
-from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.state import read_learned, write_config, write_learned, write_running
+from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
+from stlaunch.settings.model import SelfCheck
 
 logger = logging.getLogger(__name__)
 
 
-def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
+def serve(
+    plan: LaunchPlan, *, on_ready: Callable[[str], None], is_own_process: bool = False
+) -> int:
     """Run the app until it is stopped; return the exit code.
 
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
+        is_own_process: whether a second signal may end the process, and its children, at once.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
     """
     configure()
+    given_token = plan.settings.self_check_token
+    if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
+        settings = replace(plan.settings, self_check_token=new_self_check_token())
+        plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = decisions.uds
     listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
@@ -68,15 +81,57 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         raise
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    banner = render_banner(plan, listener.name)
-    return server.serve(
-        wrapped,
-        listener,
-        websocket=streamlit_adapter.websocket_options(),
-        tls=streamlit_adapter.tls_files(),
-        on_ready=lambda: on_ready(banner),
-        on_stop=composition.tunnels.stop,
-    )
+    banner = render_banner(plan, listener.name, shows_token=given_token is None)
+    running: list[Path] = []
+
+    def announce() -> None:
+        file = write_running(plan.state, _own_url(plan, listener, is_tls=tls is not None))
+        running.extend([file] if file else [])
+        on_ready(banner)
+        _verify(plan, composition)
+
+    tls = streamlit_adapter.tls_files()
+    try:
+        return server.serve(
+            wrapped,
+            listener,
+            websocket=streamlit_adapter.websocket_options(),
+            tls=tls,
+            on_ready=announce,
+            on_stop=partial(
+                drain,
+                composition.readiness,
+                composition.tunnels,
+                timeout_s=plan.settings.drain_timeout_s,
+            ),
+            is_own_process=is_own_process,
+        )
+    finally:
+        for file in running:
+            file.unlink(missing_ok=True)
+
+
+def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> str:
+    """Return the address at which this machine reaches the app."""
+    paths = plan.decisions.public_paths
+    base = paths[0].with_slash if paths else "/"
+    if listener.uds is not None:
+        return f"unix:{listener.uds.absolute()}:{base}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.decisions.host, plan.decisions.host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if is_tls else 'http'}://{shown}:{listener.port}{base}"
+
+
+def _verify(plan: LaunchPlan, composition: Composition) -> None:
+    url = plan.decisions.public_url
+    if plan.settings.verify and url is not None:
+        # A thread: the probe talks to this very server, whose event loop must stay free.
+        threading.Thread(
+            target=report_verdict,
+            args=(str(url), composition.instance.id, composition.gate.own_key),
+            name="verify",
+            daemon=True,
+        ).start()
 
 
 def _write(plan: LaunchPlan) -> LaunchPlan:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
-from stlaunch.settings.model import Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:
@@ -151,13 +151,26 @@ CONFIG_OUT: Field[Path | None] = Field(
     parse=parsers.parse_file_path,
     default=None,
 )
-SELF_CHECK: Field[bool] = Field(
+SELF_CHECK: Field[SelfCheck] = Field(
     name="self_check",
+    metavar="public|local|token|off",
+    help="Who may use the diagnostic pages below _stlaunch/: everybody, requests from this machine "
+    "that no proxy forwarded, holders of the token (STLAUNCH_SELF_CHECK_TOKEN, or one shown at "
+    "start), nobody. Default: public.",
+    parse=parsers.parse_self_check,
+    default=SelfCheck.PUBLIC,
+    choices=tuple(SelfCheck),
+    also_takes=(bool,),
+)
+VERIFY: Field[bool] = Field(
+    name="verify",
     metavar="on|off",
-    help="Serve the diagnostic pages below _stlaunch/. Default: on.",
-    parse=parsers.parse_switch,
-    default=True,
+    help="When ready, dial the public URL as a browser would, and log whether the app is reached. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
     choices=("on", "off"),
+    value_is_optional=True,
     also_takes=(bool,),
 )
 
@@ -169,6 +182,55 @@ TRANSPORT: Field[Transport] = Field(
     parse=parsers.parse_transport,
     default=Transport.AUTO,
     choices=tuple(Transport),
+)
+
+DRAIN_TIMEOUT: Field[float] = Field(
+    name="drain_timeout",
+    metavar="SECONDS",
+    help="When told to stop, wait this long for script runs that are going. Default: 20.",
+    parse=parsers.parse_seconds,
+    default=20.0,
+    also_takes=(int, float),
+)
+WARM_UP: Field[bool] = Field(
+    name="warm_up",
+    metavar="on|off",
+    help="Be ready only after the script has run once without an error, in a session of its own. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+MAX_SESSIONS: Field[int | None] = Field(
+    name="max_sessions",
+    metavar="NUMBER",
+    help="Answer further visitors with 503 and a page that tries again by itself. "
+    "Default: no limit.",
+    parse=parsers.parse_count,
+    default=None,
+    also_takes=(int,),
+)
+LOG_FORMAT: Field[LogFormat] = Field(
+    name="log_format",
+    metavar="text|json",
+    help="Log lines for people, or one JSON object a line; uvicorn's and Streamlit's lines too. "
+    "Default: text.",
+    parse=parsers.parse_log_format,
+    default=LogFormat.TEXT,
+    choices=tuple(LogFormat),
+)
+ACCESS_LOG: Field[bool] = Field(
+    name="access_log",
+    metavar="on|off",
+    help="Log each request and each change of the page, also those inside of the WebSocket, which "
+    "no proxy can see. Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
 )
 
 FIELDS: tuple[Field[object], ...] = (
@@ -184,5 +246,11 @@ FIELDS: tuple[Field[object], ...] = (
     MOUNT_PATH,
     CONFIG_OUT,
     SELF_CHECK,
+    VERIFY,
     TRANSPORT,
+    DRAIN_TIMEOUT,
+    WARM_UP,
+    MAX_SESSIONS,
+    LOG_FORMAT,
+    ACCESS_LOG,
 )

@@ -125,6 +125,11 @@ def websocket_options() -> WebSocketOptions:
     )
 
 
+def largest_upload_bytes() -> int:
+    """Return Streamlit's limit for one uploaded file."""
+    return int(get_options(["server.maxUploadSize"])["server.maxUploadSize"]) * 1024 * 1024
+
+
 def tls_files() -> tuple[str, str] | None:
     """Return certificate and key where the app is to speak https itself.
 
