@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stlaunch.settings.fields import FIELDS
 from tests.harness.ports import free_port
 from tests.harness.server import start_server
 from tests.platforms.samples import DATABRICKS_SECRET, SAMPLES, SECRETS
@@ -89,6 +90,8 @@ def test_config_shows_value_source_shadowed_and_bare(project: Path) -> None:
     assert rows["server.enableCORS"]["value"] is True
     assert rows["server.maxUploadSize"]["where"] == "--server.maxUploadSize"
     assert rows["theme.primaryColor"]["value"] == "#0b7a75"
+    assert {field.name for field in FIELDS} <= set(rows)
+    assert (rows["drain_timeout"]["value"], rows["warm_up"]["value"]) == (20.0, "off")
     assert COOKIE_SECRET not in done.stdout + done.stderr
 
 
