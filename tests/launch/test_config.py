@@ -207,6 +207,7 @@ def test_detect_prints_its_document_and_loads_nothing_heavy(project: Path) -> No
     assert document["settings"]["port"] == 8501
     assert [warning["code"] for warning in document["warnings"]] == ["STL909"]
     heavy = {"streamlit", "starlette", "uvicorn", "asyncio", "email", "tomlkit", "psutil", "http"}
+    heavy |= {"importlib.resources", "importlib.metadata", "tempfile", "traceback", "ssl"}
     assert not imported & heavy
     assert "stlaunch.settings.fields" not in imported
 
