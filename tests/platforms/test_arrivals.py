@@ -59,7 +59,7 @@ def test_codespaces_rewrite_origin_and_the_page_is_let_in_by_its_proof() -> None
 
 
 def test_the_platforms_own_address_is_let_in_and_a_custom_domain_is_not_kept_out() -> None:
-    """A platform's variable names one of the app's hosts; `--public-url` would name the only one."""
+    """A platform's variable names one of the app's hosts; `--public-url` names the only one."""
     settings = resolve_settings(target="app.py", values={}, environ={}, project={})
     url = PublicUrl.parse("https://demo.onrender.com")
     app = make_on("render", Recorder(), policy=origin_policy(settings, {}, public_url=url))
