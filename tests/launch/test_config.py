@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from stlaunch.launcher import merged_config, plan_launch, write_merged
 from stlaunch.settings.fields import FIELDS
+from stlaunch.settings.resolve import resolve_settings
 from tests.harness.ports import free_port
 from tests.harness.server import start_server
 from tests.platforms.samples import DATABRICKS_SECRET, SAMPLES, SECRETS
@@ -243,3 +245,38 @@ def test_detect_says_so_where_there_is_nothing(project: Path) -> None:
     assert "What follows:" in done.stdout
     assert "port = 8501 (default)" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "server.port = 8700 # ours\n",
+        "server = { port = 8700 }\n",
+        "# ours\r\n[server]\r\nport = 8700\r\n",
+        "[theme]\nbase = 'dark'\n[server]\nport = 8700",
+    ],
+    ids=["dotted", "inline", "crlf", "no final newline"],
+)
+def test_merging_knows_every_way_to_write_a_table(project: Path, before: str) -> None:
+    path = project / ".streamlit" / "config.toml"
+    path.write_bytes(before.encode())
+    plan = plan_launch(
+        resolve_settings(
+            target=str(project / "app.py"),
+            values={"behind_proxy": ["/app"]},
+            environ={},
+            project={},
+        ),
+        environ={"HOME": str(project)},
+    )
+
+    merged = merged_config(plan)
+    backup = write_merged(merged)
+
+    text = path.read_bytes().decode()
+    written = tomllib.loads(text)["server"]
+    assert (written["port"], written["baseUrlPath"]) == (8700, "app")
+    assert text.count("\n") == text.count("\r\n") or "\r" not in text
+    assert backup is not None
+    assert backup.read_bytes() == before.encode()
+    assert merged_config(plan).diff == ""

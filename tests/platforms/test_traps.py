@@ -273,3 +273,15 @@ def test_a_frame_of_another_site_is_told_unless_it_was_named() -> None:
 
 def test_this_machine_can_be_asked() -> None:
     assert find_placement({"NB_PREFIX": "/a"}, None).base_paths is not None
+
+
+def test_the_usual_name_of_a_service_is_no_trouble() -> None:
+    """A Service `streamlit` gives STREAMLIT_PORT, which is no option of Streamlit's."""
+    environ = {
+        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+        "STREAMLIT_PORT": "tcp://10.0.0.7:8501",
+        "STREAMLIT_SERVICE_HOST": "10.0.0.7",
+        "STLAUNCH_PORT_80_TCP_PORT": "80",
+    }
+    assert codes(placed(environ), environ) == []
+    assert decided(environ).port == 8501
