@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -43,6 +44,7 @@ class Socket:
         self._stream = stream
         self._frames = Protocol(CLIENT, state=OPEN, max_size=_LARGEST_MESSAGE)
         self._early = early
+        self._events: deque[object] = deque()
         self._parts: list[bytes] = []
         self._size = 0
         self.close_code: int | None = None
@@ -66,7 +68,9 @@ class Socket:
             pongs: return an empty message for a pong.
         """
         while True:
-            for event in self._frames.events_received():
+            self._events.extend(self._frames.events_received())
+            while self._events:
+                event = self._events.popleft()
                 assert isinstance(event, Frame)  # noqa: S101 - a client's events after the opening
                 if event.opcode is Opcode.PONG and pongs:
                     return b""
