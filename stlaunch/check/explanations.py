@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -78,9 +79,11 @@ def _section(name: str, text: str) -> list[str]:
 def _wrapped(text: str) -> str:
     """Wrap prose; lines that begin with spaces are commands and their output, and stay."""
     lines: list[str] = []
-    for line in text.strip("\n").splitlines():
-        is_verbatim = line.startswith("    ")
-        lines += [line] if is_verbatim else textwrap.wrap(line, _WIDTH) or [""]
+    for is_verbatim, group in itertools.groupby(
+        text.strip("\n").splitlines(), key=lambda line: line.startswith("    ")
+    ):
+        prose = " ".join(group) if not is_verbatim else ""
+        lines += textwrap.wrap(prose, _WIDTH, break_on_hyphens=False) if prose else group
     return "\n".join(lines)
 
 

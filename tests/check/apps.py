@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -64,8 +64,8 @@ def streamlit(
 
 def make_certificates(folder: Path) -> tuple[Path, Mapping[str, TlsFiles]]:
     """Write certificates by name; return the authority that a client trusts as well."""
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
     trusted, unknown = trustme.CA(), trustme.CA()
     issued = {
         "good": trusted.issue_cert(HOST),
