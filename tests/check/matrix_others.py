@@ -86,7 +86,11 @@ _VCL_RECV = (
 _VCL = f"{_VCL_RECV}\n{_VCL_PIPE}\n{_VCL_SYNTH}"
 VARNISH: tuple[Setup, ...] = (
     healthy("pipes the WebSocket", varnish("@bare@", _VCL)),
-    broken("no pipe", "STL301", varnish("@bare@", f"sub vcl_recv {{ {_VCL_STRIP} }}\n{_VCL_SYNTH}")),
+    broken(
+        "no pipe",
+        "STL301",
+        varnish("@bare@", f"sub vcl_recv {{ {_VCL_STRIP} }}\n{_VCL_SYNTH}"),
+    ),
     broken("a pipe without the headers", "STL301", varnish("@bare@", f"{_VCL_RECV}\n{_VCL_SYNTH}")),
     broken("upstream is down", "STL120", varnish("@dead@", _VCL)),
     broken(

@@ -39,9 +39,17 @@ APACHE: tuple[Setup, ...] = (
             '"http://@bare@/$1" [P,L]'
         ),
     ),
-    broken("no ProxyPreserveHost", "STL501", apache(APACHE_BARE.replace("ProxyPreserveHost On\n", ""))),
+    broken(
+        "no ProxyPreserveHost",
+        "STL501",
+        apache(APACHE_BARE.replace("ProxyPreserveHost On\n", "")),
+    ),
     broken("upstream is down", "STL120", apache(APACHE_BARE.replace("@bare@", "@dead@"))),
-    broken("strips, app has baseUrlPath", "STL201", apache(APACHE_BARE.replace("@bare@", "@based@"))),
+    broken(
+        "strips, app has baseUrlPath",
+        "STL201",
+        apache(APACHE_BARE.replace("@bare@", "@based@")),
+    ),
     broken(
         "keeps, app is at the root",
         "STL202",
@@ -246,7 +254,8 @@ HAPROXY: tuple[Setup, ...] = (
         "STL307",
         haproxy(
             HAPROXY_FRONT,
-            f"{HAPROXY_STRIP}\n    http-request del-header Sec-WebSocket-Protocol\n    server a @bare@",
+            f"{HAPROXY_STRIP}\n    http-request del-header Sec-WebSocket-Protocol\n"
+            "    server a @bare@",
         ),
     ),
 )

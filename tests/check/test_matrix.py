@@ -14,12 +14,13 @@ import pytest
 from stlaunch import catalogue
 from tests.check.apps import make_certificates, start_apps
 from tests.check.matrix_nginx import NGINX_BROKEN, NGINX_HEALTHY
+from tests.check.matrix_nginx_pages import NGINX_PAGES
 from tests.check.matrix_others import OTHERS
 from tests.check.matrix_proxies import PROXIES
 from tests.check.run_setup import Outcome, run_setup
 from tests.check.setups import Setup
 
-SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *PROXIES, *OTHERS)
+SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *NGINX_PAGES, *PROXIES, *OTHERS)
 TABLE = Path(__file__).parent / "MATRIX.md"
 _AT_A_TIME = 2
 
