@@ -82,8 +82,9 @@ def _wrapped(text: str) -> str:
     for is_verbatim, group in itertools.groupby(
         text.strip("\n").splitlines(), key=lambda line: line.startswith("    ")
     ):
-        prose = " ".join(group) if not is_verbatim else ""
-        lines += textwrap.wrap(prose, _WIDTH, break_on_hyphens=False) if prose else group
+        block = list(group)
+        wrapped = textwrap.wrap(" ".join(block), _WIDTH, break_on_hyphens=False)
+        lines += block if is_verbatim else wrapped
     return "\n".join(lines)
 
 
