@@ -102,7 +102,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     known = _kind(kind)
     if snippet and explain:
         raise UsageError("--snippet and --explain exclude each other.", hint="Give one of them.")
-    facts, settings = _app(app)
+    facts, settings = read_app(app)
     asked = Asked(
         public_url=public_url or _public_of(settings),
         upstream=upstream,
@@ -170,7 +170,8 @@ def _kind(name: str) -> Kind:
         ) from exc
 
 
-def _app(text: str | None) -> tuple[AppFacts, Settings]:
+def read_app(text: str | None) -> tuple[AppFacts, Settings]:
+    """Return what the app's and the project's configuration say; without a name, this folder's."""
     cwd = Path.cwd()
     script = None
     if text is None and (cwd / DEFAULT_SCRIPT).is_file():

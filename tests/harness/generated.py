@@ -168,7 +168,7 @@ _VALIDATE = {
     "envoy": ("--mode", "validate", "-c", "envoy.yaml"),
     "lighttpd": ("-tt", "-f", "lighttpd.conf"),
     "h2o": ("-t", "-c", "h2o.conf"),
-    "varnish": ("-C", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
+    "varnish": ("-C", "-j", "none", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
 }
 
 

@@ -148,7 +148,7 @@ def _judge(server: Directive, base: BasePath, root: Directive, app: App, report:
             answers[end] = _answer(server, base.value + end, root, app)
         except NotUnderstoodError as exc:
             _note(report, exc)
-    faults = list(_route_faults(answers, base, app))
+    faults = list(_route_faults(answers, base))
     faults += _mapping_faults(answers, base, report)
     faults += _judged_locations(answers, base, app, root)
     faults += _slash_faults(server, base, root, app, report)
@@ -183,7 +183,7 @@ def _answer(server: Directive, path: str, root: Directive, app: App) -> _Answer:
     return _Answer(location=location, proxied=proxied)
 
 
-def _route_faults(answers: dict[str, _Answer], base: BasePath, app: App) -> Iterator[Fault]:
+def _route_faults(answers: dict[str, _Answer], base: BasePath) -> Iterator[Fault]:
     for end, (code, what) in _MISSING_ROUTES.items():
         answer = answers.get(end)
         if answer is None or answer.location.name not in {"location", "server", ""}:
