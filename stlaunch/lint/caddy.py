@@ -55,8 +55,8 @@ def lint_caddy(path: Path, app: App) -> Report:
         return report
     for handler in _all(config):
         limit = handler.get("max_size")
-        is_body = handler.get("handler") == "request_body" and isinstance(limit, int)
-        if is_body and 0 < limit < app.max_upload_mb * 1024 * 1024:
+        is_body = handler.get("handler") == "request_body"
+        if is_body and isinstance(limit, int) and 0 < limit < app.max_upload_mb * 1024 * 1024:
             detail = f"Uploads may have {app.max_upload_mb} MB, and {limit} bytes pass."
             _add(
                 report,

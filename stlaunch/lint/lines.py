@@ -36,5 +36,7 @@ def statements(text: str) -> Iterator[Line]:
             words = shlex.split(joined, comments=False)
         except ValueError:
             words = joined.split()
+        comment = next((n for n, word in enumerate(words) if word.startswith("#")), len(words))
+        words = words[:comment]
         if words:
             yield Line(start, tuple(words))

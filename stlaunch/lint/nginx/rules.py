@@ -27,6 +27,7 @@ class Fault:
     Attributes:
         code: of the catalogue.
         at: the directive that is at fault, or the location that lacks one.
+        location: the one that answers, where the fault came from further out.
         detail: one sentence.
         need: whose remedy mends it.
         headers: the names of the remedy's lines that count; empty for all of them.
@@ -39,6 +40,7 @@ class Fault:
     need: Need | None = None
     headers: tuple[str, ...] = ()
     is_removed: bool = False
+    location: Directive | None = None
 
 
 def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
