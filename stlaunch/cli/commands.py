@@ -47,4 +47,12 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
     ),
+    "check": LazyCommand(
+        where="stlaunch.cli.check:check",
+        summary="Judge an app from outside, and say who broke what.",
+    ),
+    "explain": LazyCommand(
+        where="stlaunch.cli.explain:explain",
+        summary="Print what a finding's code means.",
+    ),
 }
