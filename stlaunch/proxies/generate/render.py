@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from stlaunch.proxies.generate import traefik
-from stlaunch.proxies.generate.document import Group, compose, explained, snippets, whole
+from stlaunch.proxies.generate.document import Group, commented, compose, explained, snippets, whole
 from stlaunch.proxies.generate.kinds import Kind
 from stlaunch.remedies import Need, Part, Product, Site, recipe
 
@@ -42,7 +42,7 @@ class Configuration:
 
     def _with_head(self, body: str) -> str:
         lines = (line for sentence in self.head for line in textwrap.wrap(sentence, _WIDTH))
-        head = "".join(self.kind.comment.format(line) + "\n" for line in lines)
+        head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
         if first.startswith("<?xml"):  # nothing may stand before it
             return f"{first}{newline}{head}{rest}"
