@@ -95,7 +95,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         version=PAGE_SCRIPT_VERSION,
         transport=composition.transport,
     )
-    app = CookieMiddleware(app)
+    known = composition.paths.known
+    app = CookieMiddleware(app, base=known[0] if known else BasePath())
     app = SameOriginMiddleware(app, policy=composition.policy, proof=proof, ledger=ledger)
     app = HandshakeRecorderMiddleware(app, ledger=ledger)
     app = SelfCheckMiddleware(

@@ -13,6 +13,7 @@ from stlaunch.asgi import installed_versions, origin_policy
 from stlaunch.exceptions import UsageError
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.launcher.decide import Decisions, decide_options
+from stlaunch.launcher.login import redirect_uri_warnings
 from stlaunch.launcher.state import ensure_home, state_folder
 from stlaunch.platforms.container import is_in_container
 from stlaunch.settings.model import Settings
@@ -105,6 +106,11 @@ def plan_launch(settings: Settings, *, environ: Mapping[str, str]) -> LaunchPlan
         warnings=(
             *decisions.warnings,
             *_trust_warnings(settings, user_options, in_container=in_container),
+            *redirect_uri_warnings(
+                streamlit_adapter.auth_redirect_uri(),
+                public_url=settings.public_url,
+                paths=decisions.public_paths,
+            ),
         ),
     )
 

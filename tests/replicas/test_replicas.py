@@ -20,8 +20,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from stlaunch.proxies.ports import ReservedPort
 from tests.conftest import REPOSITORY
-from tests.harness.ports import ReservedPort, free_port
+from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server
 
