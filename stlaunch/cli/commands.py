@@ -39,9 +39,29 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "health": LazyCommand(
+        where="stlaunch.cli.health:health",
+        summary="Ask a running app whether it is ready.",
+    ),
+    "detect": LazyCommand(
+        where="stlaunch.cli.detect:detect",
+        summary="Tell which platform this is, and what follows from it.",
+    ),
+    "config": LazyCommand(
+        where="stlaunch.cli.config:config",
+        summary="Show every setting with its source, or write config.toml.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
+    ),
+    "check": LazyCommand(
+        where="stlaunch.cli.check:check",
+        summary="Judge an app from outside, and say who broke what.",
+    ),
+    "explain": LazyCommand(
+        where="stlaunch.cli.explain:explain",
+        summary="Print what a finding's code means.",
     ),
     "replicas": LazyCommand(
         where="stlaunch.cli.replicas:replicas",

@@ -23,7 +23,9 @@ def _scheme(site: Site) -> tuple[Part, ...]:
 def _route(site: Site) -> tuple[Part, ...]:
     def backend(number: int, place: str) -> str:
         host, _, port = place.rpartition(":")
-        return f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+        return (
+            f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+        )
 
     backends = "\n".join(backend(number, place) for number, place in enumerate(site.servers, 1))
     parts = [Part("top", backends, "Where the app listens.")]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,92 @@ def _auth_section() -> Mapping[str, Any] | None:
         return None
     section = secrets_singleton.get("auth")
     return section if isinstance(section, Mapping) else None
+
+
+def connected_sessions() -> list[tuple[Any, Any]]:
+    """Return session and client of every page that is connected."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return []
+    manager = Runtime.instance()._session_mgr  # noqa: SLF001
+    return [(info.session, info.client) for info in manager.list_active_sessions()]
+
+
+def is_running(session: Any) -> bool:
+    """Tell whether a script run is going, or is about to be repeated."""
+    return session._scriptrunner is not None  # noqa: SLF001
+
+
+def has_undelivered(session: Any, client: Any) -> bool:
+    """Tell whether messages of a run are still on their way to the socket."""
+    queue = getattr(client, "_send_queue", None)  # an agent's client has none
+    is_queued = not session._browser_queue.is_empty()  # noqa: SLF001
+    return is_queued or (queue is not None and not queue.empty())
+
+
+def socket_of(client: Any) -> Any:
+    """Return the Starlette WebSocket of a client; None for one that is no page."""
+    return getattr(client, "_websocket", None)
+
+
+def flush_request() -> asyncio.Event | None:
+    """Return the event that asks the runtime to send what is queued.
+
+    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
+    """
+    from streamlit.runtime import Runtime
+
+    return Runtime.instance()._get_async_objs().need_send_data if Runtime.exists() else None  # noqa: SLF001
+
+
+async def run_script_once() -> str:
+    """Run the script in a session of its own; return what went wrong, empty for nothing."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return ""
+    is_fine, said = await Runtime.instance().does_script_run_without_error()
+    return "" if is_fine else said
+
+
+def read_page(data: bytes) -> tuple[str, str] | None:
+    """Return hash and name of the page that a page's message asks for; None for other messages.
+
+    The page names its first page by name, and later ones by hash.
+    """
+    from google.protobuf.message import DecodeError
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        return None
+    if message.WhichOneof("type") != "rerun_script":
+        return None
+    return message.rerun_script.page_script_hash, message.rerun_script.page_name
+
+
+def pages() -> Mapping[str, Any]:
+    """Return what is known about each page of the app, by its hash."""
+    found: dict[str, Any] = {}
+    for session, _ in connected_sessions():
+        found.update(session._pages_manager.get_pages())  # noqa: SLF001
+    return found
+
+
+def log_through(handler: logging.Handler) -> None:
+    """Make Streamlit's loggers, also later ones, write through `handler` alone."""
+    from streamlit import logger as streamlit_logger
+
+    def set_up(logger: Any) -> None:
+        old = getattr(logger, "streamlit_console_handler", None)
+        if old is not None:
+            logger.removeHandler(old)
+        logger.streamlit_console_handler = handler
+        logger.addHandler(handler)
+
+    streamlit_logger.setup_formatter = set_up
+    for logger in streamlit_logger._loggers.values():  # noqa: SLF001
+        set_up(logger)

@@ -76,6 +76,18 @@ def current_user_options() -> dict[str, UserOption]:
     }
 
 
+def default_options(keys: Iterable[str]) -> dict[str, Any]:
+    """Return what Streamlit does where nobody sets anything; unknown keys are left out."""
+    templates = internals.option_templates()
+    return {key: templates[key].default_val for key in keys if key in templates}
+
+
+def sensitive_options() -> frozenset[str]:
+    """Return the options whose values are secrets."""
+    templates = internals.option_templates().items()
+    return frozenset(key for key, template in templates if template.sensitive)
+
+
 def set_base_url_path(path: BasePath) -> None:
     """Tell Streamlit its public path, for an `st.App` that has not served anything yet."""
     from streamlit import config
@@ -111,6 +123,11 @@ def websocket_options() -> WebSocketOptions:
         largest_message_bytes=int(options["server.maxMessageSize"]) * _MEGABYTE,
         is_compressed=bool(options["server.enableWebsocketCompression"]),
     )
+
+
+def largest_upload_bytes() -> int:
+    """Return Streamlit's limit for one uploaded file."""
+    return int(get_options(["server.maxUploadSize"])["server.maxUploadSize"]) * 1024 * 1024
 
 
 def tls_files() -> tuple[str, str] | None:
