@@ -143,7 +143,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         instance=instance.id,
         transport=composition.transport,
     )
-    app = CookieMiddleware(app)
+    known = composition.paths.known
+    app = CookieMiddleware(app, base=known[0] if known else BasePath())
     app = SameOriginMiddleware(
         app, policy=composition.policy, proof=proof, ledger=ledger, board=board
     )

@@ -79,13 +79,23 @@ def static_folder() -> str:
 
 def auth_cookie_secret() -> str | None:
     """Return `[auth].cookie_secret` from secrets.toml, or None."""
+    secret = (_auth_section() or {}).get("cookie_secret")
+    return str(secret) if secret else None
+
+
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri` from secrets.toml; empty without one, None without `[auth]`."""
+    section = _auth_section()
+    return None if section is None else str(section.get("redirect_uri") or "")
+
+
+def _auth_section() -> Mapping[str, Any] | None:
     from streamlit.runtime.secrets import secrets_singleton
 
     if not secrets_singleton.load_if_toml_exists():
         return None
-    section = secrets_singleton.get("auth") or {}
-    secret = section.get("cookie_secret")
-    return str(secret) if secret else None
+    section = secrets_singleton.get("auth")
+    return section if isinstance(section, Mapping) else None
 
 
 def connected_sessions() -> list[tuple[Any, Any]]:
