@@ -7,16 +7,21 @@ from typing import Any
 
 from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.log import json_line
+from stlaunch.settings.model import LogFormat
 
 
 def render_banner(plan: LaunchPlan, listening: str) -> str:
-    """Return the start-up banner: plain text, one fact a line.
+    """Return the start-up banner: one fact a line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
     """
     rows = [("listening on", listening), *_facts(plan)]
+    if plan.settings.log_format is LogFormat.JSON:
+        facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
+        return json_line(f"stlaunch {plan.versions['stlaunch']} listens on {listening}", **facts)
     if plan.settings.self_check:
         base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")

@@ -13,9 +13,10 @@ from typing import Any
 
 from stlaunch.arrival import Arrival
 from stlaunch.base_path import BasePath
-from stlaunch.findings import upgrade_stripped
+from stlaunch.findings import memory_almost_full, upgrade_stripped
 from stlaunch.handshake import STRIPPED, HandshakeLedger, HandshakeVerdict
 from stlaunch.learned import Learned
+from stlaunch.memory import read_memory
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
 
@@ -42,6 +43,7 @@ def build_report(
     """Return the report for the client that asks."""
     now = time.time()
     forwarded = arrival.forwarded
+    memory = read_memory()
     return {
         "schema": "stlaunch.selfcheck/1",
         "verdict": ledger.summary,
@@ -81,7 +83,11 @@ def build_report(
             "believed": list(forwarded.believed),
             "ignored": {name: forwarded.reasons.get(name, "") for name in forwarded.ignored},
         },
-        "findings": [finding.as_dict() for finding in _findings(ledger, arrival)],
+        "memory": memory.as_dict(),
+        "findings": [
+            *(finding.as_dict() for finding in _findings(ledger, arrival)),
+            *([memory_almost_full(memory).as_dict()] if memory.is_almost_full else []),
+        ],
     }
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -76,7 +77,7 @@ class Running:
 
     def wait_until_listening(self) -> None:
         """Wait for the banner, and take the port from it."""
-        pattern = re.compile(r"listening on +http://\S+:(\d+)")
+        pattern = re.compile(r"listening[ _]on[ \":]+http://\S+:(\d+)")
         self.wait_until(lambda: pattern.search(self.log()) or self.process.poll() is not None, "it")
         found = pattern.search(self.log())
         assert found, f"it ended with {self.process.returncode}:\n{self.log()}"
@@ -182,6 +183,6 @@ def left_behind(marker: str) -> list[psutil.Process]:
     return found
 
 
-def json_lines(text: str) -> list[dict[str, object]]:
+def json_lines(text: str) -> list[dict[str, Any]]:
     """Return the lines of a log that are JSON objects."""
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
