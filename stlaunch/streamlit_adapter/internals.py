@@ -150,13 +150,12 @@ def read_page(data: bytes) -> tuple[str, str] | None:
 
     The page names its first page by name, and later ones by hash.
     """
-    from google.protobuf.message import DecodeError
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     message = BackMsg()
     try:
         message.ParseFromString(data)
-    except DecodeError:
+    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
         return None
     if message.WhichOneof("type") != "rerun_script":
         return None
