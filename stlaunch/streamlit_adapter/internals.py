@@ -1,6 +1,7 @@
 """Every touch point with Streamlit that is not public, and nothing else.
 
-`tests/asgi/test_internals.py` runs each one against the oldest and the newest supported version.
+`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
+supported version.
 """
 
 from __future__ import annotations
