@@ -103,14 +103,14 @@ async function runTest(test) {
 /** Folds what follows from one cause under it, and puts the likeliest cause first. @returns {Finding[]} */
 function findings() {
   /** @type {Map<string, Finding>} */ const found = new Map();
-  /** @type {string[]} */ const folded = [];
   for (const test of [...TESTS, ...SLOW]) {
     const outcome = outcomes[test.id];
     if (!outcome?.code || !["warn", "fail"].includes(outcome.status)) continue;
-    const known = found.get(outcome.code);
-    if (outcome.isConsequence && !known) folded.push(test.label);
-    if (known) known.others.push(test.label);
-    if (known || outcome.isConsequence) continue;
+    const known = found.get(outcome.cause ?? "") ?? found.get(outcome.code);
+    if (known) {
+      known.others.push(test.label);
+      continue;
+    }
     found.set(outcome.code, {
       code: outcome.code,
       status: outcome.status,
@@ -124,9 +124,7 @@ function findings() {
     const place = CAUSES.indexOf(finding.code);
     return (finding.status === "fail" ? 0 : 100) + (place < 0 ? CAUSES.length : place);
   };
-  const sorted = [...found.values()].sort((a, b) => rank(a) - rank(b));
-  sorted[0]?.others.push(...folded);
-  return sorted;
+  return [...found.values()].sort((a, b) => rank(a) - rank(b));
 }
 
 function conclude() {

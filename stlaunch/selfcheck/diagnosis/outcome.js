@@ -8,7 +8,7 @@
  *   code?: string,
  *   evidence?: string[],
  *   fix?: string,
- *   isConsequence?: boolean,
+ *   cause?: string,
  * }} Outcome
  * @typedef {{name: string, sent: string, arrived: string, isSame: boolean, note?: string}} HeaderRow
  * @typedef {{
@@ -65,8 +65,11 @@ const fail = (code, summary, evidence) => ({ status: "fail", code, summary, evid
 /** @param {string} code @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
 const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evidence });
 
-/** @param {Outcome} outcome @returns {Outcome} the same, as a consequence of another one */
-const following = (outcome) => ({ ...outcome, isConsequence: true });
+/**
+ * The same, as a consequence of another trouble.
+ * @param {Outcome} outcome @param {string | undefined} cause @returns {Outcome}
+ */
+const following = (outcome, cause) => ({ ...outcome, cause });
 
 /** @param {number} bytes */
 function formatBytes(bytes) {

@@ -196,7 +196,7 @@ async function testXsrf(facts) {
     const outcome = warn("STL505", "No XSRF cookie arrives; uploads will fail", [
       "GET _stcore/health sets the cookie _streamlit_xsrf; this browser did not get it.",
     ]);
-    return areCookiesLost ? following(outcome) : outcome;
+    return areCookiesLost ? following(outcome, "STL507") : outcome;
   }
   const form = new FormData();
   form.append("file", new Blob(["stlaunch self-check"]), "self-check.txt");
@@ -210,7 +210,7 @@ async function testXsrf(facts) {
   if (answer?.status === 400 && /session/i.test(text)) return ok("Cookie and header arrive", [line]);
   if (answer?.status === 403 && /xsrf/i.test(text)) {
     const outcome = fail("STL506", "The XSRF cookie or header does not arrive", [line]);
-    return areCookiesLost ? following(outcome) : outcome;
+    return areCookiesLost ? following(outcome, "STL507") : outcome;
   }
   if (!answer || [403, 405, 501].includes(answer.status)) {
     return fail("STL512", "The upload method PUT is refused", [line]);

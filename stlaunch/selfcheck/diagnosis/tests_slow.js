@@ -26,7 +26,7 @@ async function testIdle(facts, seconds, say, stop) {
   if (!facts.ticket) facts.ticket = (await askJson("/_stlaunch/ticket")).ticket;
   const attempt = await openSocket("/_stlaunch/ws", ["stlaunch.probe"], facts.nextAttempt());
   const { socket } = attempt;
-  if (!socket) return following(skip("No socket opens", [trouble(facts)]));
+  if (!socket) return skip("No socket opens", [trouble(facts)]);
   await socket.next(HELLO_MS);
   const until = performance.now() + seconds * 1000;
   while (!socket.ended && !stop.aborted && performance.now() < until) {

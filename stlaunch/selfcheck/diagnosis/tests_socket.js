@@ -17,7 +17,7 @@ async function testProbe(facts) {
   if (attempt.socket) return firstMessage(facts, attempt.socket, attempt.ms);
   const outcome = await explainRefusal(facts, attempt, query);
   facts.socketTrouble = outcome.code;
-  return facts.hasReplicas ? following(outcome) : outcome;
+  return facts.hasReplicas ? following(outcome, "STL702") : outcome;
 }
 
 /** @param {Facts} facts @param {ProbeSocket} socket @param {number} ms @returns {Promise<Outcome>} */
@@ -95,7 +95,7 @@ async function testStream(facts) {
     ]);
   }
   const trouble = facts.socketTrouble;
-  if (trouble) return following(fail(trouble, "The same trouble as with the probe"));
+  if (trouble) return following(fail(trouble, "The same trouble as with the probe"), trouble);
   if (!record) return fail("STL304", "The proxy refuses it on this path alone", ["It never reached the app."]);
   if (!record.is_websocket) {
     return fail("STL301", `${record.missing.join(" and ")} did not arrive on this path`);
@@ -130,10 +130,12 @@ async function testHeaders(facts) {
   const evidence = changed.map((row) => `${row.name}: sent ${row.sent}, arrived ${row.arrived}`);
   if (!changed.length) return ok("Nothing that matters was changed", evidence);
   if (facts.socketTrouble) {
-    return following(fail(facts.socketTrouble, `${count(changed.length, "header")} changed`, evidence));
+    const { socketTrouble } = facts;
+    const outcome = fail(socketTrouble, `${count(changed.length, "header")} changed`, evidence);
+    return following(outcome, socketTrouble);
   }
   const isHostAlone = changed.every((row) => row.name === "Host");
-  if (isHostAlone) return following(warn("STL403", "Host was rewritten", evidence));
+  if (isHostAlone) return warn("STL403", "Host was rewritten", evidence);
   return fail("STL308", `${changed.map((row) => row.name).join(", ")} changed`, evidence);
 }
 
@@ -148,7 +150,7 @@ function isSameHeader(name, sent, arrived) {
 /** @param {Facts} facts @param {(text: string) => void} say @returns {Promise<Outcome>} */
 async function testEcho(facts, say) {
   const { socket } = facts;
-  if (!socket) return following(skip("There is no open socket", [trouble(facts)]));
+  if (!socket) return skip("There is no open socket", [trouble(facts)]);
   let largest = 0;
   const started = performance.now();
   /** @type {(string | Uint8Array)[]} */
@@ -185,7 +187,7 @@ function isEqual(sent, back) {
 /** @param {Facts} facts @returns {Promise<Outcome>} */
 async function testPing(facts) {
   const { socket } = facts;
-  if (!socket || socket.ended) return following(skip("There is no open socket", [trouble(facts)]));
+  if (!socket || socket.ended) return skip("There is no open socket", [trouble(facts)]);
   const times = [];
   for (let i = 0; i < PINGS; i += 1) {
     const started = performance.now();
@@ -203,7 +205,7 @@ async function testPing(facts) {
 /** @param {Facts} facts @param {(text: string) => void} say @returns {Promise<Outcome>} */
 async function testQuiet(facts, say) {
   const { quiet } = facts;
-  if (!quiet) return following(skip("There is no open socket", [trouble(facts)]));
+  if (!quiet) return skip("There is no open socket", [trouble(facts)]);
   say("waiting in silence …");
   const age = performance.now() - quiet.openedAt;
   const ended = await quiet.end(Math.max(0, QUIET_MS - age));

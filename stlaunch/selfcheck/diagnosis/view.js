@@ -181,11 +181,17 @@ function findingCard(facts, finding) {
   if (finding.evidence.length) card.append(listOf(finding.evidence));
   const fixes = [known.fix, finding.fix].filter(Boolean);
   if (fixes.length) card.append(fixBlock(fixes.join("\n")));
-  else card.append(make("p", { class: "also" }, "Choose your proxy above for the lines that mend it."));
+  else card.append(make("p", { class: "also" }, noLines(facts)));
   if (finding.others.length) {
     card.append(make("p", { class: "also" }, `The same cause shows in: ${finding.others.join(", ")}.`));
   }
   return card;
+}
+
+/** @param {Facts} facts */
+function noLines(facts) {
+  const name = productName(facts);
+  return name ? `No lines are known that mend it in ${name}.` : "Choose your proxy above for the lines that mend it.";
 }
 
 /** @param {string} text */
@@ -204,9 +210,9 @@ function showHeaders(facts) {
   byId("headers").replaceChildren(
     ...facts.headers.map((row) => {
       const same = row.isSame ? "yes" : row.note ? "harmless" : "no";
-      const arrived = make("td", {}, row.arrived);
+      const arrived = make("td", { "data-label": "arrived" }, row.arrived);
       if (!row.isSame && row.note) arrived.append(make("small", {}, row.note));
-      return make("tr", { "data-same": same }, make("th", { scope: "row" }, row.name), make("td", {}, row.sent), arrived);
+      return make("tr", { "data-same": same }, make("th", { scope: "row" }, row.name), make("td", { "data-label": "sent" }, row.sent), arrived);
     }),
   );
   show("headers-section");
