@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity, entry
 from stlaunch.origin import Origin
+from stlaunch.remedies import Need, Product, Site, remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +54,7 @@ def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
     return Finding(
         code="STL301",
         title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
-        fix=(
-            f"For nginx, inside `location {base_path.with_slash}`:\n"
-            "    proxy_http_version 1.1;\n"
-            "    proxy_set_header Upgrade $http_upgrade;\n"
-            '    proxy_set_header Connection "upgrade";\n'
-            "then: nginx -t && nginx -s reload\n"
-            "For Apache add `upgrade=websocket` to the ProxyPass line; for Envoy add\n"
-            "`upgrade_configs: [{upgrade_type: websocket}]`."
-        ),
+        fix=_for_proxies(Need.UPGRADE, base_path, Product.NGINX, Product.APACHE, Product.ENVOY),
     )
 
 
@@ -76,10 +69,21 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
         ),
         fix=(
             "If that is the address of your app, let the proxy pass it on "
-            "(nginx: `proxy_set_header Host $http_host;`) or start stlaunch with "
+            f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
             f"`--allow-origin {allowed or 'https://HOST'}`."
         ),
         names_others=True,
+    )
+
+
+def cookies_missing_in_frame(what: str) -> Finding:
+    """Describe a browser that sends none of the app's cookies, as in a third-party frame."""
+    return Finding(
+        code="STL510",
+        title=f"{what} came without the app's cookies and was refused, as in a frame of another "
+        "site",
+        fix="If another site shows the app in a frame, name it: --embed-in https://portal.example. "
+        "Else a proxy drops cookies.",
     )
 
 
@@ -117,11 +121,7 @@ def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Findi
     return Finding(
         code="STL602",
         title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
-        fix=(
-            f"For nginx, inside `location {(base_path or BasePath()).with_slash}`:\n"
-            "    client_max_body_size 201m;\n"
-            "then: nginx -t && nginx -s reload"
-        ),
+        fix=_for_proxies(Need.BODY_SIZE, base_path or BasePath(), Product.NGINX),
     )
 
 
@@ -133,3 +133,14 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
         fix=f"If it is your proxy: --trusted-proxies {peer}",
         names_others=True,
     )
+
+
+def _for_proxies(need: Need, base_path: BasePath, *products: Product) -> str:
+    site = Site(base_path=base_path)
+    remedies = (remedy(need, product, site) for product in products)
+    return "\n".join(known.text for known in remedies if known)
+
+
+def _first_line(need: Need, product: Product) -> str:
+    known = remedy(need, product, Site(base_path=BasePath()))
+    return known.lines.partition("\n")[0] if known else ""

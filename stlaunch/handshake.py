@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 _LONGEST_VALUE = 256
+_BLANKS = " \t"
 
 
 class HandshakeVerdict(StrEnum):
@@ -147,9 +148,11 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
         if key != b"cookie":
             continue
         for part in line.decode("latin-1").split(";"):
-            name, separator, value = part.strip().partition("=")
+            # Python's own `strip` takes a no-break space for one: a sibling domain may set a cookie
+            # of such a name, to be read as ours.
+            name, separator, value = part.partition("=")
             if separator:
-                pairs.append((name.strip(), value.strip()))
+                pairs.append((name.strip(_BLANKS), value.strip(_BLANKS)))
     return pairs
 
 

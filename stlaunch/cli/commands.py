@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+COMPLETION_VARIABLE = "_STLAUNCH_COMPLETE"
+"""Set by the shells' completion scripts when they ask; see `stlaunch.cli.completion`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LazyCommand:
     """A command that is not imported before it is used."""
@@ -35,8 +39,28 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "detect": LazyCommand(
+        where="stlaunch.cli.detect:detect",
+        summary="Tell which platform this is, and what follows from it.",
+    ),
+    "config": LazyCommand(
+        where="stlaunch.cli.config:config",
+        summary="Show every setting with its source, or write config.toml.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
+    ),
+    "replicas": LazyCommand(
+        where="stlaunch.cli.replicas:replicas",
+        summary="Run several instances of an app behind a load balancer.",
+    ),
+    "deploy": LazyCommand(
+        where="stlaunch.cli.deploy:deploy",
+        summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
+    ),
+    "completion": LazyCommand(
+        where="stlaunch.cli.completion:completion",
+        summary="Print the completion script of a shell.",
     ),
 }

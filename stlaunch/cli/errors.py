@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 import traceback
-from importlib import metadata
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -94,6 +93,8 @@ def _is_coloured(environ: Mapping[str, str], stream: TextIO) -> bool:
 
 
 def _version_of(package: str) -> str:
+    from importlib import metadata  # noqa: PLC0415 - slow to import, and rarely needed
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -147,7 +147,8 @@ class FallbackTransport:
         opening = await tunnel.open(self.app, _websocket_scope(scope))
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
-            return _refusal(opening.status, "STL501", "the app refused the connection")
+            code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
+            return _refusal(opening.status, code, "the app refused the connection")
         self.ledger.transports["http"] += 1
         self._log(request.headers.get("x-stlaunch-reason", ""), arrival_of(scope))
         body = {

@@ -6,34 +6,33 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import (
-    Composition,
-    compose,
-    composition_for,
-    new_self_check_token,
-    public_paths_for,
-)
+from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
-from stlaunch.launcher.decide import decide_options
-from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.launcher.drain import drain
+from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
+from stlaunch.public_paths import PublicPaths
 from stlaunch.settings.model import SelfCheck
 
 logger = logging.getLogger(__name__)
 
 
-def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
+def serve(
+    plan: LaunchPlan, *, on_ready: Callable[[str], None], is_own_process: bool = False
+) -> int:
     """Run the app until it is stopped; return the exit code.
 
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
+        is_own_process: whether a second signal may end the process, and its children, at once.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
@@ -44,13 +43,11 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         settings = replace(plan.settings, self_check_token=new_self_check_token())
         plan = replace(plan, settings=settings)
     decisions = plan.decisions
-    uds = plan.settings.uds
+    uds = decisions.uds
     listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
     try:
         if listener.port is not None and listener.port != decisions.port:
-            options = {**decisions.options, "server.port": listener.port}
-            decisions = replace(decisions, options=options, port=listener.port)
-            plan = replace(plan, decisions=decisions)
+            plan = plan_again(plan, port=listener.port, takes_base_path=plan.takes_base_path)
         plan = _write(plan)
         streamlit_adapter.apply_options(plan.streamlit_options)
         app = streamlit_adapter.load_app(
@@ -60,9 +57,10 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
             options=plan.streamlit_options,
         )
         plan = _settle_base_path(plan, is_streamlit=streamlit_adapter.is_streamlit_app(app))
-        paths = public_paths_for(
-            replace(plan.settings, public_paths=plan.decisions.public_paths),
-            is_learning=plan.settings.is_behind_proxy,
+        paths = PublicPaths(
+            known=plan.decisions.public_paths,
+            mounts=plan.decisions.mount_paths,
+            is_learning=plan.decisions.is_behind_proxy,
         )
         if paths.is_learning and not paths.known:
             paths.learned.restore(read_learned(plan.state))
@@ -72,7 +70,9 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
             plan.settings,
             paths=paths,
             user_options=plan.user_options,
-            in_container=plan.in_container,
+            trusted=plan.decisions.trusted,
+            public_url=plan.decisions.public_url,
+            is_embedded=plan.decisions.is_embedded,
         )
         wrapped = compose(app, composition)
     except BaseException:
@@ -87,7 +87,13 @@ def serve(plan: LaunchPlan, *, on_ready: Callable[[str], None]) -> int:
         websocket=streamlit_adapter.websocket_options(),
         tls=streamlit_adapter.tls_files(),
         on_ready=lambda: _ready(plan, composition, on_ready, banner),
-        on_stop=composition.tunnels.stop,
+        on_stop=partial(
+            drain,
+            composition.readiness,
+            composition.tunnels,
+            timeout_s=plan.settings.drain_timeout_s,
+        ),
+        is_own_process=is_own_process,
     )
 
 
@@ -122,19 +128,7 @@ def _settle_base_path(plan: LaunchPlan, *, is_streamlit: bool) -> LaunchPlan:
     """Decide again where the app turned out to be of another kind than its source looked like."""
     if is_streamlit == plan.takes_base_path:
         return plan
-    decisions = decide_options(
-        plan.settings,
-        plan.user_options,
-        in_container=plan.in_container,
-        takes_base_path=is_streamlit,
-    )
-    options = {**decisions.options, "server.port": plan.decisions.port}
-    plan = replace(
-        plan,
-        takes_base_path=is_streamlit,
-        decisions=replace(decisions, options=options, port=plan.decisions.port),
-    )
-    plan = _write(plan)
+    plan = _write(plan_again(plan, port=plan.decisions.port, takes_base_path=is_streamlit))
     streamlit_adapter.apply_options(plan.streamlit_options)
     return plan
 

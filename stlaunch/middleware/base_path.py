@@ -8,8 +8,9 @@ Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPat
     //page2         stripped, doubled       /app/page2      ""
     /app            kept, no slash          307 to app/
 
-For a FastAPI or Starlette target the public path is ASGI's `root_path` and the path is the full
-one. Which paths belong to Streamlit is known from `streamlit_routes` alone.
+For a FastAPI or Starlette target, and for the routes that an `st.App` has beside Streamlit's, the
+public path is ASGI's `root_path` and the path is the full one. Which paths belong to Streamlit is
+known from `streamlit_routes` alone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class BasePathMiddleware:
         paths: the public and mount paths.
         app_base: the path that the app itself expects in front: `server.baseUrlPath` of a script.
         uses_root_path: hand the public path on as ASGI's root_path (FastAPI, Starlette).
+        is_own_route: tells whether a request, its public path in root_path, is for a route that
+            an `st.App` has beside Streamlit's: `app_base` is no part of that route's own path.
         mounts: where Streamlit is mounted inside the app; a function, because routes may be
             added after the app was wrapped.
         is_asset: tells whether `js/index.abc.js` exists among Streamlit's static files.
@@ -51,6 +54,7 @@ class BasePathMiddleware:
         paths: PublicPaths,
         app_base: BasePath = BasePath(),  # noqa: B008 - immutable
         uses_root_path: bool = False,
+        is_own_route: Callable[[Scope], bool] = lambda _scope: False,
         mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),),
         is_asset: Callable[[str], bool] = lambda _name: False,
     ) -> None:
@@ -58,6 +62,7 @@ class BasePathMiddleware:
         self.paths = paths
         self.app_base = app_base
         self.uses_root_path = uses_root_path
+        self.is_own_route = is_own_route
         self.mounts = mounts
         self.is_asset = is_asset
 
@@ -139,10 +144,10 @@ class BasePathMiddleware:
 
     def _rewrite(self, scope: Scope, location: Location, outer: str, arrival: Arrival) -> Scope:
         canonical = with_arrival(scope, arrival)
-        if self.uses_root_path:
-            root_path = outer + (location.public or BasePath()).decoded
-            canonical["root_path"] = root_path
-            canonical["path"] = root_path + (location.rest or "/")
+        root_path = outer + (location.public or BasePath()).decoded
+        rooted = {"root_path": root_path, "path": root_path + (location.rest or "/")}
+        if self.uses_root_path or self.is_own_route({**canonical, **rooted}):
+            canonical.update(rooted)
             front = outer + (location.public or BasePath()).value
         else:
             canonical["path"] = outer + self.app_base.decoded + (location.rest or "/")

@@ -61,6 +61,7 @@ class ForwardedHeadersMiddleware:
             peer=peer,
             scheme="https" if has_tls else "http",
             trusted=self.trusted,
+            path=scope["path"],
         )
         if forwarded.ignored and not forwarded.is_peer_trusted and peer:
             self._warn_once(peer[0], forwarded.ignored)

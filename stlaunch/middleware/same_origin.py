@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
-from stlaunch.findings import Finding, origin_rejected
+from stlaunch.findings import Finding, cookies_missing_in_frame, origin_rejected
 from stlaunch.handshake import (
     HandshakeLedger,
     HandshakeVerdict,
@@ -24,6 +24,8 @@ from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin
 from stlaunch.same_origin import (
     ACCEPTING,
+    HOST_COOKIE,
+    PLAIN_COOKIE,
     TOKEN_PREFIX,
     Evidence,
     OriginPolicy,
@@ -120,9 +122,18 @@ class SameOriginMiddleware:
         key = f"{rule} {origin}"
         if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
             self.board.post(finding, f" ({rule})")
+            if _lacks_cookie(scope["headers"]):
+                self.board.post(cookies_missing_in_frame("Its page's proof"))
         if len(self._logged) < _MOST_LOGGED or key in self._logged:
             self._logged[key] += 1
         return finding
+
+
+def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell a handshake whose page had a token but whose browser sent no cookie to go with it."""
+    has_token = any(value.startswith(TOKEN_PREFIX) for value in list_values(headers, _PROTOCOL))
+    names = {name for name, _ in read_cookies(headers)}
+    return has_token and names.isdisjoint({HOST_COOKIE, PLAIN_COOKIE})
 
 
 def _accepted(scope: Scope) -> Scope:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import random
 import socket
-from typing import Self
 
 from stlaunch.exceptions import StartError
 
-
-class ReservedPort:
-    """A port on 127.0.0.1 that nobody else is given while the context lasts.
-
-    Leave the context just before the program that is to listen there starts: the port could be
-    taken in between, so be ready to try again with another one.
-
-    Attributes:
-        port: the port's number.
-    """
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self._socket.close()
+# Below what Linux and macOS give to connections and to port 0: one of those could otherwise take
+# the port before the program listens there.
+_FROM = range(10_240, 20_480)
+_ATTEMPTS = 100
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with ReservedPort() as reserved:
-        return reserved.port
+    """Return a port of 127.0.0.1 that was free a moment ago.
+
+    Raises:
+        StartError: where no port can be found.
+    """
+    for port in random.sample(_FROM, _ATTEMPTS):
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise StartError("No free port was found.", hint="Something holds thousands of them.")
 
 
 def check_port_is_free(port: int, *hosts: str) -> None:

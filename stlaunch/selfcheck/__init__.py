@@ -7,7 +7,7 @@ from stlaunch.selfcheck.app import SelfCheckMiddleware
 from stlaunch.selfcheck.limits import ProbeLimits, Turnstile
 from stlaunch.selfcheck.page_script import PAGE_SCRIPT_VERSION
 from stlaunch.selfcheck.probes import Probes
-from stlaunch.selfcheck.report import Facts, Instance, Readiness
+from stlaunch.selfcheck.report import Facts, Instance
 from stlaunch.selfcheck.tickets import Arrivals, Tickets
 from stlaunch.selfcheck.watch import WatchMiddleware
 
@@ -19,7 +19,6 @@ __all__ = [
     "Instance",
     "ProbeLimits",
     "Probes",
-    "Readiness",
     "SelfCheckMiddleware",
     "Tickets",
     "Turnstile",

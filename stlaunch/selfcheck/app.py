@@ -110,7 +110,7 @@ class SelfCheckMiddleware:
                 return PlainTextResponse("ok", headers=_NO_STORE)
             case "ready":
                 is_ready = self.facts.readiness.is_ready
-                body = "ready" if is_ready else "not ready"
+                body = "ready" if is_ready else f"not ready: {self.facts.readiness.reason}"
                 return PlainTextResponse(body, 200 if is_ready else 503, _NO_STORE)
             case "page.js":
                 return page_script(headers)
@@ -218,13 +218,13 @@ class SelfCheckMiddleware:
 
         async def send_and_note(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                readiness.is_ready = True
+                readiness.is_started = True
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
         finally:
-            readiness.is_ready = False
+            readiness.is_started = False
 
 
 def _is_own_page(headers: Headers) -> bool:

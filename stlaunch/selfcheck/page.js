@@ -56,7 +56,9 @@ async function renewTokens() {
     });
     if (!response.ok) return false;
     const fresh = /** @type {string[]} */ ((await response.json()).tokens);
-    const isNew = fresh.join(" ") !== tokens.join(" ");
+    // The first one belongs to the cookie that only https keeps: over http it differs each time.
+    const own = window.location.protocol === "https:" ? 0 : 1;
+    const isNew = fresh[own] !== tokens[own];
     tokens = fresh;
     return isNew;
   } catch {

@@ -15,8 +15,10 @@ from typing import Any
 from stlaunch.arrival import Arrival
 from stlaunch.findings import Finding, untrusted_forwarding
 from stlaunch.handshake import Handshake, HandshakeLedger, HandshakeVerdict
+from stlaunch.learned import Learned
 from stlaunch.noticeboard import Notice, Noticeboard
 from stlaunch.public_paths import PublicPaths
+from stlaunch.readiness import Readiness
 from stlaunch.selfcheck.access import Viewer
 from stlaunch.selfcheck.masking import describe_request
 from stlaunch.selfcheck.suspicions import prefix_mismatch
@@ -24,13 +26,6 @@ from stlaunch.selfcheck.suspicions import prefix_mismatch
 BROKEN = frozenset({"stripped", "rejected"})
 """Verdicts that `?strict` answers with 503."""
 _SEVERITIES = ("error", "warning", "info")
-
-
-@dataclass(slots=True)
-class Readiness:
-    """Whether the app can take sessions: started, listening and not draining."""
-
-    is_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +47,7 @@ class Facts:
         ledger: the handshakes so far.
         board: what it has noticed.
         paths: the public paths.
+        learned: what the first requests of pages told.
         requests_by_mode: how many requests came kept, how many stripped.
     """
 
@@ -60,6 +56,7 @@ class Facts:
     ledger: HandshakeLedger
     board: Noticeboard
     paths: PublicPaths
+    learned: Learned
     requests_by_mode: Mapping[str, int]
 
 
@@ -99,6 +96,7 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
+        "learned": facts.learned.as_list(),
         "request": describe_request(scope, arrival),
         "findings": _findings(facts, arrival, viewer),
     }

@@ -39,6 +39,15 @@ class SelfCheck(StrEnum):
     """Nobody: the diagnostic endpoints do not exist."""
 
 
+class LogFormat(StrEnum):
+    """What a log line looks like."""
+
+    TEXT = "text"
+    """For people."""
+    JSON = "json"
+    """One object a line, for programs."""
+
+
 class SourceKind(Enum):
     """The kind of place that a value came from, the strongest first."""
 
@@ -81,12 +90,19 @@ class Settings:
     trusted_proxies: TrustedProxies | None
     allow_origins: tuple[Origin, ...]
     origin_check: OriginCheck
+    embed_in: tuple[Origin, ...]
     mount_paths: tuple[BasePath, ...]
     config_out: Path | None
     self_check: SelfCheck
     transport: Transport
     verify: bool
     """Dial the public URL when ready, and log what comes of it."""
+    drain_timeout_s: float
+    warm_up: bool
+    max_sessions: int | None
+    """None: as many as come."""
+    log_format: LogFormat
+    access_log: bool
     sources: Mapping[str, Source]
     """By field name (`port`, `allow_origin`), one for every field."""
     self_check_token: str | None = field(default=None, repr=False)

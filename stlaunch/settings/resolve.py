@@ -70,12 +70,18 @@ def resolve_settings(
         trusted_proxies=_parsed(fields.TRUSTED_PROXIES, given),
         allow_origins=_parsed(fields.ALLOW_ORIGIN, given),
         origin_check=_parsed(fields.ORIGIN_CHECK, given),
+        embed_in=_parsed(fields.EMBED_IN, given),
         mount_paths=_parsed(fields.MOUNT_PATH, given),
         config_out=_parsed(fields.CONFIG_OUT, given),
         self_check=_parsed(fields.SELF_CHECK, given),
         self_check_token=_token(environ),
         verify=_verify(public_url, given),
         transport=_parsed(fields.TRANSPORT, given),
+        drain_timeout_s=_parsed(fields.DRAIN_TIMEOUT, given),
+        warm_up=_parsed(fields.WARM_UP, given),
+        max_sessions=_parsed(fields.MAX_SESSIONS, given),
+        log_format=_parsed(fields.LOG_FORMAT, given),
+        access_log=_parsed(fields.ACCESS_LOG, given),
         sources=sources,
     )
 

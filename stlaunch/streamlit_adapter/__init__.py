@@ -4,43 +4,55 @@ from __future__ import annotations
 
 from stlaunch.streamlit_adapter.app import (
     find_streamlit_mounts,
+    is_own_route,
     is_static_asset,
     is_streamlit_app,
     load_app,
     trusted_user_headers,
 )
+from stlaunch.streamlit_adapter.internals import static_folder
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
     apply_options,
     cookie_secret,
     current_user_options,
+    default_options,
     get_options,
     largest_upload_bytes,
     read_user_options,
+    sensitive_options,
     set_base_url_path,
     tls_files,
     websocket_options,
 )
+from stlaunch.streamlit_adapter.sessions import Session, connected_sessions, wait_for_flush
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
 
 __all__ = [
+    "Session",
     "UserOption",
     "WebSocketOptions",
     "apply_options",
+    "connected_sessions",
     "cookie_secret",
     "current_user_options",
+    "default_options",
     "defines_streamlit_app",
     "find_asgi_app",
     "find_streamlit_mounts",
     "get_options",
+    "is_own_route",
     "is_static_asset",
     "is_streamlit_app",
     "largest_upload_bytes",
     "load_app",
     "read_user_options",
+    "sensitive_options",
     "set_base_url_path",
+    "static_folder",
     "tls_files",
     "trusted_user_headers",
+    "wait_for_flush",
     "websocket_options",
 ]

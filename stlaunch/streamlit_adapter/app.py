@@ -12,8 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from starlette.types import ASGIApp
+from starlette.routing import Match
+from starlette.types import ASGIApp, Scope
 
+from stlaunch import quick_start
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import AppFailedError, StartError, UsageError
 from stlaunch.streamlit_adapter import internals
@@ -54,6 +56,7 @@ def load_app(
 
 
 def _import(module_name: str, import_string: str) -> object:
+    quick_start.end()
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as exc:
@@ -95,11 +98,26 @@ def find_streamlit_mounts(app: Any) -> tuple[BasePath, ...]:
     """Return the paths inside `app` below which Streamlit is mounted; the root for an `st.App`."""
     if is_streamlit_app(app):
         return (BasePath(),)
-    return tuple(
-        BasePath(route.path.rstrip("/"))
-        for route in getattr(app, "routes", ())
-        if is_streamlit_app(getattr(route, "app", None))
-    )
+    found: list[BasePath] = []
+    for route in getattr(app, "routes", None) or ():
+        inner = getattr(route, "app", None)
+        if inner is not None and hasattr(route, "path"):
+            place = BasePath(route.path.rstrip("/"))
+            found.extend(place.joined(mount) for mount in find_streamlit_mounts(inner))
+    return tuple(found)
+
+
+def is_own_route(app: object, scope: Scope) -> bool:
+    """Tell whether a request is for a route that an `st.App` was given beside Streamlit's.
+
+    Args:
+        app: any ASGI app; only an `st.App` has such routes.
+        scope: with the public path as its root_path, because `server.baseUrlPath` is no part of
+            these routes' own paths.
+    """
+    if not is_streamlit_app(app):
+        return False
+    return any(route.matches(scope)[0] is not Match.NONE for route in internals.own_routes(app))
 
 
 def is_static_asset(name: str) -> bool:

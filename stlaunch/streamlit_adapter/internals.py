@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def config_files() -> list[str]:
     return config.get_config_files("config.toml")
 
 
+def own_routes(app: Any) -> Sequence[Any]:
+    """Return the routes that an `st.App` was given beside Streamlit's."""
+    routes: Sequence[Any] = app._user_routes  # noqa: SLF001
+    return routes
+
+
 def static_folder() -> str:
     """Return the folder of Streamlit's own static files."""
     from streamlit import file_util
@@ -78,3 +85,40 @@ def auth_cookie_secret() -> str | None:
     section = secrets_singleton.get("auth") or {}
     secret = section.get("cookie_secret")
     return str(secret) if secret else None
+
+
+def connected_sessions() -> list[tuple[Any, Any]]:
+    """Return session and client of every page that is connected."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return []
+    manager = Runtime.instance()._session_mgr  # noqa: SLF001
+    return [(info.session, info.client) for info in manager.list_active_sessions()]
+
+
+def is_running(session: Any) -> bool:
+    """Tell whether a script run is going, or is about to be repeated."""
+    return session._scriptrunner is not None  # noqa: SLF001
+
+
+def has_undelivered(session: Any, client: Any) -> bool:
+    """Tell whether messages of a run are still on their way to the socket."""
+    queue = getattr(client, "_send_queue", None)  # an agent's client has none
+    is_queued = not session._browser_queue.is_empty()  # noqa: SLF001
+    return is_queued or (queue is not None and not queue.empty())
+
+
+def socket_of(client: Any) -> Any:
+    """Return the Starlette WebSocket of a client; None for one that is no page."""
+    return getattr(client, "_websocket", None)
+
+
+def flush_request() -> asyncio.Event | None:
+    """Return the event that asks the runtime to send what is queued.
+
+    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
+    """
+    from streamlit.runtime import Runtime
+
+    return Runtime.instance()._get_async_objs().need_send_data if Runtime.exists() else None  # noqa: SLF001

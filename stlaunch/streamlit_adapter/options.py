@@ -76,6 +76,18 @@ def current_user_options() -> dict[str, UserOption]:
     }
 
 
+def default_options(keys: Iterable[str]) -> dict[str, Any]:
+    """Return what Streamlit does where nobody sets anything; unknown keys are left out."""
+    templates = internals.option_templates()
+    return {key: templates[key].default_val for key in keys if key in templates}
+
+
+def sensitive_options() -> frozenset[str]:
+    """Return the options whose values are secrets."""
+    templates = internals.option_templates().items()
+    return frozenset(key for key, template in templates if template.sensitive)
+
+
 def set_base_url_path(path: BasePath) -> None:
     """Tell Streamlit its public path, for an `st.App` that has not served anything yet."""
     from streamlit import config

@@ -42,6 +42,11 @@ def _make_target(kind: str, folder: Path) -> ASGIApp:
     match kind:
         case "script":
             return App(script)
+        case "agent":
+            settings = folder / ".streamlit" / "config.toml"
+            settings.parent.mkdir()
+            settings.write_text("[server]\nenableAgentApi = true\n", encoding="utf-8")
+            return App(script)
         case "app-with-routes":
             return App(script, routes=routes)
         case "starlette":
@@ -61,7 +66,9 @@ def _ask(client: TestClient, method: str, path: str, headers: dict[str, str]) ->
         answer = client.request(method, path, headers=headers)
         return {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
     try:
-        with client.websocket_connect(path, ["streamlit"], headers=headers):
+        with client.websocket_connect(
+            path.replace("http:", "ws:", 1), ["streamlit"], headers=headers
+        ):
             return {"status": 101}
     except WebSocketDisconnect:
         return {"status": 403}

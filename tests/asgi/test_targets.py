@@ -130,7 +130,7 @@ def test_streamlits_agent_api_keeps_its_own_rule() -> None:
     """It refuses every web page, our own included; before 1.67 there is no such route."""
     headers = {"content-type": "application/json"}
     answers = _ask(
-        "script",
+        "agent",
         "/app",
         _get("/app/_stcore/agent/interact", "POST", **headers, **OWN),
         _get("/app/_stcore/agent/interact", "POST", **headers, **EVIL),

@@ -112,10 +112,6 @@ def test_a_sibling_that_evicts_and_plants_cookies_is_refused_over_https(
     _still_works(visit, secure)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="stlaunch.handshake.read_cookies strips more than the space and tab of RFC 6265",
-)
 @pytest.mark.parametrize("space", [NBSP, "\x85"], ids=["nbsp", "nel"])
 def test_a_sibling_cannot_plant_a_host_cookie_by_its_header(
     visit: Visit, secure: RunningProxy, tls: Tls, space: str

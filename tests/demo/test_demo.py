@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def _demo(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes]
     log = folder / "demo.log"
     command = [sys.executable, "-m", "stlaunch", "demo", "--port", str(port), *options]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        environ = os.environ | {"HOME": str(folder)}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environ)
     try:
         _wait_until_served(process, url, log)
         yield process, url

@@ -17,6 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.docs.generated import README, SECTIONS, section
 
 CI = REPOSITORY / ".ci" / "run"
+TESTS = ".venv/bin/pytest -n 3 --dist worksteal"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_the_two_commands_are_one_line_each(readme: str) -> None:
     assert install_and_run.endswith(' install ".[demo]" && .venv/bin/stlaunch demo')
     assert "--upgrade pip" in install_and_test  # --group came with pip 25.1
     assert "--group dev" in install_and_test
-    assert install_and_test.endswith(".venv/bin/pytest")
+    assert install_and_test.endswith(f" && {TESTS}")
 
 
 def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> None:
@@ -59,7 +60,7 @@ def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> 
     (packages,) = re.findall(r"^packages=\((.*)\)$", script, re.MULTILINE)
 
     assert f"apt-get install {packages}`" in readme
-    assert re.search(r"^\.venv/bin/pytest --durations", script, re.MULTILINE)
+    assert f"\n{TESTS} " in script
     assert CI.stat().st_mode & 0o111
 
 

@@ -49,7 +49,8 @@ REMOVED = {
 ADDED = {
     "idle limit": "proxy_read_timeout 3s;",
     # nginx hands small parts on as they come, but its compression waits for more of them.
-    "buffering": "proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_proxied any; gzip_types text/plain; gzip_min_length 0;",
+    "buffering": "proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_proxied any; "
+    "gzip_types text/plain; gzip_min_length 0;",
     "cookies dropped": 'proxy_set_header Cookie ""; proxy_hide_header Set-Cookie;',
     "subprotocol dropped": 'proxy_set_header Sec-WebSocket-Protocol "";',
 }
@@ -115,7 +116,9 @@ def _broken(text: str, breakage: str, ports: tuple[int, ...], relay: int) -> str
         assert ADDED[breakage] in text
     if breakage == REPLICAS:
         servers = " ".join(f"server 127.0.0.1:{port};" for port in ports)
-        text = text.replace("    server {\n", f"    upstream app {{ {servers} }}\n    server {{\n", 1)
+        text = text.replace(
+            "    server {\n", f"    upstream app {{ {servers} }}\n    server {{\n", 1
+        )
         text = text.replace(f"http://127.0.0.1:{ports[0]}", "http://app")
     if relay:
         start = text.index("        location ")
@@ -141,7 +144,9 @@ def start_relay(upstream_port: int, *, largest_bytes: int) -> Iterator[int]:
         assert request is not None
         url = f"ws://127.0.0.1:{upstream_port}{request.path}"
         kept = ("origin", "cookie")
-        headers = [(name, value) for name, value in request.headers.raw_items() if name.lower() in kept]
+        headers = [
+            (name, value) for name, value in request.headers.raw_items() if name.lower() in kept
+        ]
         protocols = [front.subprotocol] if front.subprotocol else None
         with suppress(WebSocketException, OSError):
             async with connect(

@@ -12,8 +12,8 @@ import hashlib
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -85,37 +85,51 @@ class _Hop:
 
     def cut(self) -> None:
         """Break every connection."""
-        for writer in self.writers:
+        for writer in set(self.writers):
             writer.transport.abort()
 
     async def stop(self, server: asyncio.Server) -> None:
-        """Cut every connection and wait until nothing runs any more."""
+        """Cut every connection and wait until nothing runs and no socket is open any more."""
+        # Closed only once what was accepted is served: in Python 3.11 a server forgets its sockets
+        # when it is closed, and fails on connections that are on their way from them.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            self.cut()
+            await asyncio.wait(tasks, timeout=0.1)
         server.close()
-        self.cut()
-        tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=10)
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
-        self.writers.add(writer)
-        return reader, writer
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @asynccontextmanager
+    async def _kept(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """Let `cut` find the connection; it is closed when the block has ended."""
         self.writers.add(writer)
         try:
-            if not self.behaviour.is_down:
+            yield
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            self.writers.discard(writer)
+
+    @asynccontextmanager
+    async def _upstream(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        async with self._kept(writer):
+            try:
+                yield reader, writer
+            finally:
+                writer.transport.abort()  # what it has not taken by now is of no use to it
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            async with self._kept(writer):
+                if self.behaviour.is_down:
+                    return
                 head = await reader.readuntil(b"\r\n\r\n")
                 if re.search(rb"\r\nupgrade: websocket\r\n", head, re.IGNORECASE):
                     await self._handshake(head, reader, writer)
                 else:
                     await self._request(head, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def _handshake(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -137,13 +151,13 @@ class _Hop:
             )
             await writer.drain()
         else:
-            up_reader, up_writer = await self._open()
-            up_writer.write(head)
-            answer = await up_reader.readuntil(b"\r\n\r\n")
-            if mode == "no-subprotocol":
-                answer = re.sub(rb"(?i)sec-websocket-protocol: [^\r]*\r\n", b"", answer)
-            writer.write(answer)
-            await asyncio.gather(_pipe(reader, up_writer), _pipe(up_reader, writer))
+            async with self._upstream() as (up_reader, up_writer):
+                up_writer.write(head)
+                answer = await up_reader.readuntil(b"\r\n\r\n")
+                if mode == "no-subprotocol":
+                    answer = re.sub(rb"(?i)sec-websocket-protocol: [^\r]*\r\n", b"", answer)
+                writer.write(answer)
+                await asyncio.gather(_pipe(reader, up_writer), _pipe(up_reader, writer))
 
     async def _request(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -180,14 +194,14 @@ class _Hop:
             writer.write(await self._fetch(request))
             await writer.drain()
         else:
-            up_reader, up_writer = await self._open()
-            up_writer.write(request)
-            gone = asyncio.create_task(reader.read())
-            pipe = asyncio.create_task(_pipe(up_reader, writer))
-            await asyncio.wait({gone, pipe}, return_when=asyncio.FIRST_COMPLETED)
-            gone.cancel()
-            up_writer.close()
-            await asyncio.gather(pipe, gone, return_exceptions=True)
+            async with self._upstream() as (up_reader, up_writer):
+                up_writer.write(request)
+                gone = asyncio.create_task(reader.read())
+                pipe = asyncio.create_task(_pipe(up_reader, writer))
+                await asyncio.wait({gone, pipe}, return_when=asyncio.FIRST_COMPLETED)
+                gone.cancel()
+                up_writer.transport.abort()
+                await asyncio.gather(pipe, gone, return_exceptions=True)
 
     def _fate(self, head: bytes) -> str:
         is_tunnel = b"/_stlaunch/tunnel/" in head.split(b"\r\n", 1)[0]
@@ -198,12 +212,9 @@ class _Hop:
         return fate
 
     async def _fetch(self, request: bytes) -> bytes:
-        reader, writer = await self._open()
-        try:
+        async with self._upstream() as (reader, writer):
             writer.write(request)
             return await reader.read()
-        finally:
-            writer.close()
 
 
 async def _answer(writer: asyncio.StreamWriter, status: int) -> None:

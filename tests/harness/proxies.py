@@ -28,7 +28,7 @@ from stlaunch.proxies import (
 )
 from tests.harness.apache import plan_apache
 from tests.harness.lighttpd import plan_lighttpd
-from tests.harness.ports import ReservedPort
+from tests.harness.ports import free_port
 from tests.harness.tls import APP_HOST
 from tests.harness.varnish import SHELL, VARNISHD, plan_varnish
 
@@ -155,9 +155,8 @@ def _start(stack: ExitStack, kind: str, setup: str, site: ProxySite) -> ProxyPro
     if binary == VARNISHD:
         binary = SHELL
     for attempt in range(1, _ATTEMPTS + 1):
-        with ReservedPort() as reserved:
-            listen = HostPort("127.0.0.1", reserved.port)
-            plan = _plan(kind, ProxySetup(setup), replace(site, listen=listen))
+        listen = HostPort("127.0.0.1", free_port())
+        plan = _plan(kind, ProxySetup(setup), replace(site, listen=listen))
         try:
             return stack.enter_context(ProxyProcess(plan, binary))
         except StartError as exc:

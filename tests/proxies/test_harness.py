@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 from contextlib import closing
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from stlaunch.exceptions import StartError, UsageError
@@ -241,25 +242,29 @@ def get(proxy: RunningProxy, path: str, tls: Tls | None) -> int:
 
 def echo(proxy: RunningProxy, tls: Tls | None) -> str | int:
     """Return what came back over a WebSocket, or the status that refused it."""
-    raw = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
-    url = proxy.url.replace("http", "ws", 1) + "_stcore/stream"
+    return asyncio.run(_echo(proxy, tls))
+
+
+async def _echo(proxy: RunningProxy, tls: Tls | None) -> str | int:
+    # Not websockets.sync: it reads and writes one TLS connection in two threads, and with Python
+    # 3.11 a session ticket that arrives at the wrong moment swallows the request (3 in 1500).
     try:
-        with connect(
-            url,
-            sock=raw,
+        async with connect(
+            proxy.url.replace("http", "ws", 1) + "_stcore/stream",
+            host="127.0.0.1",
+            port=proxy.port,
             ssl=tls.client_context() if tls else None,
             origin=Origin(f"{proxy.scheme}://{APP_HOST}:{proxy.port}"),
             compression=None,
             proxy=None,
             ping_interval=None,
+            open_timeout=30,
             close_timeout=1,
         ) as websocket:
-            websocket.send("hello")
-            return str(websocket.recv(timeout=10))
+            await websocket.send("hello")
+            return str(await asyncio.wait_for(websocket.recv(), 30))
     except InvalidStatus as exc:
         return exc.response.status_code
-    finally:
-        raw.close()
 
 
 def connect_to(proxy: RunningProxy, tls: Tls | None) -> socket.socket:

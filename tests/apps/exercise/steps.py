@@ -10,10 +10,23 @@ EXERCISE = Path(__file__).with_name("streamlit_app.py")
 
 
 def open_exercise(page: Page, url: str) -> None:
-    """Open the app and wait until its script has come to rest."""
+    """Open the app and wait until its script has come to rest, and nothing moves any more.
+
+    Streamlit fetches a widget's script when the widget is first shown: what stands below it moves,
+    and a click that is under way hits nothing.
+    """
     page.goto(url)
     expect(page.get_by_role("heading", name="Exercise", exact=True)).to_be_visible()
     at_rest(page)
+    for late in (
+        page.get_by_label("Text", exact=True),
+        page.get_by_role("slider"),
+        page.get_by_role("button", name="Download", exact=True),
+        page.get_by_role("button", name="Upload", exact=True),
+        page.get_by_test_id("stChatInput").get_by_role("textbox"),
+        page.frame_locator('iframe[src*="/component/"]').get_by_role("button"),
+    ):
+        expect(late.first).to_be_visible()
 
 
 def at_rest(page: Page) -> None:

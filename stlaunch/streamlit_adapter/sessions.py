@@ -1,0 +1,73 @@
+"""The sessions of the running app, as whoever drains needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from stlaunch.streamlit_adapter import internals
+
+_FLUSH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connected session of Streamlit's runtime."""
+
+    _session: Any
+    _client: Any
+
+    @property
+    def id(self) -> str:
+        """Streamlit's id of it."""
+        return str(self._session.id)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a script run is going."""
+        return internals.is_running(self._session)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a script run is going, or the page has not been sent all of it."""
+        return self.is_running or internals.has_undelivered(self._session, self._client)
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether a page is connected, by a WebSocket or a tunnel."""
+        return internals.socket_of(self._client) is not None
+
+    async def close(self, code: int) -> None:
+        """Close the page's socket behind everything that was sent."""
+        socket = internals.socket_of(self._client)
+        if socket is not None:
+            await socket.close(code)
+
+
+async def wait_for_flush() -> bool:
+    """Wait until everything that was queued for a page so far has reached its socket's own queue.
+
+    The runtime takes all messages out of a session's queue at once, and then sends them one at a
+    time: an empty queue alone does not tell that they are on their way. False where it takes
+    more than a second.
+    """
+    request = internals.flush_request()
+    if request is None:
+        return True
+    request.set()
+    end_at = time.monotonic() + _FLUSH_S
+    while request.is_set():  # cleared, and perhaps set again, within a few turns of the loop
+        if time.monotonic() > end_at:
+            return False
+        await asyncio.sleep(0)
+    return True
+
+
+def connected_sessions() -> list[Session]:
+    """Return all sessions whose page, or agent, is connected; none where the app has not started.
+
+    Call it in the app's event loop.
+    """
+    return [Session(session, client) for session, client in internals.connected_sessions()]
