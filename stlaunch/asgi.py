@@ -165,8 +165,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             ledger=ledger,
             board=board,
             paths=composition.paths,
-            requests_by_mode=requests_by_mode,
             learned=learned,
+            requests_by_mode=requests_by_mode,
         ),
         gate=composition.gate,
         probes=Probes(

@@ -48,8 +48,8 @@ class Facts:
         ledger: the handshakes so far.
         board: what it has noticed.
         paths: the public paths.
+        learned: what the first requests of pages told.
         requests_by_mode: how many requests came kept, how many stripped.
-        learned: what the first requests told.
     """
 
     instance: Instance
@@ -57,8 +57,8 @@ class Facts:
     ledger: HandshakeLedger
     board: Noticeboard
     paths: PublicPaths
-    requests_by_mode: Mapping[str, int]
     learned: Learned
+    requests_by_mode: Mapping[str, int]
 
 
 def build_report(
