@@ -1,15 +1,25 @@
-"""`python -m stlaunch`, and the `stlaunch` script."""
+"""`python -m stlaunch`, and the `stlaunch` script; nothing heavy is imported before the fork."""
 
 from __future__ import annotations
 
+import os
 import sys
-
-from stlaunch.cli.main import main
 
 
 def entrypoint() -> None:
     """Run the command line of this process, and exit with its code."""
-    sys.exit(main(sys.argv[1:]))
+    words = sys.argv[1:]
+    if words[:1] == ["health"]:  # asked every few seconds in a container: no click
+        from stlaunch.health import main as health  # noqa: PLC0415
+
+        sys.exit(health(words[1:], os.environ))
+    if os.getpid() == 1:
+        from stlaunch.init_process import run_in_child  # noqa: PLC0415
+
+        run_in_child()
+    from stlaunch.cli.entry import enter  # noqa: PLC0415
+
+    sys.exit(enter(words))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity, entry
+from stlaunch.memory import Memory
 from stlaunch.origin import Origin
+from stlaunch.remedies import Need, Product, Site, remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,15 +19,35 @@ class Finding:
         code: permanent, `STL` and three digits.
         title: what happened.
         fix: what to type, and where.
+        names_others: whether it tells an address or an origin of another client; then only the
+            log and whoever runs the app get to read it.
     """
 
     code: str
     title: str
     fix: str
+    names_others: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is; the code decides."""
+        return entry(self.code).severity
 
     def as_dict(self) -> dict[str, str]:
         """Return it for a JSON report."""
-        return {"code": self.code, "title": self.title, "fix": self.fix}
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "title": self.title,
+            "fix": self.fix,
+        }
+
+    def without_others(self) -> Finding:
+        """Return it without what it tells about other clients, for anybody to read."""
+        if not self.names_others:
+            return self
+        fix = "stlaunch's log names it, and says what to type."
+        return Finding(code=self.code, title=entry(self.code).title, fix=fix)
 
 
 def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
@@ -32,15 +55,7 @@ def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
     return Finding(
         code="STL301",
         title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
-        fix=(
-            f"For nginx, inside `location {base_path.with_slash}`:\n"
-            "    proxy_http_version 1.1;\n"
-            "    proxy_set_header Upgrade $http_upgrade;\n"
-            '    proxy_set_header Connection "upgrade";\n'
-            "then: nginx -t && nginx -s reload\n"
-            "For Apache add `upgrade=websocket` to the ProxyPass line; for Envoy add\n"
-            "`upgrade_configs: [{upgrade_type: websocket}]`."
-        ),
+        fix=_for_proxies(Need.UPGRADE, base_path, Product.NGINX, Product.APACHE, Product.ENVOY),
     )
 
 
@@ -55,9 +70,21 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
         ),
         fix=(
             "If that is the address of your app, let the proxy pass it on "
-            "(nginx: `proxy_set_header Host $http_host;`) or start stlaunch with "
+            f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
             f"`--allow-origin {allowed or 'https://HOST'}`."
         ),
+        names_others=True,
+    )
+
+
+def cookies_missing_in_frame(what: str) -> Finding:
+    """Describe a browser that sends none of the app's cookies, as in a third-party frame."""
+    return Finding(
+        code="STL510",
+        title=f"{what} came without the app's cookies and was refused, as in a frame of another "
+        "site",
+        fix="If another site shows the app in a frame, name it: --embed-in https://portal.example. "
+        "Else a proxy drops cookies.",
     )
 
 
@@ -95,10 +122,23 @@ def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Findi
     return Finding(
         code="STL602",
         title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
+        fix=_for_proxies(Need.BODY_SIZE, base_path or BasePath(), Product.NGINX),
+    )
+
+
+def memory_almost_full(memory: Memory) -> Finding:
+    """Describe a container, pod or service that is about to be killed for its memory."""
+    megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]
+    return Finding(
+        code="STL610",
+        title=(
+            f"{megabytes[0]} of {megabytes[1]} MiB of memory are used; "
+            f"{round(memory.process_bytes / 2**20)} MiB by this process"
+        ),
         fix=(
-            f"For nginx, inside `location {(base_path or BasePath()).with_slash}`:\n"
-            "    client_max_body_size 201m;\n"
-            "then: nginx -t && nginx -s reload"
+            "At the limit the kernel kills the app, and every session is lost. Raise the limit "
+            "(docker run --memory, resources.limits.memory, MemoryMax=), or let fewer people in "
+            "at once: --max-sessions. st.cache_data holds what it caches: give it max_entries."
         ),
     )
 
@@ -109,4 +149,16 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
         code="STL401",
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
         fix=f"If it is your proxy: --trusted-proxies {peer}",
+        names_others=True,
     )
+
+
+def _for_proxies(need: Need, base_path: BasePath, *products: Product) -> str:
+    site = Site(base_path=base_path)
+    remedies = (remedy(need, product, site) for product in products)
+    return "\n".join(known.text for known in remedies if known)
+
+
+def _first_line(need: Need, product: Product) -> str:
+    known = remedy(need, product, Site(base_path=BasePath()))
+    return known.lines.partition("\n")[0] if known else ""

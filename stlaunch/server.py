@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,10 +19,12 @@ from starlette.types import ASGIApp
 
 from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
+from stlaunch.process import exit_now, exit_within, kill_children
 from stlaunch.streamlit_adapter import WebSocketOptions
 
 _BACKLOG = 2048
-_SHUTDOWN_S = 10
+_SHUTDOWN_S = 5
+_EXIT_S = 3
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -107,8 +110,9 @@ def serve(
     tls: tuple[str, str] | None,
     on_ready: Callable[[], None],
     on_stop: Callable[[], Awaitable[None]],
+    is_own_process: bool = False,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code.
+    """Serve until SIGTERM or SIGINT; return the exit code. A second signal ends it at once.
 
     Args:
         app: the composed app.
@@ -116,7 +120,8 @@ def serve(
         websocket: how Streamlit wants its socket served.
         tls: certificate and key, where the app speaks https itself.
         on_ready: called when it listens.
-        on_stop: awaited before connections are closed.
+        on_stop: awaited while the listener is still open, before connections are closed.
+        is_own_process: whether the process is ours to end, whatever still runs in it.
 
     Raises:
         StartError: where the app's own start-up fails.
@@ -134,12 +139,14 @@ def serve(
             ssl_certfile=tls[0] if tls else None,
             ssl_keyfile=tls[1] if tls else None,
             lifespan="on",
+            log_config=None,  # its lines go through stlaunch.log
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_SHUTDOWN_S,
         ),
         on_ready,
         on_stop,
+        on_second_signal=partial(_end_at_once, listener) if is_own_process else None,
     )
     try:
         server.run(sockets=[listener.socket])
@@ -149,9 +156,7 @@ def serve(
         ) from exc
     finally:
         listener.close()
-    if server.stopped_by == signal.SIGINT:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK
+    return _exit_code(server.stopped_by)
 
 
 class _Server(uvicorn.Server):
@@ -162,10 +167,12 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         on_ready: Callable[[], None],
         on_stop: Callable[[], Awaitable[None]],
+        on_second_signal: Callable[[int], None] | None,
     ) -> None:
         super().__init__(config)
         self.on_ready = on_ready
         self.on_stop = on_stop
+        self.on_second_signal = on_second_signal
         self.stopped_by: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -175,10 +182,17 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self.on_stop()
+        if self.on_second_signal is not None:
+            exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.stopped_by = sig
+        if self.stopped_by is None:
+            self.stopped_by = sig
+        elif self.on_second_signal is not None:
+            self.on_second_signal(sig)
+        else:
+            self.force_exit = True
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
@@ -190,6 +204,16 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _end_at_once(listener: Listener, number: int) -> None:
+    listener.close()
+    kill_children()
+    exit_now(128 + number)
+
+
+def _exit_code(stopped_by: int | None) -> ExitCode:
+    return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.OK
 
 
 def _remove_stale(path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import is_url
 from stlaunch.settings.fields import FIELDS
+from stlaunch.settings.parsers import NO, YES
 from stlaunch.settings.target import is_import_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _OPTIONAL_VALUE = frozenset(field.flag for field in FIELDS if field.value_is_optional)
+_SWITCHES = frozenset(field.flag for field in FIELDS if field.choices == ("on", "off"))
 _TAKES_VALUE = frozenset(field.flag for field in FIELDS) - _OPTIONAL_VALUE
 
 
@@ -59,6 +61,9 @@ def split_arguments(
         word = words.pop()
         if _is_streamlit_flag(word):
             flags.append(_streamlit_flag(word, words))
+        elif word in _OPTIONAL_VALUE & _SWITCHES:
+            is_value = bool(words) and words[-1].lower() in YES | NO
+            own.append(f"{word}={words.pop() if is_value else ''}")
         elif word in _OPTIONAL_VALUE:
             is_value = bool(words) and _is_path_or_url(words[-1], has_app=has_app, exists=exists)
             own.append(f"{word}={words.pop() if is_value else ''}")

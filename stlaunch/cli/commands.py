@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+COMPLETION_VARIABLE = "_STLAUNCH_COMPLETE"
+"""Set by the shells' completion scripts when they ask; see `stlaunch.cli.completion`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LazyCommand:
     """A command that is not imported before it is used."""
@@ -35,8 +39,48 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "health": LazyCommand(
+        where="stlaunch.cli.health:health",
+        summary="Ask a running app whether it is ready.",
+    ),
+    "detect": LazyCommand(
+        where="stlaunch.cli.detect:detect",
+        summary="Tell which platform this is, and what follows from it.",
+    ),
+    "config": LazyCommand(
+        where="stlaunch.cli.config:config",
+        summary="Show every setting with its source, or write config.toml.",
+    ),
+    "proxy": LazyCommand(
+        where="stlaunch.cli.proxy:proxy",
+        summary="Write the configuration of a reverse proxy.",
+    ),
+    "lint": LazyCommand(
+        where="stlaunch.cli.lint:lint",
+        summary="Read proxy configurations and say what breaks the app.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
+    ),
+    "check": LazyCommand(
+        where="stlaunch.cli.check:check",
+        summary="Judge an app from outside, and say who broke what.",
+    ),
+    "explain": LazyCommand(
+        where="stlaunch.cli.explain:explain",
+        summary="Print what a finding's code means.",
+    ),
+    "replicas": LazyCommand(
+        where="stlaunch.cli.replicas:replicas",
+        summary="Run several instances of an app behind a load balancer.",
+    ),
+    "deploy": LazyCommand(
+        where="stlaunch.cli.deploy:deploy",
+        summary="Write Dockerfile, Compose, Kubernetes or systemd files.",
+    ),
+    "completion": LazyCommand(
+        where="stlaunch.cli.completion:completion",
+        summary="Print the completion script of a shell.",
     ),
 }

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from stlaunch import __version__
 from stlaunch.cli import help_text
 from stlaunch.cli.arguments import Arguments, split_arguments
-from stlaunch.cli.commands import COMMANDS
+from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
+from stlaunch.cli.entry import invoke
 from stlaunch.cli.errors import run_guarded
 from stlaunch.cli.run import run
 from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
@@ -28,6 +29,8 @@ from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from stlaunch.settings.model import Settings
 
 _PROGRAM = "stlaunch"
 _WIDTH = 100
@@ -39,27 +42,29 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        from stlaunch.cli.completion import complete  # noqa: PLC0415 - only when a shell asks
+
+        return complete(asked, run_command)
     word = argv[0] if argv else ""
     # A file or folder with a command's name is reached as ./demo.
     command = COMMANDS[word].load() if word in COMMANDS else run_command
     name = _PROGRAM if command is run_command else f"{_PROGRAM} {word}"
-    words = list(argv[1:] if word in COMMANDS else argv)
-    try:
-        # Not `command.main`, which turns a closed pipe into exit code 1: FINDINGS.
-        with command.make_context(name, words) as ctx:
-            code = command.invoke(ctx)
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
-    return code if isinstance(code, int) else ExitCode.OK
+    return invoke(command, name, argv[1:] if word in COMMANDS else argv)
 
 
-class _RunCommand(click.Command):
-    """The run command: Streamlit's flags are taken out before click sees the words."""
+class AppCommand(click.Command):
+    """A command about one app: Streamlit's flags are taken out before click sees the words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the sorted words in `ctx.obj`."""
+        if ctx.resilient_parsing and args and args[-1].startswith("--"):
+            args = args[:-1]  # a shell completes the value of the last flag
         ctx.obj = split = split_arguments(args)
         return super().parse_args(ctx, split.own)
 
+
+class _RunCommand(AppCommand):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(f"{help_text.PROMISE}\n\n")
         formatter.write_usage(_PROGRAM, help_text.USAGE)
@@ -72,14 +77,24 @@ class _RunCommand(click.Command):
 
 
 def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
-    given: Arguments = ctx.obj
     if ctx.params["json"] and not ctx.params["dry_run"]:
         raise UsageError("--json belongs to --dry-run.", hint="Add --dry-run.")
+    settings = settings_of(ctx, app)
+    return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
+
+
+def settings_of(ctx: click.Context, app: Sequence[str]) -> Settings:
+    """Return the settings that the words of an app command, and all other places, give.
+
+    Raises:
+        UsageError: for words that cannot be used.
+    """
+    given: Arguments = ctx.obj
     cwd = Path.cwd()
     text = _only_app(app, cwd)
     target = resolve_target(text, cwd, commands=COMMANDS)
     project, project_where = read_project(target.path.parent if target.path else cwd)
-    settings = resolve_settings(
+    return resolve_settings(
         target=text,
         script_args=given.script_args,
         streamlit_flags=given.streamlit_flags,
@@ -88,7 +103,6 @@ def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
         project=project,
         project_where=project_where,
     )
-    return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
 
 
 def _only_app(words: Sequence[str], cwd: Path) -> str:
@@ -117,19 +131,38 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_asked: bool) 
         ctx.exit()
 
 
-def _options() -> list[click.Parameter]:
+def _complete_choice(
+    choices: tuple[str, ...], ctx: click.Context, param: click.Parameter, text: str
+) -> list[CompletionItem]:
+    matching = [CompletionItem(choice) for choice in choices if choice.startswith(text)]
+    return matching if choices else _complete_file(ctx, param, text)
+
+
+def _complete_file(_ctx: click.Context, _param: click.Parameter, text: str) -> list[CompletionItem]:
+    return [CompletionItem(text, type="file")]
+
+
+def app_parameters() -> list[click.Parameter]:
+    """Return the app and every setting as parameters of an `AppCommand`."""
     from_table = [
         click.Option(
             [field.flag, field.name],
             metavar=field.metavar,
             help=field.help,
             multiple=True,  # the parser of a single value takes the last one
+            shell_complete=partial(_complete_choice, field.choices),
         )
         for field in FIELDS
     ]
     return [
-        click.Argument(["app"], nargs=-1, required=False),
+        click.Argument(["app"], nargs=-1, required=False, shell_complete=_complete_file),
         *from_table,
+    ]
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        *app_parameters(),
         click.Option(["--dry-run"], is_flag=True, help="Show what would be started, and stop."),
         click.Option(["--json"], is_flag=True, help="With --dry-run: show it as JSON."),
         click.Option(

@@ -6,23 +6,32 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from stlaunch import quick_start
 from stlaunch.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from stlaunch.settings.model import Settings
 
+_EXIT_S = 3.0
+
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
+    quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
+    from stlaunch.process import end_children, exit_within  # noqa: PLC0415
 
     plan = plan_launch(settings, environ=os.environ)
     if dry_run:
         print(render_plan(plan, as_json))
         return ExitCode.OK
-    return serve(plan, on_ready=_announce)
+    code = serve(plan, on_ready=_announce, is_own_process=True)
+    end_children()
+    exit_within(_EXIT_S, code)
+    return code
 
 
 def _announce(banner: str) -> None:
+    quick_start.end()
     print(banner, file=sys.stderr, flush=True)

@@ -12,7 +12,6 @@ or script of another site can make it, and must come from the browser that opene
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 
@@ -29,9 +28,8 @@ from stlaunch.fallback.registry import TunnelRegistry
 from stlaunch.fallback.tunnel import Tunnel, new_tunnel_id
 from stlaunch.findings import Finding, fell_back
 from stlaunch.handshake import HandshakeLedger
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.streamlit_routes import STREAM, TUNNEL
-
-logger = logging.getLogger(__name__)
 
 _NO_STORE = {
     "cache-control": "no-store, no-transform",
@@ -56,6 +54,7 @@ class FallbackTransport:
         largest_message_bytes: what Streamlit takes in one message.
         ledger: counts sessions by transport.
         identity_headers: names of headers that carry the user's identity.
+        board: where a page that fell back is noticed.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class FallbackTransport:
         largest_message_bytes: Callable[[], int],
         ledger: HandshakeLedger,
         identity_headers: Callable[[], frozenset[bytes]] = frozenset,
+        board: Noticeboard | None = None,
     ) -> None:
         self.app = app
         self.registry = registry
@@ -74,6 +74,7 @@ class FallbackTransport:
         self.largest_message_bytes = largest_message_bytes
         self.ledger = ledger
         self.identity_headers = identity_headers
+        self.board = board or Noticeboard()
         self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,7 +147,8 @@ class FallbackTransport:
         opening = await tunnel.open(self.app, _websocket_scope(scope))
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
-            return _refusal(opening.status, "STL501", "the app refused the connection")
+            code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
+            return _refusal(opening.status, code, "the app refused the connection")
         self.ledger.transports["http"] += 1
         self._log(request.headers.get("x-stlaunch-reason", ""), arrival_of(scope))
         body = {
@@ -226,7 +228,7 @@ class FallbackTransport:
         if finding.title in self._logged or len(self._logged) >= _MOST_LOGGED:
             return
         self._logged.add(finding.title)
-        logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+        self.board.post(finding)
 
 
 def _websocket_scope(scope: Scope) -> Scope:

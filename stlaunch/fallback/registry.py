@@ -64,6 +64,11 @@ class TunnelRegistry:
             if self._owners[tunnel.owner] <= 0:
                 del self._owners[tunnel.owner]
 
+    @property
+    def has_untold(self) -> bool:
+        """Whether a page has not heard yet that its tunnel is closed."""
+        return any(tunnel.is_closed and not tunnel.is_end_sent for tunnel in self._tunnels.values())
+
     async def stop(self) -> None:
         """Close all tunnels with 1012 (service restart), so that no poll holds the process up."""
         self.is_stopping = True

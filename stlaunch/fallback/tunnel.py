@@ -49,6 +49,8 @@ class Tunnel:
     outbox: Outbox = field(default_factory=Outbox)
     is_closed: bool = False
     """The app's side has ended; what it sent may still be on its way."""
+    is_end_sent: bool = False
+    """The page has been sent everything, the close frame too."""
     poll_generation: int = 0
     """Counts polls: a new one ends the one before."""
 
@@ -122,7 +124,10 @@ class Tunnel:
                     await self._changed.wait_for(is_over)
             except TimeoutError:
                 return []
-        return self.outbox.after(number) if self.poll_generation == generation else []
+        if self.poll_generation != generation:
+            return []
+        self.is_end_sent = self.is_closed
+        return self.outbox.after(number)
 
     async def disconnect(self, code: int = 1006) -> None:
         """Tell the app that its page is gone."""

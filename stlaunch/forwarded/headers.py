@@ -28,12 +28,24 @@ PREFIXES = (
     "X-ProxyContextPath",
     "X-Forwarded-Context",
     "X-RStudio-Root-Path",
+    "RStudio-Connect-App-Base-URL",
 )
-"""Headers that name the path in front of the app, the usual one first."""
+"""Headers that name the path in front of the app, the usual one first; the last one as a URL."""
+ORIGINALS = (
+    "X-Original-URI",
+    "X-Envoy-Original-Path",
+    "X-Replaced-Path",
+    "X-Forwarded-Uri",
+    "X-Original-URL",
+)
+"""Headers that name the whole path as it was before a proxy took something off its front."""
 
 _NAMES = {
     name.lower().encode(): name
-    for name in (FORWARDED, FOR, REAL_IP, PROTO, *SCHEMES, *SWITCHES, HOST, PORT, *PREFIXES)
+    for name in (
+        *(FORWARDED, FOR, REAL_IP, PROTO, HOST, PORT),
+        *(*SCHEMES, *SWITCHES, *PREFIXES, *ORIGINALS),
+    )
 }
 FORWARDING_HEADERS = frozenset(_NAMES)
 """The lower-case names of all headers that are read here."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import forwarded
 
@@ -16,6 +17,7 @@ from stlaunch.forwarded.headers import (
     FOR,
     FORWARDED,
     HOST,
+    ORIGINALS,
     PORT,
     PREFIX,
     PREFIXES,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _SCHEME_OF = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _LONGEST_PREFIX = 512
+_LONGEST_ORIGINAL = 4096
 # The walk starts at an address, which a Unix socket does not have. This one stands for it; it is
 # from the discard-only block (RFC 6666), so that no proxy will ever write it down.
 _UNIX_STAND_IN = "100::1"
@@ -81,6 +84,7 @@ def resolve_forwarded(
     peer: tuple[str, int] | None,
     scheme: str,
     trusted: TrustedProxies,
+    path: str = "",
 ) -> Forwarded:
     """Read the forwarding headers of one request; never raises, whatever they hold.
 
@@ -100,13 +104,15 @@ def resolve_forwarded(
     - host, port: the value which the trusted proxy nearest to the client wrote if each of them
       appended one; where there are fewer values than trusted proxies, the first.
     - prefix: a plain path or nothing. The lines of X-Forwarded-Prefix are joined, outermost
-      first, as a chain of Traefik middleware writes them.
+      first, as a chain of Traefik middleware writes them. Where no header names the prefix, one
+      that names the whole original path tells it: what stood in front of the path that arrived.
 
     Args:
         headers: as in an ASGI scope.
         peer: who is connected, as in `scope["client"]`; None for a Unix socket.
         scheme: what the connection itself uses, as in `scope["scheme"]`.
         trusted: the peers to believe, and the hops to pass over.
+        path: what is asked for, decoded, as in `scope["path"]`; empty where it is not known.
     """
     reader = HeaderReader(headers)
     if (None if peer is None else peer[0]) not in trusted:
@@ -117,7 +123,7 @@ def resolve_forwarded(
         return Forwarded(client=peer, is_peer_trusted=True)
     sender = _sender(reader, peer, trusted)
     told_scheme = _scheme(reader, sender)
-    prefix = _prefix(reader)
+    prefix = _prefix(reader, path)
     return Forwarded(
         client=sender.client,
         scheme=told_scheme,
@@ -244,14 +250,46 @@ def _nearest_client(values: Sequence[str], hops: int) -> str:
     return values[-min(hops, len(values))] if values else ""
 
 
-def _prefix(reader: HeaderReader) -> BasePath | None:
+def _prefix(reader: HeaderReader, path: str) -> BasePath | None:
     candidates = [(name, _prefix_in(name, reader.uncut(name))) for name in PREFIXES]
     # A proxy that writes `/` has not moved the app; another header may know of one that has.
     candidates.sort(key=lambda candidate: candidate[1] == BasePath())
-    return reader.pick(candidates, junk="is not a plain path")
+    told = reader.pick(candidates, junk="is not a plain path")
+    originals = [(name, _prefix_before(path, reader.uncut(name))) for name in ORIGINALS]
+    if told is None or told == BasePath():
+        junk = "does not end with the path that arrived, or is that path"
+        return reader.pick(originals, junk=junk) or told
+    for name, _ in originals:
+        reader.ignore(name, "is not needed next to a header that names the prefix")
+    return told
+
+
+def _prefix_before(path: str, lines: list[str]) -> BasePath | None:
+    """Return what an original path has in front of `path`; None for nothing, and for junk.
+
+    `/app/page2?x=1` before `/page2` gives `/app`.
+    """
+    if len(set(lines)) != 1 or len(lines[0]) > _LONGEST_ORIGINAL or not path.startswith("/"):
+        return None
+    original = _path_of(re.split("[?#]", lines[0], maxsplit=1)[0])
+    if path == "/" and not original.endswith("/"):
+        original += "/"  # the proxy added the slash
+    if not unquote(original).endswith(path):
+        return None
+    front = "/".join(original.split("/")[: -path.count("/")])
+    return BasePath.parse_forwarded(front) if front else None
+
+
+def _path_of(text: str) -> str:
+    """Return the path of a URL, and a path as it is."""
+    before, separator, rest = text.partition("://")
+    is_url = bool(separator) and before.lower() in DEFAULT_PORTS
+    return "/" + rest.partition("/")[2] if is_url else text
 
 
 def _prefix_in(name: str, lines: list[str]) -> BasePath | None:
+    if name == PREFIXES[-1]:
+        lines = [_path_of(line) for line in lines]
     if name != PREFIX:
         return BasePath.parse_forwarded(lines[0]) if len(set(lines)) == 1 else None
     text = ",".join(lines)

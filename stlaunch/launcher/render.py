@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.log import json_line
+from stlaunch.settings.model import LogFormat, SelfCheck
 
 
-def render_banner(plan: LaunchPlan, listening: str) -> str:
-    """Return the start-up banner: plain text, one fact a line.
+def render_banner(plan: LaunchPlan, listening: str, *, shows_token: bool = False) -> str:
+    """Return the start-up banner: one fact a line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
+        shows_token: whether the self-check's token was made just now, so that nobody has it yet.
     """
     rows = [("listening on", listening), *_facts(plan)]
-    if plan.settings.self_check:
+    if plan.settings.self_check is not SelfCheck.OFF:
         base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
-        front = local if plan.settings.uds is None else ""
-        rows.append(("self-check", f"{front}{base}/_stlaunch/check"))
+        front = local if plan.decisions.uds is None else ""
+        rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))
+    if plan.settings.log_format is LogFormat.JSON:
+        facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
+        return json_line(f"stlaunch {plan.versions['stlaunch']} listens on {listening}", **facts)
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join([f"stlaunch {plan.versions['stlaunch']}", *lines])
@@ -31,7 +38,7 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     if as_json:
         return json.dumps(_as_document(plan), indent=2)
     address = f"http://{plan.decisions.host}:{plan.decisions.port}"
-    where = f"unix:{plan.settings.uds}" if plan.settings.uds else address
+    where = f"unix:{plan.decisions.uds}" if plan.decisions.uds else address
     rows = [("would listen on", where), *_facts(plan)]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
@@ -40,10 +47,22 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     return "\n".join(["Launch plan (nothing was done)", *lines, "  options:", *options, *warnings])
 
 
+def _who(plan: LaunchPlan, shows_token: bool) -> str:
+    match plan.settings.self_check:
+        case SelfCheck.TOKEN if shows_token:
+            return f"with the token {plan.settings.self_check_token} (shown once)"
+        case SelfCheck.TOKEN:
+            return "with the token in STLAUNCH_SELF_CHECK_TOKEN (********)"
+        case SelfCheck.LOCAL:
+            return "from this machine; a proxy here that adds no header passes for it"
+        case _:
+            return "for everybody"
+
+
 def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
-    decisions, settings, versions = plan.decisions, plan.settings, plan.versions
+    decisions, versions = plan.decisions, plan.versions
     known = ", ".join(path.with_slash for path in decisions.public_paths)
-    base = known or ("not known yet" if settings.is_behind_proxy else "/")
+    base = known or ("not known yet" if decisions.is_behind_proxy else "/")
     is_off = [warning.split(" ", 1)[0] for warning in plan.warnings if " is false (" in warning]
     protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
     if plan.accepts_origin_proof:
@@ -52,17 +71,27 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
         )
     return [
         ("app", plan.import_string or str(plan.script)),
+        ("platform", _platforms(plan)),
         ("runs on", f"Streamlit {versions['streamlit']}, uvicorn {versions['uvicorn']}"),
         ("base path", f"{base} ({decisions.base_source}), stripped or kept"),
-        ("public URL", str(settings.public_url) if settings.public_url else "not given"),
+        ("public URL", _address(plan)),
         ("protections", protections),
-        ("trusted proxies", str(plan.trusted)),
+        ("trusted proxies", str(plan.decisions.trusted)),
         ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
     ]
 
 
+def _address(plan: LaunchPlan) -> str:
+    url = plan.decisions.public_url
+    return f"{url} ({plan.decisions.sources['public_url'].where})" if url else "not given"
+
+
+def _platforms(plan: LaunchPlan) -> str:
+    return ", ".join(hit.platform.title for hit in plan.placement.hits) or "none recognised"
+
+
 def _as_document(plan: LaunchPlan) -> dict[str, Any]:
-    settings = plan.settings
+    settings, decisions = plan.settings, plan.decisions
     return {
         "schema": "stlaunch.plan/1",
         "version": 1,
@@ -70,19 +99,38 @@ def _as_document(plan: LaunchPlan) -> dict[str, Any]:
         "listen": {
             "host": plan.decisions.host,
             "port": plan.decisions.port,
-            "uds": str(settings.uds) if settings.uds else None,
+            "uds": str(decisions.uds) if decisions.uds else None,
         },
         "base_paths": [path.with_slash for path in plan.decisions.public_paths],
         "base_path_source": plan.decisions.base_source,
-        "public_url": str(settings.public_url) if settings.public_url else None,
-        "trusted_proxies": str(plan.trusted),
+        "public_url": str(plan.decisions.public_url) if plan.decisions.public_url else None,
+        "trusted_proxies": str(plan.decisions.trusted),
         "origin_check": settings.origin_check,
         "config_file": str(plan.config_file) if plan.config_file else None,
         "streamlit_options": dict(plan.decisions.options),
         "settings": {
-            name: {"source": source.where, "shadowed": [list(item) for item in source.shadowed]}
-            for name, source in settings.sources.items()
+            row.name: {
+                "value": row.value,
+                "source": row.source.where,
+                "kind": row.source.kind.value,
+                "shadowed": [list(item) for item in row.source.shadowed],
+            }
+            for row in effective_settings(plan)
+            if row.name in decisions.sources
         },
+        "platforms": [
+            {
+                "name": hit.platform.name,
+                "title": hit.platform.title,
+                "evidence": list(hit.evidence),
+                "decides": hit.platform is plan.placement.nearest,
+            }
+            for hit in plan.placement.hits
+        ],
+        "mount_paths": [path.with_slash for path in decisions.mount_paths],
+        "is_path_found_out": decisions.is_behind_proxy and not decisions.public_paths,
+        "embedded": decisions.is_embedded,
+        "findings": [finding.as_dict() for finding in decisions.findings],
         "warnings": list(plan.warnings),
         "versions": dict(plan.versions),
     }

@@ -1,5 +1,13 @@
 """What the surroundings of the process say about where the app is served."""
 
-from stlaunch.platforms.container import is_in_container
+from stlaunch.platforms.detect import Hit, detect_platforms
+from stlaunch.platforms.placement import Placement, Told, contradictions, place
 
-__all__ = ["is_in_container"]
+__all__ = [
+    "Hit",
+    "Placement",
+    "Told",
+    "contradictions",
+    "detect_platforms",
+    "place",
+]

@@ -6,7 +6,7 @@ the self-check and the log print single ones. Nothing is detected here.
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import Need, Product, Remedy, Site
-from stlaunch.remedies.table import remedy
+from stlaunch.remedies.model import Need, Part, Product, Recipe, Remedy, Site
+from stlaunch.remedies.table import recipe, remedy
 
-__all__ = ["Need", "Product", "Remedy", "Site", "remedy"]
+__all__ = ["Need", "Part", "Product", "Recipe", "Remedy", "Site", "recipe", "remedy"]

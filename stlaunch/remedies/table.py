@@ -1,54 +1,28 @@
-"""From a need and a product to the lines; nginx first, because most people have it."""
+"""From a need and a product to the lines; the lines themselves stand in one file a product."""
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import Need, Product, Remedy, Site
+import importlib
+from itertools import groupby
+
+from stlaunch.remedies.model import Need, Product, Recipe, Remedy, Site, fill
+
+
+def recipe(product: Product) -> Recipe:
+    """Return all that is known about a product; its file is read when it is asked for."""
+    module = importlib.import_module(f"stlaunch.remedies.{product.name.lower()}")
+    known: Recipe = module.RECIPE
+    return known
 
 
 def remedy(need: Need, product: Product, site: Site) -> Remedy | None:
     """Return the lines; None where the product has the need covered by itself or cannot."""
-    known = _TABLE.get(product, {}).get(need)
-    if known is None:
+    known = recipe(product)
+    parts = known.parts_for(need, site)
+    if not parts:
         return None
-    lines, where, why = known
-    values = {
-        "base": site.base_path.value,
-        "base_slash": site.base_path.with_slash,
-        "upstream": site.upstream,
-        "body_mb": site.max_upload_mb + 1,
-        "idle_s": max(60, 4 * site.ping_interval_s),
-    }
-    return Remedy(
-        lines=lines.format_map(values),
-        where=where.format_map(values),
-        reload=_RELOAD.get(product, ""),
-        why=why,
+    steps = tuple(
+        (fill(known.places[place], site.values), "\n".join(part.lines for part in same))
+        for place, same in groupby(parts, key=lambda part: part.place)
     )
-
-
-_RELOAD = {Product.NGINX: "nginx -t && nginx -s reload"}
-
-_NGINX_PLACE = "in nginx, inside `location {base_slash} {{ }}`"
-_TABLE: dict[Product, dict[Need, tuple[str, str, str]]] = {
-    Product.NGINX: {
-        Need.UPGRADE: (
-            (
-                "proxy_http_version 1.1;\n"
-                "proxy_set_header Upgrade $http_upgrade;\n"
-                'proxy_set_header Connection "upgrade";'
-            ),
-            _NGINX_PLACE,
-            "nginx drops the hop-by-hop headers of a WebSocket handshake unless told otherwise.",
-        ),
-        Need.HOST: (
-            "proxy_set_header Host $http_host;",
-            _NGINX_PLACE,
-            "nginx sends the upstream's address as Host; Streamlit compares it with Origin.",
-        ),
-        Need.BODY_SIZE: (
-            "client_max_body_size {body_mb}m;",
-            _NGINX_PLACE,
-            "nginx refuses request bodies above 1 MB unless told otherwise.",
-        ),
-    },
-}
+    return Remedy(steps=steps, reload=known.reload, why=parts[0].why)

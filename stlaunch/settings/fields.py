@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
-from stlaunch.settings.model import Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:
@@ -78,14 +78,16 @@ PUBLIC_URL: Field[PublicUrl | None] = Field(
 HOST: Field[str | None] = Field(
     name="host",
     metavar="ADDRESS",
-    help="Listen on this address. Default: 127.0.0.1; 0.0.0.0 in a container.",
+    help="Listen on this address. Default: what the platform needs (stlaunch detect), 0.0.0.0 in a "
+    "container, else 127.0.0.1.",
     parse=parsers.parse_host,
     default=None,
 )
 PORT: Field[int | None] = Field(
     name="port",
     metavar="PORT",
-    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, 8501.",
+    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, "
+    "the platform's port, 8501.",
     parse=parsers.parse_port,
     default=None,
     also_takes=(int,),
@@ -124,6 +126,15 @@ ORIGIN_CHECK: Field[OriginCheck] = Field(
     default=OriginCheck.PROOF,
     choices=tuple(OriginCheck),
 )
+EMBED_IN: Field[tuple[Origin, ...]] = Field(
+    name="embed_in",
+    metavar="ORIGIN",
+    help="Work inside a frame on pages of this origin (https://portal.example.com), and of no "
+    "other: the browser then keeps the app's cookies for that page. Needs https. May be repeated.",
+    parse=parsers.parse_origins,
+    default=(),
+    multiple=True,
+)
 MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
     name="mount_path",
     metavar="PATH",
@@ -140,13 +151,26 @@ CONFIG_OUT: Field[Path | None] = Field(
     parse=parsers.parse_file_path,
     default=None,
 )
-SELF_CHECK: Field[bool] = Field(
+SELF_CHECK: Field[SelfCheck] = Field(
     name="self_check",
+    metavar="public|local|token|off",
+    help="Who may use the diagnostic pages below _stlaunch/: everybody, requests from this machine "
+    "that no proxy forwarded, holders of the token (STLAUNCH_SELF_CHECK_TOKEN, or one shown at "
+    "start), nobody. Default: public.",
+    parse=parsers.parse_self_check,
+    default=SelfCheck.PUBLIC,
+    choices=tuple(SelfCheck),
+    also_takes=(bool,),
+)
+VERIFY: Field[bool] = Field(
+    name="verify",
     metavar="on|off",
-    help="Serve the diagnostic pages below _stlaunch/. Default: on.",
-    parse=parsers.parse_switch,
-    default=True,
+    help="When ready, dial the public URL as a browser would, and log whether the app is reached. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
     choices=("on", "off"),
+    value_is_optional=True,
     also_takes=(bool,),
 )
 
@@ -160,6 +184,55 @@ TRANSPORT: Field[Transport] = Field(
     choices=tuple(Transport),
 )
 
+DRAIN_TIMEOUT: Field[float] = Field(
+    name="drain_timeout",
+    metavar="SECONDS",
+    help="When told to stop, wait this long for script runs that are going. Default: 20.",
+    parse=parsers.parse_seconds,
+    default=20.0,
+    also_takes=(int, float),
+)
+WARM_UP: Field[bool] = Field(
+    name="warm_up",
+    metavar="on|off",
+    help="Be ready only after the script has run once without an error, in a session of its own. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+MAX_SESSIONS: Field[int | None] = Field(
+    name="max_sessions",
+    metavar="NUMBER",
+    help="Answer further visitors with 503 and a page that tries again by itself. "
+    "Default: no limit.",
+    parse=parsers.parse_count,
+    default=None,
+    also_takes=(int,),
+)
+LOG_FORMAT: Field[LogFormat] = Field(
+    name="log_format",
+    metavar="text|json",
+    help="Log lines for people, or one JSON object a line; uvicorn's and Streamlit's lines too. "
+    "Default: text.",
+    parse=parsers.parse_log_format,
+    default=LogFormat.TEXT,
+    choices=tuple(LogFormat),
+)
+ACCESS_LOG: Field[bool] = Field(
+    name="access_log",
+    metavar="on|off",
+    help="Log each request and each change of the page, also those inside of the WebSocket, which "
+    "no proxy can see. Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
+    choices=("on", "off"),
+    value_is_optional=True,
+    also_takes=(bool,),
+)
+
 FIELDS: tuple[Field[object], ...] = (
     BEHIND_PROXY,
     PUBLIC_URL,
@@ -169,8 +242,15 @@ FIELDS: tuple[Field[object], ...] = (
     TRUSTED_PROXIES,
     ALLOW_ORIGIN,
     ORIGIN_CHECK,
+    EMBED_IN,
     MOUNT_PATH,
     CONFIG_OUT,
     SELF_CHECK,
+    VERIFY,
     TRANSPORT,
+    DRAIN_TIMEOUT,
+    WARM_UP,
+    MAX_SESSIONS,
+    LOG_FORMAT,
+    ACCESS_LOG,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import UsageError
+from stlaunch.platforms.kubernetes import is_service_variable
 from stlaunch.settings.fields import ENV_PREFIX, FIELDS, Field
 from stlaunch.settings.model import SourceKind
 from stlaunch.settings.suggestion import did_you_mean
@@ -14,12 +15,9 @@ from stlaunch.settings.suggestion import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Kubernetes sets these in every pod for each service of the namespace, after the service's name;
-# a service called `stlaunch` or `stlaunch-demo` lands in our name space.
-_KUBERNETES_NAME = re.compile(
-    r"STLAUNCH_(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)"
-)
-_KUBERNETES_VALUE = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
+
+SELF_CHECK_TOKEN = ENV_PREFIX + "SELF_CHECK_TOKEN"
+"""A secret, so it is a variable alone: command lines and project files are read by others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ def collect_given(
     ours = {
         name: value
         for name, value in environ.items()
-        if name.startswith(ENV_PREFIX) and not _is_kubernetes(name, value)
+        if name.startswith(ENV_PREFIX) and not is_service_variable(name, value)
     }
     _refuse_unknown_variables(ours)
     _refuse_unknown_keys(project, project_where)
@@ -75,14 +73,8 @@ def collect_given(
     return given
 
 
-def _is_kubernetes(name: str, value: str) -> bool:
-    if _KUBERNETES_NAME.fullmatch(name):
-        return True
-    return name.endswith("_PORT") and _KUBERNETES_VALUE.fullmatch(value) is not None
-
-
 def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:
-    known = [field.env for field in FIELDS]
+    known = [*(field.env for field in FIELDS), SELF_CHECK_TOKEN]
     for name in ours:
         if name not in known:
             raise UsageError(
@@ -109,6 +101,8 @@ def _project_texts(field: Field[object], value: object, where: str) -> tuple[str
         case bool() if bool in field.also_takes:
             return ("on" if value else "off",)
         case int() if int in field.also_takes and not isinstance(value, bool):
+            return (str(value),)
+        case float() if float in field.also_takes:
             return (str(value),)
         case list() if field.multiple and all(isinstance(item, str) for item in value):
             return tuple(value)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
-from stlaunch.settings.model import Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 YES = frozenset({"on", "true", "yes", "1"})
 NO = frozenset({"off", "false", "no", "0"})
 _HIGHEST_PORT = 65535
+_LONGEST_WAIT_S = 3600
+_HIGHEST_COUNT = 1_000_000
+_SHORTEST_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _LONGEST_SOCKET_PATH_BYTES = 103
 
@@ -165,6 +168,66 @@ def parse_transport(texts: Sequence[str]) -> Transport:
     return _parse_choice(Transport, texts, "transport")
 
 
+def parse_self_check(texts: Sequence[str]) -> SelfCheck:
+    """Read who may use the diagnostic pages; `on` is `public`."""
+    text = texts[-1].strip().lower()
+    if text in YES | NO:
+        return SelfCheck.PUBLIC if text in YES else SelfCheck.OFF
+    return _parse_choice(SelfCheck, texts, "self-check")
+
+
+def parse_self_check_token(text: str) -> str:
+    """Read the token of the self-check.
+
+    Raises:
+        UsageError: for one that could be guessed, or cannot stand in a header. It is not shown.
+    """
+    token = text.strip()
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            f"The self-check token is not {_SHORTEST_TOKEN} or more printable ASCII characters.",
+            hint="Make one with: openssl rand -hex 16",
+        )
+    return token
+
+
+def parse_log_format(texts: Sequence[str]) -> LogFormat:
+    """Read `text` or `json`."""
+    return _parse_choice(LogFormat, texts, "log format")
+
+
+def parse_seconds(texts: Sequence[str]) -> float:
+    """Read a time to wait, such as `20`, `0.5` or `20s`.
+
+    Raises:
+        UsageError: for anything but a number of seconds up to an hour.
+    """
+    text = texts[-1].strip()
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?s?", text) or (
+        float(text.removesuffix("s")) > _LONGEST_WAIT_S
+    ):
+        raise UsageError(
+            f"The time {text!r} is not a number of seconds up to {_LONGEST_WAIT_S}.",
+            hint="Write 20 for twenty seconds, 0 for no wait.",
+        )
+    return float(text.removesuffix("s"))
+
+
+def parse_count(texts: Sequence[str]) -> int:
+    """Read how many of something there may be, at least one.
+
+    Raises:
+        UsageError: for anything but a whole number from 1.
+    """
+    text = texts[-1].strip()
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= _HIGHEST_COUNT:
+        raise UsageError(
+            f"The number {text!r} is not a whole number from 1 to {_HIGHEST_COUNT}.",
+            hint="Write a number such as 100; leave it out for no limit.",
+        )
+    return int(text)
+
+
 def _parse_choice(choices: type[ChoiceT], texts: Sequence[str], name: str) -> ChoiceT:
     text = texts[-1].strip().lower()
     known = [choice.value for choice in choices]
@@ -175,6 +238,11 @@ def _parse_choice(choices: type[ChoiceT], texts: Sequence[str], name: str) -> Ch
             hint=did_you_mean(text, known) or f"Write {known[0]} (the default).",
         )
     return choices(text)
+
+
+def parse_flag(texts: Sequence[str]) -> bool:
+    """Read a switch whose flag may stand alone, which is `on`."""
+    return not texts[-1].strip() or parse_switch(texts)
 
 
 def parse_switch(texts: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
+from stlaunch import quick_start
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import AppFailedError, StartError, UsageError
 from stlaunch.streamlit_adapter import internals
@@ -55,6 +56,7 @@ def load_app(
 
 
 def _import(module_name: str, import_string: str) -> object:
+    quick_start.end()
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as exc:

@@ -6,6 +6,8 @@ supported version.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,10 +80,108 @@ def static_folder() -> str:
 
 def auth_cookie_secret() -> str | None:
     """Return `[auth].cookie_secret` from secrets.toml, or None."""
+    secret = (_auth_section() or {}).get("cookie_secret")
+    return str(secret) if secret else None
+
+
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri` from secrets.toml; empty without one, None without `[auth]`."""
+    section = _auth_section()
+    return None if section is None else str(section.get("redirect_uri") or "")
+
+
+def _auth_section() -> Mapping[str, Any] | None:
     from streamlit.runtime.secrets import secrets_singleton
 
     if not secrets_singleton.load_if_toml_exists():
         return None
-    section = secrets_singleton.get("auth") or {}
-    secret = section.get("cookie_secret")
-    return str(secret) if secret else None
+    section = secrets_singleton.get("auth")
+    return section if isinstance(section, Mapping) else None
+
+
+def connected_sessions() -> list[tuple[Any, Any]]:
+    """Return session and client of every page that is connected."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return []
+    manager = Runtime.instance()._session_mgr  # noqa: SLF001
+    return [(info.session, info.client) for info in manager.list_active_sessions()]
+
+
+def is_running(session: Any) -> bool:
+    """Tell whether a script run is going, or is about to be repeated."""
+    return session._scriptrunner is not None  # noqa: SLF001
+
+
+def has_undelivered(session: Any, client: Any) -> bool:
+    """Tell whether messages of a run are still on their way to the socket."""
+    queue = getattr(client, "_send_queue", None)  # an agent's client has none
+    is_queued = not session._browser_queue.is_empty()  # noqa: SLF001
+    return is_queued or (queue is not None and not queue.empty())
+
+
+def socket_of(client: Any) -> Any:
+    """Return the Starlette WebSocket of a client; None for one that is no page."""
+    return getattr(client, "_websocket", None)
+
+
+def flush_request() -> asyncio.Event | None:
+    """Return the event that asks the runtime to send what is queued.
+
+    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
+    """
+    from streamlit.runtime import Runtime
+
+    return Runtime.instance()._get_async_objs().need_send_data if Runtime.exists() else None  # noqa: SLF001
+
+
+async def run_script_once() -> str:
+    """Run the script in a session of its own; return what went wrong, empty for nothing."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return ""
+    is_fine, said = await Runtime.instance().does_script_run_without_error()
+    return "" if is_fine else said
+
+
+def read_page(data: bytes) -> tuple[str, str] | None:
+    """Return hash and name of the page that a page's message asks for; None for other messages.
+
+    The page names its first page by name, and later ones by hash.
+    """
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
+        return None
+    if message.WhichOneof("type") != "rerun_script":
+        return None
+    return message.rerun_script.page_script_hash, message.rerun_script.page_name
+
+
+def pages() -> Mapping[str, Any]:
+    """Return what is known about each page of the app, by its hash."""
+    found: dict[str, Any] = {}
+    for session, _ in connected_sessions():
+        found.update(session._pages_manager.get_pages())  # noqa: SLF001
+    return found
+
+
+def log_through(handler: logging.Handler) -> None:
+    """Make Streamlit's loggers, also later ones, write through `handler` alone."""
+    from streamlit import logger as streamlit_logger
+
+    def set_up(logger: Any) -> None:
+        old = getattr(logger, "streamlit_console_handler", None)
+        if old is not None:
+            logger.removeHandler(old)
+        logger.streamlit_console_handler = handler
+        logger.addHandler(handler)
+
+    streamlit_logger.setup_formatter = set_up
+    for logger in streamlit_logger._loggers.values():  # noqa: SLF001
+        set_up(logger)

@@ -17,14 +17,14 @@ class Session:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
-    def rerun(self) -> list[Any]:
+    def rerun(self, query: str = "") -> list[Any]:
         """Run the script once; return its ForwardMsgs up to "script finished"."""
-        from streamlit.proto.BackMsg_pb2 import BackMsg
-
-        message = BackMsg()
-        message.rerun_script.query_string = ""
-        self.socket.send(message.SerializeToString())
+        self.start_run(query)
         return self.read_until("script_finished")
+
+    def start_run(self, query: str = "") -> None:
+        """Ask for a run of the script, and do not wait for it."""
+        self.socket.send(rerun_message(query))
 
     def read_until(self, kind: str) -> list[Any]:
         """Read messages up to and including the first of a kind."""
@@ -40,14 +40,23 @@ class Session:
             if message.WhichOneof("type") == kind:
                 return messages
 
-    def shown(self) -> str:
+    def shown(self, query: str = "") -> str:
         """Run the script and return all text that it shows."""
         bodies = []
-        for message in self.rerun():
+        for message in self.rerun(query):
             element = message.delta.new_element
             bodies += [element.markdown.body, element.heading.body, element.text.body]
             bodies.append(element.exception.message)
         return "\n".join(body for body in bodies if body)
+
+
+def rerun_message(query: str = "") -> bytes:
+    """Return the BackMsg by which a page asks for a run."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    message.rerun_script.query_string = query
+    return bytes(message.SerializeToString())
 
 
 @contextmanager

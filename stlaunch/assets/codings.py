@@ -1,0 +1,136 @@
+"""The content codings that this Python can make, and which one a client gets (RFC 9110, 12.5.3)."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+_ZLIB_WITH_GZIP_HEADER = 31
+_BROTLI_QUALITY = 9
+_ZSTD_LEVEL = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One content coding.
+
+    Attributes:
+        token: its name in HTTP, which is also the ending of files kept in it.
+        compress: slow and small, for what is made once and downloaded often; it takes a file in
+            pieces, so that whoever gives them can end it between two.
+        decompress: raises `ValueError` for what is not of this coding.
+    """
+
+    token: str
+    compress: Callable[[Iterable[bytes]], bytes]
+    decompress: Callable[[bytes], bytes]
+
+
+@functools.cache
+def available_codings() -> tuple[Coding, ...]:
+    """Return the codings of this Python, the one that makes the smallest files first.
+
+    gzip is always there, brotli with `stlaunch[brotli]`, zstd from Python 3.14.
+    """
+    makers = (_brotli, _zstd, _gzip)
+    return tuple(coding for maker in makers if (coding := maker()) is not None)
+
+
+def choose_coding(accept_encoding: str | None, offered: Collection[str]) -> str | None:
+    """Return the token to answer with, or None for the file as it is.
+
+    >>> choose_coding("gzip, deflate, br", ["br", "gzip"])
+    'br'
+    >>> choose_coding("gzip;q=0.5, identity", ["gzip"]) is None
+    True
+
+    Args:
+        accept_encoding: the header as it came; several lines joined with commas.
+        offered: what there is, the best first. Where a client accepts none of them, nor the file
+            as it is, it gets the file as it is, as the RFC allows.
+    """
+    weights = _read_weights(accept_encoding or "")
+    others = weights.get("*", 0.0)
+    best, best_weight = None, 0.0
+    for token in offered:
+        weight = weights.get(token, others)
+        if weight > best_weight:
+            best, best_weight = token, weight
+    identity = weights.get("identity")
+    return None if identity is not None and identity > best_weight else best
+
+
+def _read_weights(header: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for item in header.split(","):
+        token, _, parameters = item.partition(";")
+        token = token.strip().lower().removeprefix("x-")  # x-gzip is gzip (RFC 9110, 8.4.1.3)
+        if token:
+            weights[token] = _read_weight(parameters)
+    return weights
+
+
+def _read_weight(parameters: str) -> float:
+    name, _, text = parameters.partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0  # it cannot be read: the safe side is not to compress
+    return weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def _gzip() -> Coding:
+    def decompress(data: bytes) -> bytes:
+        try:
+            return zlib.decompress(data, wbits=_ZLIB_WITH_GZIP_HEADER)
+        except zlib.error as exc:
+            raise ValueError("not gzip") from exc
+
+    def compress(pieces: Iterable[bytes]) -> bytes:
+        packer = zlib.compressobj(9, wbits=_ZLIB_WITH_GZIP_HEADER)
+        return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+    return Coding("gzip", compress, decompress)
+
+
+def _brotli() -> Coding | None:
+    try:
+        brotli = importlib.import_module("brotli")
+    except ImportError:
+        return None
+
+    def decompress(data: bytes) -> bytes:
+        try:
+            return bytes(brotli.decompress(data))
+        except brotli.error as exc:
+            raise ValueError("not brotli") from exc
+
+    def compress(pieces: Iterable[bytes]) -> bytes:
+        packer = brotli.Compressor(quality=_BROTLI_QUALITY)
+        return b"".join([*map(packer.process, pieces), packer.finish()])
+
+    return Coding("br", compress, decompress)
+
+
+def _zstd() -> Coding | None:
+    try:
+        zstd = importlib.import_module("compression.zstd")
+    except ImportError:
+        return None
+
+    def decompress(data: bytes) -> bytes:
+        try:
+            return bytes(zstd.decompress(data))
+        except zstd.ZstdError as exc:
+            raise ValueError("not zstd") from exc
+
+    def compress(pieces: Iterable[bytes]) -> bytes:
+        packer = zstd.ZstdCompressor(level=_ZSTD_LEVEL)
+        return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+    return Coding("zstd", compress, decompress)

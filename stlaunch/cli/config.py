@@ -1,0 +1,106 @@
+"""`stlaunch config`: every effective setting with its source; `--write` merges them for Streamlit.
+
+Values go to stdout, what was written to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stlaunch.cli.main import AppCommand, app_parameters, settings_of
+from stlaunch.exceptions import UsageError
+from stlaunch.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from stlaunch.launcher import LaunchPlan
+
+_WIDTH = 100
+
+
+def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
+    # Late: this is where Streamlit comes in.
+    from stlaunch.launcher import (  # noqa: PLC0415
+        effective_settings,
+        merged_config,
+        plan_launch,
+        write_merged,
+    )
+
+    as_json, is_writing = ctx.params["json"], ctx.params["write"]
+    if as_json and is_writing:
+        raise UsageError(
+            "--write shows the change as a diff, not as JSON.", hint="Leave --json out."
+        )
+    plan = plan_launch(settings_of(ctx, app), environ=os.environ)
+    if not is_writing:
+        rows = [row.as_dict() for row in effective_settings(plan)]
+        print(json.dumps(_document(plan, rows), indent=2) if as_json else _render(plan, rows))
+        return ExitCode.OK
+    merged = merged_config(plan)
+    if not merged.diff:
+        print(f"{merged.path} says all of it already.", file=sys.stderr)
+        return ExitCode.OK
+    print(merged.diff, end="", flush=True)
+    backup = write_merged(merged)
+    kept = f"; the file as it was: {backup}" if backup else ""
+    print(f"Written: {merged.path}{kept}", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _document(plan: LaunchPlan, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "schema": "stlaunch.config/1",
+        "app": plan.import_string or str(plan.script),
+        "settings": rows,
+        "warnings": list(plan.warnings),
+    }
+
+
+def _render(plan: LaunchPlan, rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for row in rows:
+        notes = [row["where"]]
+        notes += [f"over {item['value']} from {item['where']}" for item in row["shadowed"]]
+        if _shown(row["bare"]) != _shown(row["value"]):
+            notes.append(f"bare Streamlit: {_shown(row['bare'])}")
+        lines.append(f"{row['name']} = {_shown(row['value'])}  ({'; '.join(notes)})")
+    lines += [f"Warning: {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+config = AppCommand(
+    name="config",
+    short_help="Show every setting with its source, or write config.toml.",
+    help="Show every effective setting of an app: its value, where it comes from, what it wins "
+    "over, and what bare Streamlit would do. Takes all settings of `stlaunch APP`.",
+    epilog="Example: stlaunch config app.py --behind-proxy /streamlitApp --write",
+    params=[
+        *app_parameters(),
+        click.Option(["--json"], is_flag=True, help="Print JSON, schema stlaunch.config/1."),
+        click.Option(
+            ["--write"],
+            is_flag=True,
+            help="Merge the decisions into the app's own .streamlit/config.toml, so that plain "
+            "`streamlit run` works here too: comments stay, the change is shown, and the file as "
+            "it was is kept as config.toml.bak.",
+        ),
+    ],
+    callback=click.pass_context(lambda ctx, app, **_: _config(ctx, app)),
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": _WIDTH,
+    },
+)

@@ -1,0 +1,153 @@
+"""`stlaunch detect`: which platform this is, on what evidence, and what follows from it.
+
+It loads neither Streamlit nor a server. Of the environment only names are shown, and values that
+are addresses, ports and paths.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stlaunch.exit_codes import ExitCode
+from stlaunch.platforms import Placement, Told, detect_platforms, place
+from stlaunch.platforms.model import Fact
+from stlaunch.surroundings import findings_about, platform_switches, trusted_by_default
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stlaunch.platforms import Hit
+
+_DEFAULT_PORT = 8501
+_FACTS = (
+    "port", "host", "uds", "public_url", "base_path", "other_paths", "mount_paths", "prefix",
+    "peers",
+    "prefix_headers", "websocket", "idle_s", "body_bytes", "message_bytes", "identity_headers",
+    "framed_by", "switches_off",
+)  # fmt: skip
+
+
+def describe(environ: Mapping[str, str], exists: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the document `stlaunch.detect/1`."""
+    hits = detect_platforms(environ, exists)
+    placement = place(hits, environ, default_port=_DEFAULT_PORT)
+    switched_off = platform_switches(placement, environ)
+    findings = findings_about(placement, environ, switched_off=switched_off)
+    return {
+        "schema": "stlaunch.detect/1",
+        "platforms": [_platform(hit, is_nearest=hit.platform is placement.nearest) for hit in hits],
+        "settings": _settings(placement),
+        "warnings": [finding.as_dict() for finding in findings],
+    }
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the document for people."""
+    lines = []
+    for platform in document["platforms"]:
+        decides = " (decides)" if platform["decides"] else ""
+        evidence = ", ".join(platform["evidence"])
+        lines.append(f"{platform['title']}{decides}: {evidence}; {platform['certainty']}")
+        if platform["hint"]:
+            lines.append(f"  {platform['hint']}")
+    if not lines:
+        lines.append("No platform was recognised.")
+    lines.append("What follows:")
+    for name, value in document["settings"].items():
+        if name != "sources":
+            source = document["settings"]["sources"].get(name, {}).get("where", "default")
+            shown = ", ".join(value) if isinstance(value, list) else value
+            shown = "not known" if shown in (None, "") else shown
+            lines.append(f"  {name} = {shown} ({source})")
+    lines += [
+        f"Warning: {warning['code']} {warning['title']}. {warning['fix']}"
+        for warning in document["warnings"]
+    ]
+    return "\n".join(lines)
+
+
+def _platform(hit: Hit, *, is_nearest: bool) -> dict[str, Any]:
+    facts = {name: getattr(hit.platform, name) for name in _FACTS}
+    return {
+        "name": hit.platform.name,
+        "title": hit.platform.title,
+        "layer": hit.platform.layer.value,
+        "evidence": list(hit.evidence),
+        "certainty": str(hit.certainty),
+        "source": hit.source,
+        "decides": is_nearest,
+        "hint": hit.platform.hint,
+        "facts": {
+            name: {"value": fact.value, "certainty": str(fact.certainty), "source": fact.source}
+            for name, fact in facts.items()
+            if isinstance(fact, Fact)
+        },
+    }
+
+
+def _settings(placement: Placement) -> dict[str, Any]:
+    paths, url = placement.base_paths, placement.public_url
+    told: dict[str, Told[Any] | None] = {
+        "base_path": paths,
+        "other_paths": paths,
+        "mount_paths": placement.mount_paths,
+        "public_url": url,
+        "host": placement.host,
+        "uds": placement.uds,
+        "port": placement.port,
+        "trusted_proxies": placement.peers,
+        "prefix": placement.prefix,
+        "websocket": placement.websocket,
+        "idle_limit_s": placement.idle_s,
+        "body_limit_bytes": placement.body_bytes,
+        "message_limit_bytes": placement.message_bytes,
+        "embedded_in": placement.framed_by,
+    }
+    values = {
+        "base_path": paths.value[0].value or "/" if paths else None,
+        "other_paths": [path.value for path in paths.value[1:]] if paths else [],
+        "mount_paths": [path.value for path in _value(placement.mount_paths, ())],
+        "public_url": str(url.value) if url else None,
+        "host": _value(placement.host, "127.0.0.1"),
+        "uds": str(placement.uds.value) if placement.uds else None,
+        "port": _value(placement.port, _DEFAULT_PORT),
+        "trusted_proxies": str(trusted_by_default(placement)),
+        "prefix": _value(placement.prefix, None),
+        "websocket": _value(placement.websocket, None),
+        "idle_limit_s": _value(placement.idle_s, None),
+        "body_limit_bytes": _value(placement.body_bytes, None),
+        "message_limit_bytes": _value(placement.message_bytes, None),
+        "embedded_in": str(placement.framed_by.value) if placement.framed_by else None,
+        "behind_proxy": placement.is_behind_proxy,
+    }
+    sources = {
+        name: {"where": found.where, "certainty": str(found.certainty), "source": found.source}
+        for name, found in told.items()
+        if found is not None
+    }
+    return {**values, "sources": sources}
+
+
+def _value(told: Told[Any] | None, default: Any) -> Any:
+    return told.value if told else default
+
+
+@click.command(
+    "detect",
+    short_help="Tell which platform this is, and what follows from it.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: stlaunch detect --json",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, schema stlaunch.detect/1.")
+def detect(as_json: bool) -> int:
+    """Tell which platform this is, on what evidence, how sure that is, and what follows from it.
+
+    Only names of variables are shown as evidence, and no secret ever is.
+    """
+    document = describe(os.environ, os.path.exists)
+    click.echo(json.dumps(document, indent=2) if as_json else render(document))
+    return ExitCode.OK

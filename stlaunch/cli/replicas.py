@@ -1,0 +1,185 @@
+"""`stlaunch replicas`: parse its words, plan one instance, hand all of them to the supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from stlaunch import streamlit_adapter
+from stlaunch.cli.arguments import split_arguments
+from stlaunch.cli.main import run_command, settings_of
+from stlaunch.exceptions import UsageError
+from stlaunch.exit_codes import ExitCode
+from stlaunch.log import configure
+from stlaunch.origin import HostPort
+from stlaunch.proxies.ports import free_port
+from stlaunch.replicas import ReplicasPlan, Supervisor
+from stlaunch.settings.model import LogFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stlaunch.cli.arguments import Arguments
+    from stlaunch.launcher import LaunchPlan
+
+_MOST = 64
+_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
+_HEADER_NAME = re.compile("[A-Za-z0-9_-]+")
+# The balancer's; an instance listens on a socket, and believes the balancer alone.
+_NOT_FOR_INSTANCES = ("--host", "--port", "--trusted-proxies")
+
+
+def instance_words(given: Arguments, trusted: str) -> list[str]:
+    """Return an instance's words behind `stlaunch`, without its socket.
+
+    Args:
+        given: the words behind `stlaunch replicas N`, sorted.
+        trusted: the balancer's trusted proxies; what is handed on came through it.
+    """
+    kept: list[str] = []
+    words = iter(given.own)
+    for word in words:
+        if word in _NOT_FOR_INSTANCES:
+            next(words)
+        elif word.partition("=")[0] not in _NOT_FOR_INSTANCES:
+            kept.append(word)
+    names = [name for name in trusted.split(", ") if name not in {"none", "unix"}]
+    flags = [f"--{name}={value}" for name, value in given.streamlit_flags]
+    script_args = ["--", *given.script_args] if given.script_args else []
+    return [*kept, *flags, "--trusted-proxies", ",".join(["unix", *names]), *script_args]
+
+
+def make_plan(
+    count: int, given: Arguments, launch: LaunchPlan, environ: Mapping[str, str]
+) -> ReplicasPlan:
+    """Return what to run, from the plan of a single launch.
+
+    The secret that signs cookies is the user's where there is one, else a new one; the instances
+    get it by their environment, which other users cannot read.
+    """
+    instances = dict(environ)
+    for name in ("STLAUNCH_HOST", "STLAUNCH_PORT", "STLAUNCH_UDS", "STLAUNCH_TRUSTED_PROXIES"):
+        instances.pop(name, None)
+    if "server.cookieSecret" not in launch.user_options and not instances.get(_SECRET):
+        instances[_SECRET] = secrets.token_hex(32)
+    port = launch.decisions.port or free_port()
+    return ReplicasPlan(
+        count=count,
+        command=[sys.executable, "-P", "-m", "stlaunch", "run"],
+        words=instance_words(given, str(launch.decisions.trusted)),
+        environ=instances,
+        listen=HostPort(launch.decisions.host, port),
+        trusted=launch.decisions.trusted,
+        identity_headers=_identity_headers(),
+        app=str(launch.script),
+        drain_s=launch.settings.drain_timeout_s,
+    )
+
+
+class _ReplicasCommand(click.Command):
+    """N, then the words of a run command, which that command parses."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] in {"-h", "--help"}:
+            return super().parse_args(ctx, args)
+        ctx.params["count"] = _parse_count(args[0])
+        ctx.params["words"] = args[1:]
+        return []
+
+
+@click.command(
+    "replicas",
+    cls=_ReplicasCommand,
+    short_help="Run several instances of an app behind a load balancer.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    options_metavar="",
+    epilog="Example: stlaunch replicas 4 app.py --behind-proxy /streamlitApp",
+)
+@click.argument("count", metavar="N")
+@click.argument("words", metavar="[OPTIONS] [APP] ...", nargs=-1)
+def replicas(count: int, words: Sequence[str]) -> int:
+    """Run N instances of APP on this machine behind HAProxy, one browser with one instance.
+
+    All options of `stlaunch APP` work here; --host and --port are where HAProxy listens. It comes
+    with stlaunch[replicas].
+
+    An instance that dies is started again. SIGHUP restarts all of them one by one, each new one
+    before an old one drains. SIGTERM and Ctrl-C drain them all; a second one ends them at once.
+    """
+    from stlaunch.launcher import plan_launch, render_plan  # noqa: PLC0415 - Streamlit comes in
+
+    with run_command.make_context("stlaunch replicas N", list(words)) as ctx:
+        settings = settings_of(ctx, ctx.params["app"])
+        is_dry, as_json = ctx.params["dry_run"], ctx.params["json"]
+    if settings.uds is not None:
+        raise UsageError(
+            f"{settings.sources['uds'].where}: the replicas listen on an address and a port.",
+            hint="Use --host and --port; each instance gets a Unix socket of its own.",
+        )
+    launch = plan_launch(settings, environ=os.environ)
+    _refuse_tls(launch)
+    plan = make_plan(count, split_arguments(words), launch, os.environ)
+    if is_dry:
+        print(_render(plan, render_plan(launch, as_json), as_json))
+        return ExitCode.OK
+    configure(as_json=settings.log_format is LogFormat.JSON)
+    return Supervisor(plan).run(on_ready=lambda: print(_banner(plan), file=sys.stderr, flush=True))
+
+
+def _parse_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
+        raise UsageError(
+            f"The number of replicas is {text!r}, not 1 to {_MOST}.",
+            hint="Write it first: stlaunch replicas 4 app.py --behind-proxy /streamlitApp",
+        )
+    return int(text)
+
+
+def _identity_headers() -> list[str]:
+    names = sorted(name.decode("latin-1") for name in streamlit_adapter.trusted_user_headers())
+    for name in names:
+        if not _HEADER_NAME.fullmatch(name):
+            raise UsageError(
+                f"server.trustedUserHeaders names {name!r}, which no balancer can remove.",
+                hint="Use a header name of letters, digits, - and _.",
+            )
+    return names
+
+
+def _refuse_tls(launch: LaunchPlan) -> None:
+    given = launch.user_options.get("server.sslCertFile")
+    if given and given.value:
+        raise UsageError(
+            f"server.sslCertFile ({given.where}) makes each instance speak https, and the load "
+            "balancer before the replicas speaks http with them.",
+            hint="Remove it, and let the proxy in front speak https.",
+        )
+
+
+def _banner(plan: ReplicasPlan) -> str:
+    return (
+        f"stlaunch replicas: {plan.count} instances behind HAProxy on http://{plan.listen}\n"
+        f"  kill -HUP {os.getpid()} restarts them one by one"
+    )
+
+
+def _render(plan: ReplicasPlan, instance: str, as_json: bool) -> str:
+    if as_json:
+        document = {
+            "schema": "stlaunch.replicas/1",
+            "version": 1,
+            "replicas": plan.count,
+            "listen": {"host": plan.listen.host, "port": plan.listen.port},
+            "instance": json.loads(instance),
+        }
+        return json.dumps(document, indent=2)
+    return (
+        f"{plan.count} instances on Unix sockets, behind HAProxy on http://{plan.listen}\n"
+        f"Each of them: stlaunch {' '.join(plan.words)} --uds FILE\n\n{instance}"
+    )

@@ -1,0 +1,124 @@
+"""What is deployed, as facts that are safe to write into any of the generated files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import UsageError
+from stlaunch.origin import PublicUrl
+from stlaunch.settings.fields import DRAIN_TIMEOUT
+
+PORT = 8501
+USER_ID = 10001
+STOP_S = int(DRAIN_TIMEOUT.default) + 15
+"""When the platform may kill what has not ended by itself."""
+COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
+"""The variable that gives all replicas one secret; its value is in no generated file."""
+AFFINITY_COOKIE = "stlaunch-replica"
+
+_MOST_REPLICAS = 100
+# RFC 1123 labels, short enough for what Kubernetes and systemd append.
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_SCRIPT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*\.py")
+# A repository, and a tag or a digest or both; https://pkg.go.dev/github.com/distribution/reference
+_IMAGE = re.compile(
+    r"(?:[a-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+_PATH = re.compile(r"/[A-Za-z0-9_.@+:/-]*(?: [A-Za-z0-9_.@+:/-]+)*")
+# Nothing that YAML, a shell, systemd or HAProxy gives a meaning to; no percent-encoding.
+_PUBLIC_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
+class DeployKind(StrEnum):
+    """Where the app is to run."""
+
+    COMPOSE = "compose"
+    DOCKERFILE = "dockerfile"
+    KUBERNETES = "kubernetes"
+    SYSTEMD = "systemd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedFile:
+    """A file's name, relative to the output folder, and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One app and how it is to be run.
+
+    Attributes:
+        name: of the service, the units, the image; a DNS label.
+        script: relative to the app's folder, which is what an image holds.
+        folder: the app's folder on this machine; systemd runs it from there.
+        program: the `stlaunch` of this environment; likewise.
+        base_path: the public path.
+        public_url: where it is known.
+        replicas: how many instances.
+        image: what Compose builds and Kubernetes pulls.
+        has_requirements: whether the folder has a requirements.txt.
+        version: of stlaunch.
+
+    Raises:
+        UsageError: for a value that one of the generated files could misread.
+    """
+
+    name: str
+    script: str
+    folder: str
+    program: str
+    base_path: BasePath
+    public_url: PublicUrl | None
+    replicas: int
+    image: str
+    has_requirements: bool
+    version: str
+
+    def __post_init__(self) -> None:
+        _require(_NAME, self.name, "name", "Give one with --name: letters a-z, digits and -.")
+        _require(_IMAGE, self.image, "image", "Write it as registry.example.com/app:1.0.0.")
+        if ":" not in self.image.rpartition("/")[2] or self.image.endswith(":latest"):
+            raise UsageError(
+                f"The image {self.image!r} is not pinned: it can be another one tomorrow.",
+                hint="Give it a version: --image registry.example.com/app:1.0.0",
+            )
+        if not _SCRIPT.fullmatch(self.script) or ".." in PurePosixPath(self.script).parts:
+            raise UsageError(
+                f"No deployment is written for a script called {self.script!r}.",
+                hint="Use letters, digits and . _ - in its name.",
+            )
+        for path in (self.folder, self.program):
+            _require(_PATH, path, "path", "Move it to one of letters, digits and . _ - + @ : /.")
+        if not _PUBLIC_PATH.fullmatch(self.base_path.value):
+            raise UsageError(
+                f"No deployment is written for the base path {self.base_path.value!r}.",
+                hint="Use letters, digits and . _ ~ - only.",
+            )
+        if not 1 <= self.replicas <= _MOST_REPLICAS:
+            raise UsageError(
+                f"The number of replicas is {self.replicas}.",
+                hint=f"Give a number from 1 to {_MOST_REPLICAS}: --replicas 3",
+            )
+
+    @property
+    def behind_proxy(self) -> str:
+        """The value of `--behind-proxy`: the public URL, else the path."""
+        return str(self.public_url) if self.public_url else self.base_path.value or "/"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What follows `stlaunch` in an image."""
+        return (self.script, "--behind-proxy", self.behind_proxy)
+
+
+def _require(pattern: re.Pattern[str], text: str, what: str, hint: str) -> None:
+    if not pattern.fullmatch(text):
+        raise UsageError(f"The {what} {text!r} cannot be used in a deployment.", hint=hint)

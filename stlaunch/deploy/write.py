@@ -1,0 +1,78 @@
+"""Write generated files: each whole or not at all, and never over somebody's work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stlaunch.exceptions import StartError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stlaunch.deploy.model import GeneratedFile
+
+
+def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) -> tuple[Path, ...]:
+    """Write the files below `folder`, which is created, and return their paths.
+
+    A file that holds the very same text already is left alone. All of them are looked at before
+    the first one is written.
+
+    Raises:
+        UsageError: for a file that exists with other content, without `force`.
+        StartError: where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / file.name for file in files]
+        taken = [
+            path
+            for path, file in zip(paths, files, strict=True)
+            if not force and (path.exists() or path.is_symlink()) and not _holds(path, file.text)
+        ]
+        if taken:
+            raise UsageError(
+                f"{', '.join(map(str, taken))} exists, with other content; nothing was written.",
+                hint="Write over it with --force, or choose another folder with -o.",
+            )
+        for path, file in zip(paths, files, strict=True):
+            if not _holds(path, file.text):
+                _write(path, file.text, replace=force)
+    except FileExistsError as exc:  # the folder is a file, or somebody was quicker
+        raise UsageError(
+            f"{exc.filename2 or exc.filename} exists already.", hint="Choose another place with -o."
+        ) from exc
+    except OSError as exc:
+        raise StartError(
+            f"{exc.filename or folder} cannot be written: {exc.strerror}.",
+            hint="Choose another folder with -o.",
+        ) from exc
+    return tuple(paths)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _write(path: Path, text: str, *, replace: bool) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        if replace:
+            Path(name).replace(path)
+        else:
+            os.link(name, path)  # unlike a rename, it refuses to replace
+            Path(name).unlink()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

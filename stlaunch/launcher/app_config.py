@@ -1,0 +1,149 @@
+"""Merge what stlaunch decided into the app's own `.streamlit/config.toml`, for plain Streamlit.
+
+Comments, order and everything that stlaunch did not decide stay as they are. A launch never comes
+here; only `stlaunch config --write` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from stlaunch.exceptions import StartError, UsageError
+from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.platforms.model import Prefix
+from stlaunch.streamlit_adapter import default_options
+
+_RELATIVE = Path(".streamlit") / "config.toml"
+_MOST_BACKUPS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedConfig:
+    """A configuration file before and after."""
+
+    path: Path
+    before: str
+    after: str
+
+    @property
+    def diff(self) -> str:
+        """The change as a unified diff; empty where there is none."""
+        lines = difflib.unified_diff(
+            self.before.splitlines(keepends=True),
+            self.after.splitlines(keepends=True),
+            fromfile=str(self.path),
+            tofile=f"{self.path} (merged)",
+        )
+        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def merged_config(plan: LaunchPlan) -> MergedConfig:
+    """Return the app's configuration with the plan's decisions in it; writes nothing.
+
+    Raises:
+        UsageError: for a file that cannot be read or is not TOML.
+    """
+    # Through a link: the file behind it is the one to change.
+    path = (plan.script.parent / _RELATIVE).resolve()
+    try:
+        before = path.read_bytes().decode("utf-8") if path.exists() else ""
+        document = tomlkit.parse(before)
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(
+            f"{path} cannot be read: {reason}.", hint="Make it readable for this user."
+        ) from exc
+    except TOMLKitError as exc:
+        raise UsageError(f"{path} is not valid TOML: {exc}.", hint="Mend that line.") from exc
+    for key, value in plain_streamlit_options(plan).items():
+        _set(document, key.split("."), value)
+    after = tomlkit.dumps(document)
+    if "\r\n" in before:
+        after = after.replace("\r\n", "\n").replace("\n", "\r\n")
+    return MergedConfig(path=path, before=before, after=after)
+
+
+def plain_streamlit_options(plan: LaunchPlan) -> dict[str, Any]:
+    """Return what plain `streamlit run` needs to work where the plan would.
+
+    Behind a proxy that strips the path bare Streamlit works with no base path alone, where
+    stlaunch takes both.
+    """
+    options = dict(plan.decisions.options)
+    prefix = plan.placement.prefix
+    is_stripped = prefix is not None and prefix.value is Prefix.STRIPPED
+    if is_stripped and plan.decisions.sources["behind_proxy"].where == prefix_source(plan):
+        options["server.baseUrlPath"] = ""
+    if plan.decisions.is_embedded and default_options(["server.xsrfCookieSameSite"]):
+        options["server.xsrfCookieSameSite"] = "none"
+    return options
+
+
+def prefix_source(plan: LaunchPlan) -> str:
+    """Name the place from which the platform's own path comes."""
+    told = plan.placement.base_paths
+    return told.where if told else ""
+
+
+def write_merged(merged: MergedConfig) -> Path | None:
+    """Write the file, atomically; return the backup of what was there before.
+
+    Raises:
+        StartError: where it cannot be written.
+    """
+    path = merged.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        backup = _backup(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(merged.after)
+            if path.exists():
+                shutil.copymode(path, name)
+            else:
+                Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as exc:
+        raise StartError(
+            f"{path} cannot be written: {exc.strerror or exc}.",
+            hint="Give this user permission to write there.",
+        ) from exc
+    return backup
+
+
+def _backup(path: Path) -> Path | None:
+    if not path.exists():
+        return None
+    for number in range(1, _MOST_BACKUPS):
+        backup = path.with_name(path.name + (".bak" if number == 1 else f".bak{number}"))
+        if not backup.exists():
+            shutil.copy2(path, backup)
+            return backup
+    raise OSError(f"there are {_MOST_BACKUPS} backups already")
+
+
+def _set(table: MutableMapping[str, Any], keys: list[str], value: Any) -> None:
+    first, *rest = keys
+    if not rest:
+        if first not in table or table[first] != value:
+            table[first] = value
+        return
+    if not isinstance(table.get(first), Mapping):
+        table[first] = tomlkit.table()
+    _set(table[first], rest, value)

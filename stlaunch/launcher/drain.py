@@ -1,0 +1,81 @@
+"""Wind the app down while its listener stays open; the server ends it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from stlaunch import streamlit_adapter
+from stlaunch.fallback import TunnelRegistry
+from stlaunch.readiness import Readiness
+from stlaunch.streamlit_adapter import Session
+
+logger = logging.getLogger(__name__)
+
+_SERVICE_RESTART = 1012
+_LOOK_S = 0.05
+_TELL_S = 2.0
+
+
+async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: float) -> None:
+    """Take no new sessions, and close each open one as soon as its script run is over.
+
+    A page whose socket closes with 1012 (service restart) connects again at once: to another
+    replica where there is one. What still runs at the end of the time is cut off by the server.
+
+    Args:
+        readiness: fails from now on.
+        tunnels: the sessions without a WebSocket.
+        timeout_s: how long script runs may take; idle pages are never waited for.
+    """
+    readiness.is_draining = True
+    tunnels.is_stopping = True
+    sessions = streamlit_adapter.connected_sessions()
+    running = sum(session.is_running for session in sessions)
+    if running:
+        logger.info(
+            "Stopping: %s going, and %s %g s to finish; another signal ends it at once.",
+            _counted(running, "is", "are"),
+            "has" if running == 1 else "have",
+            timeout_s,
+        )
+    end_at = time.monotonic() + timeout_s
+    closing: dict[str, asyncio.Task[None]] = {}
+    while await _close_idle(sessions, closing) and time.monotonic() < end_at:
+        await asyncio.sleep(_LOOK_S)
+        sessions = streamlit_adapter.connected_sessions()
+    cut_off = sum(session.is_running for session in sessions)
+    if cut_off:
+        told = _counted(cut_off, "was", "were")
+        logger.warning("%s cut off: %g s are over.", told, timeout_s)
+    await tunnels.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_TELL_S):
+            await asyncio.gather(*closing.values())
+            while tunnels.has_untold:  # noqa: ASYNC110 - told by requests that come from outside
+                await asyncio.sleep(_LOOK_S)
+
+
+async def _close_idle(sessions: list[Session], closing: dict[str, asyncio.Task[None]]) -> bool:
+    """Begin to close what is idle; tell whether anything is left to wait for."""
+    open_ones = [session for session in sessions if session.id not in closing]
+    idle = [session for session in open_ones if not session.is_busy]
+    is_flushed = not idle or await streamlit_adapter.wait_for_flush()
+    for session in idle:
+        if is_flushed and not session.is_busy and session.has_socket:
+            closing[session.id] = asyncio.create_task(_close(session), name="closing a session")
+    return any(
+        session.id not in closing and (session.is_busy or session.has_socket)
+        for session in open_ones
+    )
+
+
+async def _close(session: Session) -> None:
+    with contextlib.suppress(RuntimeError, OSError):  # its page has gone by itself
+        await session.close(_SERVICE_RESTART)
+
+
+def _counted(count: int, verb: str, verbs: str) -> str:
+    return f"1 script run {verb}" if count == 1 else f"{count} script runs {verbs}"

@@ -1,0 +1,7 @@
+"""Several instances of one app on this machine, on Unix sockets behind a real load balancer."""
+
+from __future__ import annotations
+
+from stlaunch.replicas.supervisor import ReplicasPlan, Supervisor
+
+__all__ = ["ReplicasPlan", "Supervisor"]

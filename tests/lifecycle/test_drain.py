@@ -1,0 +1,145 @@
+"""The drain, from outside: who is let finish, who is refused, what pages are told."""
+
+from __future__ import annotations
+
+import signal
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from stlaunch.fallback.frames import Flags, Received
+from tests.fallback.client import Page
+from tests.harness.protocol import Session, open_session, rerun_message
+from tests.lifecycle.running import Running, listening
+
+SERVICE_RESTART = 1012
+
+
+@pytest.fixture
+def tunnels() -> Iterator[None]:
+    """Close the HTTP clients that a test opens."""
+    yield
+    while Page.opened:
+        Page.opened.pop().http.close()
+
+
+def closing_code(page: Session) -> int | None:
+    """Read to the end; return the code of the close frame."""
+    try:
+        while True:
+            page.socket.recv(timeout=30)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+def refused(running: Running) -> tuple[int, str | None]:
+    with pytest.raises(InvalidStatus) as caught, open_session(running.url):
+        pass
+    response = caught.value.response
+    return response.status_code, response.headers.get("Retry-After")
+
+
+def start_waiting(running: Running, folder: Path, page: Session) -> None:
+    page.start_run("mode=wait")
+    running.wait_until((folder / "waiting").exists, "the run")
+
+
+def code_of(frame: Received) -> int:
+    return int(struct.unpack("!H", frame.payload[:2])[0])
+
+
+def read_to_the_end(page: Page) -> list[Received]:
+    messages: list[Received] = []
+    while not messages or not messages[-1].flags & Flags.CLOSE:
+        messages += page.poll()
+    return messages
+
+
+def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
+    tmp_path: Path, tunnels: None
+) -> None:
+    """Idle pages go at once; a run's page when its run is over; nobody comes in; then it ends."""
+    with (
+        listening(tmp_path, "--behind-proxy", "/app") as running,
+        open_session(running.url) as idle,
+        open_session(running.url) as busy,
+    ):
+        base = f"{running.url}app/_stlaunch"
+        busy_tunnel, idle_tunnel, newcomer = Page(base), Page(base), Page(base)
+        assert busy_tunnel.open().status_code == idle_tunnel.open().status_code == 200
+        ready = running.get("/app/_stlaunch/ready")
+        idle.rerun()
+        busy_tunnel.send(rerun_message("mode=wait&who=-tunnel"))
+        running.wait_until((tmp_path / "waiting-tunnel").exists, "the run of the tunnel")
+        start_waiting(running, tmp_path, busy)
+
+        running.send(signal.SIGTERM)
+        idle_code = closing_code(idle)
+        told = read_to_the_end(idle_tunnel)[-1]
+        draining = running.get("/app/_stlaunch/ready")
+        health = running.get("/app/_stcore/health")
+        alive = running.get("/app/_stlaunch/health")
+        new_session = refused(running)
+        new_tunnel = newcomer.open()
+
+        (tmp_path / "go").touch()
+        finished = busy.read_until("script_finished")
+        busy_code = closing_code(busy)
+        *messages, last = read_to_the_end(busy_tunnel)
+        code = running.wait()
+
+    assert (ready[0], ready[2]) == (200, "ready")
+    assert (draining[0], draining[2]) == (503, "not ready: draining")
+    assert health[0] == 503
+    assert alive[0] == 200
+    assert new_session == (503, "5")
+    assert (new_tunnel.status_code, new_tunnel.headers["retry-after"]) == (503, "5")
+    assert "finished wait" in str(finished)
+    assert any(b"finished wait" in message.payload for message in messages)
+    assert idle_code == busy_code == code_of(told) == code_of(last) == SERVICE_RESTART
+    assert code == 0, running.log()
+
+
+def test_what_takes_too_long_is_cut_off_and_said(tmp_path: Path) -> None:
+    """Also where the script left a thread behind that never ends."""
+    app = (
+        "import threading, time\nimport streamlit as st\nfrom pathlib import Path\n"
+        "threading.Thread(target=lambda: time.sleep(3600)).start()\n"
+        "Path('waiting').touch()\ntime.sleep(3600)\n"
+    )
+    with (
+        listening(tmp_path, "--drain-timeout", "0.5", app=app) as running,
+        open_session(running.url) as page,
+    ):
+        start_waiting(running, tmp_path, page)
+        running.send(signal.SIGTERM)
+        told = closing_code(page)
+        code = running.wait()
+
+    assert told == SERVICE_RESTART
+    assert code == 0
+    assert "1 script run is going, and has 0.5 s to finish" in running.log()
+    assert "1 script run was cut off: 0.5 s are over." in running.log()
+
+
+def test_each_message_of_a_run_arrives_before_the_close(tmp_path: Path) -> None:
+    """A run with thousands of messages: the last one comes, then 1012."""
+    app = (
+        "import streamlit as st\nfrom pathlib import Path\nimport time\nPath('waiting').touch()\n"
+        "while not Path('go').exists(): time.sleep(0.02)\n"
+        "for number in range(3000): st.text(f'line {number}')\n"
+    )
+    with listening(tmp_path, app=app) as running, open_session(running.url) as page:
+        start_waiting(running, tmp_path, page)
+        running.send(signal.SIGTERM)
+        running.wait_until(lambda: running.get("/_stlaunch/ready")[0] == 503, "the drain")
+        (tmp_path / "go").touch()
+        messages = page.read_until("script_finished")
+        code = closing_code(page)
+
+    lines = [message.delta.new_element.text.body for message in messages]
+    assert [line for line in lines if line] == [f"line {number}" for number in range(3000)]
+    assert code == SERVICE_RESTART

@@ -1,0 +1,117 @@
+"""One source of lines for every proxy: filled in, placed, plain."""
+
+from __future__ import annotations
+
+import pytest
+
+from stlaunch.base_path import BasePath
+from stlaunch.findings import body_limited, upgrade_stripped
+from stlaunch.remedies import Need, Product, Site, recipe, remedy
+
+BASE = BasePath("/streamlitApp")
+SITES = {
+    "kept": Site(base_path=BASE),
+    "stripped": Site(base_path=BASE, keep_prefix=False),
+    "whole": Site(base_path=BASE, is_whole=True),
+    "replicas": Site(base_path=BASE, replicas=("10.0.0.1:8501", "10.0.0.2:8501")),
+    "root": Site(base_path=BasePath(), is_https=False),
+    "closed": Site(base_path=BASE, self_check_from=(), identity_headers=()),
+}
+# What each product must be told in so many words; the rest it covers by itself or cannot do.
+BY_HAND = {
+    Product.NGINX: {
+        "upgrade",
+        "host",
+        "scheme",
+        "client",
+        "body-size",
+        "idle-timeout",
+        "buffering",
+    },
+    Product.APACHE: {"upgrade", "host", "scheme", "client", "body-size", "idle-timeout"},
+    Product.CADDY: {"client", "body-size", "idle-timeout", "buffering"},
+    Product.TRAEFIK: {"client", "idle-timeout", "host"},
+    Product.HAPROXY: {"host", "scheme", "client", "idle-timeout", "body-size"},
+    Product.ENVOY: {"upgrade", "client", "scheme", "idle-timeout"},
+    Product.LIGHTTPD: {"upgrade", "body-size", "idle-timeout", "buffering"},
+    Product.H2O: {"upgrade", "host", "body-size", "idle-timeout"},
+    Product.VARNISH: {"upgrade", "host", "scheme", "idle-timeout", "buffering"},
+    Product.GATEWAY_API: {"upgrade", "idle-timeout"},
+    Product.INGRESS_NGINX: {"body-size", "idle-timeout", "buffering"},
+    Product.OPENSHIFT: {"client", "idle-timeout"},
+    Product.AWS_ALB: {"host", "client", "idle-timeout"},
+    Product.AZURE_GATEWAY: {"host", "client", "body-size", "idle-timeout"},
+    Product.CLOUDFLARE: {"host", "idle-timeout"},
+    Product.IIS: {"upgrade", "host", "scheme", "client", "body-size", "idle-timeout"},
+}
+WITHOUT_AFFINITY = {Product.H2O, Product.CLOUDFLARE}
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+@pytest.mark.parametrize("product", Product)
+def test_every_remedy_is_filled_in_and_placed(product: Product, site: Site) -> None:
+    for need in Need:
+        known = remedy(need, product, site)
+        if known is None:
+            continue
+
+        assert known.lines.strip(), need
+        assert known.where.startswith(("in ", "on ")), need
+        assert known.why.endswith("."), need
+        assert "<<" not in known.text, need
+
+
+@pytest.mark.parametrize("product", Product)
+def test_what_a_product_must_be_told_it_is_told(product: Product) -> None:
+    told = {need.value for need in Need if remedy(need, product, SITES["kept"])}
+
+    assert BY_HAND[product] <= told
+
+
+@pytest.mark.parametrize("product", Product)
+def test_every_place_is_used_and_known(product: Product) -> None:
+    known = recipe(product)
+    used = {
+        part.place
+        for site in SITES.values()
+        for need in Need
+        for part in known.parts_for(need, site)
+    }
+
+    assert used == set(known.places)
+
+
+@pytest.mark.parametrize("product", Product)
+def test_affinity_is_offered_where_the_product_has_it(product: Product) -> None:
+    has_it = remedy(Need.AFFINITY, product, SITES["replicas"]) is not None
+
+    assert has_it == (product not in WITHOUT_AFFINITY)
+
+
+def test_a_path_that_a_configuration_could_misread_is_not_written() -> None:
+    known = remedy(Need.SLASH, Product.NGINX, Site(base_path=BasePath("/a;$b")))
+
+    assert known is not None
+    assert "/a;$b" not in known.text
+    assert "/YOUR-PATH/" in known.lines
+
+
+def test_limits_follow_the_app() -> None:
+    site = Site(base_path=BASE, max_upload_mb=500, ping_interval_s=45)
+    body = remedy(Need.BODY_SIZE, Product.NGINX, site)
+    idle = remedy(Need.IDLE_TIMEOUT, Product.NGINX, site)
+
+    assert body is not None
+    assert body.lines == "client_max_body_size 501m;"
+    assert idle is not None
+    assert idle.lines.startswith("proxy_read_timeout 180s;")
+
+
+def test_the_log_prints_the_same_lines() -> None:
+    upgrade = remedy(Need.UPGRADE, Product.NGINX, Site(base_path=BASE))
+    body = remedy(Need.BODY_SIZE, Product.NGINX, Site(base_path=BASE))
+    assert upgrade is not None
+    assert body is not None
+
+    assert upgrade.text in upgrade_stripped(BASE, ("Upgrade: websocket",)).fix
+    assert body.text == body_limited(0, 0, BASE).fix

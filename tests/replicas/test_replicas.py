@@ -1,0 +1,282 @@
+"""`stlaunch replicas` with real instances behind a real HAProxy: affinity, deaths, rolls, ends."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.conftest import REPOSITORY
+from tests.harness.ports import free_port
+from tests.harness.protocol import open_session
+from tests.harness.server import RunningServer, start_server
+
+pytestmark = pytest.mark.proxy
+
+APP = REPOSITORY / "tests" / "apps" / "replica" / "streamlit_app.py"
+DEADLINE_S = 90.0
+
+
+@contextmanager
+def replicas(count: int, *flags: str, app: Path = APP) -> Iterator[RunningServer]:
+    port = free_port()
+    command = [sys.executable, "-m", "stlaunch", "replicas", str(count), str(app), *flags]
+    with start_server(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=app.parent,
+        env={"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "user"}'},
+        ready_path="/_stlaunch/ready",
+        port=port,
+    ) as server:
+        server.wait_for_log("kill -HUP", timeout_s=DEADLINE_S)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with replicas(2) as server:
+        yield server
+
+
+def wait_until(is_true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_true():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.1)
+
+
+def instances(server: RunningServer) -> set[int]:
+    """The process ids of the instances; the balancer is the other child."""
+    found = set()
+    for child in psutil.Process(server.pid).children():
+        try:
+            if "--uds" in child.cmdline():
+                found.add(child.pid)
+        except psutil.Error:  # it has just ended
+            continue
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+
+
+def get(server: RunningServer) -> Answer:
+    """Open the front page as a browser without cookies."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        body = response.read().decode()
+        return Answer(status=response.status, headers=response.headers, body=body)
+
+
+def affinity_cookie(server: RunningServer) -> str:
+    cookies = get(server).headers.get_all("Set-Cookie") or []
+    (cookie,) = [line for line in cookies if line.startswith("stlaunch-replica-")]
+    assert "HttpOnly" in cookie
+    return cookie.partition(";")[0]
+
+
+def process_for(server: RunningServer, cookie: str) -> int:
+    """Run the script as the browser with this cookie, and return the process that ran it."""
+    with open_session(server.url, {"Cookie": cookie}) as session:
+        return int(re.search(r"pid=(\d+)", session.shown())[1])
+
+
+def ready_processes(server: RunningServer) -> set[int]:
+    return {process_for(server, affinity_cookie(server)) for _ in range(4)}
+
+
+def test_browser_stays_with_its_instance(server: RunningServer) -> None:
+    """Two browsers go to two instances, and each of them comes back to its own."""
+    first, second = affinity_cookie(server), affinity_cookie(server)
+    assert first != second
+    processes = [process_for(server, cookie) for cookie in (first, second) * 3]
+
+    assert len(set(processes)) == 2
+    assert processes == processes[:2] * 3
+    assert set(processes) == instances(server)
+
+
+def test_secret_is_shared_and_on_no_command_line(server: RunningServer) -> None:
+    """All instances have the same one, in their environment; no argument and no file holds it."""
+    secrets = set()
+    for pid in instances(server):
+        process = psutil.Process(pid)
+        secrets.add(process.environ()["STREAMLIT_SERVER_COOKIE_SECRET"])
+    (secret,) = secrets
+    assert len(secret) == 64
+
+    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    assert all(secret not in " ".join(process.cmdline()) for process in family)
+    home = Path(server.env["HOME"])
+    texts = [path.read_text(errors="replace") for path in home.rglob("*") if path.is_file()]
+    assert texts
+    assert all(secret not in text for text in texts)
+
+
+def test_page_of_one_instance_is_proof_at_another(server: RunningServer) -> None:
+    """A token that one instance signed opens a socket with a rewritten Host at the other one."""
+    page = get(server)
+    cookies = [line.partition(";")[0] for line in page.headers.get_all("Set-Cookie") or []]
+    (proof,) = [cookie for cookie in cookies if cookie.startswith("stlaunch=")]
+    (here,) = [cookie for cookie in cookies if cookie.startswith("stlaunch-replica-")]
+    tokens = re.search(r'data-tokens="([^"]+)"', page.body)[1].split()
+    there = next(cookie for _ in range(8) if (cookie := affinity_cookie(server)) != here)
+
+    def answer_to(token: str) -> int:
+        headers = {"Cookie": f"{proof}; {there}", "Origin": "http://app.example.test"}
+        protocols: list[Any] = ["streamlit", "PLACEHOLDER_AUTH_TOKEN", f"stlaunch.{token}"]
+        address = server.url.replace("http", "ws", 1) + "_stcore/stream"
+        try:
+            with connect(address, subprotocols=protocols, additional_headers=headers):
+                return 101
+        except InvalidStatus as exc:
+            return exc.response.status_code
+
+    assert sorted(map(answer_to, tokens)) == [101, 403]  # one is for http, one for https
+    assert answer_to("x" * 43) == 403
+
+
+def test_trusted_proxy_is_believed(server: RunningServer) -> None:
+    """The proxy in front of the balancer tells the client, the scheme and the user."""
+    forwarded = {
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Proto": "https",
+        "X-User": "ada",
+    }
+    with open_session(server.url, forwarded) as session:
+        shown = session.shown()
+
+    assert "ip=203.0.113.7" in shown
+    assert "user=ada" in shown
+
+
+def test_stranger_is_not_believed() -> None:
+    """What only a trusted proxy may say is removed by the balancer."""
+    with replicas(1, "--trusted-proxies", "192.0.2.1") as server:
+        forged = {"X-Forwarded-For": "203.0.113.7", "X-User": "root", "Forwarded": "for=1.2.3.4"}
+        with open_session(server.url, forged) as session:
+            shown = session.shown()
+
+    assert "ip=127.0.0.1" in shown or "ip=None" in shown  # loopback has no public address
+    assert "user=None" in shown
+
+
+def test_dead_instance_and_dead_balancer_are_replaced(server: RunningServer) -> None:
+    """Kill -9 of one instance, then of HAProxy: soon both of them run again."""
+    before = instances(server)
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    server.wait_for_log(f"(pid {victim}) ended with exit code -9", timeout_s=DEADLINE_S)
+    wait_until(lambda: len(instances(server) - {victim}) == 2, "two instances again")
+    wait_until(lambda: len(ready_processes(server)) == 2, "both of them serve")
+    assert before - {victim} < instances(server)
+
+    (balancer,) = [
+        child
+        for child in psutil.Process(server.pid).children()
+        if child.pid not in instances(server)
+    ]
+    balancer.kill()
+    server.wait_for_log("The balancer runs again", timeout_s=DEADLINE_S)
+    assert get(server).status == 200
+
+
+def test_hangup_replaces_all_without_a_gap(server: RunningServer) -> None:
+    """While the instances are exchanged one by one, every page is answered."""
+    before = instances(server)
+    os.kill(server.pid, signal.SIGHUP)
+    statuses = []
+    deadline = time.monotonic() + DEADLINE_S
+    while before & instances(server) or len(instances(server)) != 2:
+        statuses.append(get(server).status)
+        assert time.monotonic() < deadline, server.log()
+    wait_until(lambda: ready_processes(server) == instances(server), "the new ones serve")
+
+    assert set(statuses) == {200}
+    assert len(statuses) > 4
+
+
+def test_failed_roll_leaves_the_old_ones(tmp_path: Path) -> None:
+    """A new instance that cannot start ends the rolling restart, and nothing else."""
+    app = tmp_path / "streamlit_app.py"
+    app.write_bytes(APP.read_bytes())
+    with replicas(1, app=app) as server:
+        (before,) = instances(server)
+        (tmp_path / "stlaunch.toml").write_text("nonsense = 1\n")
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_for_log("the rolling restart ends here", timeout_s=DEADLINE_S)
+        assert "ended with exit code 2 before it was ready" in server.log()
+        assert instances(server) == {before}
+
+        (tmp_path / "stlaunch.toml").unlink()
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(lambda: before not in instances(server), "the old one is replaced")
+        assert get(server).status == 200
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["term", "int"]
+)
+def test_signal_ends_all_of_it(number: signal.Signals, code: int) -> None:
+    with replicas(2) as server:
+        family = psutil.Process(server.pid).children(recursive=True)
+        sockets = [
+            Path(word) for process in family for word in process.cmdline() if ".sock" in word
+        ]
+        assert len(family) == 3
+        assert all(socket.exists() for socket in sockets)
+        supervisor = server._process
+        os.kill(server.pid, number)
+
+        assert supervisor.wait(DEADLINE_S) == code
+        assert not any(process.is_running() for process in family)
+        assert not any(socket.parent.exists() for socket in sockets)
+
+
+def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
+    """Both end the command with 3 and a sentence; no process is left."""
+    command = [sys.executable, "-m", "stlaunch", "replicas", "2"]
+    app = tmp_path / "main.py"
+    app.write_text("from fastapi import FastAPI\napp = FastAPI()\nraise ValueError('broken')\n")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "HOME": str(tmp_path)}
+        return subprocess.run(
+            [*command, *words],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(str(APP), "--host", "127.0.0.1", "--port", str(port))
+        assert done.returncode == 3
+        assert f"Port {port} is taken on 127.0.0.1." in done.stderr
+    done = run("main.py", "--host", "127.0.0.1", "--port", "0")
+    assert done.returncode == 3
+    assert "ValueError: broken" in done.stderr
+    assert re.search(r"Error: Instance \d ended with exit code 3 before it was ready", done.stderr)

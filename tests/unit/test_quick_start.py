@@ -1,0 +1,54 @@
+"""Until the app listens the collector rests; then everything is as it was."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distribution
+
+import pytest
+
+from stlaunch import quick_start
+
+
+@pytest.fixture(autouse=True)
+def _undone() -> Iterator[None]:
+    yield
+    quick_start.end()
+    gc.unfreeze()
+
+
+def test_begin_pauses_the_collector_and_end_undoes_it() -> None:
+    before = vars(Distribution)["metadata"]
+
+    quick_start.begin()
+    is_paused = not gc.isenabled()
+    quick_start.end()
+
+    assert is_paused
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    assert vars(Distribution)["metadata"] is before
+
+
+def test_metadata_is_parsed_once_and_the_same() -> None:
+    plain = distribution("streamlit").metadata
+    quick_start.begin()
+    streamlit = distribution("streamlit")
+
+    first, second = streamlit.metadata, streamlit.metadata
+
+    assert first is second
+    assert first.json == plain.json
+    assert (streamlit.name, streamlit.version) == (plain["Name"], plain["Version"])
+    assert distribution("click").metadata["Name"] == "click"
+
+
+def test_end_alone_leaves_the_process_of_somebody_else_alone() -> None:
+    gc.disable()
+    quick_start.end()
+    is_enabled = gc.isenabled()
+    gc.enable()
+
+    assert not is_enabled
+    assert gc.get_freeze_count() == 0
