@@ -117,7 +117,7 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
 def _findings(facts: Facts, arrival: Arrival, viewer: Viewer) -> list[dict[str, Any]]:
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    now = time.time()
+    now, is_operator = time.time(), viewer is Viewer.OPERATOR
     for finding in _of_request(facts, arrival):
         found[finding.code, finding.title] = {
             **finding.as_dict(),
@@ -125,8 +125,11 @@ def _findings(facts: Facts, arrival: Arrival, viewer: Viewer) -> list[dict[str, 
             "first_s": 0.0,
             "last_s": 0.0,
         }
+    own = {code for code, _ in found}
     for notice in facts.board.notices:
-        shown = notice.finding if viewer is Viewer.OPERATOR else notice.finding.without_others()
+        if notice.finding.names_others and notice.finding.code in own and not is_operator:
+            continue  # the same trouble of this very request says more
+        shown = notice.finding if is_operator else notice.finding.without_others()
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)
     return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))
