@@ -169,8 +169,8 @@ VERIFY: Field[bool] = Field(
     "Default: off.",
     parse=parsers.parse_flag,
     default=False,
-    value_is_optional=True,
     choices=("on", "off"),
+    value_is_optional=True,
     also_takes=(bool,),
 )
 

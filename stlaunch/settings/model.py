@@ -26,6 +26,15 @@ class Transport(StrEnum):
     """HTTP requests alone; the WebSocket is never tried."""
 
 
+class LogFormat(StrEnum):
+    """What a log line looks like."""
+
+    TEXT = "text"
+    """For people."""
+    JSON = "json"
+    """One object a line, for programs."""
+
+
 class SelfCheck(StrEnum):
     """Who may see more of the self-check than health and ready."""
 
@@ -37,15 +46,6 @@ class SelfCheck(StrEnum):
     """Whoever sends the token."""
     OFF = "off"
     """Nobody: the diagnostic endpoints do not exist."""
-
-
-class LogFormat(StrEnum):
-    """What a log line looks like."""
-
-    TEXT = "text"
-    """For people."""
-    JSON = "json"
-    """One object a line, for programs."""
 
 
 class SourceKind(Enum):
@@ -95,14 +95,14 @@ class Settings:
     config_out: Path | None
     self_check: SelfCheck
     transport: Transport
-    verify: bool
-    """Dial the public URL when ready, and log what comes of it."""
     drain_timeout_s: float
     warm_up: bool
     max_sessions: int | None
     """None: as many as come."""
     log_format: LogFormat
     access_log: bool
+    verify: bool
+    """Dial the public URL when ready, and log what comes of it."""
     sources: Mapping[str, Source]
     """By field name (`port`, `allow_origin`), one for every field."""
     self_check_token: str | None = field(default=None, repr=False)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 YES = frozenset({"on", "true", "yes", "1"})
 NO = frozenset({"off", "false", "no", "0"})
 _HIGHEST_PORT = 65535
-_SHORTEST_TOKEN = 16
 _LONGEST_WAIT_S = 3600
 _HIGHEST_COUNT = 1_000_000
+_SHORTEST_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _LONGEST_SOCKET_PATH_BYTES = 103
 
