@@ -87,6 +87,13 @@ def test_accept_chooses_the_form(accept: str, content_type: str, shown: str) -> 
     assert shown in answer.body.decode()
 
 
+def test_a_browser_can_have_the_json() -> None:
+    accept = ("accept", "text/html")
+    answer = request(make(Recorder()), "/app/_stlaunch/check", [*HOST, accept], query=b"json")
+
+    assert answer.header("content-type") == "application/json"
+
+
 def test_the_text_is_for_people() -> None:
     """Verdict in words, each forwarding header with the reason, findings with what to type."""
     app = make(Recorder())
