@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from stlaunch.launcher import merged_config, plan_launch, write_merged
 from stlaunch.settings.fields import FIELDS
-from stlaunch.settings.resolve import resolve_settings
 from tests.harness.ports import free_port
 from tests.harness.server import start_server
 from tests.platforms.samples import DATABRICKS_SECRET, SAMPLES, SECRETS
@@ -260,23 +258,14 @@ def test_detect_says_so_where_there_is_nothing(project: Path) -> None:
 def test_merging_knows_every_way_to_write_a_table(project: Path, before: str) -> None:
     path = project / ".streamlit" / "config.toml"
     path.write_bytes(before.encode())
-    plan = plan_launch(
-        resolve_settings(
-            target=str(project / "app.py"),
-            values={"behind_proxy": ["/app"]},
-            environ={},
-            project={},
-        ),
-        environ={"HOME": str(project)},
-    )
+    words = ("config", "app.py", "--write", "--behind-proxy", "/app")
 
-    merged = merged_config(plan)
-    backup = write_merged(merged)
+    stlaunch(project, *words)
+    again = stlaunch(project, *words)
 
     text = path.read_bytes().decode()
     written = tomllib.loads(text)["server"]
     assert (written["port"], written["baseUrlPath"]) == (8700, "app")
     assert text.count("\n") == text.count("\r\n") or "\r" not in text
-    assert backup is not None
-    assert backup.read_bytes() == before.encode()
-    assert merged_config(plan).diff == ""
+    assert path.with_name("config.toml.bak").read_bytes() == before.encode()
+    assert again.stdout == ""
