@@ -96,7 +96,7 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
-        "learned": facts.learned.as_list(),
+        "learned": facts.learned.as_list(arrival),
         "request": describe_request(scope, arrival),
         "findings": _findings(facts, arrival, viewer),
     }
