@@ -13,7 +13,7 @@ from stlaunch.forwarded import TrustedProxies
 from stlaunch.launcher.precedence import Candidate, Settled, from_streamlit, settle, shown
 from stlaunch.origin import Origin, PublicUrl
 from stlaunch.platforms import Placement, Told
-from stlaunch.settings.model import Settings, Source, SourceKind
+from stlaunch.settings.model import LogFormat, Settings, Source, SourceKind
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.surroundings import AppLimits, lowered_ping_s, trusted_by_default
 
@@ -146,6 +146,8 @@ def decide_options(
         "server.headless": True,
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
+        # rich prints the script's tracebacks past every log handler.
+        **({"logger.enableRich": False} if settings.log_format is LogFormat.JSON else {}),
     }
     origins = _origins(settings, user, public_url)
     if origins:

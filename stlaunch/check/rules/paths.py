@@ -31,15 +31,16 @@ def _stripped(seen: Observations) -> Judgement:
 
 
 def _kept(seen: Observations) -> Judgement:
-    health = seen.http["health"]
+    health, page = seen.http["health"], seen.http["page"]
     if not seen.base_path:
         return Unknown("the app is asked for at the root")
-    if not (health.is_ok and pages.is_streamlit(health)):
+    if health.is_ok and pages.is_streamlit(health):
+        told = "with the app's page"
+    elif pages.is_own_404(health) and (pages.is_streamlit(page) or page.is_redirect):
+        told = "404 by the app"
+    else:
         return None
-    return Hit(
-        evidence=f"{_path(health)} is answered with the app's page: the app does not know the "
-        "prefix."
-    )
+    return Hit(evidence=f"{_path(health)} is answered {told}, which does not know the prefix.")
 
 
 def _double_slash(seen: Observations) -> Judgement:
@@ -122,7 +123,7 @@ def _wrong_asset(seen: Observations) -> Judgement:
     asset = seen.http["asset"]
     if not asset.is_ok:
         return None
-    if asset.content_type in _SCRIPT_TYPES:
+    if asset.content_type in _SCRIPT_TYPES and not pages.is_html(asset):
         return None
     return Hit(
         evidence=f"{_path(asset)} comes as {asset.content_type or 'no content type'}: "
