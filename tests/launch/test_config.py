@@ -269,3 +269,15 @@ def test_merging_knows_every_way_to_write_a_table(project: Path, before: str) ->
     assert text.count("\n") == text.count("\r\n") or "\r" not in text
     assert path.with_name("config.toml.bak").read_bytes() == before.encode()
     assert again.stdout == ""
+
+
+def test_a_login_may_come_back_to_a_custom_domain_of_a_platform(project: Path) -> None:
+    """Render's variable names demo.onrender.com; nobody says that it is the only address."""
+    secrets = '[auth]\nredirect_uri = "https://www.example.com/oauth2callback"\n'
+    (project / ".streamlit" / "secrets.toml").write_text(secrets, encoding="utf-8")
+
+    done = stlaunch(project, "app.py", "--dry-run", "--json", **SAMPLES["render"].environ)
+
+    plan = json.loads(done.stdout)
+    assert plan["public_url"] == "https://demo.onrender.com/"
+    assert plan["warnings"] == []
