@@ -35,7 +35,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 _SLOTS = 8
 _UPLOADS = 6
-_NO_ANSWER = "the page gave no answer"
+_NO_ANSWER = "the page gave no whole answer"
 _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
 
 
@@ -210,7 +210,7 @@ class _Run:
                 self.target, address, is_insecure=True, timeout_s=self.options.timeout_s
             )
             seen.tls = tls if tls.trouble is None else None
-        if last.failure is not None and last.status is None:
+        if last.failure is not None:
             seen.skipped |= _rest(_NO_ANSWER)
             return False
         return True
