@@ -15,9 +15,10 @@ import click
 
 from stlaunch.exceptions import StartError, UsageError
 from stlaunch.exit_codes import ExitCode
-from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate
+from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate, public_url_of
 from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.remedies import recipe
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.model import Settings
 from stlaunch.settings.project import read_project
@@ -77,6 +78,16 @@ Examples:
     is_flag=True,
     help="Wait until the app answers at the public URL, check it, and say PASS or what is wrong.",
 )
+@click.option("--connect-to", default="", metavar="HOST:PORT", help="With --verify: dial this.")
+@click.option("--insecure", is_flag=True, help="With --verify: accept any certificate.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --verify: give up after this time.",
+)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write here.")
 @click.option("--force", is_flag=True, help="Let --output replace a file that is there.")
 def proxy(  # noqa: PLR0917 - click passes options by name
@@ -91,6 +102,9 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     snippet: bool,
     explain: bool,
     verify: bool,
+    connect_to: str,
+    insecure: bool,
+    wait: float,
     output: Path | None,
     force: bool,
 ) -> int:
@@ -102,7 +116,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     known = _kind(kind)
     if snippet and explain:
         raise UsageError("--snippet and --explain exclude each other.", hint="Give one of them.")
-    facts, settings = _app(app)
+    facts, settings = read_app(app)
     asked = Asked(
         public_url=public_url or _public_of(settings),
         upstream=upstream,
@@ -113,6 +127,11 @@ def proxy(  # noqa: PLR0917 - click passes options by name
         is_snippet=snippet,
     )
     site = plan_site(known, asked, facts)
+    if verify and not site.host:
+        raise UsageError(
+            "--verify needs the address that browsers show.",
+            hint="Add --public-url https://example.com/streamlitApp",
+        )
     configuration = generate(known, site)
     text = _form(configuration, is_snippet=snippet, is_explained=explain)
     if output is None:
@@ -122,11 +141,20 @@ def proxy(  # noqa: PLR0917 - click passes options by name
         click.echo(f"Wrote {output}.", err=True)
     if site.is_https and not site.certificate and site.values["certificate"] in configuration.text:
         click.echo("The certificate's files are a guess; name yours with --tls CERT,KEY.", err=True)
-    if verify:
-        from stlaunch.cli.verify import verify_until_pass  # noqa: PLC0415 - loads the check
+    if not verify:
+        return ExitCode.OK
+    # Late: it loads the whole check.
+    from stlaunch.cli.verify import Verification, wait_and_check  # noqa: PLC0415
 
-        return verify_until_pass(site, known)
-    return ExitCode.OK
+    return wait_and_check(
+        Verification(
+            url=public_url_of(site),
+            reload=recipe(known.product).reload,
+            connect_to=connect_to,
+            is_insecure=insecure,
+            wait_s=wait,
+        )
+    )
 
 
 def write_new(path: Path, text: str, *, may_replace: bool) -> None:
@@ -170,7 +198,8 @@ def _kind(name: str) -> Kind:
         ) from exc
 
 
-def _app(text: str | None) -> tuple[AppFacts, Settings]:
+def read_app(text: str | None) -> tuple[AppFacts, Settings]:
+    """Return what the app's and the project's configuration say; without a name, this folder's."""
     cwd = Path.cwd()
     script = None
     if text is None and (cwd / DEFAULT_SCRIPT).is_file():

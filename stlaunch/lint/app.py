@@ -8,7 +8,7 @@ from stlaunch.base_path import BasePath
 from stlaunch.origin import HostPort
 from stlaunch.remedies import Site
 
-_LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared, never bound
+_LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, TlsF
 from stlaunch.proxies.generate import KINDS, generate
 from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
 from stlaunch.remedies import Site
-from tests.harness.ports import ReservedPort
+from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy
 from tests.harness.tls import APP_HOST, Tls
 
@@ -101,35 +101,28 @@ def generated_site(
 @contextmanager
 def start_generated(name: str, site: Site, tls: Tls | None) -> Iterator[RunningProxy]:
     """Run the generated configuration until the block ends; the port is chosen here."""
+    with ExitStack() as stack:
+        placed, process = _start(stack, name, site, tls)
+        yield RunningProxy(
+            name=name,
+            scheme="https" if placed.is_https else "http",
+            port=placed.port,
+            base_path=placed.base_path.value,
+            processes=(process,),
+        )
+
+
+def _start(stack: ExitStack, name: str, site: Site, tls: Tls | None) -> tuple[Site, ProxyProcess]:
     for attempt in range(1, _ATTEMPTS + 1):
-        with ReservedPort() as reserved:
-            placed = replace(site, port=reserved.port)
-            plan = _plan(name, placed, tls)
-        process = ProxyProcess(plan, _binary(name))
+        placed = replace(site, port=free_port())
         try:
-            process.__enter__()
+            process = ProxyProcess(_plan(name, placed, tls), _binary(name))
+            return placed, stack.enter_context(process)
         except StartError as exc:
-            if attempt == _ATTEMPTS or not ("in use" in exc.hint or "taken" in exc.message):
+            port_was_taken = "in use" in exc.hint or "taken" in exc.message
+            if attempt == _ATTEMPTS or not port_was_taken:
                 raise
-            continue
-        with process_closed(process):
-            yield RunningProxy(
-                name=name,
-                scheme="https" if placed.is_https else "http",
-                port=placed.port,
-                base_path=placed.base_path.value,
-                processes=(process,),
-            )
-        return
-
-
-@contextmanager
-def process_closed(process: ProxyProcess) -> Iterator[None]:
-    """End a started proxy with the block."""
-    try:
-        yield
-    finally:
-        process.close()
+    raise AssertionError
 
 
 def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
@@ -168,7 +161,7 @@ _VALIDATE = {
     "envoy": ("--mode", "validate", "-c", "envoy.yaml"),
     "lighttpd": ("-tt", "-f", "lighttpd.conf"),
     "h2o": ("-t", "-c", "h2o.conf"),
-    "varnish": ("-C", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
+    "varnish": ("-C", "-j", "none", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
 }
 
 

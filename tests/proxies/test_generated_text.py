@@ -183,8 +183,11 @@ def test_limits_come_from_the_apps_configuration(tmp_path: Path) -> None:
         (home, "[server]\nmaxUploadSize = 7\nport = 9000\n"),
         (
             cwd,
-            "[server]\nmaxUploadSize = 300\nwebsocketPingInterval = 50\n"
-            '[server.trustedUserHeaders]\nX-Me = "name"\n',
+            """[server]
+maxUploadSize = 300
+websocketPingInterval = 50
+trustedUserHeaders = { X-Me = "name" }
+""",
         ),
     ):
         (folder / ".streamlit").mkdir(parents=True)

@@ -148,7 +148,7 @@ def _judge(server: Directive, base: BasePath, root: Directive, app: App, report:
             answers[end] = _answer(server, base.value + end, root, app)
         except NotUnderstoodError as exc:
             _note(report, exc)
-    faults = list(_route_faults(answers, base, app))
+    faults = list(_route_faults(answers, base))
     faults += _mapping_faults(answers, base, report)
     faults += _judged_locations(answers, base, app, root)
     faults += _slash_faults(server, base, root, app, report)
@@ -166,6 +166,8 @@ def _judge(server: Directive, base: BasePath, root: Directive, app: App, report:
 
 
 def _location_of(fault: Fault, answers: dict[str, _Answer]) -> Directive | None:
+    if fault.location is not None:
+        return fault.location
     for answer in answers.values():
         if answer.location in list(fault.at.ancestors()):
             return answer.location
@@ -183,7 +185,7 @@ def _answer(server: Directive, path: str, root: Directive, app: App) -> _Answer:
     return _Answer(location=location, proxied=proxied)
 
 
-def _route_faults(answers: dict[str, _Answer], base: BasePath, app: App) -> Iterator[Fault]:
+def _route_faults(answers: dict[str, _Answer], base: BasePath) -> Iterator[Fault]:
     for end, (code, what) in _MISSING_ROUTES.items():
         answer = answers.get(end)
         if answer is None or answer.location.name not in {"location", "server", ""}:
@@ -242,19 +244,23 @@ def _judged_locations(
     stream, page = answers.get(_STREAM), answers.get("/")
     upload = answers.get(_UPLOAD)
     if stream and stream.proxied and not stream.location.last("return"):
-        yield from rules.stream_faults(stream.location, app, root=root)
+        yield from _at(stream, rules.stream_faults(stream.location, app, root=root))
     if upload and upload.proxied:
-        yield from rules.upload_faults(upload.location, app)
+        yield from _at(upload, rules.upload_faults(upload.location, app))
     if page and page.proxied:
         yield from rules.page_faults(page.location)
     judged: list[Directive] = []
     for answer in (stream, upload, page):
         if answer and answer.proxied and answer.location not in judged:
             judged.append(answer.location)
-            yield from rules.request_faults(answer.location, app, base)
+            yield from _at(answer, rules.request_faults(answer.location, app, base))
     places = {answer.proxied.args[0] for answer in answers.values() if answer.proxied}
     for name in sorted({place.partition("://")[2].partition("/")[0] for place in places}):
         yield from rules.upstream_faults(root, name)
+
+
+def _at(answer: _Answer, faults: Iterable[Fault]) -> Iterator[Fault]:
+    return (replace(fault, location=answer.location) for fault in faults)
 
 
 def _slash_faults(

@@ -39,7 +39,7 @@ def mend(location: Directive, faults: Sequence[Fault], site: Site) -> tuple[Edit
     new: list[str] = []
     for key, line in wanted.items():
         old = replaced.get(key)
-        if old is None or old.file != location.file:
+        if old is None:
             new.append(line)
         elif _stands_alone(old) and not _says(old, line):
             edits.append(_replacing(old, (line,)))

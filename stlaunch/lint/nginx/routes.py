@@ -119,14 +119,11 @@ def _rewritten(location: Directive, path: str) -> tuple[str, bool]:
             raise NotUnderstoodError(directive, "a rewrite that redirects")
         if flags != ["break"]:
             raise NotUnderstoodError(directive, "a rewrite without `break`")
-        groups = ("", *match.groups(""))
         if re.search(r"\$(?![1-9])", replacement):
             raise NotUnderstoodError(directive, f"a rewrite to {replacement}")
-        text = re.sub(
-            r"\$([1-9])",
-            lambda found: groups[int(found[1])] if int(found[1]) < len(groups) else "",
-            replacement,
-        )
+        text = replacement
+        for number, group in enumerate(match.groups(""), 1):
+            text = text.replace(f"${number}", group)
         return text.partition("?")[0], True
     return path, False
 

@@ -27,6 +27,7 @@ class Fault:
     Attributes:
         code: of the catalogue.
         at: the directive that is at fault, or the location that lacks one.
+        location: the one that answers, where the fault came from further out.
         detail: one sentence.
         need: whose remedy mends it.
         headers: the names of the remedy's lines that count; empty for all of them.
@@ -39,6 +40,7 @@ class Fault:
     need: Need | None = None
     headers: tuple[str, ...] = ()
     is_removed: bool = False
+    location: Directive | None = None
 
 
 def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
@@ -122,13 +124,13 @@ def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
             need=Need.BODY_SIZE,
         )
     for directive in location.block or ():
-        if directive.name == "limit_except" and "PUT" not in map(str.upper, directive.args):
-            if any(child.name == "deny" for child in directive.block or ()):
-                yield Fault(
-                    code="STL512",
-                    at=directive,
-                    detail="limit_except refuses PUT, with which Streamlit uploads.",
-                )
+        is_limit = directive.name == "limit_except" and directive.last("deny") is not None
+        if is_limit and "PUT" not in map(str.upper, directive.args):
+            yield Fault(
+                code="STL512",
+                at=directive,
+                detail="limit_except refuses PUT, with which Streamlit uploads.",
+            )
         if _refuses_put(directive):
             yield Fault(
                 code="STL512",
@@ -147,23 +149,21 @@ def page_faults(location: Directive) -> Iterator[Fault]:
     cache = location.inherited("proxy_cache")
     ignored = location.inherited("proxy_ignore_headers")
     is_cached = cache and cache.args[:1] != ("off",)
-    if is_cached and ignored and {"Cache-Control", "X-Accel-Expires"} & set(ignored.args):
-        if "Cache-Control" in ignored.args:
-            yield Fault(
-                code="STL801",
-                at=ignored,
-                detail="The page is cached although the app forbids it (Cache-Control is ignored).",
-                need=Need.CACHING,
-            )
+    if is_cached and ignored and "Cache-Control" in ignored.args:
+        yield Fault(
+            code="STL801",
+            at=ignored,
+            detail="The page is cached although the app forbids it (Cache-Control is ignored).",
+            need=Need.CACHING,
+        )
     expires = location.inherited("expires")
-    if expires and (expires.args[0] == "max" or re.match(r"\d", expires.args[0])):
-        if seconds(expires.args[0]) != 0:
-            yield Fault(
-                code="STL801",
-                at=expires,
-                detail=f"Browsers keep the page (expires {expires.args[0]}), also after an update.",
-                is_removed=True,
-            )
+    if expires and (expires.args[0] == "max" or (seconds(expires.args[0]) or 0) > 0):
+        yield Fault(
+            code="STL801",
+            at=expires,
+            detail=f"Browsers keep the page (expires {expires.args[0]}), also after an update.",
+            is_removed=True,
+        )
     caught = location.inherited("proxy_intercept_errors")
     pages = location.inherited_all("error_page")
     if caught and caught.args == ("on",):
@@ -347,7 +347,8 @@ def _refuses_put(directive: Directive) -> bool:
             except re.error:
                 return False
             return matches != operator.startswith("!")
-    return False
+        case _:
+            return False
 
 
 def _headers(location: Directive) -> dict[str, Directive]:

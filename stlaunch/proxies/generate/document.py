@@ -128,6 +128,11 @@ class _Composer:
             self.groups.append(Group(lines=lines, why=part.why, snippet=self._snippet))
 
 
+def commented(text: str, comment: str) -> str:
+    """Return one line of comment; in XML, two hyphens may not stand in one."""
+    return comment.format(text.replace("--", "- -") if comment.startswith("<") else text)
+
+
 def whole(groups: Iterable[Group], comment: str) -> str:
     """Return the file, each reason as a comment before its lines.
 
@@ -140,7 +145,8 @@ def whole(groups: Iterable[Group], comment: str) -> str:
         if group.why and not group.is_continued:
             margin = group.lines[0][: len(group.lines[0]) - len(group.lines[0].lstrip())]
             width = _WIDTH - len(margin)
-            lines.extend(margin + comment.format(text) for text in textwrap.wrap(group.why, width))
+            told = textwrap.wrap(group.why, width)
+            lines.extend(margin + commented(text, comment) for text in told)
         lines.extend(group.lines)
     return _tidy(lines)
 
@@ -152,7 +158,7 @@ def snippets(groups: Iterable[Group], comment: str) -> str:
         if group.snippet:
             blocks.setdefault(group.snippet, []).append(group)
     texts = [
-        comment.format(where) + "\n" + textwrap.dedent(whole(block, comment)).strip("\n") + "\n"
+        commented(where, comment) + "\n" + textwrap.dedent(whole(block, comment)).strip("\n") + "\n"
         for where, block in blocks.items()
         if any(line.strip() for group in block for line in group.lines)
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from stlaunch.proxies.generate import traefik
-from stlaunch.proxies.generate.document import Group, compose, explained, snippets, whole
+from stlaunch.proxies.generate.document import Group, commented, compose, explained, snippets, whole
 from stlaunch.proxies.generate.kinds import Kind
 from stlaunch.remedies import Need, Part, Product, Site, recipe
 
@@ -42,7 +42,7 @@ class Configuration:
 
     def _with_head(self, body: str) -> str:
         lines = (line for sentence in self.head for line in textwrap.wrap(sentence, _WIDTH))
-        head = "".join(self.kind.comment.format(line) + "\n" for line in lines)
+        head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
         if first.startswith("<?xml"):  # nothing may stand before it
             return f"{first}{newline}{head}{rest}"
@@ -64,7 +64,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
     }
     values = site.values | {
         "count": str(len(site.servers)),
-        "public": _public(site),
+        "public": public_url_of(site),
         "addresses": ", ".join(
             f"{{ ipAddress: '{place.rpartition(':')[0]}' }}" for place in site.servers
         ),
@@ -181,7 +181,8 @@ def _insiders(site: Site) -> Part:
     return Part("insiders", line, "Everybody but these.")
 
 
-def _public(site: Site) -> str:
+def public_url_of(site: Site) -> str:
+    """Return the address that browsers show; the path alone where the host is not known."""
     usual = 443 if site.is_https else 80
     port = "" if site.port == usual else f":{site.port}"
     if not site.host:
@@ -193,7 +194,7 @@ def _head(kind: Kind, site: Site) -> tuple[str, ...]:
     path = "strips" if not site.keep_prefix and site.base_path.value else "keeps"
     head = [
         f"{kind.title} before a Streamlit app; written by stlaunch proxy {kind.name}.",
-        f"The app: stlaunch app.py --behind-proxy {_public(site)}",
+        f"The app: stlaunch app.py --behind-proxy {public_url_of(site)}",
         f"This {path} the path {site.values['base_slash']}; uploads up to {site.max_upload_mb} MB.",
     ]
     if site.is_whole:

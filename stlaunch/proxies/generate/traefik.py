@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from stlaunch.remedies import Part, Site
 from stlaunch.remedies.model import DIAGNOSTICS
 
+_OTHERS = "_stcore/metrics|_st(launch|core)%2[Ff].*"
+
 
 def values(site: Site, middlewares: Sequence[Part]) -> dict[str, str]:
     """Return what Traefik's templates need beyond `Site.values`."""
@@ -20,7 +22,7 @@ def values(site: Site, middlewares: Sequence[Part]) -> dict[str, str]:
         names.append("strip-path")
     return {
         "rule": host + paths,
-        "diagnostic_rule": f"{host}PathRegexp(`{pattern}|_stcore/metrics|_st(launch|core)%2[Ff].*)$`)",
+        "diagnostic_rule": f"{host}PathRegexp(`{pattern}|{_OTHERS})$`)",
         "entrypoint": "websecure" if site.is_https else "web",
         "middlewares": ", ".join(names),
         "middleware_names": ", ".join(f"{{ name: {name} }}" for name in names),
