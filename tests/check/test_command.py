@@ -16,6 +16,7 @@ import pytest
 from stlaunch import catalogue
 from stlaunch.check.explanations import render_list
 from stlaunch.check.rules import RULES
+from stlaunch.cli.check import check as check_command
 from stlaunch.exit_codes import ExitCode
 from tests.check.apps import FAILING, SCRIPT, streamlit
 from tests.check.frames import nginx
@@ -291,3 +292,12 @@ def test_rendered_list_is_current_and_has_an_anchor_for_each_code() -> None:
     )
     for code in catalogue.codes():
         assert f'<a id="{code.lower()}"></a>' in text
+
+
+def test_readme_names_flags_that_exist() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Is it reachable")[2].partition("\n## ")[0]
+    known = {option for parameter in check_command.params for option in parameter.opts}
+
+    assert set(re.findall(r"`(--[a-z-]+)", section)) <= known
+    assert known - {"url"} <= {*re.findall(r"(--[a-z-]+)", section), "--timeout"}
