@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -216,6 +218,31 @@ def test_nothing_listens_is_a_finding() -> None:
 
     assert done.returncode == ExitCode.FINDINGS
     assert json.loads(done.stdout)["findings"][0]["code"] == "STL102"
+
+
+def test_a_name_without_an_address_is_a_finding() -> None:
+    done = run("check", "http://stlaunch-check.invalid/", "--json", "--timeout", "10")
+
+    assert done.returncode == ExitCode.FINDINGS
+    assert json.loads(done.stdout)["findings"][0]["code"] == "STL101"
+
+
+def test_progress_is_shown_on_a_terminal_only(apps: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "stlaunch", "check", apps["good"], "--timeout", "30"]
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=theirs,
+            env=os.environ | {"TERM": "xterm"},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
+            while piece := terminal.read(4096):
+                shown += piece
+        assert process.wait() == ExitCode.OK
+
+    assert b"checking: " in shown
 
 
 def test_nothing_to_judge_is_exit_4() -> None:

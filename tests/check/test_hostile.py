@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 
@@ -64,6 +66,20 @@ def test_hostile_server_ends_in_a_finding(behave: Behaviour, codes: set[str]) ->
     assert done.returncode in {ExitCode.FINDINGS, ExitCode.NO_VERDICT}, done.stderr
     assert report["findings"][0]["code"] in codes
     assert len(done.stdout) < 200_000
+
+
+def test_dropped_packets_are_a_finding() -> None:
+    """A listener whose queue is full answers no further SYN, as a firewall does not."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        done = run(full.getsockname()[1], "--json", "--timeout", "1")
+    report = json.loads(done.stdout)
+
+    assert done.returncode == ExitCode.FINDINGS
+    assert report["findings"][0]["code"] == "STL103"
 
 
 @pytest.mark.parametrize("kind", [[], ["--json"], ["--markdown"], ["--junit"], ["--github"]])
