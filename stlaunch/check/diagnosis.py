@@ -176,10 +176,8 @@ def _suspect(seen: Observations) -> Hop | None:
 def _fix(code: str, hop: Hop | None, seen: Observations) -> str:
     known = entry(code)
     product = hop.product if hop else None
-    if product is None:
-        return known.fix
-    lines = _lines(known.needs, product, seen.base_path)
-    return "\n".join(lines) if lines else known.fix
+    lines = _lines(known.needs, product, seen.base_path) if product else []
+    return "\n".join(lines) if lines else " ".join(known.fix.split())
 
 
 def _lines(needs: Sequence[str], product: Product, base_path: str) -> list[str]:

@@ -195,6 +195,7 @@ class Observations:
         openings: handshakes by name.
         self_check: the app's own report, where it runs under stlaunch.
         forged: the same, asked with forged forwarding headers.
+        handshake: headers of one handshake, `sent` and, as the app tells, `arrived`.
         instances: ids of the instances that answered, one a connection.
         uploads: statuses of uploads into the session, one a connection.
         skipped: why a probe did not run, by its name.
@@ -216,6 +217,7 @@ class Observations:
     session: Session | None = None
     self_check: Mapping[str, Any] | None = None
     forged: Mapping[str, Any] | None = None
+    handshake: Mapping[str, Any] | None = None
     instances: tuple[str, ...] | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None

@@ -78,6 +78,7 @@ class _Gathered:
     session: Session | None = None
     self_check: dict[str, Any] | None = None
     forged: dict[str, Any] | None = None
+    handshake: dict[str, Any] | None = None
     instances: tuple[str, ...] | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
@@ -101,6 +102,7 @@ class _Gathered:
             session=self.session,
             self_check=self.self_check,
             forged=self.forged,
+            handshake=self.handshake,
             instances=self.instances,
             uploads=self.uploads,
             limits=self.limits,
@@ -249,6 +251,7 @@ class _Run:
             tasks.start_soon(self._large_header, client)
         if seen.self_check is not None:
             seen.instances = await self_check.ask_instances(client, browser)
+            seen.handshake = await self_check.ask_arrival(client, browser)
         return browser
 
     async def _run_session(self, client: Client, browser: stream.Browser) -> None:

@@ -66,7 +66,7 @@ def _masked(value: Any, secret: frozenset[str], key: str = "") -> Any:
             return _without_address(value)
         case str():
             return printable(_without_secrets(value[:_VALUE]))
-        case Sequence() if key in {"headers", "sent"}:
+        case Sequence() if key in {"headers", "sent", "arrived"}:
             return [[name, _header(str(name), str(text), secret)] for name, text in value]
         case Sequence():
             return [_masked(item, secret, key) for item in value]

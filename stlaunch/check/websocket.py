@@ -29,6 +29,7 @@ _LARGEST_MESSAGE = 64 * 1024 * 1024
 _READ = 64 * 1024
 _BODY_LIMIT = 64 * 1024
 _SWITCHING = 101
+_GOODBYE_S = 1.0
 
 
 class Socket:
@@ -90,9 +91,10 @@ class Socket:
             await self._flush()
 
     async def close(self) -> None:
-        """Say goodbye, without waiting for the peer's."""
+        """Say goodbye, without waiting for the peer's; a peer that reads nothing is left."""
         self._frames.send_close(1000)
-        await self._flush()
+        with anyio.move_on_after(_GOODBYE_S):
+            await self._flush()
 
     async def _flush(self) -> None:
         data = b"".join(self._frames.data_to_send())
@@ -130,6 +132,7 @@ async def open_socket(
     origin: str,
     protocols: Sequence[str],
     cookies: Sequence[str] = (),
+    extra: Headers = (),
 ) -> AsyncIterator[tuple[Opening, Socket | None]]:
     """Try a handshake; the socket is None where it failed.
 
@@ -139,9 +142,10 @@ async def open_socket(
         origin: the Origin header; none where it is empty.
         protocols: to offer.
         cookies: besides those of the user.
+        extra: more headers.
     """
     key = base64.b64encode(os.urandom(16)).decode()
-    sent = client.head(_handshake_headers(origin, key, protocols), cookies)
+    sent = client.head((*_handshake_headers(origin, key, protocols), *extra), cookies)
     answer = Answer()
     started = time.monotonic()
     stream: ByteStream | None = None

@@ -22,6 +22,7 @@ async def warm_up(readiness: Readiness) -> None:
     4 and 8 seconds; then the app stays not ready, and says so, until it is started again.
     """
     tries = len(PAUSES_S) + 1
+    problem = ""
     for number, pause_s in enumerate((*PAUSES_S, None), start=1):
         began = time.monotonic()
         problem = await streamlit_adapter.run_once()

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stlaunch.arrival import Arrival
-from stlaunch.findings import Finding, untrusted_forwarding
+from stlaunch.findings import Finding, memory_almost_full, untrusted_forwarding
 from stlaunch.handshake import Handshake, HandshakeLedger, HandshakeVerdict
 from stlaunch.learned import Learned
+from stlaunch.memory import Memory, read_memory
 from stlaunch.noticeboard import Notice, Noticeboard
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
@@ -47,8 +48,8 @@ class Facts:
         ledger: the handshakes so far.
         board: what it has noticed.
         paths: the public paths.
+        learned: what the first requests of pages told.
         requests_by_mode: how many requests came kept, how many stripped.
-        learned: what the first requests told.
     """
 
     instance: Instance
@@ -56,8 +57,8 @@ class Facts:
     ledger: HandshakeLedger
     board: Noticeboard
     paths: PublicPaths
-    requests_by_mode: Mapping[str, int]
     learned: Learned
+    requests_by_mode: Mapping[str, int]
 
 
 def build_report(
@@ -66,6 +67,7 @@ def build_report(
     """Return the report for the client that asks."""
     now = time.time()
     ledger, paths = facts.ledger, facts.paths
+    memory = read_memory()
     return {
         "schema": "stlaunch.selfcheck/1",
         "version": 1,
@@ -98,7 +100,8 @@ def build_report(
         },
         "learned": facts.learned.as_list(),
         "request": describe_request(scope, arrival),
-        "findings": _findings(facts, arrival, viewer),
+        "memory": memory.as_dict(),
+        "findings": _findings(facts, arrival, viewer, memory),
     }
 
 
@@ -114,11 +117,14 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
     return shown
 
 
-def _findings(facts: Facts, arrival: Arrival, viewer: Viewer) -> list[dict[str, Any]]:
+def _findings(
+    facts: Facts, arrival: Arrival, viewer: Viewer, memory: Memory
+) -> list[dict[str, Any]]:
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     now = time.time()
-    for finding in _of_request(facts, arrival):
+    own = [memory_almost_full(memory)] if memory.is_almost_full else []
+    for finding in (*own, *_of_request(facts, arrival)):
         found[finding.code, finding.title] = {
             **finding.as_dict(),
             "count": 1,

@@ -153,6 +153,11 @@ def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
     return internals.auth_cookie_secret() or (str(manual.value) if manual else None)
 
 
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`."""
+    return internals.auth_redirect_uri()
+
+
 def _read_environ(environ: Mapping[str, str]) -> dict[str, UserOption]:
     found = {}
     for key, template in internals.option_templates().items():

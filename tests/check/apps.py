@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,8 +12,8 @@ from pathlib import Path
 import trustme
 
 from stlaunch.proxies import TlsFiles
-from stlaunch.proxies.ports import ReservedPort, free_port
 from tests.check.setups import HOST
+from tests.harness.ports import free_port
 from tests.harness.server import RunningServer, start_server, stlaunch_app
 
 SCRIPT = 'import streamlit as st\nst.title("Hello")\nst.write("one, two, three")\n'
@@ -31,7 +32,8 @@ def start_apps(folder: Path) -> Iterator[Mapping[str, str]]:
     failing.write_text(FAILING)
     unprotected = ("--server.enableCORS=false", "--server.enableXsrfProtection=false")
     with ExitStack() as stack:
-        reserved = stack.enter_context(ReservedPort())
+        nobody = stack.enter_context(socket.socket())
+        nobody.bind(("127.0.0.1", 0))
         starts = {
             "bare": lambda: streamlit(script),
             "based": lambda: streamlit(script, "--server.baseUrlPath=app", base="/app"),
@@ -41,7 +43,7 @@ def start_apps(folder: Path) -> Iterator[Mapping[str, str]]:
         }
         ports = {name: stack.enter_context(start()).port for name, start in starts.items()}
         # Bound and not listening: a connection is refused, and nobody else is given it.
-        ports["dead"] = reserved.port
+        ports["dead"] = nobody.getsockname()[1]
         yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
 
 
@@ -64,8 +66,8 @@ def streamlit(
 
 def make_certificates(folder: Path) -> tuple[Path, Mapping[str, TlsFiles]]:
     """Write certificates by name; return the authority that a client trusts as well."""
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
     trusted, unknown = trustme.CA(), trustme.CA()
     issued = {
         "good": trusted.issue_cert(HOST),

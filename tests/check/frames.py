@@ -201,14 +201,14 @@ def traefik(
         arguments = (
             f"--entrypoints.web.address={listen}",
             "--entrypoints.web.transport.lifecycle.gracetimeout=100ms",
-            "--providers.file.filename=traefik.yml",
+            "--providers.file.filename=dynamic.yml",
             "--providers.file.watch=false",
             "--providers.providersthrottleduration=50ms",
             "--ping.manualrouting=true",
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
         )
-        return "traefik.yml", text, arguments
+        return "dynamic.yml", text, arguments
 
     return Frame(
         name="Traefik",
@@ -329,12 +329,12 @@ def envoy(
     )
 
 
-def lighttpd(lines: str, *, modules: str = "") -> Frame:
+def lighttpd(lines: str) -> Frame:
     """Debian's lighttpd; `@name@.port` is the port of an address alone."""
 
     def render(listen: HostPort, is_tls: bool) -> tuple[str, str, tuple[str, ...]]:
         assert not is_tls, "lighttpd's TLS module is a package of its own"
-        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access", "mod_setenv"{modules})
+        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access")
 server.bind = "{listen.host}"
 server.port = {listen.port}
 server.document-root = "/usr/share"

@@ -11,9 +11,9 @@ import anyio
 from stlaunch.check import CheckOptions, Diagnosis, Observations, Target, diagnose, observe
 from stlaunch.exceptions import StartError
 from stlaunch.proxies import ProxyProcess, TlsFiles
-from stlaunch.proxies.ports import ReservedPort
 from tests.check.frames import Frame
 from tests.check.setups import Setup
+from tests.harness.ports import free_port
 
 _ATTEMPTS = 3
 
@@ -72,8 +72,7 @@ def _start(
     stack: ExitStack, frame: Frame, names: Mapping[str, str], tls: TlsFiles | None
 ) -> ProxyProcess:
     for attempt in range(1, _ATTEMPTS + 1):
-        with ReservedPort() as reserved:
-            plan = frame.plan(reserved.port, names, tls)
+        plan = frame.plan(free_port(), names, tls)
         try:
             return stack.enter_context(ProxyProcess(plan, frame.binary()))
         except StartError as exc:

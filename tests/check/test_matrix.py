@@ -1,4 +1,4 @@
-"""Every row of the matrix, with real proxies: the right code comes first, and none where all is well.
+"""Every row of the matrix, with real proxies: the right code first, and none where all is well.
 
 The table is published as tests/check/MATRIX.md; `python -m tests.check.test_matrix` writes it.
 """
@@ -14,11 +14,13 @@ import pytest
 from stlaunch import catalogue
 from tests.check.apps import make_certificates, start_apps
 from tests.check.matrix_nginx import NGINX_BROKEN, NGINX_HEALTHY
+from tests.check.matrix_nginx_pages import NGINX_PAGES
 from tests.check.matrix_others import OTHERS
+from tests.check.matrix_proxies import PROXIES
 from tests.check.run_setup import Outcome, run_setup
 from tests.check.setups import Setup
 
-SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *OTHERS)
+SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *NGINX_PAGES, *PROXIES, *OTHERS)
 TABLE = Path(__file__).parent / "MATRIX.md"
 _AT_A_TIME = 2
 
@@ -82,8 +84,8 @@ def render_table() -> str:
     lines = [
         "# What `stlaunch check` says about real setups",
         "",
-        f"{len(broken)} broken and {len(healthy)} healthy ones, each run in the tests with the "
-        "real proxy.",
+        f"{len(broken)} broken and {len(healthy)} healthy ones, each run by the tests with the",
+        "real proxy, and the code of the most likely cause.",
         "`@bare@` is Streamlit at the root, `@based@` Streamlit with `baseUrlPath`, `@stl@` an app",
         "under stlaunch, `@dead@` nobody. Generated: `python -m tests.check.test_matrix`.",
         "",

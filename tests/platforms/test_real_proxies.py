@@ -182,7 +182,7 @@ def test_the_headers_of_oauth2_proxy(visit: Visit, modules: NodeModules, hello_a
     """Identity headers pass, its tokens show up nowhere, and the app works."""
     with (
         code_server_like(modules) as proxy,
-        _app(hello_app, {}, "--behind-proxy") as server,
+        _app(hello_app, {}, "--behind-proxy", "--host", "127.0.0.1") as server,
     ):
         url = f"{proxy.url}oauth2/{server.port}/"
         smoke(visit, url)
