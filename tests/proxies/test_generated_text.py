@@ -133,6 +133,7 @@ def _asked(where: str, text: str) -> Asked:
         pytest.param(Asked(public_url="/a;b"), "'/a;b'", id="path"),
         pytest.param(Asked(public_url="/a$b"), "'/a$b'", id="path-variable"),
         pytest.param(Asked(public_url="https://a b/"), "public URL", id="host"),
+        pytest.param(Asked(public_url="https://[::1]/"), "'::1'", id="ipv6"),
         pytest.param(Asked(upstream="127.0.0.1"), "host:port", id="no-port"),
         pytest.param(Asked(upstream="a;b:1"), "'a;b:1'", id="upstream"),
         pytest.param(Asked(replicas="a:1"), "2 to 100", id="one-replica"),

@@ -88,6 +88,13 @@ def test_path_and_limits_come_from_the_project(tmp_path: Path) -> None:
     assert "client_max_body_size 301m;" in text
 
 
+def test_unix_socket_is_refused_by_name(tmp_path: Path) -> None:
+    done = run("proxy", "nginx", cwd=tmp_path, STLAUNCH_UDS="/run/app.sock")
+
+    assert done.returncode == 2
+    assert "/run/app.sock" in done.stderr
+
+
 def test_output_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
     words = ("proxy", "caddy", "--public-url", URL, "-o", "Caddyfile")
     first = run(*words, cwd=tmp_path)
