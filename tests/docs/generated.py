@@ -10,8 +10,10 @@ import os
 import subprocess
 import sys
 
+from stlaunch.proxies.generate import KINDS
 from stlaunch.settings.fields import FIELDS, Field
 from tests.conftest import REPOSITORY
+from tests.harness.generated import RUNNABLE
 
 README = REPOSITORY / "README.md"
 
@@ -52,7 +54,23 @@ def _cells(field: Field[object]) -> list[str]:
     ]
 
 
-SECTIONS = {"settings": render_settings, "help": render_help}
+def render_kinds() -> str:
+    """Return the table of the configurations that `stlaunch proxy` writes."""
+    head = (
+        "| kind | what for | strips the path | affinity | tried here |\n"
+        "| --- | --- | --- | --- | --- |\n"
+    )
+    validated = {"ingress": "schema"}
+    rows = [
+        f"| `{kind.name}` | {kind.title} | {'yes' if kind.strips else 'no'} "
+        f"| {'yes' if kind.has_affinity else 'no'} "
+        f"| {'yes' if kind.name in RUNNABLE else validated.get(kind.name, 'no')} |\n"
+        for kind in KINDS.values()
+    ]
+    return head + "".join(rows)
+
+
+SECTIONS = {"settings": render_settings, "help": render_help, "kinds": render_kinds}
 
 
 def main() -> None:
