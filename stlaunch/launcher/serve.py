@@ -18,7 +18,7 @@ from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
-from stlaunch.settings.model import LogFormat
+from stlaunch.settings.model import LogFormat, SourceKind
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,11 @@ def serve(
     _configure_log(plan)
     decisions = plan.decisions
     uds = decisions.uds
-    listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
+    if uds:
+        listener = server.bind_unix(uds)
+    else:
+        is_asked = decisions.sources["host"].kind not in {SourceKind.PLATFORM, SourceKind.DEFAULT}
+        listener = server.bind_tcp(decisions.host, decisions.port, is_any_family=not is_asked)
     try:
         plan, wrapped, composition = _load(plan, listener)
     except BaseException:
