@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity, entry
 from stlaunch.memory import Memory
 from stlaunch.origin import Origin
 from stlaunch.remedies import Need, Product, Site, remedy
@@ -18,15 +19,35 @@ class Finding:
         code: permanent, `STL` and three digits.
         title: what happened.
         fix: what to type, and where.
+        names_others: whether it tells an address or an origin of another client; then only the
+            log and whoever runs the app get to read it.
     """
 
     code: str
     title: str
     fix: str
+    names_others: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is; the code decides."""
+        return entry(self.code).severity
 
     def as_dict(self) -> dict[str, str]:
         """Return it for a JSON report."""
-        return {"code": self.code, "title": self.title, "fix": self.fix}
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "title": self.title,
+            "fix": self.fix,
+        }
+
+    def without_others(self) -> Finding:
+        """Return it without what it tells about other clients, for anybody to read."""
+        if not self.names_others:
+            return self
+        fix = "stlaunch's log names it, and says what to type."
+        return Finding(code=self.code, title=entry(self.code).title, fix=fix)
 
 
 def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
@@ -52,6 +73,7 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
             f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
             f"`--allow-origin {allowed or 'https://HOST'}`."
         ),
+        names_others=True,
     )
 
 
@@ -127,6 +149,7 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
         code="STL401",
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
         fix=f"If it is your proxy: --trusted-proxies {peer}",
+        names_others=True,
     )
 
 

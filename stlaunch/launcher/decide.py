@@ -112,7 +112,10 @@ def decide_options(
     uds = settle(sources["uds"], settings.uds, [] if is_address_asked else told_uds, None)
     sources |= {"host": host.source, "port": port.source, "uds": uds.source}
     told_url: list[Candidate[PublicUrl | None]] = _from_platform(placement.public_url)
-    url = settle(sources["public_url"], settings.public_url, told_url, None)
+    own_url = sources["public_url"]
+    if settings.public_url and own_url.kind is SourceKind.DEFAULT:
+        own_url = settings.sources["behind_proxy"]  # which may hold the whole address
+    url = settle(own_url, settings.public_url, told_url, None)
     sources["public_url"] = url.source
     public_url = url.value
     if public_url and paths and public_url.base_path not in paths:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.types import ASGIApp
 
 from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import Composition, compose, composition_for
+from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.launcher.life import Life
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
+from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
-from stlaunch.settings.model import LogFormat, SourceKind
+from stlaunch.settings.model import LogFormat, SelfCheck, SourceKind
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,10 @@ def serve(
         StartError: where the port, the file system or the app refuses.
     """
     _configure_log(plan)
+    given_token = plan.settings.self_check_token
+    if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
+        settings = replace(plan.settings, self_check_token=new_self_check_token())
+        plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = decisions.uds
     if uds:
@@ -58,11 +64,12 @@ def serve(
         state=plan.state,
         url=_own_url(plan, listener, is_tls=tls is not None),
     )
-    banner = render_banner(plan, listener.name)
+    banner = render_banner(plan, listener.name, shows_token=given_token is None)
 
     def begin() -> None:
         life.begin()
         on_ready(banner)
+        _verify(plan, composition)
 
     try:
         return server.serve(
@@ -127,6 +134,18 @@ def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> st
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.decisions.host, plan.decisions.host)
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if is_tls else 'http'}://{shown}:{listener.port}{base}"
+
+
+def _verify(plan: LaunchPlan, composition: Composition) -> None:
+    url = plan.decisions.public_url
+    if plan.settings.verify and url is not None:
+        # A thread: the probe talks to this very server, whose event loop must stay free.
+        threading.Thread(
+            target=report_verdict,
+            args=(str(url), composition.instance.id, composition.gate.own_key),
+            name="verify",
+            daemon=True,
+        ).start()
 
 
 def _write(plan: LaunchPlan) -> LaunchPlan:

@@ -1,6 +1,7 @@
 """Every touch point with Streamlit that is not public, and nothing else.
 
-`tests/asgi/test_internals.py` runs each one against the oldest and the newest supported version.
+`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
+supported version.
 """
 
 from __future__ import annotations
@@ -79,13 +80,23 @@ def static_folder() -> str:
 
 def auth_cookie_secret() -> str | None:
     """Return `[auth].cookie_secret` from secrets.toml, or None."""
+    secret = (_auth_section() or {}).get("cookie_secret")
+    return str(secret) if secret else None
+
+
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri` from secrets.toml; empty without one, None without `[auth]`."""
+    section = _auth_section()
+    return None if section is None else str(section.get("redirect_uri") or "")
+
+
+def _auth_section() -> Mapping[str, Any] | None:
     from streamlit.runtime.secrets import secrets_singleton
 
     if not secrets_singleton.load_if_toml_exists():
         return None
-    section = secrets_singleton.get("auth") or {}
-    secret = section.get("cookie_secret")
-    return str(secret) if secret else None
+    section = secrets_singleton.get("auth")
+    return section if isinstance(section, Mapping) else None
 
 
 def connected_sessions() -> list[tuple[Any, Any]]:
