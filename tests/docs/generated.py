@@ -6,14 +6,17 @@ around them.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 from stlaunch.settings.fields import FIELDS, Field
+from tests.benchmarks.table import render_markdown
 from tests.conftest import REPOSITORY
 
 README = REPOSITORY / "README.md"
+TABLE = REPOSITORY / "tests" / "benchmarks" / "table.json"
 
 
 def section(text: str, name: str) -> str:
@@ -52,7 +55,12 @@ def _cells(field: Field[object]) -> list[str]:
     ]
 
 
-SECTIONS = {"settings": render_settings, "help": render_help}
+def render_benchmarks() -> str:
+    """Return the measured table that is kept beside the benchmarks."""
+    return render_markdown(json.loads(TABLE.read_text(encoding="utf-8")))
+
+
+SECTIONS = {"settings": render_settings, "help": render_help, "benchmarks": render_benchmarks}
 
 
 def main() -> None:
