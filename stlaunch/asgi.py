@@ -1,18 +1,22 @@
 """Stack the layers around an app: the one place that knows their order.
 
-    ForwardedHeaders -> BasePath -> FirstRequests -> Embedding -> UploadPieces -> FallbackTransport
-        -> SelfCheck -> HandshakeRecorder -> SessionGate -> SameOrigin -> Cookie -> Page
-        -> MissingAsset -> CompressedAssets -> the app
+    ForwardedHeaders -> RequestLog -> BasePath -> Watch -> FirstRequests -> Embedding
+        -> UploadPieces -> FallbackTransport -> SelfCheck -> HandshakeRecorder -> SessionGate
+        -> SameOrigin -> Cookie -> Page -> MissingAsset -> (PageChangeLog) -> CompressedAssets
+        -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
-sockets above SameOrigin.
+sockets above SameOrigin; SelfCheck's echo socket has a rule of its own, its tickets.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,21 +38,38 @@ from stlaunch.middleware import (
     ForwardedHeadersMiddleware,
     HandshakeRecorderMiddleware,
     MissingAssetMiddleware,
+    PageChangeLogMiddleware,
     PageMiddleware,
+    RequestLogMiddleware,
     SameOriginMiddleware,
     SessionGateMiddleware,
 )
 from stlaunch.middleware.page import proof_cookies
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin, PublicUrl
 from stlaunch.platforms import detect_platforms, place
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
 from stlaunch.same_origin import OriginPolicy, OriginProof, derive_secret
-from stlaunch.selfcheck import PAGE_SCRIPT_VERSION, Instance, SelfCheckMiddleware
-from stlaunch.settings.model import Settings, Transport
+from stlaunch.selfcheck import (
+    PAGE_SCRIPT_VERSION,
+    Arrivals,
+    Facts,
+    Gate,
+    Instance,
+    Probes,
+    SelfCheckMiddleware,
+    Tickets,
+    Turnstile,
+    WatchMiddleware,
+)
+from stlaunch.settings.given import SELF_CHECK_TOKEN
+from stlaunch.settings.model import SelfCheck, Settings, Transport
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.surroundings import trusted_by_default
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +84,7 @@ class Composition:
         public_url: the user's, else the platform's.
         is_embedded: whether cookies have to work in a frame of another site.
         frame_ancestors: the only sites that may show the app in a frame; empty: any.
-        is_diagnostic: `--self-check`.
+        gate: `--self-check`.
         app_base: `server.baseUrlPath`, in front of all that a plain script serves.
         uses_root_path: for FastAPI and Starlette, which take the public path from ASGI.
         is_own_route: tells an `st.App`'s routes beside Streamlit's, likewise.
@@ -71,10 +92,14 @@ class Composition:
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
         max_sessions: how many sessions there may be; None for any number.
+        is_access_logged: `--access-log`.
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
         assets: Streamlit's static files, compressed; None to leave them as they are.
+        largest_upload_bytes: Streamlit's limit for one file.
+        ping_interval_s: how often a quiet socket is used.
+        instance: this process.
     """
 
     paths: PublicPaths
@@ -84,7 +109,7 @@ class Composition:
     public_url: PublicUrl | None = None
     is_embedded: bool = False
     frame_ancestors: tuple[Origin, ...] = ()
-    is_diagnostic: bool = True
+    gate: Gate = field(default_factory=lambda: Gate(access=SelfCheck.PUBLIC))
     app_base: BasePath = BasePath()  # noqa: RUF009 - immutable
     uses_root_path: bool = False
     is_own_route: Callable[[Scope], bool] = lambda _scope: False
@@ -92,10 +117,14 @@ class Composition:
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
     max_sessions: int | None = None
+    is_access_logged: bool = False
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
     assets: AssetStore | None = None
+    largest_upload_bytes: Callable[[], int] = lambda: 200_000_000
+    ping_interval_s: Callable[[], int] = lambda: 30
+    instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))
 
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
@@ -104,9 +133,13 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     ledger = HandshakeLedger()
     learned = Learned()
     sends_proof = composition.policy.is_proof_accepted
-    instance = Instance(versions=installed_versions())
+    instance, board = composition.instance, Noticeboard()
+    tickets, arrivals = Tickets(secret=composition.proof_secret), Arrivals()
+    requests_by_mode: Counter[str] = Counter()
     if composition.assets is not None:
         app = CompressedAssetsMiddleware(app, store=composition.assets)
+    if composition.is_access_logged:
+        app = PageChangeLogMiddleware(app, page_of=streamlit_adapter.page_of)
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -114,23 +147,39 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         public_paths=composition.paths.known,
         sends_proof=sends_proof,
         version=PAGE_SCRIPT_VERSION,
+        instance=instance.id,
         transport=composition.transport,
     )
-    app = CookieMiddleware(app)
-    app = SameOriginMiddleware(app, policy=composition.policy, proof=proof, ledger=ledger)
+    known = composition.paths.known
+    app = CookieMiddleware(app, base=known[0] if known else BasePath())
+    app = SameOriginMiddleware(
+        app, policy=composition.policy, proof=proof, ledger=ledger, board=board
+    )
     app = SessionGateMiddleware(app, readiness=composition.readiness, most=composition.max_sessions)
-    app = HandshakeRecorderMiddleware(app, ledger=ledger)
+    app = HandshakeRecorderMiddleware(app, ledger=ledger, board=board)
     app = SelfCheckMiddleware(
         app,
-        instance=instance,
-        readiness=composition.readiness,
-        ledger=ledger,
-        paths=composition.paths,
+        facts=Facts(
+            instance=instance,
+            readiness=composition.readiness,
+            ledger=ledger,
+            board=board,
+            paths=composition.paths,
+            learned=learned,
+            requests_by_mode=requests_by_mode,
+        ),
+        gate=composition.gate,
+        probes=Probes(
+            instance=instance.id,
+            turnstile=Turnstile(),
+            tickets=tickets,
+            arrivals=arrivals,
+            largest_upload_bytes=composition.largest_upload_bytes,
+        ),
         proof=proof,
         proof_cookies=proof_cookies,
-        learned=learned,
-        is_diagnostic=composition.is_diagnostic,
         sends_proof=sends_proof,
+        ping_interval_s=composition.ping_interval_s,
     )
     if composition.transport is not Transport.WEBSOCKET:
         app = FallbackTransport(
@@ -140,14 +189,25 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             largest_message_bytes=composition.largest_message_bytes,
             ledger=ledger,
             identity_headers=composition.identity_headers,
+            board=board,
         )
-    app = UploadPieces(app, instance=instance.id)
+    app = UploadPieces(app, instance=instance.id, board=board)
     app = EmbeddingMiddleware(
         app,
         is_embedded=composition.is_embedded,
         frame_ancestors=composition.frame_ancestors,
     )
     app = FirstRequestsMiddleware(app, learned=learned)
+    app = WatchMiddleware(
+        app,
+        board=board,
+        instance=instance.id,
+        public_paths=composition.paths.known,
+        tickets=tickets,
+        arrivals=arrivals,
+        ping_interval_s=composition.ping_interval_s,
+        requests_by_mode=requests_by_mode,
+    )
     app = BasePathMiddleware(
         app,
         paths=composition.paths,
@@ -157,11 +217,13 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         mounts=composition.mounts,
         is_asset=streamlit_adapter.is_static_asset,
     )
+    app = RequestLogMiddleware(app, is_access_logged=composition.is_access_logged)
     return ForwardedHeadersMiddleware(
         app,
         trusted=composition.trusted,
         public_url=composition.public_url,
         identity_headers=composition.identity_headers,
+        board=board,
     )
 
 
@@ -175,7 +237,8 @@ def wrap_app(
     origin_check: str = "proof",
     embed_in: Sequence[str] = (),
     mount_paths: Sequence[str] = (),
-    self_check: bool = True,
+    self_check: bool | str = True,
+    self_check_token: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ASGIApp:
     """Give an app of your own what `stlaunch app.py` gives a script, under any ASGI server.
@@ -194,7 +257,9 @@ def wrap_app(
         origin_check: `proof` or `strict`.
         embed_in: sites that may show the app in a frame.
         mount_paths: other paths that may arrive.
-        self_check: serve `{base}/_stlaunch/check`.
+        self_check: who may use `{base}/_stlaunch/`: `public`, `local`, `token` or `off`; True and
+            False are `public` and `off`.
+        self_check_token: for `token`; None: one is made, and logged once.
         environ: for the detection of the platform; None for this process's.
 
     Raises:
@@ -210,11 +275,14 @@ def wrap_app(
             "origin_check": [origin_check],
             "embed_in": embed_in,
             "mount_path": mount_paths,
-            "self_check": ["on" if self_check else "off"],
+            "self_check": [_word(self_check)],
         },
-        environ={},
+        environ={SELF_CHECK_TOKEN: self_check_token} if self_check_token else {},
         project={},
     )
+    if settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None:
+        settings = replace(settings, self_check_token=new_self_check_token())
+        logger.info("The self-check's token, shown once: %s", settings.self_check_token)
     user_options = streamlit_adapter.current_user_options()
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
     surroundings = os.environ if environ is None else environ
@@ -237,6 +305,15 @@ def wrap_app(
         is_embedded=bool(settings.embed_in or placement.framed_by),
     )
     return compose(app, composition)
+
+
+def new_self_check_token() -> str:
+    """Return a token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+def _word(switch: bool | str) -> str:
+    return switch if isinstance(switch, str) else "on" if switch else "off"
 
 
 def composition_for(
@@ -269,16 +346,19 @@ def composition_for(
         public_url=public_url,
         is_embedded=is_embedded,
         frame_ancestors=settings.embed_in,
-        is_diagnostic=settings.self_check,
+        gate=Gate(access=settings.self_check, token=settings.self_check_token),
         app_base=paths.known[0] if is_streamlit and paths.known else BasePath(),
         uses_root_path=not is_streamlit,
         is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
         max_sessions=settings.max_sessions,
+        is_access_logged=settings.access_log,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
         assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),
+        largest_upload_bytes=streamlit_adapter.largest_upload_bytes,
+        ping_interval_s=lambda: streamlit_adapter.websocket_options().ping_interval_s,
     )
 
 

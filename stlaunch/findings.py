@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity, entry
+from stlaunch.memory import Memory
 from stlaunch.origin import Origin
 from stlaunch.remedies import Need, Product, Site, remedy
 
@@ -17,15 +19,35 @@ class Finding:
         code: permanent, `STL` and three digits.
         title: what happened.
         fix: what to type, and where.
+        names_others: whether it tells an address or an origin of another client; then only the
+            log and whoever runs the app get to read it.
     """
 
     code: str
     title: str
     fix: str
+    names_others: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is; the code decides."""
+        return entry(self.code).severity
 
     def as_dict(self) -> dict[str, str]:
         """Return it for a JSON report."""
-        return {"code": self.code, "title": self.title, "fix": self.fix}
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "title": self.title,
+            "fix": self.fix,
+        }
+
+    def without_others(self) -> Finding:
+        """Return it without what it tells about other clients, for anybody to read."""
+        if not self.names_others:
+            return self
+        fix = "stlaunch's log names it, and says what to type."
+        return Finding(code=self.code, title=entry(self.code).title, fix=fix)
 
 
 def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
@@ -51,6 +73,7 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
             f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
             f"`--allow-origin {allowed or 'https://HOST'}`."
         ),
+        names_others=True,
     )
 
 
@@ -103,12 +126,30 @@ def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Findi
     )
 
 
+def memory_almost_full(memory: Memory) -> Finding:
+    """Describe a container, pod or service that is about to be killed for its memory."""
+    megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]
+    return Finding(
+        code="STL610",
+        title=(
+            f"{megabytes[0]} of {megabytes[1]} MiB of memory are used; "
+            f"{round(memory.process_bytes / 2**20)} MiB by this process"
+        ),
+        fix=(
+            "At the limit the kernel kills the app, and every session is lost. Raise the limit "
+            "(docker run --memory, resources.limits.memory, MemoryMax=), or let fewer people in "
+            "at once: --max-sessions. st.cache_data holds what it caches: give it max_entries."
+        ),
+    )
+
+
 def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
     """Describe forwarding headers from a peer that nobody declared a proxy."""
     return Finding(
         code="STL401",
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
         fix=f"If it is your proxy: --trusted-proxies {peer}",
+        names_others=True,
     )
 
 

@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.main:run_command",
         summary="Run an app; may be left out.",
     ),
+    "health": LazyCommand(
+        where="stlaunch.cli.health:health",
+        summary="Ask a running app whether it is ready.",
+    ),
     "detect": LazyCommand(
         where="stlaunch.cli.detect:detect",
         summary="Tell which platform this is, and what follows from it.",
@@ -47,9 +51,25 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.config:config",
         summary="Show every setting with its source, or write config.toml.",
     ),
+    "proxy": LazyCommand(
+        where="stlaunch.cli.proxy:proxy",
+        summary="Write the configuration of a reverse proxy.",
+    ),
+    "lint": LazyCommand(
+        where="stlaunch.cli.lint:lint",
+        summary="Read proxy configurations and say what breaks the app.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",
+    ),
+    "check": LazyCommand(
+        where="stlaunch.cli.check:check",
+        summary="Judge an app from outside, and say who broke what.",
+    ),
+    "explain": LazyCommand(
+        where="stlaunch.cli.explain:explain",
+        summary="Print what a finding's code means.",
     ),
     "replicas": LazyCommand(
         where="stlaunch.cli.replicas:replicas",

@@ -20,6 +20,7 @@ from stlaunch.log import configure
 from stlaunch.origin import HostPort
 from stlaunch.proxies.ports import free_port
 from stlaunch.replicas import ReplicasPlan, Supervisor
+from stlaunch.settings.model import LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ def make_plan(
         trusted=launch.decisions.trusted,
         identity_headers=_identity_headers(),
         app=str(launch.script),
-        drain_s=30.0,
+        drain_s=launch.settings.drain_timeout_s,
     )
 
 
@@ -127,7 +128,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
     if is_dry:
         print(_render(plan, render_plan(launch, as_json), as_json))
         return ExitCode.OK
-    configure()
+    configure(as_json=settings.log_format is LogFormat.JSON)
     return Supervisor(plan).run(on_ready=lambda: print(_banner(plan), file=sys.stderr, flush=True))
 
 

@@ -10,12 +10,11 @@ from pathlib import PurePosixPath
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import PublicUrl
+from stlaunch.settings.fields import DRAIN_TIMEOUT
 
 PORT = 8501
 USER_ID = 10001
-DRAIN_S = 30
-"""How long running scripts may take to finish when an instance is stopped."""
-STOP_S = DRAIN_S + 15
+STOP_S = int(DRAIN_TIMEOUT.default) + 15
 """When the platform may kill what has not ended by itself."""
 COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 """The variable that gives all replicas one secret; its value is in no generated file."""

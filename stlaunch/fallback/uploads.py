@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.arrival import Arrival, arrival_of, for_inner
 from stlaunch.fallback.owner import owner_of
 from stlaunch.findings import body_limited
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.streamlit_routes import UPLOAD, UPLOAD_PIECES
 
 logger = logging.getLogger(__name__)
@@ -81,12 +82,14 @@ class UploadPieces:
     Args:
         app: the next layer.
         instance: this process's id; another replica's uploads are answered with 409.
+        board: where a proxy's limit is noticed.
     """
 
-    def __init__(self, app: ASGIApp, *, instance: str) -> None:
+    def __init__(self, app: ASGIApp, *, instance: str, board: Noticeboard | None = None) -> None:
         self.app = app
         self.instance = instance
         self._uploads: dict[str, _Upload] = {}
+        self.board = board or Noticeboard()
         self._logged = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,8 +209,7 @@ class UploadPieces:
             self._logged = True
             numbers = _TWO_SIZES.fullmatch(known)
             passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
-            finding = body_limited(passed, refused, arrival.base)
-            logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+            self.board.post(body_limited(passed, refused, arrival.base))
 
 
 def _upload_scope(scope: Scope, target: str, total: int) -> Scope:

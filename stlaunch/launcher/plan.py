@@ -18,6 +18,7 @@ from stlaunch.launcher.decide import (
     asked_port,
     decide_options,
 )
+from stlaunch.launcher.login import redirect_uri_warnings
 from stlaunch.launcher.state import ensure_home, state_folder
 from stlaunch.platforms import Placement, detect_platforms, place
 from stlaunch.platforms.kubernetes import service_variables
@@ -124,6 +125,11 @@ def plan_launch(settings: Settings, *, environ: Mapping[str, str]) -> LaunchPlan
             *decisions.warnings,
             *_trust_warnings(decisions, user_options),
             *(f"{found.code} {found.title}. {found.fix}" for found in decisions.findings),
+            *redirect_uri_warnings(
+                streamlit_adapter.auth_redirect_uri(),
+                public_url=decisions.public_url,
+                paths=decisions.public_paths,
+            ),
         ),
     )
 

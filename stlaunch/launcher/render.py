@@ -7,21 +7,27 @@ from typing import Any
 
 from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.log import json_line
+from stlaunch.settings.model import LogFormat, SelfCheck
 
 
-def render_banner(plan: LaunchPlan, listening: str) -> str:
-    """Return the start-up banner: plain text, one fact a line.
+def render_banner(plan: LaunchPlan, listening: str, *, shows_token: bool = False) -> str:
+    """Return the start-up banner: one fact a line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
+        shows_token: whether the self-check's token was made just now, so that nobody has it yet.
     """
     rows = [("listening on", listening), *_facts(plan)]
-    if plan.settings.self_check:
+    if plan.settings.self_check is not SelfCheck.OFF:
         base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
         front = local if plan.decisions.uds is None else ""
-        rows.append(("self-check", f"{front}{base}/_stlaunch/check"))
+        rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))
+    if plan.settings.log_format is LogFormat.JSON:
+        facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
+        return json_line(f"stlaunch {plan.versions['stlaunch']} listens on {listening}", **facts)
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join([f"stlaunch {plan.versions['stlaunch']}", *lines])
@@ -39,6 +45,18 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     options = [f"    {key} = {json.dumps(value)}" for key, value in plan.decisions.options.items()]
     warnings = [f"Warning: {warning}" for warning in plan.warnings]
     return "\n".join(["Launch plan (nothing was done)", *lines, "  options:", *options, *warnings])
+
+
+def _who(plan: LaunchPlan, shows_token: bool) -> str:
+    match plan.settings.self_check:
+        case SelfCheck.TOKEN if shows_token:
+            return f"with the token {plan.settings.self_check_token} (shown once)"
+        case SelfCheck.TOKEN:
+            return "with the token in STLAUNCH_SELF_CHECK_TOKEN (********)"
+        case SelfCheck.LOCAL:
+            return "from this machine; a proxy here that adds no header passes for it"
+        case _:
+            return "for everybody"
 
 
 def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import tomli_w
 
+from stlaunch import instances
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 
@@ -93,6 +94,25 @@ def write_learned(state: Path | None, paths: tuple[BasePath, ...]) -> None:
     if state is not None:
         with contextlib.suppress(OSError):
             _write(state / "paths.json", json.dumps([path.value for path in paths]))
+
+
+def write_running(state: Path | None, url: str) -> Path | None:
+    """Say where this process listens, for `stlaunch health`; None where nothing is writable.
+
+    Files of processes that were killed are removed.
+    """
+    if state is None:
+        return None
+    folder = state.parent / instances.FOLDER
+    path = folder / str(os.getpid())
+    try:
+        _write(path, instances.describe(os.getpid(), url))
+        for other in folder.iterdir():
+            if other != path and not instances.is_alive(instances.read(str(other))):
+                other.unlink(missing_ok=True)
+    except OSError:
+        return None
+    return path
 
 
 def _write(path: Path, text: str) -> None:

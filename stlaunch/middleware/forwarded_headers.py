@@ -5,7 +5,6 @@ It does not look at the path; what it found out is handed on as an `Arrival`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,9 +13,8 @@ from stlaunch.arrival import Arrival, with_arrival
 from stlaunch.findings import untrusted_forwarding
 from stlaunch.forwarded import Forwarded, TrustedProxies, resolve_forwarded
 from stlaunch.handshake import header_value
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import HostPort, PublicUrl
-
-logger = logging.getLogger(__name__)
 
 _MOST_WARNINGS = 16
 
@@ -31,6 +29,7 @@ class ForwardedHeadersMiddleware:
         identity_headers: lower-case names of headers that the app believes to name the user
             (`server.trustedUserHeaders`); removed from an untrusted peer's requests. A function,
             because Streamlit reads them anew when its configuration changes.
+        board: where a peer that ought to be trusted is noticed.
     """
 
     def __init__(
@@ -40,11 +39,13 @@ class ForwardedHeadersMiddleware:
         trusted: TrustedProxies,
         public_url: PublicUrl | None = None,
         identity_headers: Callable[[], frozenset[bytes]] = frozenset,
+        board: Noticeboard | None = None,
     ) -> None:
         self.app = app
         self.trusted = trusted
         self.public_url = public_url
         self.identity_headers = identity_headers
+        self.board = board or Noticeboard()
         self._warned: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,8 +104,7 @@ class ForwardedHeadersMiddleware:
         if peer in self._warned or len(self._warned) >= _MOST_WARNINGS:
             return
         self._warned.add(peer)
-        finding = untrusted_forwarding(peer, ignored)
-        logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+        self.board.post(untrusted_forwarding(peer, ignored))
 
 
 def _peer_of(scope: Scope) -> tuple[str, int] | None:

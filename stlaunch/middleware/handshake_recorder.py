@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,9 +9,8 @@ from stlaunch.arrival import arrival_of
 from stlaunch.base_path import BasePath
 from stlaunch.findings import upgrade_stripped
 from stlaunch.handshake import HandshakeLedger, HandshakeVerdict, read_handshake
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.streamlit_routes import STREAM
-
-logger = logging.getLogger(__name__)
 
 
 class HandshakeRecorderMiddleware:
@@ -25,11 +22,15 @@ class HandshakeRecorderMiddleware:
     Args:
         app: the next layer.
         ledger: where attempts are counted.
+        board: where a stripped one is noticed.
     """
 
-    def __init__(self, app: ASGIApp, *, ledger: HandshakeLedger) -> None:
+    def __init__(
+        self, app: ASGIApp, *, ledger: HandshakeLedger, board: Noticeboard | None = None
+    ) -> None:
         self.app = app
         self.ledger = ledger
+        self.board = board or Noticeboard()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -43,7 +44,7 @@ class HandshakeRecorderMiddleware:
         is_first = self.ledger.record(verdict, handshake)
         if is_first and verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
             via = f", HTTP/{handshake.http_version} from {arrival.peer or 'a unix socket'}"
-            logger.warning("%s %s%s. %s", finding.code, finding.title, via, finding.fix)
+            self.board.post(finding, via)
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": verdict,

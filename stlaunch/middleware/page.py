@@ -54,6 +54,7 @@ class PageMiddleware:
         sends_proof: whether tokens are of use (`OriginPolicy.is_proof_accepted`).
         transport: `auto`, `websocket` or `http`.
         version: changes when the page script changes, so that no old one is used from a cache.
+        instance: this process's id, for the script's address: another replica notices it there.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class PageMiddleware:
         sends_proof: bool,
         version: str,
         transport: str = "auto",
+        instance: str = "",
     ) -> None:
         self.app = app
         self.proof = proof
@@ -72,6 +74,7 @@ class PageMiddleware:
         self.sends_proof = sends_proof
         self.version = version
         self.transport = transport
+        self.instance = instance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -107,6 +110,8 @@ class PageMiddleware:
         kept.extend(await _health_cookies(self.app, scope))
         front = f"{base.value}/" if base is not None else "./"
         attributes["src"] = f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}"
+        if self.instance:
+            attributes["src"] += f"&i={self.instance}"
         tag = "<script " + " ".join(
             f'{name}="{html.escape(value)}"' for name, value in attributes.items()
         )

@@ -5,7 +5,6 @@ Runs before the app sees the handshake. Never reorder it below a layer that acce
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 
 from starlette.responses import JSONResponse
@@ -21,6 +20,7 @@ from stlaunch.handshake import (
     read_cookies,
     read_handshake,
 )
+from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin
 from stlaunch.same_origin import (
     ACCEPTING,
@@ -34,8 +34,6 @@ from stlaunch.same_origin import (
     decide,
 )
 from stlaunch.streamlit_routes import STREAM
-
-logger = logging.getLogger(__name__)
 
 _PROTOCOL = b"sec-websocket-protocol"
 _MOST_LOGGED = 20
@@ -54,15 +52,23 @@ class SameOriginMiddleware:
         policy: who is let in.
         proof: verifies tokens.
         ledger: where attempts are counted.
+        board: where a refused one is noticed.
     """
 
     def __init__(
-        self, app: ASGIApp, *, policy: OriginPolicy, proof: OriginProof, ledger: HandshakeLedger
+        self,
+        app: ASGIApp,
+        *,
+        policy: OriginPolicy,
+        proof: OriginProof,
+        ledger: HandshakeLedger,
+        board: Noticeboard | None = None,
     ) -> None:
         self.app = app
         self.policy = policy
         self.proof = proof
         self.ledger = ledger
+        self.board = board or Noticeboard()
         self._logged: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,10 +121,9 @@ class SameOriginMiddleware:
         finding = origin_rejected(origin, host, forwarded)
         key = f"{rule} {origin}"
         if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
-            logger.warning("%s %s (%s). %s", finding.code, finding.title, rule, finding.fix)
+            self.board.post(finding, f" ({rule})")
             if _lacks_cookie(scope["headers"]):
-                why = cookies_missing_in_frame("Its page's proof")
-                logger.warning("%s %s. %s", why.code, why.title, why.fix)
+                self.board.post(cookies_missing_in_frame("Its page's proof"))
         if len(self._logged) < _MOST_LOGGED or key in self._logged:
             self._logged[key] += 1
         return finding

@@ -9,22 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
-from stlaunch.handshake import HandshakeLedger
-from stlaunch.learned import Learned
-from stlaunch.public_paths import PublicPaths
-from stlaunch.readiness import Readiness
+from stlaunch.base_path import BasePath
+from stlaunch.remedies import Product, Site
 from stlaunch.same_origin import OriginProof
+from stlaunch.selfcheck.access import Gate, Viewer
+from stlaunch.selfcheck.browser_page import page, page_file, prefers
+from stlaunch.selfcheck.fixes import describe_fixes
+from stlaunch.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.selfcheck.page_script import page_script
-from stlaunch.selfcheck.report import Instance, build_report
+from stlaunch.selfcheck.probes import NO_STORE, Probes, refusal
+from stlaunch.selfcheck.recognise import recognise
+from stlaunch.selfcheck.report import BROKEN, Facts, build_report
+from stlaunch.selfcheck.text import render_text
+from stlaunch.settings.model import SelfCheck
 from stlaunch.streamlit_routes import SELF_CHECK
 
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _TOKEN_HEADERS = {**_NO_STORE, "cross-origin-resource-policy": "same-origin"}
+_DIAGNOSTIC = frozenset(
+    {"", "check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "sink", "drip"}
+    | {"diagnosis.js", "diagnosis.css"}
+)
+_OWN_PAGE_ONLY = frozenset({"ticket", "arrived", "sink"})
+_SHELL = frozenset({"", "diagnosis.js", "diagnosis.css"})
 
 ProofCookies: TypeAlias = Callable[
     [OriginProof, tuple[tuple[bytes, bytes], ...]], tuple[list[tuple[bytes, bytes]], list[str]]
@@ -32,56 +44,55 @@ ProofCookies: TypeAlias = Callable[
 
 
 class SelfCheckMiddleware:
-    """Serve health, ready, check, token and the page script.
+    """Serve health and ready to everybody, the rest to whom the gate lets in.
 
     Args:
         app: the next layer.
-        instance: this process.
-        readiness: set here while the app's lifespan runs.
-        ledger: the handshakes so far.
-        paths: the public paths.
-        proof: signs tokens.
+        facts: what this process knows; its readiness is set here while the app's lifespan runs.
+        gate: who may see what.
+        probes: the probe endpoints.
+        proof: signs tokens of the origin proof.
         proof_cookies: gives cookies and tokens for one browser.
-        learned: what the first requests told.
-        is_diagnostic: whether `check` is served (`--self-check`).
         sends_proof: whether `token` is served.
+        ping_interval_s: how often a quiet socket is used.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        instance: Instance,
-        readiness: Readiness,
-        ledger: HandshakeLedger,
-        paths: PublicPaths,
+        facts: Facts,
+        gate: Gate,
+        probes: Probes,
         proof: OriginProof,
         proof_cookies: ProofCookies,
-        learned: Learned | None = None,
-        is_diagnostic: bool = True,
         sends_proof: bool = True,
+        ping_interval_s: Callable[[], int] = lambda: 30,
     ) -> None:
         self.app = app
-        self.instance = instance
-        self.readiness = readiness
-        self.ledger = ledger
-        self.paths = paths
+        self.facts = facts
+        self.gate = gate
+        self.probes = probes
         self.proof = proof
         self.proof_cookies = proof_cookies
-        self.learned = learned or Learned()
-        self.is_diagnostic = is_diagnostic
         self.sends_proof = sends_proof
+        self.ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        name = self._endpoint(arrival_of(scope)) if scope["type"] == "http" else None
-        if name is None:
+        name = self._endpoint(arrival_of(scope))
+        if name is None or (scope["type"] == "websocket" and name != "ws"):
             await self.app(scope, receive, send)
-            return
-        await self._respond(name, scope)(scope, receive, send)
+        elif name not in _DIAGNOSTIC:
+            await self._basic(name, scope)(scope, receive, send)
+        elif self.gate.access is SelfCheck.OFF:
+            await _absent(scope, receive, send)
+        else:
+            viewer = self.gate.viewer(arrival_of(scope), Headers(scope=scope))
+            await self._diagnose(name, viewer, scope, receive, send)
 
     def _endpoint(self, arrival: Arrival) -> str | None:
         for path in (arrival.inner or "", arrival.rest):
@@ -89,7 +100,8 @@ class SelfCheckMiddleware:
                 return path.removeprefix(SELF_CHECK).strip("/")
         return None
 
-    def _respond(self, name: str, scope: Scope) -> Response:
+    def _basic(self, name: str, scope: Scope) -> Response:
+        """Answer what the app's page and its guards need, whatever `--self-check` says."""
         if scope["method"] not in {"GET", "HEAD"}:
             return PlainTextResponse("Method Not Allowed", 405, {"allow": "GET, HEAD", **_NO_STORE})
         headers = Headers(scope=scope)
@@ -97,32 +109,104 @@ class SelfCheckMiddleware:
             case "health":
                 return PlainTextResponse("ok", headers=_NO_STORE)
             case "ready":
-                is_ready = self.readiness.is_ready
-                body = "ready" if is_ready else f"not ready: {self.readiness.reason}"
+                is_ready = self.facts.readiness.is_ready
+                body = "ready" if is_ready else f"not ready: {self.facts.readiness.reason}"
                 return PlainTextResponse(body, 200 if is_ready else 503, _NO_STORE)
             case "page.js":
                 return page_script(headers)
             case "token" if self.sends_proof:
                 return self._token(headers, arrival_of(scope))
-            case "check" if self.is_diagnostic:
-                report = build_report(
-                    instance=self.instance,
-                    readiness=self.readiness,
-                    ledger=self.ledger,
-                    paths=self.paths,
-                    learned=self.learned,
-                    arrival=arrival_of(scope),
-                    scope=scope,
-                )
-                return JSONResponse(report, headers=_NO_STORE)
             case _:
                 return PlainTextResponse("Not Found", 404, _NO_STORE)
+
+    async def _diagnose(
+        self, name: str, viewer: Viewer, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if scope["type"] == "websocket":
+            await self.probes.socket(scope, receive, send, viewer)
+            return
+        # The page itself holds no facts; it asks for the token.
+        is_shell = name in _SHELL and self.gate.access is SelfCheck.TOKEN
+        answer: Response | None = None
+        if viewer is Viewer.NOBODY and not is_shell:
+            answer = _not_admitted(self.gate.access)
+        elif not self.probes.takes_request(arrival_of(scope)):
+            answer = refusal(429, "STL603", "too many requests in this minute")
+        elif name in _OWN_PAGE_ONLY and not _is_own_page(Headers(scope=scope)):
+            answer = refusal(403, "STL503", "not from the app's own page: send X-Stlaunch: 1")
+        elif name == "sink" and scope["method"] in {"POST", "PUT"}:
+            await self.probes.sink(scope, receive, send)
+        elif scope["method"] not in {"GET", "HEAD"}:
+            answer = PlainTextResponse("Method Not Allowed", 405, _NO_STORE)
+        elif name == "drip":
+            await self.probes.drip(scope, receive, send)
+        else:
+            answer = self._answer(name, viewer, scope)
+        if answer is not None:
+            await answer(scope, receive, send)
+
+    def _answer(self, name: str, viewer: Viewer, scope: Scope) -> Response:
+        match name:
+            case "" if scope["path"].endswith("/"):
+                return page()
+            case "":  # relative addresses of the page would miss it
+                return Response(status_code=307, headers={"location": "_stlaunch/", **_NO_STORE})
+            case "check":
+                return self._check(viewer, scope)
+            case "metrics":
+                text = render_metrics(self.facts, probes_inside=self.probes.turnstile.inside)
+                return Response(text, headers={**_NO_STORE, "content-type": MEDIA_TYPE})
+            case "fixes":
+                return self._fixes(scope)
+            case "echo" | "ticket" | "arrived" | "ws" | "sink":
+                return self.probes.answer(name, scope)
+            case _:
+                return page_file(name) or PlainTextResponse("Not Found", 404, _NO_STORE)
+
+    def _check(self, viewer: Viewer, scope: Scope) -> Response:
+        kind = prefers(Headers(scope=scope))
+        headers = {**_NO_STORE, "vary": "accept"}
+        if kind == "html":
+            answer = page()
+            answer.headers["vary"] = "accept"
+            return answer
+        report = build_report(self.facts, arrival=arrival_of(scope), scope=scope, viewer=viewer)
+        is_strict = "strict" in QueryParams(scope["query_string"])
+        is_broken = report["verdict"] in BROKEN or not report["ready"]
+        status = 503 if is_strict and is_broken else 200
+        if kind == "text":
+            return PlainTextResponse(render_text(report), status, headers)
+        return JSONResponse(report, status, headers)
+
+    def _fixes(self, scope: Scope) -> Response:
+        """Answer fixes for `?product=`, or for what `?server=` and `?via=` give away."""
+        query = QueryParams(scope["query_string"])
+        arrival = arrival_of(scope)
+        wanted = query.get("product", "")
+        product = Product(wanted) if wanted in set(Product) else None
+        if product is None and wanted != "none":
+            seen = [
+                (name.encode(), query[name][:200].encode("latin-1", "replace"))
+                for name in ("server", "via", "cf-ray", "x-amzn-trace-id", "x-varnish")
+                if name in query
+            ]
+            found = recognise([*seen, *arrival.headers])
+            product = found[0] if found else None
+        site = Site(
+            base_path=arrival.base or BasePath(),
+            max_upload_mb=max(1, round(self.probes.largest_upload_bytes() / 1_000_000)),
+            ping_interval_s=self.ping_interval_s(),
+        )
+        body = describe_fixes(product, site) | {
+            "max_upload_bytes": self.probes.largest_upload_bytes(),
+            "ping_interval_s": self.ping_interval_s(),
+        }
+        return JSONResponse(body, headers=NO_STORE)
 
     def _token(self, headers: Headers, arrival: Arrival) -> Response:
         # The custom header keeps forms, images and scripts of other sites out: they cannot send
         # it without a preflight, and no preflight is ever answered here.
-        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
-        if "x-stlaunch" not in headers or not is_same_origin:
+        if not _is_own_page(headers):
             return PlainTextResponse("Forbidden", 403, _TOKEN_HEADERS)
         cookies, tokens = self.proof_cookies(self.proof, arrival.headers)
         response = JSONResponse({"tokens": tokens}, headers=_TOKEN_HEADERS)
@@ -130,12 +214,34 @@ class SelfCheckMiddleware:
         return response
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        readiness = self.facts.readiness
+
         async def send_and_note(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self.readiness.is_started = True
+                readiness.is_started = True
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
         finally:
-            self.readiness.is_started = False
+            readiness.is_started = False
+
+
+def _is_own_page(headers: Headers) -> bool:
+    return "x-stlaunch" in headers and headers.get("sec-fetch-site") in {None, "same-origin"}
+
+
+def _not_admitted(access: SelfCheck) -> Response:
+    if access is SelfCheck.TOKEN:
+        text = "Send the self-check token: Authorization: Bearer TOKEN, or X-Stlaunch-Token.\n"
+        return PlainTextResponse(text, 401, {"www-authenticate": "Bearer", **_NO_STORE})
+    text = "The self-check answers on this machine only (--self-check local).\n"
+    return PlainTextResponse(text, 403, _NO_STORE)
+
+
+async def _absent(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await PlainTextResponse("Not Found", 404, _NO_STORE)(scope, receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})

@@ -1,6 +1,7 @@
 """The JSON report `stlaunch.selfcheck/1`: facts about this instance and the request that asks.
 
-Nothing in it identifies another client: see `stlaunch.handshake` for what is kept.
+Its schema is `schema.json`, beside this file. Nothing in it identifies another client: see
+`stlaunch.handshake` for what is kept, and `_last` for what of it is shown to whom.
 """
 
 from __future__ import annotations
@@ -12,12 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stlaunch.arrival import Arrival
-from stlaunch.base_path import BasePath
-from stlaunch.findings import upgrade_stripped
-from stlaunch.handshake import STRIPPED, HandshakeLedger, HandshakeVerdict
+from stlaunch.findings import Finding, memory_almost_full, untrusted_forwarding
+from stlaunch.handshake import Handshake, HandshakeLedger, HandshakeVerdict
 from stlaunch.learned import Learned
+from stlaunch.memory import Memory, read_memory
+from stlaunch.noticeboard import Notice, Noticeboard
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
+from stlaunch.selfcheck.access import Viewer
+from stlaunch.selfcheck.masking import describe_request
+from stlaunch.selfcheck.suspicions import prefix_mismatch
+
+BROKEN = frozenset({"stripped", "rejected"})
+"""Verdicts that `?strict` answers with 503."""
+_SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,27 +38,45 @@ class Instance:
     started_at: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What this process knows, for the report and the metrics.
+
+    Attributes:
+        instance: this process.
+        readiness: whether it takes sessions.
+        ledger: the handshakes so far.
+        board: what it has noticed.
+        paths: the public paths.
+        learned: what the first requests of pages told.
+        requests_by_mode: how many requests came kept, how many stripped.
+    """
+
+    instance: Instance
+    readiness: Readiness
+    ledger: HandshakeLedger
+    board: Noticeboard
+    paths: PublicPaths
+    learned: Learned
+    requests_by_mode: Mapping[str, int]
+
+
 def build_report(
-    *,
-    instance: Instance,
-    readiness: Readiness,
-    ledger: HandshakeLedger,
-    paths: PublicPaths,
-    learned: Learned,
-    arrival: Arrival,
-    scope: Mapping[str, Any],
+    facts: Facts, *, arrival: Arrival, scope: Mapping[str, Any], viewer: Viewer
 ) -> dict[str, Any]:
     """Return the report for the client that asks."""
     now = time.time()
-    forwarded = arrival.forwarded
+    ledger, paths = facts.ledger, facts.paths
+    memory = read_memory()
     return {
         "schema": "stlaunch.selfcheck/1",
+        "version": 1,
         "verdict": ledger.summary,
-        "ready": readiness.is_ready,
+        "ready": facts.readiness.is_ready,
         "instance": {
-            "id": instance.id,
-            "uptime_s": round(now - instance.started_at, 1),
-            "versions": dict(instance.versions),
+            "id": facts.instance.id,
+            "uptime_s": round(now - facts.instance.started_at, 1),
+            "versions": dict(facts.instance.versions),
         },
         "handshakes": {
             "total": sum(ledger.counts.values()),
@@ -60,36 +87,69 @@ def build_report(
             "by_transport": dict(ledger.transports),
             "rejections_by_reason": dict(ledger.rejections),
             "last": {
-                str(verdict): {"age_s": round(now - at, 1), **handshake.as_dict()}
+                str(verdict): {"age_s": round(now - at, 1), **_last(handshake, viewer)}
                 for verdict, (at, handshake) in ledger.last.items()
             },
         },
+        "requests": {"by_mode": dict(facts.requests_by_mode)},
         "base_path": {
             "known": [path.with_slash for path in paths.known],
             "learned": [path.with_slash for path in paths.learned.paths],
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
-        "learned": learned.as_list(),
-        "request": {
-            "http_version": scope.get("http_version"),
-            "scheme": arrival.scheme,
-            "host": str(arrival.host) if arrival.host else None,
-            "client": forwarded.client[0] if forwarded.client else None,
-            "hops": forwarded.hops,
-            "peer_is_trusted": forwarded.is_peer_trusted,
-            "believed": list(forwarded.believed),
-            "ignored": {name: forwarded.reasons.get(name, "") for name in forwarded.ignored},
-        },
-        "findings": [finding.as_dict() for finding in _findings(ledger, arrival)],
+        "learned": facts.learned.as_list(),
+        "request": describe_request(scope, arrival),
+        "memory": memory.as_dict(),
+        "findings": _findings(facts, arrival, viewer, memory),
     }
 
 
-def _findings(ledger: HandshakeLedger, arrival: Arrival) -> list[Any]:
-    if ledger.summary not in {"stripped", "degraded"}:
-        return []
-    for verdict in STRIPPED:
-        if verdict in ledger.last:
-            handshake = ledger.last[verdict][1]
-            return [upgrade_stripped(arrival.base or BasePath(), handshake.missing)]
-    return []
+def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
+    """Return one handshake of somebody; whose it was is for the operator alone."""
+    shown = handshake.as_dict() | {"missing": list(handshake.missing)}
+    if viewer is not Viewer.OPERATOR:
+        for name in ("host", "origin", "cookie_names"):
+            del shown[name]
+    else:
+        shown["cookie_names"] = list(handshake.cookie_names)
+    shown["forwarding"] = list(handshake.forwarding)
+    return shown
+
+
+def _findings(
+    facts: Facts, arrival: Arrival, viewer: Viewer, memory: Memory
+) -> list[dict[str, Any]]:
+    """Return what was noticed since the start, and what this request itself shows; worst first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    now = time.time()
+    own = [memory_almost_full(memory)] if memory.is_almost_full else []
+    for finding in (*own, *_of_request(facts, arrival)):
+        found[finding.code, finding.title] = {
+            **finding.as_dict(),
+            "count": 1,
+            "first_s": 0.0,
+            "last_s": 0.0,
+        }
+    for notice in facts.board.notices:
+        shown = notice.finding if viewer is Viewer.OPERATOR else notice.finding.without_others()
+        item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
+        found[shown.code, shown.title] = item | _counted(item, notice, now)
+    return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))
+
+
+def _counted(item: dict[str, Any], notice: Notice, now: float) -> dict[str, Any]:
+    first, last = round(now - notice.first_at, 1), round(now - notice.last_at, 1)
+    return {
+        "count": item["count"] + notice.count,
+        "first_s": max(first, item.get("first_s", first)),
+        "last_s": min(last, item.get("last_s", last)),
+    }
+
+
+def _of_request(facts: Facts, arrival: Arrival) -> list[Finding]:
+    forwarded = arrival.forwarded
+    found = [prefix_mismatch(forwarded.prefix, facts.paths.known)]
+    if forwarded.ignored and not forwarded.is_peer_trusted and arrival.peer:
+        found.append(untrusted_forwarding(arrival.peer, forwarded.ignored))
+    return [finding for finding in found if finding is not None]

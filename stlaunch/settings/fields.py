@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
-from stlaunch.settings.model import LogFormat, Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.parsers import BehindProxy
 
 if TYPE_CHECKING:
@@ -151,13 +151,26 @@ CONFIG_OUT: Field[Path | None] = Field(
     parse=parsers.parse_file_path,
     default=None,
 )
-SELF_CHECK: Field[bool] = Field(
+SELF_CHECK: Field[SelfCheck] = Field(
     name="self_check",
+    metavar="public|local|token|off",
+    help="Who may use the diagnostic pages below _stlaunch/: everybody, requests from this machine "
+    "that no proxy forwarded, holders of the token (STLAUNCH_SELF_CHECK_TOKEN, or one shown at "
+    "start), nobody. Default: public.",
+    parse=parsers.parse_self_check,
+    default=SelfCheck.PUBLIC,
+    choices=tuple(SelfCheck),
+    also_takes=(bool,),
+)
+VERIFY: Field[bool] = Field(
+    name="verify",
     metavar="on|off",
-    help="Serve the diagnostic pages below _stlaunch/. Default: on.",
-    parse=parsers.parse_switch,
-    default=True,
+    help="When ready, dial the public URL as a browser would, and log whether the app is reached. "
+    "Default: off.",
+    parse=parsers.parse_flag,
+    default=False,
     choices=("on", "off"),
+    value_is_optional=True,
     also_takes=(bool,),
 )
 
@@ -233,6 +246,7 @@ FIELDS: tuple[Field[object], ...] = (
     MOUNT_PATH,
     CONFIG_OUT,
     SELF_CHECK,
+    VERIFY,
     TRANSPORT,
     DRAIN_TIMEOUT,
     WARM_UP,

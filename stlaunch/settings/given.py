@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+SELF_CHECK_TOKEN = ENV_PREFIX + "SELF_CHECK_TOKEN"
+"""A secret, so it is a variable alone: command lines and project files are read by others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """The texts that one place gave for one setting."""
@@ -70,7 +74,7 @@ def collect_given(
 
 
 def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:
-    known = [field.env for field in FIELDS]
+    known = [*(field.env for field in FIELDS), SELF_CHECK_TOKEN]
     for name in ours:
         if name not in known:
             raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,19 @@ class LogFormat(StrEnum):
     """For people."""
     JSON = "json"
     """One object a line, for programs."""
+
+
+class SelfCheck(StrEnum):
+    """Who may see more of the self-check than health and ready."""
+
+    PUBLIC = "public"
+    """Everybody; what another client did is never shown."""
+    LOCAL = "local"
+    """Requests from this machine that no proxy has forwarded."""
+    TOKEN = "token"  # noqa: S105 - the name of a choice
+    """Whoever sends the token."""
+    OFF = "off"
+    """Nobody: the diagnostic endpoints do not exist."""
 
 
 class SourceKind(Enum):
@@ -80,7 +93,7 @@ class Settings:
     embed_in: tuple[Origin, ...]
     mount_paths: tuple[BasePath, ...]
     config_out: Path | None
-    self_check: bool
+    self_check: SelfCheck
     transport: Transport
     drain_timeout_s: float
     warm_up: bool
@@ -88,5 +101,9 @@ class Settings:
     """None: as many as come."""
     log_format: LogFormat
     access_log: bool
+    verify: bool
+    """Dial the public URL when ready, and log what comes of it."""
     sources: Mapping[str, Source]
     """By field name (`port`, `allow_origin`), one for every field."""
+    self_check_token: str | None = field(default=None, repr=False)
+    """What `--self-check token` asks for; None: one is made at start."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
-from stlaunch.settings.model import LogFormat, Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ NO = frozenset({"off", "false", "no", "0"})
 _HIGHEST_PORT = 65535
 _LONGEST_WAIT_S = 3600
 _HIGHEST_COUNT = 1_000_000
+_SHORTEST_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _LONGEST_SOCKET_PATH_BYTES = 103
 
@@ -165,6 +166,29 @@ def parse_origin_check(texts: Sequence[str]) -> OriginCheck:
 def parse_transport(texts: Sequence[str]) -> Transport:
     """Read `auto`, `websocket` or `http`."""
     return _parse_choice(Transport, texts, "transport")
+
+
+def parse_self_check(texts: Sequence[str]) -> SelfCheck:
+    """Read who may use the diagnostic pages; `on` is `public`."""
+    text = texts[-1].strip().lower()
+    if text in YES | NO:
+        return SelfCheck.PUBLIC if text in YES else SelfCheck.OFF
+    return _parse_choice(SelfCheck, texts, "self-check")
+
+
+def parse_self_check_token(text: str) -> str:
+    """Read the token of the self-check.
+
+    Raises:
+        UsageError: for one that could be guessed, or cannot stand in a header. It is not shown.
+    """
+    token = text.strip()
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            f"The self-check token is not {_SHORTEST_TOKEN} or more printable ASCII characters.",
+            hint="Make one with: openssl rand -hex 16",
+        )
+    return token
 
 
 def parse_log_format(texts: Sequence[str]) -> LogFormat:

@@ -9,8 +9,9 @@ from stlaunch.exceptions import UsageError
 from stlaunch.origin import PublicUrl
 from stlaunch.settings import fields
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.given import Given, collect_given
+from stlaunch.settings.given import SELF_CHECK_TOKEN, Given, collect_given
 from stlaunch.settings.model import Settings, Source, SourceKind
+from stlaunch.settings.parsers import parse_self_check_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,8 @@ def resolve_settings(
         mount_paths=_parsed(fields.MOUNT_PATH, given),
         config_out=_parsed(fields.CONFIG_OUT, given),
         self_check=_parsed(fields.SELF_CHECK, given),
+        self_check_token=_token(environ),
+        verify=_verify(public_url, given),
         transport=_parsed(fields.TRANSPORT, given),
         drain_timeout_s=_parsed(fields.DRAIN_TIMEOUT, given),
         warm_up=_parsed(fields.WARM_UP, given),
@@ -94,6 +97,26 @@ def _parsed(field: Field[T], given: Mapping[str, tuple[Given, ...]]) -> T:
         if places[0].kind is SourceKind.PROJECT_FILE:
             where += f" {field.name}"
         raise UsageError(f"{where}: {exc.message}", hint=exc.hint) from exc
+
+
+def _token(environ: Mapping[str, str]) -> str | None:
+    text = environ.get(SELF_CHECK_TOKEN, "")
+    if not text.strip():
+        return None
+    try:
+        return parse_self_check_token(text)
+    except UsageError as exc:
+        raise UsageError(f"{SELF_CHECK_TOKEN}: {exc.message}", hint=exc.hint) from exc
+
+
+def _verify(public_url: PublicUrl | None, given: Mapping[str, tuple[Given, ...]]) -> bool:
+    is_asked = _parsed(fields.VERIFY, given)
+    if is_asked and public_url is None:
+        raise UsageError(
+            f"{_named('verify', given['verify'][0])} needs to know the public URL to dial.",
+            hint="Add --public-url https://example.com/streamlitApp",
+        )
+    return is_asked
 
 
 def _source_of(places: tuple[Given, ...]) -> Source:

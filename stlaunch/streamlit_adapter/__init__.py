@@ -10,22 +10,30 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
-from stlaunch.streamlit_adapter.internals import static_folder
+from stlaunch.streamlit_adapter.internals import log_through, static_folder
 from stlaunch.streamlit_adapter.options import (
     UserOption,
     WebSocketOptions,
     apply_options,
+    auth_redirect_uri,
     cookie_secret,
     current_user_options,
     default_options,
     get_options,
+    largest_upload_bytes,
     read_user_options,
     sensitive_options,
     set_base_url_path,
     tls_files,
     websocket_options,
 )
-from stlaunch.streamlit_adapter.sessions import Session, connected_sessions, wait_for_flush
+from stlaunch.streamlit_adapter.sessions import (
+    Session,
+    connected_sessions,
+    page_of,
+    run_once,
+    wait_for_flush,
+)
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "UserOption",
     "WebSocketOptions",
     "apply_options",
+    "auth_redirect_uri",
     "connected_sessions",
     "cookie_secret",
     "current_user_options",
@@ -44,8 +53,12 @@ __all__ = [
     "is_own_route",
     "is_static_asset",
     "is_streamlit_app",
+    "largest_upload_bytes",
     "load_app",
+    "log_through",
+    "page_of",
     "read_user_options",
+    "run_once",
     "sensitive_options",
     "set_base_url_path",
     "static_folder",

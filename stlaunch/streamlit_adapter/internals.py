@@ -1,11 +1,13 @@
 """Every touch point with Streamlit that is not public, and nothing else.
 
-`tests/asgi/test_internals.py` runs each one against the oldest and the newest supported version.
+`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
+supported version.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,13 +80,23 @@ def static_folder() -> str:
 
 def auth_cookie_secret() -> str | None:
     """Return `[auth].cookie_secret` from secrets.toml, or None."""
+    secret = (_auth_section() or {}).get("cookie_secret")
+    return str(secret) if secret else None
+
+
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri` from secrets.toml; empty without one, None without `[auth]`."""
+    section = _auth_section()
+    return None if section is None else str(section.get("redirect_uri") or "")
+
+
+def _auth_section() -> Mapping[str, Any] | None:
     from streamlit.runtime.secrets import secrets_singleton
 
     if not secrets_singleton.load_if_toml_exists():
         return None
-    section = secrets_singleton.get("auth") or {}
-    secret = section.get("cookie_secret")
-    return str(secret) if secret else None
+    section = secrets_singleton.get("auth")
+    return section if isinstance(section, Mapping) else None
 
 
 def connected_sessions() -> list[tuple[Any, Any]]:
@@ -122,3 +134,54 @@ def flush_request() -> asyncio.Event | None:
     from streamlit.runtime import Runtime
 
     return Runtime.instance()._get_async_objs().need_send_data if Runtime.exists() else None  # noqa: SLF001
+
+
+async def run_script_once() -> str:
+    """Run the script in a session of its own; return what went wrong, empty for nothing."""
+    from streamlit.runtime import Runtime
+
+    if not Runtime.exists():
+        return ""
+    is_fine, said = await Runtime.instance().does_script_run_without_error()
+    return "" if is_fine else said
+
+
+def read_page(data: bytes) -> tuple[str, str] | None:
+    """Return hash and name of the page that a page's message asks for; None for other messages.
+
+    The page names its first page by name, and later ones by hash.
+    """
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
+        return None
+    if message.WhichOneof("type") != "rerun_script":
+        return None
+    return message.rerun_script.page_script_hash, message.rerun_script.page_name
+
+
+def pages() -> Mapping[str, Any]:
+    """Return what is known about each page of the app, by its hash."""
+    found: dict[str, Any] = {}
+    for session, _ in connected_sessions():
+        found.update(session._pages_manager.get_pages())  # noqa: SLF001
+    return found
+
+
+def log_through(handler: logging.Handler) -> None:
+    """Make Streamlit's loggers, also later ones, write through `handler` alone."""
+    from streamlit import logger as streamlit_logger
+
+    def set_up(logger: Any) -> None:
+        old = getattr(logger, "streamlit_console_handler", None)
+        if old is not None:
+            logger.removeHandler(old)
+        logger.streamlit_console_handler = handler
+        logger.addHandler(handler)
+
+    streamlit_logger.setup_formatter = set_up
+    for logger in streamlit_logger._loggers.values():  # noqa: SLF001
+        set_up(logger)

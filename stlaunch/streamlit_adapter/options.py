@@ -125,6 +125,11 @@ def websocket_options() -> WebSocketOptions:
     )
 
 
+def largest_upload_bytes() -> int:
+    """Return Streamlit's limit for one uploaded file."""
+    return int(get_options(["server.maxUploadSize"])["server.maxUploadSize"]) * 1024 * 1024
+
+
 def tls_files() -> tuple[str, str] | None:
     """Return certificate and key where the app is to speak https itself.
 
@@ -146,6 +151,11 @@ def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
     """Return the secret that replicas share: `[auth].cookie_secret` or `server.cookieSecret`."""
     manual = user_options.get("server.cookieSecret")
     return internals.auth_cookie_secret() or (str(manual.value) if manual else None)
+
+
+def auth_redirect_uri() -> str | None:
+    """Return `[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`."""
+    return internals.auth_redirect_uri()
 
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, UserOption]:

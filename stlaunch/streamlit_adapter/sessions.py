@@ -10,6 +10,7 @@ from typing import Any
 from stlaunch.streamlit_adapter import internals
 
 _FLUSH_S = 1.0
+_LARGEST_READ_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,31 @@ def connected_sessions() -> list[Session]:
     Call it in the app's event loop.
     """
     return [Session(session, client) for session, client in internals.connected_sessions()]
+
+
+async def run_once() -> str:
+    """Run the script in a throw-away session; return what went wrong in words, else nothing."""
+    match await internals.run_script_once():
+        case "":
+            return ""
+        case "timeout":
+            return "the script did not end within a minute"
+        case _:
+            return "the script raised an error, which stands above"
+
+
+def page_of(data: bytes) -> str | None:
+    """Return the path, below the app's, of the page that a message asks for, such as `/report`.
+
+    None for messages that ask for no run, and for one that is too large to be looked into.
+    """
+    if len(data) > _LARGEST_READ_BYTES:
+        return None
+    found = internals.read_page(data)
+    if found is None:
+        return None
+    page_hash, name = found
+    page = internals.pages().get(page_hash) if page_hash else None
+    if page is not None:
+        name = page.get("url_pathname", "")  # empty for the main page
+    return f"/{name.strip('/')}"

@@ -20,6 +20,7 @@ from compose_spec import PyCompose
 from stlaunch.deploy import DeployKind, render, write_files
 from stlaunch.deploy.compose import balancer
 from stlaunch.proxies import ProxyKind, find_binary
+from stlaunch.settings.fields import DRAIN_TIMEOUT
 from tests.deploy.golden import files, make_deployment
 
 GATEWAY_API = "@kubernetes-models/gateway-api@2.0.0"
@@ -184,4 +185,4 @@ def test_pods_fit_together() -> None:
     (backend,) = route["spec"]["rules"][0]["backendRefs"]
     assert backend == {"name": service["metadata"]["name"], "port": 80}
     pre_stop_s = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["spec"]["terminationGracePeriodSeconds"] > pre_stop_s + 30
+    assert pod["spec"]["terminationGracePeriodSeconds"] > pre_stop_s + DRAIN_TIMEOUT.default

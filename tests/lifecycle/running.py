@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -76,11 +77,11 @@ class Running:
 
     def wait_until_listening(self) -> None:
         """Wait for the banner, and take the port from it."""
-        pattern = re.compile(r"listening on +http://\S+:(\d+)")
+        pattern = re.compile(r"listening[ _]on[ \":]+(?:unix:|https?://\S+:(\d+))")
         self.wait_until(lambda: pattern.search(self.log()) or self.process.poll() is not None, "it")
         found = pattern.search(self.log())
         assert found, f"it ended with {self.process.returncode}:\n{self.log()}"
-        self.port = int(found[1])
+        self.port = int(found[1] or 0)
 
     def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
         """Return status, headers and body; status 0 where nobody answers."""
@@ -138,7 +139,9 @@ def start(
     (folder / "app.py").write_text(app, encoding="utf-8")
     log = folder / "log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ST")}
-    command = [*around, *STLAUNCH, "app.py", "--host", "127.0.0.1", "--port", "0", *words]
+    address = [] if {"--uds", "--host"} & set(words) else ["--host", "127.0.0.1"]
+    address += [] if "--uds" in words else ["--port", "0"]
+    command = [*around, *STLAUNCH, "app.py", *address, *words]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
@@ -182,6 +185,6 @@ def left_behind(marker: str) -> list[psutil.Process]:
     return found
 
 
-def json_lines(text: str) -> list[dict[str, object]]:
+def json_lines(text: str) -> list[dict[str, Any]]:
     """Return the lines of a log that are JSON objects."""
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import REPOSITORY
-from tests.harness.ports import ReservedPort, free_port
+from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server
 
@@ -270,10 +271,11 @@ def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
             check=False,
         )
 
-    with ReservedPort() as taken:
-        done = run(str(APP), "--host", "127.0.0.1", "--port", str(taken.port))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(str(APP), "--host", "127.0.0.1", "--port", str(port))
         assert done.returncode == 3
-        assert f"Port {taken.port} is taken on 127.0.0.1." in done.stderr
+        assert f"Port {port} is taken on 127.0.0.1." in done.stderr
     done = run("main.py", "--host", "127.0.0.1", "--port", "0")
     assert done.returncode == 3
     assert "ValueError: broken" in done.stderr

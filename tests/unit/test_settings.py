@@ -13,7 +13,7 @@ from stlaunch.exceptions import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.origin import Origin, OriginCheck, PublicUrl
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.model import LogFormat, Settings, SourceKind, Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Settings, SourceKind, Transport
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
 
@@ -76,7 +76,8 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "embed_in": ("https://portal.example", (Origin("https", "portal.example", 443),)),
     "mount_path": ("/half", (BasePath("/half"),)),
     "config_out": ("out/config.toml", Path("out/config.toml")),
-    "self_check": ("off", False),
+    "self_check": ("off", SelfCheck.OFF),
+    "verify": ("off", False),
     "transport": ("http", Transport.HTTP),
     "behind_proxy": ("/app", (APP,)),
     "drain_timeout": ("2.5", 2.5),
@@ -124,7 +125,10 @@ def test_default_is_nothing_decided() -> None:
     )
     assert (settings.host, settings.port, settings.uds) == (None, None, None)
     assert settings.trusted_proxies is None
-    assert (settings.origin_check, settings.self_check) == (OriginCheck.PROOF, True)
+    assert (settings.origin_check, settings.self_check) == (
+        OriginCheck.PROOF,
+        SelfCheck.PUBLIC,
+    )
     assert {source.kind for source in settings.sources.values()} == {SourceKind.DEFAULT}
 
 
@@ -342,7 +346,7 @@ def test_project_value_of_a_wrong_type_is_refused(key: str, value: object) -> No
 def test_project_switches_may_be_booleans() -> None:
     settings = make_settings(project={"self_check": False, "behind_proxy": True})
 
-    assert (settings.self_check, settings.is_behind_proxy) == (False, True)
+    assert (settings.self_check, settings.is_behind_proxy) == (SelfCheck.OFF, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,254 @@
+"""One HTTP/1.1 request a connection, with every read bounded in bytes and in time.
+
+It follows no redirect, keeps no cookie and believes nothing that it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import h11
+from anyio.abc import ByteStream
+
+from stlaunch import __version__
+from stlaunch.check.dialer import Dialer, failure_of
+from stlaunch.check.observations import Exchange, Failure, HeaderPairs
+from stlaunch.check.options import Headers
+
+_HEADER_LIMIT = 64 * 1024
+_READ = 64 * 1024
+_KEPT = 64 * 1024
+_PIECE = 256 * 1024
+USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
+BODY_LIMIT = 2 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """As much of an answer as has come."""
+
+    status: int | None = None
+    headers: HeaderPairs = ()
+    kept: bytearray = field(default_factory=bytearray)
+    size: int = 0
+    first_at: float | None = None
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    failure: Failure | None = None
+    detail: str = ""
+
+    def add(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self.first_at = self.first_at or time.monotonic()
+        self.size += len(data)
+        self.digest.update(data)
+        self.kept += data[: _KEPT - len(self.kept)]
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body, decompressed at most to what is kept."""
+        data = bytes(self.kept)
+        encoding = next((v.lower() for k, v in self.headers if k == "content-encoding"), "")
+        if encoding in {"gzip", "deflate"}:
+            try:
+                data = zlib.decompressobj(wbits=47).decompress(data, _KEPT)
+            except zlib.error:
+                return ""
+        elif encoding not in {"", "identity"}:
+            return ""
+        return data.decode("utf-8", "replace")
+
+
+class Client:
+    """Sends the headers that the user gave with every request.
+
+    Args:
+        dialer: where to.
+        headers: of the user.
+        cookies: `name=value` of the user.
+        slots: how many connections are open at once.
+    """
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        *,
+        headers: Headers = (),
+        cookies: Sequence[str] = (),
+        slots: anyio.CapacityLimiter,
+    ) -> None:
+        self.dialer = dialer
+        self.headers = headers
+        self.cookies = tuple(cookies)
+        self.slots = slots
+
+    def head(self, extra: Headers = (), cookies: Sequence[str] = ()) -> Headers:
+        """Return the request's headers; later ones of a name replace earlier ones."""
+        jar = (*self.cookies, *cookies)
+        pairs = [
+            ("Host", self.dialer.target.host),
+            ("User-Agent", USER_AGENT),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+            *self.headers,
+        ]
+        names = {name.lower() for name, _ in extra}
+        pairs = [(name, value) for name, value in pairs if name.lower() not in names]
+        if jar:
+            pairs.append(("Cookie", "; ".join(jar)))
+        return (*pairs, *extra)
+
+    async def get(
+        self,
+        path: str,
+        *,
+        extra: Headers = (),
+        cookies: Sequence[str] = (),
+        limit: int = BODY_LIMIT,
+    ) -> Exchange:
+        """Ask for a path; an answer beyond `limit` bytes is cut and says so."""
+        return await self.send("GET", path, extra=extra, cookies=cookies, limit=limit)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        extra: Headers = (),
+        cookies: Sequence[str] = (),
+        body: bytes = b"",
+        padding: int = 0,
+        holds_body: bool = False,
+        limit: int = BODY_LIMIT,
+        timeout_s: float | None = None,
+    ) -> Exchange:
+        """Send one request and read its answer.
+
+        Args:
+            method: such as PUT.
+            path: with the base path.
+            extra: more headers.
+            cookies: more cookies.
+            body: the beginning of the body.
+            padding: how many zero bytes follow it.
+            holds_body: announce the body, wait for a first answer, and send none of it.
+            limit: the most bytes of the answer's body.
+            timeout_s: another deadline than the usual one.
+        """
+        answer = Answer()
+        length = len(body) + padding
+        headers = [*self.head(extra, cookies), ("Connection", "close")]
+        if method != "GET":
+            headers.append(("Content-Length", str(length)))
+        if holds_body:
+            headers.append(("Expect", "100-continue"))
+        async with self.slots:
+            began = time.monotonic()
+            with anyio.move_on_after(timeout_s or self.dialer.timeout_s) as scope:
+                try:
+                    stream = await self.dialer.connect()
+                    try:
+                        wire = _Wire(stream, answer, limit)
+                        request = h11.Request(method=method, target=path, headers=headers)
+                        await wire.run(request, body, padding, holds_body=holds_body)
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await anyio.aclose_forcefully(stream)
+                except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
+                    answer.failure, answer.detail = failure_of(exc)
+                except h11.RemoteProtocolError as exc:
+                    is_early_end = "without sending" in str(exc) or "closed connection" in str(exc)
+                    answer.failure = Failure.CLOSED if is_early_end else Failure.BAD_HTTP
+                    answer.detail = str(exc)
+            if scope.cancelled_caught:
+                answer.failure, answer.detail = Failure.TIMEOUT, "no whole answer in time"
+        return Exchange(
+            url=f"{self.dialer.target.origin}{path}",
+            method=method,
+            status=answer.status,
+            headers=answer.headers,
+            text=answer.text,
+            size=answer.size,
+            sha256=answer.digest.hexdigest() if answer.size else "",
+            elapsed_ms=round((time.monotonic() - began) * 1000),
+            first_ms=round((answer.first_at - began) * 1000) if answer.first_at else None,
+            failure=answer.failure,
+            detail=answer.detail,
+        )
+
+
+class _Wire:
+    """One request on one connection."""
+
+    def __init__(self, stream: ByteStream, answer: Answer, limit: int) -> None:
+        self.stream = stream
+        self.answer = answer
+        self.limit = limit
+        self.state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADER_LIMIT)
+
+    async def run(
+        self, request: h11.Request, body: bytes, padding: int, *, holds_body: bool
+    ) -> None:
+        await self.stream.send(self.state.send(request) or b"")
+        if holds_body:
+            await self._read(until_informational=True)
+            return
+        if not padding:
+            if body:
+                await self.stream.send(self.state.send(h11.Data(data=body)) or b"")
+            await self.stream.send(self.state.send(h11.EndOfMessage()) or b"")
+            await self._read()
+            return
+        # A proxy may answer 413 and close while the body is still being sent.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send_body, body, padding)
+            await self._read()
+            tasks.cancel_scope.cancel()
+
+    async def _send_body(self, body: bytes, padding: int) -> None:
+        try:
+            await self.stream.send(self.state.send(h11.Data(data=body)) or b"")
+            while padding > 0:
+                piece = bytes(min(padding, _PIECE))
+                padding -= len(piece)
+                await self.stream.send(self.state.send(h11.Data(data=piece)) or b"")
+            await self.stream.send(self.state.send(h11.EndOfMessage()) or b"")
+        except (OSError, anyio.BrokenResourceError, h11.LocalProtocolError):
+            return  # the answer tells why
+
+    async def _read(self, *, until_informational: bool = False) -> None:
+        while True:
+            event = self.state.next_event()
+            if event is h11.NEED_DATA:
+                self.state.receive_data(await _receive(self.stream))
+            elif isinstance(event, h11.InformationalResponse):
+                if until_informational:
+                    self.answer.status = event.status_code
+                    return
+            elif isinstance(event, h11.Response):
+                self.answer.status = event.status_code
+                self.answer.headers = readable(event.headers)
+            elif isinstance(event, h11.Data):
+                self.answer.add(event.data)
+                if self.answer.size > self.limit:
+                    self.answer.failure = Failure.TOO_LARGE
+                    self.answer.detail = f"more than {self.limit} bytes"
+                    return
+            else:
+                return
+
+
+async def _receive(stream: ByteStream) -> bytes:
+    try:
+        return await stream.receive(_READ)
+    except anyio.EndOfStream:
+        return b""
+
+
+def readable(headers: Sequence[tuple[bytes, bytes]]) -> HeaderPairs:
+    """Return headers as text, names in lower case."""
+    return tuple((k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in headers)

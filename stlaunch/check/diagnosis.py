@@ -1,0 +1,214 @@
+"""Evaluate the rules, fold consequences under their cause, and name who is to blame. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity, entry
+from stlaunch.check.hops import Hop, proxies, recognise
+from stlaunch.check.observations import Observations
+from stlaunch.check.rules import RULES, Hit, Rule, Unknown
+from stlaunch.remedies import Need, Product, Site, remedy
+
+DOCUMENTATION = "stlaunch/catalogue/README.md"
+"""The rendered catalogue, in the repository; it has an anchor for each code."""
+
+
+class Status(StrEnum):
+    """What became of one rule."""
+
+    PASS = "PASS"  # noqa: S105 - not a password
+    """It ran, and nothing is wrong."""
+    FAIL = "FAIL"
+    """Something does not work."""
+    WARN = "WARN"
+    """It works, and there is something to say."""
+    SKIP = "SKIP"
+    """It could not run."""
+    CRASH = "CRASH"
+    """stlaunch itself failed while judging."""
+
+
+class Verdict(StrEnum):
+    """The whole in one word."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """It works, with warnings."""
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    """Nothing could be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, who is to blame, and what to type.
+
+    Attributes:
+        code: of the catalogue.
+        evidence: what was seen.
+        hop: who is to blame; empty where that is not known.
+        fix: what to type, where, and how to reload.
+        link: to the code's entry in the documentation.
+        consequences: what is wrong because of this.
+    """
+
+    code: str
+    status: Status
+    severity: Severity
+    title: str
+    evidence: str
+    hop: str = ""
+    fix: str = ""
+    link: str = ""
+    consequences: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule's outcome; `reason` for SKIP and CRASH."""
+
+    code: str
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """All of it; the first finding is the most likely cause."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+    hops: tuple[Hop, ...]
+
+
+def selects(code: str, only: Sequence[str], skip: Sequence[str]) -> bool:
+    """Tell whether a code is wanted; `STL3` stands for all that begin with it."""
+    if any(code.startswith(prefix) for prefix in skip):
+        return False
+    return not only or any(code.startswith(prefix) for prefix in only)
+
+
+def diagnose(
+    seen: Observations,
+    *,
+    rules: Sequence[Rule] = RULES,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+) -> Diagnosis:
+    """Judge what was seen."""
+    checks: list[Check] = []
+    found: list[tuple[Rule, Finding]] = []
+    hops = recognise(seen)
+    for rule in rules:
+        if not selects(rule.code, only, skip):
+            checks.append(Check(code=rule.code, status=Status.SKIP, reason="not selected"))
+            continue
+        check, finding = _evaluate(rule, seen)
+        checks.append(check)
+        if finding is not None:
+            found.append((rule, finding))
+    findings = _fold(found)
+    return Diagnosis(
+        verdict=_verdict(findings, checks),
+        findings=tuple(findings),
+        checks=tuple(checks),
+        hops=hops,
+    )
+
+
+def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
+    for name in rule.requires:
+        if seen.get(name) is None:
+            reason = _why_missing(seen, name)
+            return Check(code=rule.code, status=Status.SKIP, reason=reason), None
+    try:
+        judged = rule.judge(seen)
+    except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
+        reason = f"{type(exc).__name__}: {exc}"[:200]
+        crash = _finding(rule.code, Status.CRASH, Hit(evidence=reason), seen)
+        return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
+    if judged is None:
+        return Check(code=rule.code, status=Status.PASS), None
+    if isinstance(judged, Unknown):
+        return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
+    severity = judged.severity or entry(rule.code).severity
+    status = Status.FAIL if severity is Severity.ERROR else Status.WARN
+    return Check(code=rule.code, status=status), _finding(rule.code, status, judged, seen)
+
+
+def _why_missing(seen: Observations, name: str) -> str:
+    first = name.partition(".")[0]
+    return seen.skipped.get(name) or seen.skipped.get(first) or f"{name} was not observed"
+
+
+def _finding(code: str, status: Status, hit: Hit, seen: Observations) -> Finding:
+    known = entry(code)
+    hop = hit.hop or _suspect(seen)
+    is_app_itself = seen.direct is not None and _fires(code, seen.direct)
+    return Finding(
+        code=code,
+        status=status,
+        severity=hit.severity or known.severity,
+        title=known.title,
+        evidence=hit.evidence,
+        hop="the app itself (the same without the proxy)" if is_app_itself else str(hop or ""),
+        fix=_fix(code, None if is_app_itself else hop, seen),
+        link=f"{DOCUMENTATION}#{code.lower()}",
+    )
+
+
+def _fires(code: str, seen: Observations) -> bool:
+    rule = next(rule for rule in RULES if rule.code == code)
+    return _evaluate(rule, replace(seen, direct=None))[1] is not None
+
+
+def _suspect(seen: Observations) -> Hop | None:
+    """Return the only proxy that gave itself away; with several, nobody is accused."""
+    found = proxies(seen)
+    return found[0] if len(found) == 1 else None
+
+
+def _fix(code: str, hop: Hop | None, seen: Observations) -> str:
+    known = entry(code)
+    product = hop.product if hop else None
+    lines = _lines(known.needs, product, seen.base_path) if product else []
+    return "\n".join(lines) if lines else " ".join(known.fix.split())
+
+
+def _lines(needs: Sequence[str], product: Product, base_path: str) -> list[str]:
+    site = Site(base_path=BasePath(base_path))
+    found = (remedy(Need(need), product, site) for need in needs)
+    return [one.text for one in found if one is not None]
+
+
+def _fold(found: Sequence[tuple[Rule, Finding]]) -> list[Finding]:
+    """Put each finding below the first one that explains it."""
+    heads: list[tuple[Rule, Finding, list[Finding]]] = []
+    order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+    for rule, finding in found:
+        for cause, _, consequences in heads:
+            if finding.code.startswith(cause.explains or ("-",)):
+                consequences.append(finding)
+                break
+        else:
+            heads.append((rule, finding, []))
+    folded = [
+        replace(finding, consequences=tuple(consequences)) for _, finding, consequences in heads
+    ]
+    return sorted(folded, key=lambda finding: order[finding.severity])
+
+
+def _verdict(findings: Sequence[Finding], checks: Sequence[Check]) -> Verdict:
+    severities = {finding.severity for finding in findings if finding.status is not Status.CRASH}
+    if Severity.ERROR in severities:
+        return Verdict.BROKEN
+    if Severity.WARNING in severities:
+        return Verdict.DEGRADED
+    if not any(check.status in {Status.PASS, Status.WARN} for check in checks):
+        return Verdict.UNKNOWN
+    return Verdict.HEALTHY

@@ -1,0 +1,88 @@
+"""Open one connection to the target: TCP, and TLS where it is https. Nothing is sent here."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSStream
+
+from stlaunch.check.observations import Failure
+from stlaunch.check.target import Target
+
+_NETWORK_ERRORS = {
+    errno.ECONNREFUSED: Failure.REFUSED,
+    errno.EHOSTUNREACH: Failure.UNREACHABLE,
+    errno.ENETUNREACH: Failure.UNREACHABLE,
+    errno.EADDRNOTAVAIL: Failure.UNREACHABLE,
+    errno.EAFNOSUPPORT: Failure.UNREACHABLE,
+    errno.ETIMEDOUT: Failure.TIMEOUT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialer:
+    """Connects to one address of the target.
+
+    Attributes:
+        target: its name is checked against the certificate.
+        address: the IP address that answered.
+        context: how TLS is spoken; None for http.
+        timeout_s: for each step.
+    """
+
+    target: Target
+    address: str
+    context: ssl.SSLContext | None
+    timeout_s: float
+
+    async def connect(self) -> ByteStream:
+        """Return an open connection.
+
+        Raises:
+            OSError: where there is none.
+        """
+        stream = await anyio.connect_tcp(self.address, self.target.dial.port or 0)
+        if self.context is None:
+            return stream
+        try:
+            return await TLSStream.wrap(
+                stream,
+                hostname=self.target.origin.host,
+                ssl_context=self.context,
+                standard_compatible=False,
+            )
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(stream)
+            raise
+
+
+def make_context(*, is_insecure: bool, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
+    """Return how TLS is spoken; the machine's own authorities, or SSL_CERT_FILE, are trusted."""
+    context = ssl.create_default_context()
+    if is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def failure_of(exc: BaseException) -> tuple[Failure, str]:
+    """Name what an exception of a connection means."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Failure.TLS, str(cause.reason or cause)
+        if isinstance(cause, OSError) and cause.errno in _NETWORK_ERRORS:
+            return _NETWORK_ERRORS[cause.errno], cause.strerror or str(cause)
+        if isinstance(cause, TimeoutError):
+            return Failure.TIMEOUT, "no answer"
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+            continue
+        cause = cause.__cause__ or cause.__context__
+    return Failure.CLOSED, "the connection was closed"

@@ -1,0 +1,127 @@
+"""The report for a person, by rich; the only file that imports it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
+from stlaunch.check.observations import Observations
+from stlaunch.check.redact import safe_text
+from stlaunch.check.report import proxied_and_direct, sent_and_arrived, session_line
+
+_WIDTH = 100
+_MARKS = {
+    Status.FAIL: ("✗", "bold red"),
+    Status.WARN: ("!", "yellow"),
+    Status.CRASH: ("☠", "bold magenta"),
+}
+_VERDICTS = {
+    Verdict.HEALTHY: ("✓ The app is reachable and whole.", "bold green"),
+    Verdict.DEGRADED: ("! The app works, with warnings.", "bold yellow"),
+    Verdict.BROKEN: ("✗ Something is broken.", "bold red"),
+    Verdict.UNKNOWN: ("? Nothing could be judged.", "bold"),
+}
+
+
+def render_text(
+    seen: Observations, diagnosis: Diagnosis, *, is_coloured: bool, width: int = _WIDTH
+) -> str:
+    """Return the report; without colour it is plain text of the same layout."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        force_terminal=is_coloured,
+        no_color=not is_coloured,
+        color_system="standard" if is_coloured else None,
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    console.print(Text(f"stlaunch check {safe_text(seen.url)}", style="bold"))
+    sentence, style = _VERDICTS[diagnosis.verdict]
+    console.print(Text(f"{sentence} {session_line(seen)[:1].upper()}{session_line(seen)[1:]}.",
+                       style=style))  # fmt: skip
+    if diagnosis.hops:
+        route = " -> ".join(["browser", *(safe_text(str(hop)) for hop in diagnosis.hops)])
+        console.print(Text(f"Seen on the way: {route}"))
+    for index, finding in enumerate(diagnosis.findings):
+        console.print()
+        is_cause = index == 0 and finding.status is Status.FAIL
+        _print_finding(console, finding, label="Most likely cause" if is_cause else "")
+    _print_table(console, ("", "sent", "arrived"), sent_and_arrived(seen))
+    _print_table(console, ("", "through the proxy", "around it"), proxied_and_direct(seen))
+    console.print()
+    _print_counts(console, seen, diagnosis)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+@contextlib.contextmanager
+def show_progress(stream: TextIO, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done; on anything else stay quiet."""
+    if not is_shown:
+        yield lambda _: None
+        return
+    console = Console(file=stream, highlight=False, markup=False)
+    with console.status("") as status:
+        yield lambda text: status.update(f"checking: {text}")
+
+
+def _print_finding(console: Console, finding: Finding, *, label: str) -> None:
+    mark, style = _MARKS[finding.status]
+    head = Text(f"{mark} {finding.code}  {finding.title}", style=style)
+    if label:
+        head.append(f"   ({label.lower()})", style="default")
+    console.print(head)
+    rows = [("seen", safe_text(finding.evidence))]
+    if finding.hop:
+        rows.append(("who", safe_text(finding.hop)))
+    if finding.fix:
+        rows.append(("fix", finding.fix))
+    if finding.consequences:
+        told = "\n".join(f"{one.code} {one.title}" for one in finding.consequences)
+        rows.append(("hence", told))
+    rows.append(("more", f"stlaunch explain {finding.code}, {finding.link}"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in rows:
+        grid.add_row(f"  {name}", Text(text))
+    console.print(grid)
+
+
+def _print_table(
+    console: Console, head: tuple[str, str, str], rows: list[tuple[str, str, str]]
+) -> None:
+    if not rows:
+        return
+    console.print()
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for what, before, after in rows:
+        is_changed = bool(before) and before != after
+        table.add_row(what, Text(before), Text(after, style="red" if is_changed else ""))
+    console.print(table)
+
+
+def _print_counts(console: Console, seen: Observations, diagnosis: Diagnosis) -> None:
+    counts = dict.fromkeys(Status, 0)
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for check in diagnosis.checks:
+        counts[check.status] += 1
+        if check.status is Status.SKIP:
+            reasons[check.reason].append(check.code)
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    console.print(Text(f"{told}; {seen.elapsed_ms / 1000:.1f} s"))
+    for reason, codes in reasons.items():
+        console.print(Text(f"  SKIP {' '.join(codes)}: {safe_text(reason)}", style="dim"))

@@ -1,0 +1,296 @@
+"""Run the probes in the order in which they need each other, and gather what they saw.
+
+It judges nothing; what did not run is named with its reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import anyio
+
+from stlaunch.check.client import Client
+from stlaunch.check.dialer import Dialer, make_context
+from stlaunch.check.observations import (
+    Dialled,
+    Exchange,
+    Failure,
+    Limits,
+    Lookup,
+    Observations,
+    Opening,
+    Session,
+    Tls,
+)
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.probes import network, requests, self_check, stream, uploads
+from stlaunch.check.probes.limits import measure_limits
+from stlaunch.check.target import Target
+from stlaunch.streamlit_routes import HEALTH
+
+Progress: TypeAlias = Callable[[str], None]
+
+_SLOTS = 8
+_UPLOADS = 6
+_NO_ANSWER = "the page gave no answer"
+_TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
+
+
+async def observe(options: CheckOptions, progress: Progress = lambda _: None) -> Observations:
+    """Look at the target, and at the same app around the proxy where that was asked."""
+    if options.direct is None:
+        return await _observe(options, options.target, progress)
+    found: dict[str, Observations] = {}
+
+    async def one(name: str, target: Target) -> None:
+        found[name] = await _observe(options, target, progress)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one, "target", options.target)
+        tasks.start_soon(one, "direct", options.direct)
+    return replace(found["target"], direct=found["direct"])
+
+
+async def _observe(options: CheckOptions, target: Target, progress: Progress) -> Observations:
+    gathered = _Gathered(target=target)
+    await _Run(options, gathered, progress).run()
+    if gathered.moved_to is not None:
+        gathered = _Gathered(target=gathered.moved_to, redirects=gathered.redirects)
+        await _Run(options, gathered, progress, may_move=False).run()
+    return gathered.freeze()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Gathered:
+    """What has been seen so far."""
+
+    target: Target
+    started: float = field(default_factory=time.monotonic)
+    dns: Lookup | None = None
+    dialled: tuple[Dialled, ...] = ()
+    tls: Tls | None = None
+    http: dict[str, Exchange] = field(default_factory=dict)
+    redirects: tuple[Exchange, ...] = ()
+    openings: dict[str, Opening] = field(default_factory=dict)
+    session: Session | None = None
+    self_check: dict[str, Any] | None = None
+    forged: dict[str, Any] | None = None
+    handshake: dict[str, Any] | None = None
+    instances: tuple[str, ...] | None = None
+    uploads: tuple[int, ...] | None = None
+    limits: Limits | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    moved_to: Target | None = None
+
+    def freeze(self) -> Observations:
+        return Observations(
+            url=self.target.url,
+            scheme=self.target.origin.scheme,
+            host=self.target.host,
+            base_path=self.target.base_path.value,
+            at=time.time(),
+            elapsed_ms=round((time.monotonic() - self.started) * 1000),
+            dns=self.dns,
+            dialled=self.dialled,
+            tls=self.tls,
+            http=dict(sorted(self.http.items())),
+            redirects=self.redirects,
+            openings=dict(sorted(self.openings.items())),
+            session=self.session,
+            self_check=self.self_check,
+            forged=self.forged,
+            handshake=self.handshake,
+            instances=self.instances,
+            uploads=self.uploads,
+            limits=self.limits,
+            skipped=dict(sorted(self.skipped.items())),
+        )
+
+
+class _Run:
+    """One pass over one target."""
+
+    def __init__(
+        self,
+        options: CheckOptions,
+        gathered: _Gathered,
+        progress: Progress,
+        *,
+        may_move: bool = True,
+    ) -> None:
+        self.options = options
+        self.seen = gathered
+        self.target = gathered.target
+        self.progress = progress
+        self.may_move = may_move
+
+    async def run(self) -> None:
+        address = await self._reach()
+        if address is None:
+            return
+        context = make_context(is_insecure=self.options.is_insecure) if self.target.is_tls else None
+        dialer = Dialer(
+            target=self.target,
+            address=address,
+            context=context,
+            timeout_s=self.options.timeout_s,
+        )
+        client = Client(
+            dialer,
+            headers=self.options.headers,
+            cookies=self.options.cookies,
+            slots=anyio.CapacityLimiter(_SLOTS),
+        )
+        if not await self._load_page(client, address):
+            return
+        async with anyio.create_task_group() as tasks:
+            for name, path in requests.planned(self.target).items():
+                tasks.start_soon(self._get, client, name, path)
+            tasks.start_soon(self._load_asset, client)
+            tasks.start_soon(self._ask_self_check, client)
+            browser = await self._connect(client)
+        # A refused Origin makes bare Streamlit look its own address up on the internet, which
+        # stops it for up to two seconds: nothing else may run meanwhile.
+        self.progress("a handshake from another site")
+        self.seen.openings["foreign"] = await stream.only_open(client, "foreign", browser)
+        if self.options.measures_limits:
+            self.progress("limits")
+            self.seen.limits = await measure_limits(
+                client, browser, idle_s=self.options.idle_s, has_self_check=self._has_self_check
+            )
+        else:
+            self.seen.skipped["limits"] = "not asked for (--limits)"
+
+    @property
+    def _has_self_check(self) -> bool:
+        return self.seen.self_check is not None
+
+    async def _reach(self) -> str | None:
+        """Return the address that accepts connections and speaks what was asked, if any."""
+        self.progress("name and addresses")
+        seen, target, timeout_s = self.seen, self.target, self.options.timeout_s
+        seen.dns = await network.look_up(target, timeout_s)
+        seen.dialled = await network.dial_all(target, seen.dns, timeout_s)
+        reached = [dialled.address for dialled in seen.dialled if dialled.failure is None]
+        if not reached:
+            why = "the name does not resolve" if not seen.dialled else "no connection"
+            seen.skipped |= {"tls": why, **_rest(why)}
+            return None
+        if not target.is_tls:
+            seen.skipped["tls"] = "the URL is http"
+            return reached[0]
+        self.progress("TLS")
+        is_insecure = self.options.is_insecure
+        seen.tls = await network.shake_tls(
+            target, reached[0], is_insecure=is_insecure, timeout_s=timeout_s
+        )
+        if is_insecure:
+            seen.skipped["tls.trust"] = "--insecure"
+        if seen.tls.trouble is not None:
+            # The user's cookies and headers go to nobody who cannot prove who he is.
+            seen.skipped |= _rest("TLS fails; --insecure goes on where only trust is missing")
+            return None
+        return reached[0]
+
+    async def _load_page(self, client: Client, address: str) -> bool:
+        self.progress("the page")
+        seen = self.seen
+        page = await client.get(self.target.path("/"))
+        moved = self.target.following(page.header("location")) if page.is_redirect else None
+        if moved is not None and moved != self.target and self.may_move:
+            seen.moved_to, seen.redirects = moved, (page,)
+            return False
+        chain, last = await requests.follow(client, page)
+        seen.redirects, seen.http["page"] = (*seen.redirects, *chain), last
+        if last.failure in _TROUBLED and not self.target.is_tls:
+            tls = await network.shake_tls(
+                self.target, address, is_insecure=True, timeout_s=self.options.timeout_s
+            )
+            seen.tls = tls if tls.trouble is None else None
+        if last.failure is not None and last.status is None:
+            seen.skipped |= _rest(_NO_ANSWER)
+            return False
+        return True
+
+    async def _get(self, client: Client, name: str, path: str) -> None:
+        self.seen.http[name] = await client.get(path)
+
+    async def _load_asset(self, client: Client) -> None:
+        path = requests.asset_path(self.seen.http["page"])
+        if path is None:
+            self.seen.skipped["http.asset"] = "the page names no script of Streamlit"
+            return
+        self.seen.http["asset"] = await requests.get_asset(client, path, compressed=False)
+        self.seen.http["asset_gzip"] = await requests.get_asset(client, path, compressed=True)
+
+    async def _ask_self_check(self, client: Client) -> None:
+        report = await self_check.ask(client)
+        if report is None:
+            why = "the app does not run under stlaunch, or its self-check is closed"
+            self.seen.skipped |= dict.fromkeys(("self_check", "forged", "instances"), why)
+            return
+        self.seen.self_check = report
+        self.seen.forged = await self_check.ask(client, self_check.FORGED)
+
+    async def _connect(self, client: Client) -> stream.Browser:
+        """Do what depends on the cookies of the page and of health."""
+        seen, target = self.seen, self.target
+        self.progress("WebSocket and session")
+        health = seen.http["health"] = await client.get(target.path(HEALTH))
+        browser = stream.Browser.after(target, seen.http["page"], health)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run_session, client, browser)
+            for kind in ("no_origin", "three_parts"):
+                tasks.start_soon(self._open, client, kind, browser)
+            tasks.start_soon(self._upload, client, "upload", browser)
+            tasks.start_soon(self._upload, client, "upload_bare", browser)
+            tasks.start_soon(self._announce, client, browser)
+            tasks.start_soon(self._large_header, client)
+        if seen.self_check is not None:
+            seen.instances = await self_check.ask_instances(client, browser)
+            seen.handshake = await self_check.ask_arrival(client, browser)
+        return browser
+
+    async def _run_session(self, client: Client, browser: stream.Browser) -> None:
+        async def upload(session_id: str) -> None:
+            statuses: list[int] = []
+
+            async def one() -> None:
+                answer = await uploads.put(client, browser, session_id)
+                if answer.status is not None:
+                    statuses.append(answer.status)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(_UPLOADS):
+                    tasks.start_soon(one)
+            self.seen.uploads = tuple(statuses)
+
+        opening, session = await stream.run_session(client, browser, with_session=upload)
+        self.seen.openings["browser"] = opening
+        self.seen.session = session
+        if session is None:
+            self.seen.skipped |= dict.fromkeys(("session", "uploads"), "no WebSocket was opened")
+        elif self.seen.uploads is None:
+            self.seen.skipped["uploads"] = "no session was started"
+
+    async def _open(self, client: Client, kind: str, browser: stream.Browser) -> None:
+        self.seen.openings[kind] = await stream.only_open(client, kind, browser)
+
+    async def _upload(self, client: Client, name: str, browser: stream.Browser) -> None:
+        self.seen.http[name] = await uploads.put(
+            client, browser, uploads.invented_session(), has_token=name == "upload"
+        )
+
+    async def _announce(self, client: Client, browser: stream.Browser) -> None:
+        self.seen.http["announced"] = await uploads.announce(client, browser)
+
+    async def _large_header(self, client: Client) -> None:
+        self.seen.http["large_header"] = await requests.get_with_large_header(client, self.target)
+
+
+def _rest(why: str) -> dict[str, str]:
+    names = ("http", "openings", "session", "self_check", "forged", "instances", "uploads")
+    return dict.fromkeys((*names, "limits"), why)

@@ -1,0 +1,91 @@
+"""What the user wants to have checked, and how; facts alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stlaunch.check.target import Target
+from stlaunch.exceptions import UsageError
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_OURS = frozenset(
+    {"host", "connection", "upgrade", "content-length", "transfer-encoding", "cookie", "origin"}
+)
+DEFAULT_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """One check.
+
+    Attributes:
+        target: the address.
+        direct: the same app's address around the proxy.
+        headers: sent with every request.
+        cookies: `name=value`, sent with every request.
+        is_insecure: go on although the certificate cannot be trusted.
+        timeout_s: for one step: a connection, an answer, a handshake.
+        measures_limits: measure idle time, sizes and buffering; takes longer.
+        idle_s: how long an idle connection is watched when limits are measured.
+    """
+
+    target: Target
+    direct: Target | None = None
+    headers: Headers = ()
+    cookies: tuple[str, ...] = ()
+    is_insecure: bool = False
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    measures_limits: bool = False
+    idle_s: float = 35.0
+
+
+def parse_headers(lines: Iterable[str]) -> Headers:
+    """Read `Name: value` lines.
+
+    Raises:
+        UsageError: for a line that is no header, or names one that the check sets itself.
+    """
+    pairs = []
+    for line in lines:
+        name, separator, value = line.partition(":")
+        if not separator or not _TOKEN.fullmatch(name.strip()) or _has_control(value):
+            raise UsageError(
+                f"--header: a header of {len(line)} characters is not of the form 'Name: value'.",
+                hint="Write for instance --header 'Authorization: Bearer ...'.",
+            )
+        if name.strip().lower() in _OURS:
+            raise UsageError(
+                f"--header: {name.strip()} is set by the check itself.",
+                hint="Cookies are given with --cookie name=value, another address with "
+                "--connect-to host:port.",
+            )
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
+
+
+def parse_cookies(texts: Iterable[str]) -> tuple[str, ...]:
+    """Read `name=value` texts, also several in one as a browser shows them.
+
+    Raises:
+        UsageError: for a text without `=`, or with a control character.
+    """
+    cookies: list[str] = []
+    for text in texts:
+        for part in text.split(";"):
+            name, separator, _ = part.strip().partition("=")
+            if not separator or not _TOKEN.fullmatch(name) or _has_control(part):
+                raise UsageError(
+                    "--cookie: a cookie is not of the form name=value.",
+                    hint="Copy it from the browser: --cookie session=...",
+                )
+            cookies.append(part.strip())
+    return tuple(cookies)
+
+
+def _has_control(text: str) -> bool:
+    return any(not char.isprintable() or ord(char) > 0xFF for char in text)  # noqa: PLR2004

@@ -1,0 +1,186 @@
+"""How long, how large and how promptly: what only `--limits` measures, because it takes time."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import anyio
+
+from stlaunch.check import protobuf
+from stlaunch.check.client import Client
+from stlaunch.check.observations import Exchange, Failure, Limits, Opening
+from stlaunch.check.probes import uploads
+from stlaunch.check.probes.stream import Browser
+from stlaunch.check.websocket import Socket, open_socket
+from stlaunch.streamlit_routes import STREAM
+
+_SMALLEST_BODY = 64 * 1024
+_LARGEST_BODY = uploads.ANNOUNCED_BYTES
+_STEP_TIMEOUT_S = 20.0
+_LONGEST_S = 60.0
+_MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)
+_HEARTBEAT = b"\x88\x01\x01"  # BackMsg.app_heartbeat (17)
+_PADDING_FIELD = 1000  # unknown to Streamlit, so it is skipped
+_TOO_LARGE = 413
+
+
+@dataclass(slots=True)
+class _Measured:
+    """Filled in by tasks that run at the same time."""
+
+    idle_s: float | None = None
+    busy_s: float | None = None
+    body: tuple[int, int] | None = None
+    message: tuple[int, int] | None = None
+    drip: tuple[int, int] | None = None
+
+
+async def measure_limits(
+    client: Client, browser: Browser, *, idle_s: float, has_self_check: bool
+) -> Limits:
+    """Measure all of them at the same time."""
+    seen = _Measured()
+
+    async def idle() -> None:
+        seen.idle_s = await _lifetime(client, browser, idle_s, is_busy=False)
+
+    async def busy() -> None:
+        seen.busy_s = await _lifetime(client, browser, idle_s, is_busy=True)
+
+    async def body() -> None:
+        seen.body = await _bisect_body(client, browser)
+
+    async def message() -> None:
+        seen.message = await _grow_message(client, browser)
+
+    async def drip() -> None:
+        if has_self_check:
+            seen.drip = await _drip(client)
+
+    with anyio.move_on_after(_LONGEST_S + 2 * idle_s):
+        async with anyio.create_task_group() as tasks:
+            for task in (idle, busy, body, message, drip):
+                tasks.start_soon(task)
+    passed, refused = seen.body or (None, None)
+    message_passed, message_refused = seen.message or (None, None)
+    drip_first, drip_last = seen.drip or (None, None)
+    return Limits(
+        idle_s=seen.idle_s,
+        watched_s=idle_s,
+        busy_s=seen.busy_s,
+        body_passed=passed,
+        body_refused=refused,
+        message_passed=message_passed,
+        message_refused=message_refused,
+        drip_first_ms=drip_first,
+        drip_last_ms=drip_last,
+    )
+
+
+async def _lifetime(
+    client: Client, browser: Browser, watch_s: float, *, is_busy: bool
+) -> float | None:
+    """Return after how many seconds the connection was cut; 0 where it was not."""
+    async with _stream(client, browser) as (_, socket):
+        if socket is None:
+            return None
+        started = time.monotonic()
+        with anyio.move_on_after(watch_s):
+            async with anyio.create_task_group() as tasks:
+                if is_busy:
+                    tasks.start_soon(_keep_busy, socket)
+                while await socket.receive() is not None:
+                    pass
+                tasks.cancel_scope.cancel()
+            return round(time.monotonic() - started, 1)
+        await socket.close()
+        return 0.0
+
+
+async def _keep_busy(socket: Socket) -> None:
+    while True:
+        await anyio.sleep(0.5)
+        await socket.ping()
+
+
+async def _bisect_body(client: Client, browser: Browser) -> tuple[int, int] | None:
+    """Return the largest body that passed and the smallest that was refused (0: none was)."""
+    passed, refused = 0, 0
+    size = _SMALLEST_BODY
+    while size <= _LARGEST_BODY and not refused:
+        verdict = _passes(await _put(client, browser, size))
+        if verdict is None:
+            return (passed, 0) if passed else None
+        passed, refused = (size, 0) if verdict else (passed, size)
+        size = min(size * 4, _LARGEST_BODY) if size < _LARGEST_BODY else size + 1
+    while refused and refused - passed > max(passed // 8, _SMALLEST_BODY // 4):
+        middle = (passed + refused) // 2
+        verdict = _passes(await _put(client, browser, middle))
+        if verdict is None:
+            break
+        passed, refused = (middle, refused) if verdict else (passed, middle)
+    return passed, refused
+
+
+async def _put(client: Client, browser: Browser, size: int) -> Exchange:
+    return await uploads.put(
+        client, browser, uploads.invented_session(), padding=size, timeout_s=_STEP_TIMEOUT_S
+    )
+
+
+def _passes(answer: Exchange) -> bool | None:
+    """Tell whether the body got through to something; None where that cannot be said."""
+    if answer.status == _TOO_LARGE or answer.failure is Failure.CLOSED:
+        return False
+    return None if answer.status is None else True
+
+
+async def _grow_message(client: Client, browser: Browser) -> tuple[int, int] | None:
+    """Return the largest message to the app that passed and the smallest that did not."""
+    passed, refused = 0, 0
+    for size in _MESSAGES:
+        async with _stream(client, browser) as (_, socket):
+            if socket is None:
+                return None
+            is_answered = False
+            with anyio.move_on_after(_STEP_TIMEOUT_S):
+                await socket.send(_HEARTBEAT + protobuf.padded_field(_PADDING_FIELD, size))
+                await socket.ping()
+                is_answered = await _waits_for_pong(socket)
+            if not is_answered:
+                refused = size
+                break
+            passed = size
+            await socket.close()
+    return passed, refused
+
+
+async def _waits_for_pong(socket: Socket) -> bool:
+    while (message := await socket.receive(pongs=True)) is not None:
+        if not message:
+            return True
+    return False
+
+
+async def _drip(client: Client) -> tuple[int, int] | None:
+    """Return when the first and the last byte of a slow response came; None without `drip`."""
+    path = client.dialer.target.path("/_stlaunch/drip")
+    answer = await client.send("GET", path, timeout_s=_STEP_TIMEOUT_S)
+    if not answer.is_ok or answer.first_ms is None:
+        return None
+    return answer.first_ms, answer.elapsed_ms
+
+
+def _stream(
+    client: Client, browser: Browser
+) -> AbstractAsyncContextManager[tuple[Opening, Socket | None]]:
+    target = client.dialer.target
+    return open_socket(
+        client,
+        target.path(STREAM),
+        origin=str(target.origin),
+        protocols=browser.protocols(),
+        cookies=browser.pairs,
+    )

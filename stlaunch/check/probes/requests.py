@@ -1,0 +1,72 @@
+"""The HTTP requests that a page makes, and some that only a check makes, by name."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+from stlaunch.check.client import Client
+from stlaunch.check.observations import Exchange
+from stlaunch.check.target import Target
+
+MISSING_ASSET = "/static/js/stlaunch-check.00000000.js"
+DEEP_PAGE = "/stlaunch_check"
+_MOST_REDIRECTS = 10
+_ASSET_LIMIT = 8 * 1024 * 1024
+_COOKIE_BYTES = 5000
+_ASSET = re.compile(r"""src=["']([^"']*static/js/[^"']+\.js)["']""")
+
+
+def planned(target: Target) -> dict[str, str]:
+    """Return name -> path of the requests that depend on nothing."""
+    paths = {
+        "deep": target.path(DEEP_PAGE),
+        "deep_slash": target.path(DEEP_PAGE + "/"),
+        "host_config": target.path("/_stcore/host-config"),
+        "missing_asset": target.path(MISSING_ASSET),
+        "metrics": target.path("/_stcore/metrics"),
+    }
+    if target.base_path.value:
+        paths["bare"] = target.base_path.value
+        paths["root_health"] = "/_stcore/health"
+        paths["doubled_health"] = target.base_path.value + target.path("/_stcore/health")
+    return paths
+
+
+async def follow(client: Client, first: Exchange) -> tuple[tuple[Exchange, ...], Exchange]:
+    """Follow the page's redirects on the same origin; return them and the last answer."""
+    chain: list[Exchange] = []
+    last = first
+    while last.is_redirect and len(chain) < _MOST_REDIRECTS:
+        split = urlsplit(urljoin(last.url, last.header("location")))
+        if f"{split.scheme}://{split.netloc}" != str(client.dialer.target.origin):
+            break
+        chain.append(last)
+        path = (split.path or "/") + (f"?{split.query}" if split.query else "")
+        if not path.isascii() or not path.isprintable() or " " in path:
+            break
+        last = await client.get(path)
+    return tuple(chain), last
+
+
+def asset_path(page: Exchange) -> str | None:
+    """Return the path of the page's first script below static/js, if it is on the same origin."""
+    found = _ASSET.search(page.text)
+    if not found:
+        return None
+    split = urlsplit(urljoin(page.url, found[1]))
+    here = urlsplit(page.url)
+    is_plain = split.path.isascii() and split.path.isprintable() and " " not in split.path
+    return split.path if split.netloc == here.netloc and is_plain else None
+
+
+async def get_asset(client: Client, path: str, *, compressed: bool) -> Exchange:
+    """Ask for an asset as a browser does, or plain."""
+    encoding = "gzip, deflate, br" if compressed else "identity"
+    return await client.get(path, extra=(("Accept-Encoding", encoding),), limit=_ASSET_LIMIT)
+
+
+async def get_with_large_header(client: Client, target: Target) -> Exchange:
+    """Ask for health with as many cookies as a login makes."""
+    filler = f"stlaunch_check={'x' * _COOKIE_BYTES}"
+    return await client.get(target.path("/_stcore/health"), cookies=(filler,))

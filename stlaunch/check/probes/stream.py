@@ -1,0 +1,89 @@
+"""The WebSocket handshakes, and the session that runs on the first one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stlaunch.check import cookies as jar
+from stlaunch.check.client import Client
+from stlaunch.check.observations import Exchange, Opening, Session
+from stlaunch.check.streamlit_session import run_script
+from stlaunch.check.target import Target
+from stlaunch.check.websocket import open_socket
+from stlaunch.streamlit_routes import STREAM
+
+FOREIGN_ORIGIN = "https://stlaunch-check.invalid"
+_PLACEHOLDER = "PLACEHOLDER_AUTH_TOKEN"
+_TOKENS = re.compile(r"""data-tokens=["']([A-Za-z0-9_\- ]{0,200})["']""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """What a browser that has loaded the page would send with its handshake."""
+
+    cookies: Mapping[str, str]
+    tokens: Sequence[str] = ()
+
+    @classmethod
+    def after(cls, target: Target, page: Exchange | None, health: Exchange) -> Browser:
+        """Keep the cookies of the page and of health, and the page's tokens."""
+        lines = [*(page.cookies() if page else ()), *health.cookies()]
+        found = _TOKENS.search(page.text) if page else None
+        return cls(cookies=jar.kept(lines, target), tokens=found[1].split() if found else ())
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The cookies as they stand in a Cookie header."""
+        return tuple(f"{name}={value}" for name, value in self.cookies.items())
+
+    def protocols(self, *more: str) -> list[str]:
+        """Return the subprotocols that the page offers."""
+        token = self.cookies.get(jar.XSRF, _PLACEHOLDER)
+        return ["streamlit", token, *more, *(f"stlaunch.{token}" for token in self.tokens)]
+
+
+async def run_session(
+    client: Client,
+    browser: Browser,
+    *,
+    with_session: Callable[[str], Awaitable[None]],
+) -> tuple[Opening, Session | None]:
+    """Open the stream as the page does, and run the script once."""
+    target = client.dialer.target
+    async with open_socket(
+        client,
+        target.path(STREAM),
+        origin=str(target.origin),
+        protocols=browser.protocols(),
+        cookies=browser.pairs,
+    ) as (opening, socket):
+        if socket is None:
+            return opening, None
+        session = await run_script(
+            socket, timeout_s=client.dialer.timeout_s, with_session=with_session
+        )
+        await socket.close()
+        return opening, session
+
+
+async def only_open(client: Client, kind: str, browser: Browser) -> Opening:
+    """Try one of the other handshakes: `no_origin`, `three_parts` or `foreign`."""
+    target = client.dialer.target
+    cookies = browser.pairs
+    match kind:
+        case "no_origin":
+            origin, protocols, cookies = "", ["streamlit", _PLACEHOLDER], ()
+        case "three_parts":
+            origin, protocols = str(target.origin), browser.protocols(secrets.token_hex(16))
+        case _:
+            # No token: it is of the app's own page, which another site cannot read.
+            origin, protocols = FOREIGN_ORIGIN, ["streamlit", _PLACEHOLDER]
+    async with open_socket(
+        client, target.path(STREAM), origin=origin, protocols=protocols, cookies=cookies
+    ) as (opening, socket):
+        if socket is not None:
+            await socket.close()
+        return opening

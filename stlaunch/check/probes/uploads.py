@@ -1,0 +1,87 @@
+"""Uploads by PUT with the XSRF pair, into no session and into a real one."""
+
+from __future__ import annotations
+
+import secrets
+
+from stlaunch.check import cookies as jar
+from stlaunch.check.client import Client
+from stlaunch.check.observations import Exchange
+from stlaunch.check.probes.stream import Browser
+from stlaunch.streamlit_routes import UPLOAD
+
+_BOUNDARY = "stlaunch-check-7d1f"
+_HEAD = (
+    f"--{_BOUNDARY}\r\n"
+    'Content-Disposition: form-data; name="file"; filename="stlaunch-check"\r\n'
+    "Content-Type: application/octet-stream\r\n\r\n"
+).encode()
+_TAIL = f"\r\n--{_BOUNDARY}--\r\n".encode()
+_FAKE_XSRF = "2|00000000|00000000000000000000000000000000|1700000000"
+ANNOUNCED_BYTES = 201 * 1024 * 1024
+"""Streamlit's default `server.maxUploadSize`, and a megabyte for what is around the file."""
+
+
+def invented_session() -> str:
+    """Return an id that no session has."""
+    return secrets.token_hex(16)
+
+
+async def put(
+    client: Client,
+    browser: Browser,
+    session_id: str,
+    *,
+    has_token: bool = True,
+    padding: int = 0,
+    timeout_s: float | None = None,
+) -> Exchange:
+    """Upload one byte, or `padding` bytes that end too early to be kept by anything."""
+    token = browser.cookies.get(jar.XSRF, "")
+    cookies = browser.pairs
+    extra = [
+        ("Content-Type", f"multipart/form-data; boundary={_BOUNDARY}"),
+        ("Origin", str(client.dialer.target.origin)),
+    ]
+    if has_token and not token:
+        token = _FAKE_XSRF
+        cookies = (*cookies, f"{jar.XSRF}={token}")
+    if has_token:
+        extra.append(("X-Xsrftoken", token))
+    else:
+        cookies = tuple(pair for pair in cookies if not pair.startswith(f"{jar.XSRF}="))
+    return await client.send(
+        "PUT",
+        _path(client, session_id),
+        extra=tuple(extra),
+        cookies=cookies,
+        body=_HEAD if padding else _HEAD + b"x" + _TAIL,
+        padding=padding,
+        limit=64 * 1024,
+        timeout_s=timeout_s,
+    )
+
+
+async def announce(client: Client, browser: Browser) -> Exchange:
+    """Announce an upload of the largest usual size, and send nothing of it.
+
+    Who limits bodies by Content-Length answers 413 at once; everybody else waits, or says 100.
+    """
+    token = browser.cookies.get(jar.XSRF, _FAKE_XSRF)
+    cookies = browser.pairs if jar.XSRF in browser.cookies else (f"{jar.XSRF}={token}",)
+    return await client.send(
+        "PUT",
+        _path(client, invented_session()),
+        extra=(
+            ("Content-Type", f"multipart/form-data; boundary={_BOUNDARY}"),
+            ("X-Xsrftoken", token),
+        ),
+        cookies=cookies,
+        padding=ANNOUNCED_BYTES,
+        holds_body=True,
+        timeout_s=min(0.5, client.dialer.timeout_s),
+    )
+
+
+def _path(client: Client, session_id: str) -> str:
+    return client.dialer.target.path(f"{UPLOAD}{session_id}/stlaunch-check")

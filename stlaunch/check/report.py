@@ -1,0 +1,164 @@
+"""The JSON report `stlaunch.check/1`, and the plain facts that all formats show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stlaunch import __version__
+from stlaunch.check.diagnosis import Diagnosis, Finding, Status
+from stlaunch.check.observations import Observations
+from stlaunch.check.pages import stripped_by_stlaunch
+from stlaunch.check.redact import redacted, safe_text
+from stlaunch.handshake import compare
+
+SCHEMA = "stlaunch.check/1"
+_ESSENTIAL = ("upgrade", "connection", "host", "origin", "sec-websocket-protocol")
+_MASKED = {"cookie", "authorization", "sec-websocket-key", "sec-websocket-protocol"}
+_OURS = {"x-stlaunch"}
+
+
+def build_report(
+    seen: Observations, diagnosis: Diagnosis, *, secret_headers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the redacted report; the first finding is the most likely cause.
+
+    Args:
+        seen: of one run.
+        diagnosis: of the same.
+        secret_headers: names of headers that the user added.
+    """
+    return {
+        "schema": SCHEMA,
+        "stlaunch": __version__,
+        "url": seen.url,
+        "verdict": str(diagnosis.verdict),
+        "summary": summary(seen, diagnosis),
+        "elapsed_ms": seen.elapsed_ms,
+        "hops": redacted([hop.as_dict() for hop in diagnosis.hops]),
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "checks": {
+            check.code: {"status": str(check.status), "reason": safe_text(check.reason)}
+            for check in diagnosis.checks
+        },
+        "sent_and_arrived": [list(row) for row in sent_and_arrived(seen)],
+        "proxied_and_direct": [list(row) for row in proxied_and_direct(seen)],
+        "observations": redacted(seen.as_dict(), secret_headers=secret_headers),
+    }
+
+
+def summary(seen: Observations, diagnosis: Diagnosis) -> str:
+    """Return one line: the most likely cause, or how far the app was seen to work."""
+    if diagnosis.findings and diagnosis.findings[0].status is not Status.WARN:
+        first = diagnosis.findings[0]
+        return f"{first.code} {first.title}"
+    return f"{diagnosis.verdict}: {session_line(seen)}"
+
+
+def session_line(seen: Observations) -> str:
+    """Tell how far a session came."""
+    session = seen.session
+    if session is None:
+        return "no session was run"
+    if session.finished_ms is not None:
+        return f"script finished: {session.messages} messages, {session.finished_ms} ms"
+    if session.messages:
+        return f"session started: {session.messages} messages so far, the script still runs"
+    return "a session was opened, and no message came"
+
+
+def sent_and_arrived(seen: Observations) -> list[tuple[str, str, str]]:
+    """Return (what, sent, arrived) where the app, under stlaunch, tells what arrived."""
+    rows: list[tuple[str, str, str]] = []
+    request = (seen.self_check or {}).get("request")
+    if isinstance(request, dict):
+        rows += [
+            ("HTTP version", "1.1", _told(request.get("http_version"))),
+            ("scheme", seen.scheme, _told(request.get("scheme"))),
+            ("host", seen.host, _told(request.get("host"))),
+        ]
+        base = (seen.self_check or {}).get("base_path")
+        if isinstance(base, dict):
+            rows.append(("base path", f"{seen.base_path}/", _told(base.get("this_request"))))
+            rows.append(("prefix", "", _told(base.get("mode"))))
+    rows += _handshake(seen)
+    return [(name, safe_text(sent), safe_text(arrived)) for name, sent, arrived in rows]
+
+
+def _handshake(seen: Observations) -> list[tuple[str, str, str]]:
+    """Return the headers of a handshake that changed on the way, and those that make it one."""
+    told = seen.handshake
+    if told is None:
+        missing = stripped_by_stlaunch(seen.openings["browser"]) if seen.openings else None
+        return [(f"WebSocket: {name}", "sent", "(absent)") for name in missing or ()]
+    sent, arrived = dict(told["sent"]), dict(told["arrived"])
+    changed = compare(sent, {name: _unmasked(name, text, sent) for name, text in arrived.items()})
+    names = [*_ESSENTIAL, *(name for name in changed if name not in _ESSENTIAL)]
+    rows = []
+    for name in names:
+        before, after = changed.get(name, (sent.get(name, ""), sent.get(name, "")))
+        if name in _ESSENTIAL or name not in _OURS:
+            rows.append((f"WebSocket: {name}", _shown(name, before), _shown(name, after)))
+    return rows
+
+
+def _unmasked(name: str, text: str, sent: Mapping[str, str]) -> str:
+    """Take a value that the app masks for the one that was sent."""
+    return sent.get(name, text) if text.startswith("(masked") else text
+
+
+def _shown(name: str, text: str) -> str:
+    if not text:
+        return "(absent)"
+    return "(present)" if name in _MASKED else text[:120]
+
+
+def proxied_and_direct(seen: Observations) -> list[tuple[str, str, str]]:
+    """Return (probe, through the proxy, around it) for the probes that differ."""
+    direct = seen.direct
+    if direct is None:
+        return []
+    rows = [
+        (name, _answered(seen.http.get(name)), _answered(direct.http.get(name)))
+        for name in sorted({*seen.http, *direct.http})
+    ]
+    rows += [
+        (f"WebSocket, {name}", _answered(seen.openings.get(name)), _answered(opening))
+        for name, opening in direct.openings.items()
+    ]
+    rows.append(("session", _session(seen), _session(direct)))
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _session(seen: Observations) -> str:
+    session = seen.session
+    if session is None:
+        return "none"
+    return "script finished" if session.finished_ms is not None else "not finished"
+
+
+def _answered(answer: Any) -> str:
+    if answer is None:
+        return "not asked"
+    if answer.status is None:
+        return str(answer.failure or "no answer")
+    kind = next((value for key, value in answer.headers if key == "content-type"), "")
+    return safe_text(f"{answer.status} {kind.partition(';')[0][:40]}".strip())
+
+
+def _told(value: object) -> str:
+    return "(unknown)" if value is None else str(value)[:120]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "status": str(finding.status),
+        "severity": str(finding.severity),
+        "title": finding.title,
+        "evidence": safe_text(finding.evidence),
+        "hop": safe_text(finding.hop),
+        "fix": finding.fix,
+        "link": finding.link,
+        "consequences": [_finding(one) for one in finding.consequences],
+    }

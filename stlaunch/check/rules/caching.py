@@ -1,0 +1,128 @@
+"""STL8xx: caches, compression, versions, clocks and what is open to everybody."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+
+from stlaunch.check import pages
+from stlaunch.check.observations import Exchange, Failure, Observations
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+
+_OLDEST = (1, 57)
+_SKEW_S = 300
+_LARGE = 100 * 1024
+_AN_HOUR_S = 3600
+_MAX_AGE = re.compile(r"(?:s-maxage|max-age)\s*=\s*(\d{1,10})")
+_VARNISH_HIT = re.compile(r"\d+ \d+")
+
+
+def _page_cached(seen: Observations) -> Judgement:
+    page = seen.http["page"]
+    if not pages.is_streamlit(page):
+        return Unknown("the page is not the app's")
+    told = _hit(page)
+    if told:
+        return Hit(evidence=f"The page comes from a cache ({told}).")
+    control = page.header("cache-control").lower()
+    age = _MAX_AGE.search(control)
+    if age and int(age[1]) > 0 and "no-cache" not in control:
+        return Hit(evidence=f"The page may be kept: Cache-Control: {control[:80]}.")
+    return None
+
+
+def _hit(answer: Exchange) -> str:
+    if answer.header("age").isdigit() and int(answer.header("age")) > 0:
+        return f"Age: {answer.header('age')}"
+    if "hit" in answer.header("x-cache").lower() or answer.header("cf-cache-status") == "HIT":
+        return "a hit, says the cache"
+    if _VARNISH_HIT.fullmatch(answer.header("x-varnish")):
+        return "a hit, says X-Varnish"
+    return ""
+
+
+def _damaged(seen: Observations) -> Judgement:
+    asset = seen.http["asset"]
+    if asset.failure is not None and asset.size:
+        return Hit(evidence=f"After {asset.size} bytes of the script: {asset.detail}.")
+    direct = seen.direct.http.get("asset") if seen.direct else None
+    if direct is None or not (asset.is_ok and direct.is_ok) or asset.header("content-encoding"):
+        return None
+    is_same_file = direct.url.rpartition("/")[2] == asset.url.rpartition("/")[2]
+    if not is_same_file or asset.sha256 == direct.sha256:
+        return None
+    return Hit(
+        evidence=f"The script has {asset.size} bytes through the proxy, and {direct.size} other "
+        "ones without it."
+    )
+
+
+def _not_kept(seen: Observations) -> Judgement:
+    asset = seen.http["asset"]
+    if not asset.is_ok:
+        return Unknown("the script did not come")
+    control = asset.header("cache-control").lower()
+    age = _MAX_AGE.search(control)
+    is_short = age is not None and int(age[1]) < _AN_HOUR_S
+    if "no-store" in control or "no-cache" in control or is_short:
+        return Hit(evidence=f"A script with a hash in its name: Cache-Control: {control[:80]}.")
+    return None
+
+
+def _uncompressed(seen: Observations) -> Judgement:
+    asset = seen.http["asset_gzip"]
+    if not asset.is_ok:
+        return Unknown("the script did not come")
+    if asset.header("content-encoding") or asset.size < _LARGE:
+        return None
+    return Hit(evidence=f"A script of {asset.size // 1024} KiB comes as it is.")
+
+
+def _version(seen: Observations) -> Judgement:
+    version = seen.session.streamlit_version if seen.session else ""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    if not found:
+        return Unknown("the app did not tell its version")
+    if (int(found[1]), int(found[2])) >= _OLDEST:
+        return None
+    return Hit(evidence=f"The app runs Streamlit {found[0]}.")
+
+
+def _clocks(seen: Observations) -> Judgement:
+    date = seen.http["page"].header("date")
+    try:
+        there = parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return Unknown("the answer has no date")
+    age = seen.http["page"].header("age")
+    skew = there + (int(age) if age.isdigit() and len(age) < 10 else 0) - seen.at  # noqa: PLR2004
+    if abs(skew) < _SKEW_S:
+        return None
+    return Hit(
+        evidence=f"The answer's date is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}."
+    )
+
+
+def _self_check_open(seen: Observations) -> Judgement:
+    return Hit(evidence="_stlaunch/check answered.") if seen.self_check else None
+
+
+def _metrics_open(seen: Observations) -> Judgement:
+    metrics = seen.http["metrics"]
+    if metrics.failure is Failure.TIMEOUT:
+        return Unknown("no answer")
+    if metrics.is_ok and ("# TYPE" in metrics.text or "openmetrics" in metrics.content_type):
+        return Hit(evidence="_stcore/metrics answered.")
+    return None
+
+
+RULES = (
+    Rule(code="STL801", requires=("http.page",), judge=_page_cached),
+    Rule(code="STL802", requires=("http.asset",), judge=_damaged),
+    Rule(code="STL803", requires=("http.asset",), judge=_not_kept),
+    Rule(code="STL804", requires=("http.asset_gzip",), judge=_uncompressed),
+    Rule(code="STL805", requires=("session",), judge=_version),
+    Rule(code="STL806", requires=("http.page",), judge=_clocks),
+    Rule(code="STL807", requires=("http.page",), judge=_self_check_open),
+    Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open),
+)

@@ -1,0 +1,114 @@
+"""STL4xx: what the proxy tells the app, as an app under stlaunch reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity
+from stlaunch.check.observations import Observations
+from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.origin import HostPort
+
+
+def _request(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    request = (report or {}).get("request")
+    return request if isinstance(request, Mapping) else {}
+
+
+def _untrusted(seen: Observations) -> Judgement:
+    request = _request(seen.self_check)
+    ignored = request.get("ignored")
+    if request.get("peer_is_trusted") or not isinstance(ignored, Mapping) or not ignored:
+        return None
+    names = ", ".join(sorted(str(name) for name in ignored))[:200]
+    return Hit(evidence=f"The app ignores {names}: the peer is not one of --trusted-proxies.")
+
+
+def _scheme(seen: Observations) -> Judgement:
+    if seen.scheme != "https":
+        return Unknown("the URL is http")
+    scheme = _request(seen.self_check).get("scheme")
+    if scheme is not None:
+        if scheme == "https":
+            return None
+        return Hit(evidence=f"The page is on https, and the app is told {str(scheme)[:20]!r}.")
+    for name in ("bare", "deep_slash"):
+        answer = seen.http.get(name)
+        if answer is None or not answer.is_redirect:
+            continue
+        place = urlsplit(answer.header("location"))
+        if place.scheme == "http" and place.netloc.partition(":")[0] == seen.host.partition(":")[0]:
+            return Hit(evidence=f"A redirect of the app leads to {place.scheme}://{place.netloc}.")
+    return None
+
+
+def _host(seen: Observations) -> Judgement:
+    told = HostPort.parse(str(_request(seen.self_check).get("host")))
+    here = HostPort.parse(seen.host)
+    if told is None or here is None:
+        return Unknown("the app did not say which host it is told")
+    same = told.host == here.host and told.port_or_default(seen.scheme) == here.port_or_default(
+        seen.scheme
+    )
+    if same:
+        return None
+    return Hit(evidence=f"The browser asks for {seen.host}, and the app is told {told}.")
+
+
+def _forgeable(seen: Observations) -> Judgement:
+    asked = _request(seen.self_check)
+    if not (asked.get("hops") or asked.get("believed")):
+        return Unknown("no proxy told anything: the app may have been asked directly")
+    is_told = "X-Forwarded-For" in (asked.get("believed") or ())
+    if is_told and not _is_public(asked.get("client")):
+        return Unknown("the check runs at an address that may itself be a trusted proxy's")
+    forged = _request(seen.forged)
+    believed = []
+    if forged.get("client") == FORGED_ADDRESS:
+        believed.append(f"the client's address {FORGED_ADDRESS}")
+    if str(forged.get("host")).startswith(FORGED_HOST):
+        believed.append(f"the host {FORGED_HOST}")
+    if not believed:
+        return None
+    # A forged host only reaches the one who forged it; a forged address is somebody else's.
+    is_address = forged.get("client") == FORGED_ADDRESS
+    return Hit(
+        evidence=f"The app believed {' and '.join(believed)}, which a request invented.",
+        severity=None if is_address else Severity.INFO,
+    )
+
+
+def _is_public(address: object) -> bool:
+    try:
+        return ip_address(str(address)).is_global
+    except ValueError:
+        return False
+
+
+def _prefix(seen: Observations) -> Judgement:
+    report = (seen.self_check or {}).get("base_path")
+    told = report.get("this_request") if isinstance(report, Mapping) else None
+    if not isinstance(told, str):
+        return Unknown("the app does not know its public path yet")
+    if told == BasePath(seen.base_path).with_slash:
+        return None
+    return Hit(
+        evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, and the app takes it "
+        f"for {told[:80]}."
+    )
+
+
+_REPORT = ("self_check",)
+
+RULES = (
+    Rule(code="STL401", requires=_REPORT, judge=_untrusted, explains=("STL402", "STL403")),
+    Rule(code="STL405", requires=(*_REPORT, "forged"), judge=_forgeable),
+    Rule(code="STL402", requires=("http.page",), judge=_scheme, explains=("STL508",)),
+    Rule(code="STL403", requires=_REPORT, judge=_host),
+    Rule(code="STL407", requires=_REPORT, judge=_prefix),
+)

@@ -1,0 +1,131 @@
+"""STL6xx: sizes, times and buffering."""
+
+from __future__ import annotations
+
+from stlaunch.check import pages
+from stlaunch.check.hops import author_of
+from stlaunch.check.observations import Observations
+from stlaunch.check.probes.uploads import ANNOUNCED_BYTES
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+
+_TOO_LARGE = 413
+_HEADER_REFUSALS = {400, 413, 431, 494}
+_MEBIBYTE = 1024 * 1024
+_PING_S = 30
+_TOGETHER_MS = 150
+
+
+def _body(seen: Observations) -> Judgement:
+    announced, upload = seen.http["announced"], seen.http.get("upload")
+    if upload is not None and upload.status == _TOO_LARGE:
+        return Hit(evidence="An upload of one byte is answered 413.", hop=author_of(upload))
+    if announced.status != _TOO_LARGE:
+        return None
+    return Hit(
+        evidence=f"An upload of {ANNOUNCED_BYTES // _MEBIBYTE} MiB, which Streamlit allows, is "
+        "answered 413.",
+        hop=author_of(announced),
+    )
+
+
+def _headers(seen: Observations) -> Judgement:
+    if not pages.is_health(seen.http["health"]):
+        return Unknown("health is not the app's")
+    large = seen.http["large_header"]
+    if large.status in _HEADER_REFUSALS or (large.status is None and large.detail):
+        return Hit(
+            evidence=f"With 5 kB of cookies, as a login has: {large.status or large.detail}.",
+            hop=author_of(large),
+        )
+    return None
+
+
+def _message(seen: Observations) -> Judgement:
+    limits, session = seen.limits, seen.session
+    if session is not None and session.close_code == 1009:  # noqa: PLR2004 - RFC 6455
+        return Hit(evidence=f"Closed with 1009 after {session.messages} messages.")
+    if limits is None:
+        return Unknown("not asked for (--limits)")
+    if limits.message_refused is None:
+        return Unknown("no WebSocket was opened")
+    if not limits.message_refused:
+        return None
+    return Hit(
+        evidence=f"A message of {_size(limits.message_passed or 0)} passes, one of "
+        f"{_size(limits.message_refused)} does not."
+    )
+
+
+def _measured_body(seen: Observations) -> Judgement:
+    limits = seen.limits
+    if limits is None or limits.body_refused is None:
+        return Unknown("the uploads could not be measured")
+    if not limits.body_refused:
+        return None
+    return Hit(
+        evidence=f"A body of {_size(limits.body_passed or 0)} passes, one of "
+        f"{_size(limits.body_refused)} does not; Streamlit allows 200 MiB unless told otherwise."
+    )
+
+
+def _idle(seen: Observations) -> Judgement:
+    limits = seen.limits
+    if limits is None or limits.idle_s is None:
+        return Unknown("no WebSocket was opened")
+    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s < _PING_S:
+        return None
+    return Hit(evidence=f"A connection that only answers pings was cut after {limits.idle_s} s.")
+
+
+def _idle_below_ping(seen: Observations) -> Judgement:
+    limits = seen.limits
+    if limits is None or limits.idle_s is None:
+        return Unknown("no WebSocket was opened")
+    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s >= _PING_S:
+        return None
+    return Hit(
+        evidence=f"A quiet connection was cut after {limits.idle_s} s; Streamlit pings every "
+        f"{_PING_S} s."
+    )
+
+
+def _lifetime(seen: Observations) -> Judgement:
+    limits = seen.limits
+    if limits is None or limits.busy_s is None:
+        return Unknown("no WebSocket was opened")
+    if not _is_lifetime(seen):
+        return None
+    return Hit(evidence=f"A busy connection was cut after {limits.busy_s} s, a quiet one as well.")
+
+
+def _is_lifetime(seen: Observations) -> bool:
+    return bool(seen.limits and seen.limits.busy_s)
+
+
+def _buffered(seen: Observations) -> Judgement:
+    limits = seen.limits
+    if limits is None or limits.drip_first_ms is None or limits.drip_last_ms is None:
+        return Unknown("the app does not run under an stlaunch that has `drip`")
+    if limits.drip_last_ms - limits.drip_first_ms > _TOGETHER_MS:
+        return None
+    return Hit(
+        evidence=f"A response written in pieces came at once, after {limits.drip_last_ms} ms."
+    )
+
+
+def _size(count: int) -> str:
+    if count >= _MEBIBYTE:
+        return f"{count / _MEBIBYTE:.1f} MiB"
+    return f"{count / 1024:.0f} KiB"
+
+
+RULES = (
+    Rule(code="STL608", requires=("limits",), judge=_lifetime),
+    Rule(code="STL606", requires=("limits",), judge=_idle_below_ping),
+    Rule(code="STL604", requires=("limits",), judge=_idle),
+    Rule(code="STL601", requires=("openings.browser",), judge=_message),
+    Rule(code="STL602", requires=("http.announced",), judge=_body, explains=("STL607",)),
+    Rule(code="STL607", requires=("limits",), judge=_measured_body),
+    Rule(code="STL609", requires=("http.large_header", "http.health"), judge=_headers),
+    Rule(code="STL605", requires=("limits",), judge=_buffered),
+)

@@ -1,0 +1,59 @@
+"""What a rule is: a code, what it has to have seen, and a pure function; nothing is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stlaunch.catalogue import Severity
+from stlaunch.check.hops import Hop
+from stlaunch.check.observations import Observations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A rule fires.
+
+    Attributes:
+        evidence: what was seen, in one sentence.
+        severity: another one than the catalogue's.
+        hop: who is to blame, where the answer itself tells it.
+    """
+
+    evidence: str
+    severity: Severity | None = None
+    hop: Hop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A rule cannot judge, although something was seen."""
+
+    reason: str
+
+
+Judgement: TypeAlias = Hit | Unknown | None
+"""None: nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing that can be wrong.
+
+    Attributes:
+        code: of the catalogue.
+        requires: dotted names of observations without which it is skipped.
+        judge: pure.
+        explains: beginnings of the codes that are consequences of this one.
+    """
+
+    code: str
+    requires: tuple[str, ...]
+    judge: Callable[[Observations], Judgement]
+    explains: tuple[str, ...] = ()
+
+
+EVERYTHING = ("STL",)
+APP = ("STL2", "STL3", "STL4", "STL5", "STL6", "STL7", "STL8")
+"""All that can be wrong with an app that is reached."""

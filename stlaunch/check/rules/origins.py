@@ -1,0 +1,146 @@
+"""STL5xx: Origin, XSRF and cookies."""
+
+from __future__ import annotations
+
+from stlaunch.check import pages
+from stlaunch.check.cookies import XSRF, SetCookie
+from stlaunch.check.hops import author_of
+from stlaunch.check.observations import Exchange, Failure, Observations
+from stlaunch.check.rules import paths
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.target import Target
+
+_FORBIDDEN = 403
+_ERRORS = 400
+_NO_SUCH_METHOD = {405, 501}
+_GATEWAY = {502, 503, 504}
+
+
+def _origin_refused(seen: Observations) -> Judgement:
+    browser, without = seen.openings["browser"], seen.openings["no_origin"]
+    if browser.status != _FORBIDDEN or not without.is_open:
+        return None
+    return Hit(
+        evidence=f"With Origin {seen.scheme}://{seen.host} the handshake is answered 403, without "
+        "an Origin it opens."
+    )
+
+
+def _foreign_origin(seen: Observations) -> Judgement:
+    if not seen.openings["foreign"].is_open:
+        return None
+    return Hit(evidence="A handshake with Origin https://stlaunch-check.invalid was accepted.")
+
+
+def _no_cookie(seen: Observations) -> Judgement:
+    health = seen.http["health"]
+    bare = seen.http["upload_bare"]
+    if not pages.is_health(health):
+        return Unknown("health is not the app's")
+    if bare.status != _FORBIDDEN or _xsrf(seen):
+        return None
+    told = (
+        " It comes from a cache."
+        if health.header("age") or "x-cache" in dict(health.headers)
+        else ""
+    )
+    return Hit(
+        evidence=f"Health sets no cookie {XSRF}, and uploads without it are refused.{told}",
+        hop=author_of(health),
+    )
+
+
+def _upload_refused(seen: Observations) -> Judgement:
+    upload = seen.http["upload"]
+    if upload.status == _FORBIDDEN and "xsrf" in upload.text.lower():
+        return Hit(
+            evidence=f"An upload with the XSRF pair is answered 403: {upload.text.strip()[:80]!r}."
+        )
+    return None
+
+
+def _method(seen: Observations) -> Judgement:
+    upload = seen.http["upload"]
+    is_closed = upload.failure is Failure.CLOSED and upload.status is None
+    is_forbidden = upload.status == _FORBIDDEN and "xsrf" not in upload.text.lower()
+    if not (is_closed or is_forbidden or upload.status in _NO_SUCH_METHOD):
+        return None
+    told = upload.status or upload.detail
+    return Hit(evidence=f"PUT of an upload is answered: {told}.", hop=author_of(upload))
+
+
+def _not_secure(seen: Observations) -> Judgement:
+    if seen.scheme != "https":
+        return Unknown("the URL is http")
+    names = {
+        cookie.name
+        for answer in _answers(seen)
+        for cookie in map(SetCookie.parse, answer.cookies())
+        if not cookie.is_secure and cookie.value
+    }
+    # stlaunch sends its own cookie once for http and once, Secure, for https.
+    names -= {"stlaunch"}
+    if not names:
+        return None
+    return Hit(evidence=f"Without Secure: {', '.join(sorted(names))[:200]}.")
+
+
+def _path(seen: Observations) -> Judgement:
+    target = Target.parse(seen.url)
+    for answer in _answers(seen):
+        for cookie in map(SetCookie.parse, answer.cookies()):
+            if cookie.name == XSRF and not cookie.reaches(target):
+                return Hit(
+                    evidence=f"{XSRF} is set for path {cookie.path[:80]!r}, domain "
+                    f"{cookie.domain[:80]!r}: a browser does not send it to {seen.url}."
+                )
+    return None
+
+
+def _xsrf_off(seen: Observations) -> Judgement:
+    bare = seen.http["upload_bare"]
+    if not pages.is_health(seen.http["health"]):
+        return Unknown("health is not the app's")
+    if bare.status != 400 or "session" not in bare.text.lower():  # noqa: PLR2004 - past XSRF
+        return None
+    return Hit(evidence="An upload without the XSRF pair got past the XSRF check.")
+
+
+def _xsrf(seen: Observations) -> str:
+    for answer in _answers(seen):
+        for cookie in map(SetCookie.parse, answer.cookies()):
+            if cookie.name == XSRF:
+                return cookie.value
+    return ""
+
+
+def _answers(seen: Observations) -> tuple[Exchange, ...]:
+    return tuple(seen.http[name] for name in ("page", "health") if name in seen.http)
+
+
+CAUSES = (
+    Rule(
+        code="STL501",
+        requires=("openings.browser", "openings.no_origin"),
+        judge=_origin_refused,
+        explains=("STL3", "STL206", "STL402", "STL403"),
+    ),
+    *paths.HOST_RULES,
+)
+
+RULES = (
+    Rule(
+        code="STL502", requires=("openings.foreign",), judge=_foreign_origin, explains=("STL511",)
+    ),
+    Rule(
+        code="STL505",
+        requires=("http.health", "http.upload_bare"),
+        judge=_no_cookie,
+        explains=("STL506",),
+    ),
+    Rule(code="STL509", requires=("http.health",), judge=_path, explains=("STL505", "STL506")),
+    Rule(code="STL506", requires=("http.upload",), judge=_upload_refused),
+    Rule(code="STL512", requires=("http.upload",), judge=_method, explains=("STL7",)),
+    Rule(code="STL511", requires=("http.health", "http.upload_bare"), judge=_xsrf_off),
+    Rule(code="STL508", requires=("http.page",), judge=_not_secure),
+)

@@ -1,0 +1,142 @@
+"""STL120 to 128: what answers at the page's address, if it is not the app."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+from stlaunch.check import pages
+from stlaunch.check.hops import author_of
+from stlaunch.check.observations import Exchange, Failure, Observations
+from stlaunch.check.rules.model import APP, Hit, Judgement, Rule
+
+_GATEWAY = {502, 503, 504}
+_REFUSED = {401, 403, 406, 429, 451}
+_NOT_FOUND = {404, 410}
+
+
+def _page(seen: Observations) -> Exchange:
+    return seen.http["page"]
+
+
+def _no_http(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if page.failure in {Failure.BAD_HTTP, Failure.TOO_LARGE, Failure.CLOSED, Failure.TLS}:
+        return Hit(evidence=f"The page: {page.detail}.", hop=author_of(page))
+    return None
+
+
+def _too_slow(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if page.failure is not Failure.TIMEOUT:
+        return None
+    what = "no answer" if page.status is None else f"status {page.status}, and no end of the body"
+    return Hit(evidence=f"The page: {what} after {page.elapsed_ms / 1000:.1f} s.")
+
+
+def _upstream_down(seen: Observations) -> Judgement:
+    named = [("The page", _page(seen)), ("Health", seen.http.get("health"))]
+    for name, answer in named:
+        if answer is not None and answer.status in _GATEWAY:
+            return Hit(
+                evidence=f"{name} answers {answer.status}: {pages.title_of(answer)!r}.",
+                hop=author_of(answer),
+            )
+    opening = seen.openings.get("browser")
+    if opening is not None and opening.status in _GATEWAY:
+        return Hit(
+            evidence=f"The WebSocket handshake is answered with {opening.status}.",
+            hop=author_of(opening),
+        )
+    return None
+
+
+def _redirect_loop(seen: Observations) -> Judgement:
+    places = [answer.url for answer in seen.redirects]
+    last = _page(seen)
+    is_same_origin = last.is_redirect and _origin(urljoin(last.url, last.header("location"))) == (
+        _origin(seen.url)
+    )
+    if len(set(places)) == len(places) and not (is_same_origin and len(places) > 1):
+        return None
+    shown = " -> ".join(urlsplit(place).path for place in dict.fromkeys(places))
+    return Hit(evidence=f"{shown} -> {last.header('location')[:100]}", hop=author_of(last))
+
+
+def _login(seen: Observations) -> Judgement:
+    page = _page(seen)
+    name = pages.login_of(page)
+    if not name:
+        return None
+    where = f" (redirect to {_shown(page)})" if page.is_redirect else f" ({pages.title_of(page)!r})"
+    return Hit(evidence=f"This is the login of {name}{where}.")
+
+
+def _leads_away(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if not page.is_redirect:
+        return None
+    place = urljoin(page.url, page.header("location"))
+    if _origin(place) == _origin(seen.url):
+        return None
+    return Hit(evidence=f"The page answers {page.status} to {_shown(page)}.", hop=author_of(page))
+
+
+def _default_page(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if name := pages.default_page_of(page):
+        return Hit(evidence=f"This is {name}'s default page.", hop=author_of(page))
+    if page.failure is None and page.status in _NOT_FOUND:
+        return Hit(
+            evidence=f"The page answers {page.status}: {pages.title_of(page)!r}.",
+            hop=author_of(page),
+        )
+    return None
+
+
+def _refusal(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if page.status not in _REFUSED:
+        return None
+    who = pages.refusal_of(page)
+    told = f", as {who} does" if who else ""
+    return Hit(
+        evidence=f"The page answers {page.status}{told}: {pages.title_of(page)!r}.",
+        hop=author_of(page),
+    )
+
+
+def _not_streamlit(seen: Observations) -> Judgement:
+    page = _page(seen)
+    if page.failure is not None or page.is_redirect or pages.is_streamlit(page):
+        return None
+    return Hit(
+        evidence=f"The page answers {page.status} with {page.content_type or 'no content type'}: "
+        f"{pages.title_of(page)!r}.",
+        hop=author_of(page),
+    )
+
+
+def _shown(answer: Exchange) -> str:
+    split = urlsplit(urljoin(answer.url, answer.header("location")))
+    return f"{split.scheme}://{split.netloc}{split.path}"[:200]
+
+
+def _origin(url: str) -> str:
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"
+
+
+RULES = tuple(
+    Rule(code=code, requires=("http.page",), judge=judge, explains=(*APP, "STL12"))
+    for code, judge in (
+        ("STL124", _no_http),
+        ("STL125", _too_slow),
+        ("STL120", _upstream_down),
+        ("STL126", _redirect_loop),
+        ("STL121", _login),
+        ("STL127", _leads_away),
+        ("STL128", _refusal),
+        ("STL123", _default_page),
+        ("STL122", _not_streamlit),
+    )
+)

@@ -1,0 +1,231 @@
+"""STL2xx: base path, slashes, redirects and assets."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity
+from stlaunch.check import pages
+from stlaunch.check.hops import author_of
+from stlaunch.check.observations import Exchange, Observations
+from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
+from stlaunch.origin import HostPort, Origin
+
+_SCRIPT_TYPES = {"text/javascript", "application/javascript", "application/x-javascript"}
+_BAD_REQUEST = 400
+_ERRORS = 400
+
+
+def _stripped(seen: Observations) -> Judgement:
+    doubled = seen.http.get("doubled_health")
+    if doubled is None:
+        return Unknown("the app is asked for at the root")
+    if pages.is_health(doubled) and not pages.is_health(seen.http.get("health")):
+        return Hit(
+            evidence=f"{_path(doubled)} is the app's health, {seen.base_path}/_stcore/health "
+            "is not: the app gets the path without its prefix."
+        )
+    return None
+
+
+def _kept(seen: Observations) -> Judgement:
+    health, page = seen.http["health"], seen.http["page"]
+    if not seen.base_path:
+        return Unknown("the app is asked for at the root")
+    if health.is_ok and pages.is_streamlit(health):
+        told = "with the app's page"
+    elif pages.is_own_404(health) and (pages.is_streamlit(page) or page.is_redirect):
+        told = "404 by the app"
+    else:
+        return None
+    return Hit(evidence=f"{_path(health)} is answered {told}, which does not know the prefix.")
+
+
+def _double_slash(seen: Observations) -> Judgement:
+    page = seen.http["page"]
+    if page.status == _BAD_REQUEST and page.text.strip() == "Bad Request":
+        return Hit(evidence=f"{_path(page)} is answered 400 'Bad Request', as // is by Streamlit.")
+    return None
+
+
+def _bare_path(seen: Observations) -> Judgement:
+    bare, page = seen.http["bare"], seen.http["page"]
+    if not pages.is_streamlit(page):
+        return Unknown("the page with its slash is not the app's")
+    if bare.is_redirect:
+        return None
+    if pages.is_streamlit(bare) and pages.has_absolute_assets(bare):
+        return None
+    if pages.is_streamlit(bare):
+        what = "is the page, whose assets are then looked for one level up"
+    else:
+        what = f"answers {bare.status or bare.detail}"
+    return Hit(evidence=f"{seen.base_path} {what}.", hop=author_of(bare))
+
+
+def _loses_prefix(seen: Observations) -> Judgement:
+    base = BasePath(seen.base_path)
+    for name in ("page", "bare", "deep_slash"):
+        answers = seen.redirects if name == "page" else (seen.http.get(name),)
+        for answer in answers:
+            if answer is None or not answer.is_redirect:
+                continue
+            split = urlsplit(urljoin(answer.url, answer.header("location")))
+            if f"{split.scheme}://{split.netloc}" != _origin(seen):
+                continue
+            if base.strip_from(split.path) is None:
+                return Hit(
+                    evidence=f"{_path(answer)} is redirected to {split.path}.",
+                    severity=Severity.INFO if name == "deep_slash" else None,
+                )
+    return None
+
+
+def _leaves_host(seen: Observations) -> Judgement:
+    for name in ("bare", "deep_slash", "page"):
+        answer = seen.http.get(name)
+        if answer is None or not answer.is_redirect:
+            continue
+        place = urlsplit(urljoin(answer.url, answer.header("location")))
+        there = HostPort.parse(place.netloc)
+        here = HostPort.parse(seen.host)
+        if there is None or here is None:
+            continue
+        if there.host == here.host and _is_right_port(place, seen):
+            continue
+        if _is_internal(there.host) or there.host == here.host:
+            return Hit(
+                evidence=f"{_path(answer)} is redirected to {place.scheme}://{place.netloc}"
+                f"{place.path}.",
+                severity=Severity.WARNING if name == "deep_slash" else None,
+            )
+    return None
+
+
+def _is_right_port(place: SplitResult, seen: Observations) -> bool:
+    there = Origin.parse(f"{place.scheme}://{place.netloc}")
+    here = Origin.parse(_origin(seen))
+    if there is None or here is None:
+        return True
+    return there.scheme != here.scheme or there.port == here.port
+
+
+def _is_internal(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host
+
+
+def _wrong_asset(seen: Observations) -> Judgement:
+    asset = seen.http["asset"]
+    if not asset.is_ok:
+        return None
+    if asset.content_type in _SCRIPT_TYPES and not pages.is_html(asset):
+        return None
+    return Hit(
+        evidence=f"{_path(asset)} comes as {asset.content_type or 'no content type'}: "
+        f"{pages.title_of(asset)!r}."
+    )
+
+
+def _no_asset(seen: Observations) -> Judgement:
+    asset = seen.http["asset"]
+    if asset.status is None or asset.status >= _ERRORS or asset.is_redirect:
+        told = asset.status or asset.detail
+        return Hit(evidence=f"{_path(asset)}: {told}.", hop=author_of(asset))
+    return None
+
+
+def _deep_page(seen: Observations) -> Judgement:
+    deep = seen.http["deep"]
+    if not pages.is_streamlit(seen.http["page"]):
+        return Unknown("the front page is not the app's")
+    if pages.is_streamlit(deep) or deep.is_redirect:
+        return None
+    return Hit(evidence=f"{_path(deep)} answers {deep.status or deep.detail}.", hop=author_of(deep))
+
+
+def _core_paths(seen: Observations) -> Judgement:
+    health = seen.http["health"]
+    config = seen.http["host_config"]
+    if not pages.is_health(health):
+        what = pages.title_of(health) or health.detail
+        return Hit(
+            evidence=f"{_path(health)} answers {health.status} with {what!r} instead of 'ok'.",
+            hop=author_of(health),
+        )
+    if not config.is_ok or config.content_type != "application/json":
+        return Hit(
+            evidence=f"{_path(config)} answers {config.status or config.detail} with "
+            f"{config.content_type or 'nothing'}.",
+            hop=author_of(config),
+        )
+    return None
+
+
+def _missing_asset(seen: Observations) -> Judgement:
+    missing = seen.http["missing_asset"]
+    if missing.is_ok and pages.is_streamlit(missing):
+        return Hit(evidence=f"{_path(missing)}, which does not exist, is answered with the page.")
+    return None
+
+
+def _at_root(seen: Observations) -> Judgement:
+    root = seen.http.get("root_health")
+    if root is None:
+        return Unknown("the app is asked for at the root")
+    if pages.is_health(root) and not pages.is_stlaunch(seen.http["page"]):
+        return Hit(evidence="/_stcore/health is answered by a Streamlit as well.")
+    return None
+
+
+def _path(answer: Exchange) -> str:
+    return urlsplit(answer.url).path
+
+
+def _origin(seen: Observations) -> str:
+    return f"{seen.scheme}://{seen.host}"
+
+
+CAUSES = (
+    Rule(
+        code="STL202",
+        requires=("http.page", "http.health"),
+        judge=_kept,
+        explains=(*APP, "STL12"),
+    ),
+    Rule(
+        code="STL201",
+        requires=("http.page", "http.health"),
+        judge=_stripped,
+        explains=(*APP, "STL12"),
+    ),
+    Rule(
+        code="STL204",
+        requires=("http.page",),
+        judge=_double_slash,
+        explains=(*APP, "STL12"),
+    ),
+)
+"""Wrong pairings of proxy and app, which make everything behind them look different."""
+
+RULES = (
+    Rule(
+        code="STL210",
+        requires=("http.health", "http.host_config"),
+        judge=_core_paths,
+        explains=("STL3", "STL5"),
+    ),
+    Rule(code="STL208", requires=("http.asset",), judge=_no_asset, explains=("STL8",)),
+    Rule(code="STL207", requires=("http.asset",), judge=_wrong_asset, explains=("STL8",)),
+    Rule(code="STL205", requires=("http.page",), judge=_loses_prefix),
+    Rule(code="STL203", requires=("http.bare", "http.page"), judge=_bare_path),
+    Rule(code="STL209", requires=("http.deep", "http.page"), judge=_deep_page),
+    Rule(code="STL212", requires=("http.page",), judge=_at_root),
+    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset),
+)
+
+HOST_RULES = (Rule(code="STL206", requires=("http.page",), judge=_leaves_host),)

@@ -1,0 +1,175 @@
+"""STL3xx: the WebSocket handshake and the session on it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from stlaunch.catalogue import Severity
+from stlaunch.check import pages
+from stlaunch.check.hops import author_of
+from stlaunch.check.observations import Failure, Observations, Opening
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.streamlit_routes import STREAM
+
+_OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
+_SERVER_ERROR = 500
+_GATEWAY = {502, 503, 504}
+_AT_ONCE_MS = 1000
+
+
+def _opening(seen: Observations) -> Opening:
+    return seen.openings["browser"]
+
+
+def stripped(opening: Opening) -> str:
+    """Tell how the answer shows that the upgrade was lost; empty where it does not."""
+    if opening.status == _OK and pages.is_streamlit(opening):
+        return "the handshake is answered 200 with the app's page, as a plain request is"
+    if opening.status == _BAD and 'Can "Upgrade" only' in opening.text:
+        return 'the handshake is answered 400 \'Can "Upgrade" only to "WebSocket"\' (Tornado)'
+    missing = pages.stripped_by_stlaunch(opening)
+    if missing is not None:
+        return f"the app got the handshake without {' and '.join(missing) or 'its headers'}"
+    return ""
+
+
+def _upgrade(seen: Observations) -> Judgement:
+    told = stripped(_opening(seen))
+    if not told:
+        return None
+    # Under stlaunch the page goes on over plain requests.
+    has_fallback = seen.self_check is not None or pages.is_stlaunch(seen.http.get("page"))
+    return Hit(evidence=f"{_sentence(told)}.", severity=Severity.WARNING if has_fallback else None)
+
+
+def _redirected(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    place = opening.header("location")
+    if opening.status is None or not 300 <= opening.status < 400 or not place:  # noqa: PLR2004
+        return None
+    split = urlsplit(place)
+    shown = f"{split.scheme}://{split.netloc}{split.path}" if split.netloc else split.path
+    return Hit(evidence=f"The handshake is answered {opening.status} to {shown[:200]}.")
+
+
+def _hangs(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    if opening.failure is Failure.TIMEOUT and opening.status is None:
+        return Hit(evidence=f"No answer within {opening.elapsed_ms / 1000:.1f} s.")
+    return None
+
+
+def _no_route(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    if opening.status in {_NOT_FOUND, _SERVER_ERROR}:
+        return Hit(
+            evidence=f"{STREAM} answers {opening.status}: {pages.title_of(opening)!r}.",
+            hop=author_of(opening),
+        )
+    return None
+
+
+def _headers(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    if opening.is_open and not opening.is_accept_right:
+        return Hit(evidence="101 comes without the Sec-WebSocket-Accept that belongs to the key.")
+    if (
+        opening.status in {_BAD, 426}
+        and "websocket" in opening.text.lower()
+        and not stripped(opening)
+    ):
+        return Hit(evidence=f"The app answers {opening.status}: {opening.text.strip()[:120]!r}.")
+    parts = seen.openings.get("three_parts")
+    if opening.is_open and parts is not None and not parts.is_open:
+        told = parts.status or parts.detail
+        return Hit(evidence=f"With a third subprotocol, as after a lost connection: {told}.")
+    return None
+
+
+def _refused(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    if opening.is_open or stripped(opening) or opening.status in _GATEWAY:
+        return None
+    if opening.failure is Failure.TIMEOUT and opening.status is None:
+        return None
+    if opening.status in {_NOT_FOUND, _SERVER_ERROR} or 300 <= (opening.status or 0) < 400:  # noqa: PLR2004
+        return None
+    told = f"answers {opening.status}" if opening.status else opening.detail
+    shown = pages.title_of(opening)
+    return Hit(
+        evidence=f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and "
+        "without.",
+        hop=author_of(opening),
+    )
+
+
+def _subprotocol(seen: Observations) -> Judgement:
+    opening = _opening(seen)
+    if not opening.is_open:
+        return Unknown("no WebSocket was opened")
+    chosen = opening.header("sec-websocket-protocol")
+    if chosen == "streamlit":
+        return None
+    told = f"names {chosen[:60]!r}" if chosen else "names none"
+    return Hit(evidence=f"'streamlit' was offered, and the answer {told}.")
+
+
+def _closed(seen: Observations) -> Judgement:
+    session = seen.session
+    if session is None or session.closed_ms is None or session.damage:
+        return None
+    if session.close_code == 1009:  # noqa: PLR2004 - a message too big, STL601
+        return None
+    code = f"close code {session.close_code}" if session.close_code else "no close frame"
+    reason = f" {session.close_reason!r}" if session.close_reason else ""
+    return Hit(
+        evidence=f"Closed after {session.closed_ms} ms and {session.messages} messages, "
+        f"{code}{reason}."
+    )
+
+
+def _silent(seen: Observations) -> Judgement:
+    session = seen.session
+    if session is None or session.messages or session.closed_ms is not None or session.damage:
+        return None
+    return Hit(evidence="101, and then not one message.")
+
+
+def _damaged(seen: Observations) -> Judgement:
+    session = seen.session
+    if session is None or not session.damage:
+        return None
+    return Hit(evidence=f"{_sentence(session.damage)}.")
+
+
+def _script(seen: Observations) -> Judgement:
+    session = seen.session
+    if session is None:
+        return None
+    if not session.is_compiled:
+        return Hit(evidence="The script cannot be compiled.")
+    if session.exception:
+        return Hit(evidence=f"The script shows an exception: {session.exception}.")
+    return None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_OPENING = ("openings.browser",)
+_REST = ("STL3", "STL602")
+
+RULES = (
+    Rule(code="STL301", requires=_OPENING, judge=_upgrade, explains=_REST),
+    Rule(code="STL310", requires=_OPENING, judge=_redirected, explains=_REST),
+    Rule(code="STL305", requires=_OPENING, judge=_hangs, explains=_REST),
+    Rule(code="STL316", requires=_OPENING, judge=_no_route, explains=_REST),
+    Rule(code="STL308", requires=_OPENING, judge=_headers, explains=_REST),
+    Rule(code="STL304", requires=_OPENING, judge=_refused, explains=_REST),
+    Rule(code="STL307", requires=_OPENING, judge=_subprotocol, explains=_REST),
+    Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
+    Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
+    Rule(code="STL311", requires=("session",), judge=_silent, explains=_REST),
+    Rule(code="STL313", requires=("session",), judge=_script),
+)

@@ -1,0 +1,102 @@
+"""The address that is checked, parsed once; it connects to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from urllib.parse import urljoin, urlsplit
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import UsageError
+from stlaunch.origin import DEFAULT_PORTS, HostPort, Origin, PublicUrl
+
+_HINT = "Write the address that the browser shows: https://example.com/streamlitApp/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the app is said to be.
+
+    Attributes:
+        origin: scheme, host and port, as the browser names them.
+        base_path: the path that the app is below.
+        connect_to: dial this instead of the host; Host, Origin and TLS name stay.
+    """
+
+    origin: Origin
+    base_path: BasePath
+    connect_to: HostPort | None = None
+
+    @classmethod
+    def parse(cls, url: str, *, connect_to: str = "") -> Target:
+        """Read what the user typed; a final slash is added.
+
+        Raises:
+            UsageError: for anything but an http or https URL without query and user information.
+        """
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise UsageError(
+                "The URL holds a user name or password.",
+                hint="Send them with --header 'Authorization: Basic ...'.",
+            )
+        try:
+            public = PublicUrl.parse(url)
+        except UsageError as exc:
+            raise UsageError(f"The URL cannot be checked: {exc.message}", hint=_HINT) from exc
+        place = None
+        if connect_to:
+            place = HostPort.parse(connect_to)
+            if place is None or place.port is None:
+                raise UsageError(
+                    f"--connect-to {connect_to!r} is not of the form host:port.",
+                    hint="Write for instance --connect-to 127.0.0.1:8080.",
+                )
+        return cls(origin=public.origin, base_path=public.base_path, connect_to=place)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the browser speaks https with it."""
+        return self.origin.scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """The Host header that a browser sends."""
+        return str(self.origin.place)
+
+    @property
+    def dial(self) -> HostPort:
+        """The host and port that are connected to."""
+        return self.connect_to or HostPort(self.origin.host, self.origin.port)
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return self.url_of("/")
+
+    def path(self, inner: str) -> str:
+        """Return the path of something inside the app: `/_stcore/health`."""
+        return f"{self.base_path.value}{inner}"
+
+    def url_of(self, inner: str) -> str:
+        """Return the address of something inside the app."""
+        return f"{self.origin}{self.path(inner)}"
+
+    def following(self, location: str) -> Target | None:
+        """Return where a redirect of the page leads, if that is the same app's better address.
+
+        That is: https instead of http on the same host, or a path below the one that was asked.
+        """
+        split = urlsplit(urljoin(self.url, location))
+        try:
+            moved = PublicUrl.parse(f"{split.scheme}://{split.netloc}{split.path}")
+        except (UsageError, ValueError):
+            return None
+        if moved.origin.host != self.origin.host:
+            return None
+        if (moved.origin.scheme, self.origin.scheme) == ("https", "http"):
+            usual = moved.origin.port == DEFAULT_PORTS["https"]
+            if self.connect_to is None and usual:
+                return replace(self, origin=moved.origin, base_path=moved.base_path)
+            return None
+        if moved.origin != self.origin or self.base_path.strip_from(moved.base_path.value) is None:
+            return None
+        return replace(self, base_path=moved.base_path)

@@ -1,0 +1,254 @@
+"""`stlaunch check URL`: reports; the looking and the judging are `stlaunch.check`'s."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from stlaunch import catalogue
+from stlaunch.check import (
+    CheckOptions,
+    Diagnosis,
+    Observations,
+    Status,
+    Target,
+    Verdict,
+    build_report,
+    diagnose,
+    observe,
+)
+from stlaunch.check.formats.machines import render_github, render_junit, render_prometheus
+from stlaunch.check.formats.markdown import render_markdown
+from stlaunch.check.formats.text import render_text, show_progress
+from stlaunch.check.options import DEFAULT_TIMEOUT_S, parse_cookies, parse_headers
+from stlaunch.check.rules import RULES
+from stlaunch.exceptions import UsageError
+from stlaunch.exit_codes import ExitCode
+from stlaunch.settings.suggestion import did_you_mean
+
+_FORMATS = ("json", "markdown", "junit", "github")
+_EXIT = {
+    Verdict.HEALTHY: ExitCode.OK,
+    Verdict.DEGRADED: ExitCode.FINDINGS,
+    Verdict.BROKEN: ExitCode.FINDINGS,
+    Verdict.UNKNOWN: ExitCode.NO_VERDICT,
+}
+
+
+def run_check(
+    options: CheckOptions,
+    *,
+    render: Callable[[Observations, Diagnosis], str],
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    prometheus: Path | None = None,
+    shows_progress: bool = False,
+) -> tuple[ExitCode, Diagnosis]:
+    """Check once, print the report and return the exit code with what it was made from."""
+    seen = _observe(options, shows_progress=shows_progress)
+    diagnosis = diagnose(seen, only=only, skip=skip)
+    sys.stdout.write(render(seen, diagnosis))
+    sys.stdout.flush()
+    if prometheus is not None:
+        _write(prometheus, render_prometheus(seen, diagnosis))
+    return _exit_code(diagnosis), diagnosis
+
+
+def _exit_code(diagnosis: Diagnosis) -> ExitCode:
+    code = _EXIT[diagnosis.verdict]
+    has_crashed = any(check.status is Status.CRASH for check in diagnosis.checks)
+    return ExitCode.BUG if has_crashed and code is ExitCode.OK else code
+
+
+def _observe(options: CheckOptions, *, shows_progress: bool) -> Observations:
+    if not shows_progress:
+        return anyio.run(observe, options)
+    with show_progress(sys.stderr, is_shown=True) as progress:
+        return anyio.run(observe, options, progress)
+
+
+def _watch(
+    check: Callable[..., tuple[ExitCode, Diagnosis]],
+    render: Callable[[Observations, Diagnosis], str],
+    every_s: float,
+    *,
+    is_json: bool,
+) -> int:
+    """Check again and again; after the first report, print what changed."""
+    _, before = check(render=render)
+    while True:
+        time.sleep(every_s)
+        if is_json:
+            check(render=render)
+            continue
+        _, after = check(render=lambda _seen, _diagnosis: "")
+        for line in _changes(before, after):
+            click.echo(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}")
+        before = after
+
+
+def _changes(before: Diagnosis, after: Diagnosis) -> list[str]:
+    lines = []
+    if before.verdict is not after.verdict:
+        lines.append(f"{before.verdict} -> {after.verdict}")
+    was = {finding.code: finding for finding in before.findings}
+    now = {finding.code: finding for finding in after.findings}
+    lines += [f"new {code} {now[code].title}" for code in now if code not in was]
+    lines += [f"gone {code} {was[code].title}" for code in was if code not in now]
+    return lines
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file at once: a collector must never read half of it."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as exc:
+        raise UsageError(
+            f"--prometheus: {str(path)!r} cannot be written: {exc.strerror}.",
+            hint="Name a file in a folder that exists and may be written.",
+        ) from exc
+
+
+def _codes(texts: Sequence[str], flag: str) -> tuple[str, ...]:
+    known = catalogue.codes()
+    codes = []
+    for code in (part.strip().upper() for text in texts for part in text.split(",")):
+        if not code.startswith("STL") or not any(name.startswith(code) for name in known):
+            raise UsageError(
+                f"{flag}: there is no code {code!r}.",
+                hint=did_you_mean(code, known, prefix="STL") or "See: stlaunch check --list",
+            )
+        codes.append(code)
+    return tuple(codes)
+
+
+def _renderer(
+    kind: str, options: CheckOptions, *, is_one_line: bool
+) -> Callable[[Observations, Diagnosis], str]:
+    secret = [name for name, _ in options.headers]
+    match kind:
+        case "json":
+            indent = None if is_one_line else 2
+
+            def as_json(seen: Observations, diagnosis: Diagnosis) -> str:
+                report = build_report(seen, diagnosis, secret_headers=secret)
+                return json.dumps(report, indent=indent) + "\n"
+
+            return as_json
+        case "markdown":
+            return render_markdown
+        case "junit":
+            return render_junit
+        case "github":
+            return lambda _seen, diagnosis: render_github(diagnosis)
+        case _:
+            return partial(render_text, is_coloured=_is_coloured())
+
+
+def _is_coloured() -> bool:
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
+
+
+def _print_list() -> int:
+    for code in sorted(rule.code for rule in RULES):
+        known = catalogue.entry(code)
+        click.echo(f"{code}  {known.severity:<7}  {known.title}")
+    return ExitCode.OK
+
+
+@click.command(
+    "check",
+    short_help="Judge an app from outside, and say who broke what.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: stlaunch check https://example.com/streamlitApp/",
+)
+@click.argument("url", required=False)
+@click.option("--direct", metavar="URL", help="The app's address around the proxy, to compare.")
+@click.option("--header", multiple=True, metavar="'NAME: VALUE'", help="Send this; repeatable.")
+@click.option("--cookie", multiple=True, metavar="NAME=VALUE", help="Send this; repeatable.")
+@click.option("--insecure", is_flag=True, help="Go on although the certificate is not trusted.")
+@click.option("--connect-to", default="", metavar="HOST:PORT", help="Dial this instead of the URL.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 300),
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each step; raise it for an app that has to wake up.",
+)
+@click.option("--only", multiple=True, metavar="CODE,...", help="Judge these; STL3 is all STL3xx.")
+@click.option("--skip", multiple=True, metavar="CODE,...", help="Leave these out.")
+@click.option("--limits", is_flag=True, help="Measure idle time, sizes and buffering; takes 40 s.")
+@click.option("--list", "is_list", is_flag=True, help="List what is judged, and stop.")
+@click.option("--json", "json_", is_flag=True, help="Report as JSON (stlaunch.check/1).")
+@click.option("--markdown", is_flag=True, help="Report as Markdown, to paste into an issue.")
+@click.option("--junit", is_flag=True, help="Report as JUnit XML.")
+@click.option("--github", is_flag=True, help="Report as GitHub annotations.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(1, 86400),
+    metavar="SECONDS",
+    help="Check again and again, and print what changes.",
+)
+@click.option(
+    "--prometheus",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write metrics for a textfile collector.",
+)
+def check(url: str | None, **given: Any) -> int:
+    """Judge from outside whether the app at URL works, and say which hop broke what.
+
+    Exit code 0: it works. 1: warnings or errors were found. 4: nothing could be judged.
+    """
+    if given["is_list"]:
+        return _print_list()
+    if url is None:
+        raise UsageError(
+            "No URL was given.", hint="Run: stlaunch check https://example.com/streamlitApp/"
+        )
+    kinds = [kind for kind in _FORMATS if given["json_" if kind == "json" else kind]]
+    if len(kinds) > 1:
+        raise UsageError(
+            f"One report has one format, and got --{' and --'.join(kinds)}.", hint="Choose one."
+        )
+    kind = kinds[0] if kinds else "text"
+    options = CheckOptions(
+        target=Target.parse(url, connect_to=given["connect_to"]),
+        direct=Target.parse(given["direct"]) if given["direct"] else None,
+        headers=parse_headers(given["header"]),
+        cookies=parse_cookies(given["cookie"]),
+        is_insecure=given["insecure"],
+        timeout_s=given["timeout"],
+        measures_limits=given["limits"],
+    )
+    watch = given["watch"]
+    render = _renderer(kind, options, is_one_line=bool(watch))
+    once = partial(
+        run_check,
+        options,
+        only=_codes(given["only"], "--only"),
+        skip=_codes(given["skip"], "--skip"),
+        prometheus=given["prometheus"],
+        shows_progress=kind == "text" and sys.stderr.isatty(),
+    )
+    if watch:
+        return _watch(once, render, watch, is_json=kind == "json")
+    code, _ = once(render=render)
+    return code

@@ -1,0 +1,35 @@
+"""`stlaunch explain CODE`: print what a finding's code means and how it is mended."""
+
+from __future__ import annotations
+
+import click
+
+from stlaunch import catalogue
+from stlaunch.check.explanations import render_entry
+from stlaunch.exceptions import UsageError
+from stlaunch.exit_codes import ExitCode
+from stlaunch.settings.suggestion import did_you_mean
+
+
+@click.command(
+    "explain",
+    short_help="Print what a finding's code means.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: stlaunch explain STL301",
+)
+@click.argument("codes", nargs=-1, metavar="CODE...")
+def explain(codes: tuple[str, ...]) -> int:
+    """Print the problem, how to see it by hand, and the fix for each proxy; all codes without CODE."""  # noqa: E501
+    if not codes:
+        for code in catalogue.codes():
+            click.echo(f"{code}  {catalogue.entry(code).title}")
+        return ExitCode.OK
+    known = catalogue.codes()
+    for code in codes:
+        if code.upper() not in known:
+            raise UsageError(
+                f"There is no code {code!r}.",
+                hint=did_you_mean(code.upper(), known, prefix="STL") or "See: stlaunch explain",
+            )
+    click.echo("\n".join(render_entry(catalogue.entry(code.upper())) for code in codes), nl=False)
+    return ExitCode.OK

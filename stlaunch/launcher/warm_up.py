@@ -1,0 +1,43 @@
+"""Run the script once before anybody is let in; what it does with the result stands here too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from stlaunch import streamlit_adapter
+from stlaunch.readiness import Readiness
+
+logger = logging.getLogger(__name__)
+
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+WARMING_UP = "warming up"
+
+
+async def warm_up(readiness: Readiness) -> None:
+    """Let sessions in after one run without an error, in a session of its own.
+
+    The run also registers the app's components, and fills its caches. It is repeated after 1, 2,
+    4 and 8 seconds; then the app stays not ready, and says so, until it is started again.
+    """
+    tries = len(PAUSES_S) + 1
+    problem = ""
+    for number, pause_s in enumerate((*PAUSES_S, None), start=1):
+        began = time.monotonic()
+        problem = await streamlit_adapter.run_once()
+        if not problem:
+            readiness.not_warm = ""
+            logger.info("The warm-up run took %.1f s; the app is ready.", time.monotonic() - began)
+            return
+        again = "giving up" if pause_s is None else f"trying again in {pause_s:g} s"
+        logger.warning("Warm-up run %s of %s: %s; %s.", number, tries, problem, again)
+        if pause_s is not None:
+            await asyncio.sleep(pause_s)
+    readiness.not_warm = f"the warm-up failed {tries} times: {problem}"
+    logger.error(
+        "The app stays not ready: its warm-up failed %s times (%s). "
+        "Mend what the script's error above says, and start it again.",
+        tries,
+        problem,
+    )

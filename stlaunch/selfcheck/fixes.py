@@ -1,0 +1,75 @@
+"""The text that mends a finding in one proxy, from the catalogue and the remedies.
+
+It holds no lines of its own: `stlaunch.remedies` is their one source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stlaunch.catalogue import codes, entry
+from stlaunch.remedies import Need, Product, Site, remedy
+
+# The codes that the browser page can name.
+PAGE_CODES = (
+    *("STL121", "STL122", "STL125", "STL207", "STL208", "STL210"),
+    *("STL301", "STL304", "STL305", "STL306", "STL307", "STL308", "STL309", "STL312"),
+    *("STL401", "STL402", "STL403", "STL404", "STL407"),
+    *("STL501", "STL505", "STL506", "STL507", "STL512"),
+    *("STL601", "STL602", "STL604", "STL605", "STL607"),
+    *("STL702", "STL704", "STL806"),
+)
+# What mends a code whose entry names no need.
+_NEEDS: dict[str, tuple[Need, ...]] = {
+    "STL207": (Need.ROUTE,),
+    "STL208": (Need.ROUTE,),
+    "STL210": (Need.ROUTE,),
+    "STL301": (Need.UPGRADE,),
+    "STL304": (Need.UPGRADE,),
+    "STL305": (Need.UPGRADE,),
+    "STL306": (Need.UPGRADE,),
+    "STL307": (Need.SUBPROTOCOL,),
+    "STL308": (Need.UPGRADE,),
+    "STL402": (Need.SCHEME,),
+    "STL403": (Need.HOST,),
+    "STL404": (Need.CLIENT,),
+    "STL501": (Need.HOST,),
+    "STL505": (Need.COOKIES,),
+    "STL506": (Need.COOKIES,),
+    "STL507": (Need.COOKIES,),
+    "STL512": (Need.METHODS,),
+    "STL602": (Need.BODY_SIZE,),
+    "STL607": (Need.BODY_SIZE,),
+    "STL604": (Need.IDLE_TIMEOUT,),
+    "STL605": (Need.BUFFERING,),
+    "STL702": (Need.AFFINITY,),
+}
+
+
+def fix_for(code: str, product: Product | None, site: Site) -> str:
+    """Return the lines for a product, else the catalogue's own words; empty without either."""
+    found = entry(code)
+    needs = [Need(name) for name in found.needs] or list(_NEEDS.get(code, ()))
+    lines = [remedy(need, product, site) for need in needs] if product else []
+    texts = [item.text for item in lines if item is not None]
+    return "\n".join(texts) if texts else found.fix
+
+
+def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
+    """Return title, severity, meaning and fix of each code that the page can name."""
+    known = codes()
+    return {
+        "schema": "stlaunch.fixes/1",
+        "product": product,
+        "products": [str(item) for item in Product],
+        "codes": {
+            code: {
+                "title": entry(code).title,
+                "severity": entry(code).severity,
+                "problem": entry(code).problem,
+                "fix": fix_for(code, product, site),
+            }
+            for code in PAGE_CODES
+            if code in known
+        },
+    }

@@ -1,0 +1,13 @@
+"""Logs a user in and out, and says who that is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+st.title("Login")
+if st.user.is_logged_in:
+    st.text(f"Hello {st.user.name}")
+    st.button("Log out", on_click=st.logout)
+else:
+    st.text("Hello stranger")
+    st.button("Log in", on_click=st.login)
