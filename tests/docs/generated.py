@@ -6,16 +6,19 @@ around them.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 from stlaunch.proxies.generate import KINDS
 from stlaunch.settings.fields import FIELDS, Field
+from tests.benchmarks.table import render_markdown
 from tests.conftest import REPOSITORY
 from tests.harness.generated import RUNNABLE
 
 README = REPOSITORY / "README.md"
+TABLE = REPOSITORY / "tests" / "benchmarks" / "table.json"
 
 
 def section(text: str, name: str) -> str:
@@ -70,7 +73,17 @@ def render_kinds() -> str:
     return head + "".join(rows)
 
 
-SECTIONS = {"settings": render_settings, "help": render_help, "kinds": render_kinds}
+def render_benchmarks() -> str:
+    """Return the measured table that is kept beside the benchmarks."""
+    return render_markdown(json.loads(TABLE.read_text(encoding="utf-8")))
+
+
+SECTIONS = {
+    "settings": render_settings,
+    "help": render_help,
+    "kinds": render_kinds,
+    "benchmarks": render_benchmarks,
+}
 
 
 def main() -> None:
