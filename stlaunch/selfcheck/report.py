@@ -98,7 +98,7 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
-        "learned": _learned(facts.learned, arrival, viewer),
+        "learned": facts.learned.as_list(arrival),
         "request": describe_request(scope, arrival),
         "memory": memory.as_dict(),
         "findings": _findings(facts, arrival, viewer, memory),
@@ -115,16 +115,6 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
         shown["cookie_names"] = list(handshake.cookie_names)
     shown["forwarding"] = list(handshake.forwarding)
     return shown
-
-
-def _learned(learned: Learned, arrival: Arrival, viewer: Viewer) -> list[dict[str, Any]]:
-    """Return what first requests told; by which name others came is for the operator alone."""
-    own = str(arrival.host) if arrival.host else None
-    lessons = learned.as_list()
-    for lesson in lessons:
-        if viewer is not Viewer.OPERATOR and lesson["host"] != own:
-            lesson["host"] = lesson["public_origin"] = None
-    return lessons
 
 
 def _findings(
