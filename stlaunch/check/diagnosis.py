@@ -130,7 +130,7 @@ def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
         judged = rule.judge(seen)
     except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
         reason = f"{type(exc).__name__}: {exc}"[:200]
-        crash = _finding(rule.code, Status.CRASH, Hit(evidence=reason), seen)
+        crash = _finding(rule, Status.CRASH, Hit(evidence=reason), seen)
         return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
     if judged is None:
         return Check(code=rule.code, status=Status.PASS), None
@@ -138,7 +138,7 @@ def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
         return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
     severity = judged.severity or entry(rule.code).severity
     status = Status.FAIL if severity is Severity.ERROR else Status.WARN
-    return Check(code=rule.code, status=status), _finding(rule.code, status, judged, seen)
+    return Check(code=rule.code, status=status), _finding(rule, status, judged, seen)
 
 
 def _why_missing(seen: Observations, name: str) -> str:
@@ -146,25 +146,22 @@ def _why_missing(seen: Observations, name: str) -> str:
     return seen.skipped.get(name) or seen.skipped.get(first) or f"{name} was not observed"
 
 
-def _finding(code: str, status: Status, hit: Hit, seen: Observations) -> Finding:
+def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Finding:
+    code = rule.code
     known = entry(code)
     hop = hit.hop or _suspect(seen)
-    is_app_itself = seen.direct is not None and _fires(code, seen.direct)
+    is_app_itself = seen.direct is not None and _evaluate(rule, seen.direct)[1] is not None
+    blamed = "the app" if rule.is_of_app else str(hop or "")
     return Finding(
         code=code,
         status=status,
         severity=hit.severity or known.severity,
         title=known.title,
         evidence=hit.evidence,
-        hop="the app itself (the same without the proxy)" if is_app_itself else str(hop or ""),
+        hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
         fix=_fix(code, None if is_app_itself else hop, seen),
         link=f"{DOCUMENTATION}#{code.lower()}",
     )
-
-
-def _fires(code: str, seen: Observations) -> bool:
-    rule = next(rule for rule in RULES if rule.code == code)
-    return _evaluate(rule, replace(seen, direct=None))[1] is not None
 
 
 def _suspect(seen: Observations) -> Hop | None:
