@@ -159,7 +159,7 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
         title=known.title,
         evidence=hit.evidence,
         hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
-        fix=_fix(code, None if is_app_itself else hop, seen),
+        fix=_fix(code, None if is_app_itself and not rule.is_of_app else hop, seen),
         link=f"{DOCUMENTATION}#{code.lower()}",
     )
 

@@ -169,7 +169,7 @@ def _sentence(text: str) -> str:
 
 
 _OPENING = ("openings.browser",)
-_REST = ("STL3", "STL602")
+_REST = ("STL3",)
 
 RULES = (
     Rule(code="STL301", requires=_OPENING, judge=_upgrade, explains=_REST),
