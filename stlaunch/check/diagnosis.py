@@ -123,15 +123,15 @@ def diagnose(
 
 def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
     for name in rule.requires:
+        if name in seen.crashed:
+            return _crash(rule, seen.crashed[name], seen)
         if seen.get(name) is None:
             reason = _why_missing(seen, name)
             return Check(code=rule.code, status=Status.SKIP, reason=reason), None
     try:
         judged = rule.judge(seen)
     except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
-        reason = f"{type(exc).__name__}: {exc}"[:200]
-        crash = _finding(rule, Status.CRASH, Hit(evidence=reason), seen)
-        return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
+        return _crash(rule, f"{type(exc).__name__}: {exc}"[:200], seen)
     if judged is None:
         return Check(code=rule.code, status=Status.PASS), None
     if isinstance(judged, Unknown):
@@ -139,6 +139,11 @@ def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
     severity = judged.severity or entry(rule.code).severity
     status = Status.FAIL if severity is Severity.ERROR else Status.WARN
     return Check(code=rule.code, status=status), _finding(rule, status, judged, seen)
+
+
+def _crash(rule: Rule, reason: str, seen: Observations) -> tuple[Check, Finding]:
+    crash = _finding(rule, Status.CRASH, Hit(evidence=f"stlaunch failed: {reason}."), seen)
+    return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
 
 
 def _why_missing(seen: Observations, name: str) -> str:
