@@ -214,6 +214,7 @@ class Observations:
         instances: ids of the instances that answered, one a connection.
         uploads: statuses of uploads into the session, one a connection.
         skipped: why a probe did not run, by its name.
+        crashed: how stlaunch itself failed in a probe, by its name.
         direct: the same around the proxy.
     """
 
@@ -238,6 +239,7 @@ class Observations:
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    crashed: Mapping[str, str] = field(default_factory=dict)
     direct: Observations | None = None
 
     def get(self, name: str) -> Any:

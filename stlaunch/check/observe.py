@@ -6,7 +6,7 @@ It judges nothing; what did not run is named with its reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -85,6 +85,7 @@ class _Gathered:
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: dict[str, str] = field(default_factory=dict)
+    crashed: dict[str, str] = field(default_factory=dict)
     moved_to: Target | None = None
 
     def freeze(self) -> Observations:
@@ -110,6 +111,7 @@ class _Gathered:
             uploads=self.uploads,
             limits=self.limits,
             skipped=dict(sorted(self.skipped.items())),
+            crashed=dict(sorted(self.crashed.items())),
         )
 
 
@@ -151,9 +153,9 @@ class _Run:
             return
         async with anyio.create_task_group() as tasks:
             for name, path in requests.planned(self.target).items():
-                tasks.start_soon(self._get, client, name, path)
-            tasks.start_soon(self._load_asset, client)
-            tasks.start_soon(self._ask_self_check, client)
+                tasks.start_soon(self._guard, f"http.{name}", self._get, client, name, path)
+            tasks.start_soon(self._guard, "http.asset", self._load_asset, client)
+            tasks.start_soon(self._guard, "self_check", self._ask_self_check, client)
             browser = await self._connect(client)
         # A refused Origin makes bare Streamlit look its own address up on the internet, which
         # stops it for up to two seconds: nothing else may run meanwhile.
@@ -218,6 +220,15 @@ class _Run:
             return False
         return True
 
+    async def _guard(
+        self, name: str, probe: Callable[..., Awaitable[None]], *arguments: object
+    ) -> None:
+        """Run a probe; a bug in it must not take away what the others see."""
+        try:
+            await probe(*arguments)
+        except Exception as exc:  # noqa: BLE001 - told as CRASH by the rules that needed it
+            self.seen.crashed[name] = f"{type(exc).__name__}: {exc}"[:200]
+
     async def _get(self, client: Client, name: str, path: str) -> None:
         self.seen.http[name] = await client.get(path)
 
@@ -245,14 +256,16 @@ class _Run:
         health = seen.http["health"] = await client.get(target.path(HEALTH))
         browser = stream.Browser.after(target, seen.http["page"], health)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run_session, client, browser)
+            tasks.start_soon(self._guard, "openings.browser", self._run_session, client, browser)
             for kind in ("no_origin", "three_parts"):
-                tasks.start_soon(self._open, client, kind, browser)
-            tasks.start_soon(self._upload, client, "upload", browser)
-            tasks.start_soon(self._upload, client, "upload_bare", browser)
-            tasks.start_soon(self._announce, client, browser)
-            tasks.start_soon(self._large_header, client)
-            tasks.start_soon(self._over_http2, client, browser)
+                tasks.start_soon(self._guard, f"openings.{kind}", self._open, client, kind, browser)
+            tasks.start_soon(self._guard, "http.upload", self._upload, client, "upload", browser)
+            tasks.start_soon(
+                self._guard, "http.upload_bare", self._upload, client, "upload_bare", browser
+            )
+            tasks.start_soon(self._guard, "http.announced", self._announce, client, browser)
+            tasks.start_soon(self._guard, "http.large_header", self._large_header, client)
+            tasks.start_soon(self._guard, "http2", self._over_http2, client, browser)
         if seen.self_check is not None:
             seen.instances = await self_check.ask_instances(client, browser)
             seen.handshake = await self_check.ask_arrival(client, browser)

@@ -115,6 +115,10 @@ def redirect_loop(connection: socket.socket, head: str) -> None:
     )
 
 
+def malformed_location(connection: socket.socket, _head: str) -> None:
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n")
+
+
 def garbage(connection: socket.socket, _head: str) -> None:
     connection.sendall(bytes(range(256)) * 64)
 

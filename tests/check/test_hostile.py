@@ -46,6 +46,7 @@ def run(port: int, *flags: str) -> subprocess.CompletedProcess[str]:
         pytest.param(hostile.endless_headers, {"STL124"}, id="endless-headers"),
         pytest.param(hostile.endless_informational, {"STL125"}, id="endless-1xx"),
         pytest.param(hostile.redirect_loop, {"STL126"}, id="redirect-loop"),
+        pytest.param(hostile.malformed_location, {"STL127", "STL122"}, id="malformed-location"),
         pytest.param(hostile.garbage, {"STL124"}, id="garbage"),
         pytest.param(hostile.compression_bomb, {"STL122"}, id="compression-bomb"),
         pytest.param(with_page(hostile.malformed_frames), {"STL312"}, id="malformed-frames"),

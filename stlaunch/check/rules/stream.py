@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.streamlit_routes import STREAM
@@ -47,7 +46,7 @@ def _redirected(seen: Observations) -> Judgement:
     place = opening.header("location")
     if opening.status is None or not 300 <= opening.status < 400 or not place:  # noqa: PLR2004
         return None
-    split = urlsplit(place)
+    split = resolve(opening.url, place)
     shown = f"{split.scheme}://{split.netloc}{split.path}" if split.netloc else split.path
     return Hit(evidence=f"The handshake is answered {opening.status} to {shown[:200]}.")
 
@@ -170,7 +169,7 @@ def _sentence(text: str) -> str:
 
 
 _OPENING = ("openings.browser",)
-_REST = ("STL3", "STL602")
+_REST = ("STL3",)
 
 RULES = (
     Rule(code="STL301", requires=_OPENING, judge=_upgrade, explains=_REST),
@@ -184,5 +183,5 @@ RULES = (
     Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
     Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
     Rule(code="STL311", requires=("session",), judge=_silent, explains=_REST),
-    Rule(code="STL313", requires=("session",), judge=_script),
+    Rule(code="STL313", requires=("session",), judge=_script, is_of_app=True),
 )
