@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TypeAlias
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,6 +22,9 @@ from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.process import exit_now, exit_within, kill_children
 from stlaunch.streamlit_adapter import WebSocketOptions
+
+# `Listener` has a field named like the module.
+Socket: TypeAlias = socket.socket
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 5
@@ -32,15 +36,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Listener:
     """A bound, listening socket and how to name it."""
 
-    socket: socket.socket
+    socket: Socket
     name: str
     port: int | None
     uds: Path | None = None
-    ipv6: socket.socket | None = None
+    ipv6: Socket | None = None
     """The same port in the other family, where all interfaces are meant."""
 
     @property
-    def sockets(self) -> list[socket.socket]:
+    def sockets(self) -> list[Socket]:
         """All of them."""
         return [self.socket, *([self.ipv6] if self.ipv6 else [])]
 

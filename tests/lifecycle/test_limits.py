@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from pathlib import Path
 
 import psutil
@@ -37,6 +38,7 @@ def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
                 pass
             refused_tunnel = late.open()
             report = json.loads(running.get("/app/_stlaunch/check")[2])
+            metrics = running.get("/app/_stlaunch/metrics")[2]
         running.wait_until(lambda: running.get("/app/")[0] == 200, "a free place")
         taken = late.open().status_code
         for client in (tunnel, late):
@@ -54,6 +56,8 @@ def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
     assert refused_tunnel.status_code == 503
     assert refused_tunnel.json()["code"] == "STL603"
     assert taken == 200
+    told = re.findall(r"^process_resident_memory_bytes (\d+)$", metrics, re.MULTILINE)
+    assert 0.5 < int(told[0]) / process < 2
     assert 0.5 < report["memory"]["process_bytes"] / process < 2
 
 
