@@ -18,6 +18,7 @@ from stlaunch.check.observations import (
     Dialled,
     Exchange,
     Failure,
+    Http2,
     Limits,
     Lookup,
     Observations,
@@ -26,7 +27,7 @@ from stlaunch.check.observations import (
     Tls,
 )
 from stlaunch.check.options import CheckOptions
-from stlaunch.check.probes import network, requests, self_check, stream, uploads
+from stlaunch.check.probes import http2, network, requests, self_check, stream, uploads
 from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.target import Target
 from stlaunch.streamlit_routes import HEALTH
@@ -35,7 +36,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 _SLOTS = 8
 _UPLOADS = 6
-_NO_ANSWER = "the page gave no answer"
+_NO_ANSWER = "the page gave no whole answer"
 _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
 
 
@@ -75,6 +76,7 @@ class _Gathered:
     http: dict[str, Exchange] = field(default_factory=dict)
     redirects: tuple[Exchange, ...] = ()
     openings: dict[str, Opening] = field(default_factory=dict)
+    http2: Http2 | None = None
     session: Session | None = None
     self_check: dict[str, Any] | None = None
     forged: dict[str, Any] | None = None
@@ -99,6 +101,7 @@ class _Gathered:
             http=dict(sorted(self.http.items())),
             redirects=self.redirects,
             openings=dict(sorted(self.openings.items())),
+            http2=self.http2,
             session=self.session,
             self_check=self.self_check,
             forged=self.forged,
@@ -210,7 +213,7 @@ class _Run:
                 self.target, address, is_insecure=True, timeout_s=self.options.timeout_s
             )
             seen.tls = tls if tls.trouble is None else None
-        if last.failure is not None and last.status is None:
+        if last.failure is not None:
             seen.skipped |= _rest(_NO_ANSWER)
             return False
         return True
@@ -249,6 +252,7 @@ class _Run:
             tasks.start_soon(self._upload, client, "upload_bare", browser)
             tasks.start_soon(self._announce, client, browser)
             tasks.start_soon(self._large_header, client)
+            tasks.start_soon(self._over_http2, client, browser)
         if seen.self_check is not None:
             seen.instances = await self_check.ask_instances(client, browser)
             seen.handshake = await self_check.ask_arrival(client, browser)
@@ -287,10 +291,16 @@ class _Run:
     async def _announce(self, client: Client, browser: stream.Browser) -> None:
         self.seen.http["announced"] = await uploads.announce(client, browser)
 
+    async def _over_http2(self, client: Client, browser: stream.Browser) -> None:
+        if self.seen.tls is None or self.seen.tls.alpn != "h2":
+            self.seen.skipped["http2"] = "the server does not offer HTTP/2"
+            return
+        self.seen.http2 = await http2.ask_http2(client, browser)
+
     async def _large_header(self, client: Client) -> None:
         self.seen.http["large_header"] = await requests.get_with_large_header(client, self.target)
 
 
 def _rest(why: str) -> dict[str, str]:
-    names = ("http", "openings", "session", "self_check", "forged", "instances", "uploads")
+    names = ("http", "openings", "http2", "session", "self_check", "forged", "instances", "uploads")
     return dict.fromkeys((*names, "limits"), why)

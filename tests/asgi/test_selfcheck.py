@@ -210,6 +210,7 @@ def test_others_are_named_to_the_operator_alone() -> None:
         ("x-forwarded-for", "8.8.4.4"),
     ]
     handshake(app, headers=evil, client=("198.51.100.7", 9))
+    request(app, "/app/_stlaunch/page.js", [("host", "portal.test")])
 
     public = json.dumps(_report(app))
     operator = _report(app, [*HOST, ("x-stlaunch-token", TOKEN)])

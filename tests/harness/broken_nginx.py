@@ -19,7 +19,7 @@ from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.origin import HostPort
 from stlaunch.proxies import ProxyKind, ProxyProcess, ProxySetup, ProxySite, TlsFiles, plan_proxy
-from tests.harness.ports import ReservedPort
+from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy, proxy_binary
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def _start(
 ) -> ProxyProcess:
     binary = proxy_binary(ProxyKind.NGINX)
     for attempt in range(1, _ATTEMPTS + 1):
-        with ReservedPort() as reserved:
-            here = replace(site, listen=HostPort("127.0.0.1", reserved.port))
+        here = replace(site, listen=HostPort("127.0.0.1", free_port()))
         plan = plan_proxy(ProxyKind.NGINX, ProxySetup.RECOMMENDED, here)
         text = _broken(plan.config_text, breakage, ports, relay)
         try:

@@ -103,6 +103,18 @@ def _refused(seen: Observations) -> Judgement:
     )
 
 
+def _over_http2(seen: Observations) -> Judgement:
+    told = seen.http2
+    if told is None or not told.is_advertised:
+        return None
+    if told.status == _OK:
+        return None
+    return Hit(
+        evidence=f"The server offers WebSockets over HTTP/2, and the handshake gets "
+        f"{told.status or told.detail}; over HTTP/1.1 it gets {_opening(seen).status}."
+    )
+
+
 def _subprotocol(seen: Observations) -> Judgement:
     opening = _opening(seen)
     if not opening.is_open:
@@ -167,6 +179,7 @@ RULES = (
     Rule(code="STL316", requires=_OPENING, judge=_no_route, explains=_REST),
     Rule(code="STL308", requires=_OPENING, judge=_headers, explains=_REST),
     Rule(code="STL304", requires=_OPENING, judge=_refused, explains=_REST),
+    Rule(code="STL309", requires=(*_OPENING, "http2"), judge=_over_http2),
     Rule(code="STL307", requires=_OPENING, judge=_subprotocol, explains=_REST),
     Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
     Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
