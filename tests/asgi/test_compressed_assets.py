@@ -79,8 +79,10 @@ async def _fetch(
     return Answer(sent[0]["status"], found, b"".join(part.get("body", b"") for part in sent[1:]))
 
 
-def _unpacked(body: bytes, token: str | None) -> bytes:
-    return b"".join(CODINGS[token].decompress([body])) if token else body
+def _content(answer: Answer) -> bytes:
+    """Return what was sent; below a base path Streamlit 1.57 compresses static files itself."""
+    token = answer.header("content-encoding")
+    return b"".join(CODINGS[token].decompress([answer.body])) if token else answer.body
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
@@ -100,12 +102,12 @@ def test_every_file_is_what_streamlit_ships_in_every_coding(app: ASGIApp) -> Non
                 front = "/app" if accept == "gzip" else ""
                 answer = await _fetch(app, f"{front}/static/{name}", accept)
                 token = answer.header("content-encoding")
-                body = _unpacked(answer.body, token)
+                body = _content(answer)
 
                 assert answer.status == 200, name
                 assert token in {None, accept}, name
                 assert body == content, name
-                assert answer.header("content-length") == str(len(answer.body)), name
+                assert answer.header("content-length") in {None, str(len(answer.body))}, name
                 if accept == "gzip":
                     plain, packed = plain + len(content), packed + len(answer.body)
         return plain, packed
@@ -185,8 +187,8 @@ def test_a_range_is_one_of_the_file_as_it_is(app: ASGIApp, script: str) -> None:
     whole = get(app, path, headers=[("range", "bytes=10-19"), ("if-range", tag)])
 
     assert (part.status, part.body) == (206, content[10:20])
-    assert (whole.status, whole.body) == (200, content)
-    assert part.header("content-encoding") is whole.header("content-encoding") is None
+    assert (whole.status, _content(whole)) == (200, content)
+    assert part.header("content-encoding") is None
     assert part.header("vary") == whole.header("vary") == "Accept-Encoding"
 
 
@@ -225,7 +227,7 @@ def test_an_app_that_compresses_by_itself_is_left_alone(store: AssetStore, scrip
                  f"/static/{script}")  # fmt: skip
 
     assert answer.header("content-encoding") == "gzip"
-    assert _unpacked(answer.body, "gzip") == content
+    assert _content(answer) == content
 
 
 def test_streamlit_inside_another_app(store: AssetStore, script: str) -> None:
@@ -256,8 +258,8 @@ def test_an_emptied_folder_costs_the_coding_and_nothing_else(
 
     answer = get(make(streamlit_app, assets=fresh), f"/app/static/{script}")
 
-    assert (answer.status, answer.body) == (200, content)
-    assert answer.header("content-encoding") is None
+    assert (answer.status, _content(answer)) == (200, content)
+    assert '-gzip"' not in (answer.header("etag") or "")
 
 
 def test_files_larger_than_a_piece_come_whole_from_memory_too(
