@@ -9,7 +9,7 @@ from stlaunch import __version__
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status
 from stlaunch.check.observations import Observations
 from stlaunch.check.pages import stripped_by_stlaunch
-from stlaunch.check.redact import redacted, safe_text
+from stlaunch.check.redact import redacted, safe_text, without_addresses
 from stlaunch.handshake import compare
 
 SCHEMA = "stlaunch.check/1"
@@ -110,7 +110,7 @@ def _unmasked(name: str, text: str, sent: Mapping[str, str]) -> str:
 def _shown(name: str, text: str) -> str:
     if not text:
         return "(absent)"
-    return "(present)" if name in _MASKED else text[:120]
+    return "(present)" if name in _MASKED else without_addresses(text[:120])
 
 
 def proxied_and_direct(seen: Observations) -> list[tuple[str, str, str]]:

@@ -53,12 +53,16 @@ class Socket:
         self.damage = ""
 
     async def send(self, data: bytes) -> None:
-        """Send a binary message."""
+        """Send a binary message; nothing once the connection is closing."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_binary(data)
         await self._flush()
 
     async def ping(self) -> None:
         """Send a ping; the peer's pong ends the wait of `receive(pongs=True)`."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_ping(b"stlaunch")
         await self._flush()
 
@@ -92,6 +96,8 @@ class Socket:
 
     async def close(self) -> None:
         """Say goodbye, without waiting for the peer's; a peer that reads nothing is left."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_close(1000)
         with anyio.move_on_after(_GOODBYE_S):
             await self._flush()

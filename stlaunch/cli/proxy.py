@@ -117,6 +117,12 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     if snippet and explain:
         raise UsageError("--snippet and --explain exclude each other.", hint="Give one of them.")
     facts, settings = read_app(app)
+    if settings.uds and not (upstream or replicas):
+        raise UsageError(
+            f"The app listens on the Unix socket {settings.uds}; configurations are written for "
+            "an address and a port.",
+            hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
+        )
     asked = Asked(
         public_url=public_url or _public_of(settings),
         upstream=upstream,

@@ -20,7 +20,7 @@ from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
-from stlaunch.settings.model import LogFormat, SelfCheck
+from stlaunch.settings.model import LogFormat, SelfCheck, SourceKind
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,11 @@ def serve(
         plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = decisions.uds
-    listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
+    if uds:
+        listener = server.bind_unix(uds)
+    else:
+        is_asked = decisions.sources["host"].kind not in {SourceKind.PLATFORM, SourceKind.DEFAULT}
+        listener = server.bind_tcp(decisions.host, decisions.port, is_any_family=not is_asked)
     try:
         plan, wrapped, composition = _load(plan, listener)
     except BaseException:

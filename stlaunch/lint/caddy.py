@@ -181,13 +181,16 @@ def _binary() -> str | None:
 
 
 def _adapted(binary: str, path: Path) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603 - Caddy itself, which only reads
-        [binary, "adapt", "--config", str(path), "--adapter", "caddyfile"],
-        capture_output=True,
-        text=True,
-        timeout=_ADAPT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - Caddy itself, which only reads
+            [binary, "adapt", "--config", str(path), "--adapter", "caddyfile"],
+            capture_output=True,
+            text=True,
+            timeout=_ADAPT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise UsageError(f"{path}: `caddy adapt` did not work: {exc}.") from exc
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or ["it says nothing"]
         raise UsageError(f"{path}: Caddy refuses it: {said[0].removeprefix('Error: ')}.")

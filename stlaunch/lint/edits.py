@@ -45,7 +45,7 @@ def apply(texts: dict[Path, tuple[str, str]]) -> list[Path]:
     for file, (before, after) in texts.items():
         real = file.resolve()
         try:
-            if real.read_text(encoding="utf-8") != before:
+            if _read(real) != before:
                 raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
             backup = _free_name(real)
             _write(backup, before, like=real)
@@ -57,15 +57,22 @@ def apply(texts: dict[Path, tuple[str, str]]) -> list[Path]:
 
 
 def _both(file: Path, edits: list[Edit]) -> tuple[str, str]:
-    before = file.read_text(encoding="utf-8")
+    before = _read(file)
     lines = before.splitlines(keepends=True)
     # From the end, so that the line numbers before it stay right.
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.removed), reverse=True):
         pattern = lines[edit.margin_of - 1]
         margin = pattern[: len(pattern) - len(pattern.lstrip())]
-        new = [f"{margin}{line}\n" for line in edit.lines]
+        end = "\r\n" if pattern.endswith("\r\n") else "\n"
+        new = [f"{margin}{line}{end}" for line in edit.lines]
         lines[edit.line - 1 : edit.line - 1 + edit.removed] = new
     return before, "".join(lines)
+
+
+def _read(file: Path) -> str:
+    """Read with the line ends as they are, so that they are written back so."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return stream.read()
 
 
 def _free_name(file: Path) -> Path:

@@ -55,12 +55,12 @@ class _Judge:
         self.app = app
         self.report = Report(files=[path])
 
-    def document(self, node: yaml.Node | None) -> None:
-        """Judge one document."""
+    def document(self, node: yaml.Node | None, *, is_inner: bool = False) -> None:
+        """Judge one document; a List within a List, which may be itself, is left alone."""
         if _get(node, "http") is not None:
             self._traefik(_get(node, "http"))
         elif _get(node, "apiVersion") is not None:
-            self._kubernetes(node)
+            self._kubernetes(node, is_inner=is_inner)
         elif _get(node, "services") is not None:
             self._compose(_get(node, "services"))
 
@@ -203,15 +203,15 @@ class _Judge:
 
     # --- Kubernetes
 
-    def _kubernetes(self, node: yaml.Node | None) -> None:
+    def _kubernetes(self, node: yaml.Node | None, *, is_inner: bool) -> None:
         match _text(_get(node, "kind")):
             case "Ingress":
                 self._ingress(node)
             case "HTTPRoute":
                 self._http_route(node)
-            case "List":
+            case "List" if not is_inner:
                 for item in _items(_get(node, "items")):
-                    self.document(item)
+                    self.document(item, is_inner=True)
             case _:
                 pass
 

@@ -82,12 +82,9 @@ RECIPE = Recipe(
         Need.AFFINITY: (
             Part(
                 "rule",
-                (
-                    "sessionPersistence:\n  sessionName: <<cookie>>\n  type: Cookie\n"
-                    "  cookieConfig:\n    lifetimeType: Session"
-                ),
+                "sessionPersistence:\n  type: Cookie",
                 "Streamlit keeps sessions and uploads in one process; the cookie chooses the "
-                "replica. In the experimental channel (GEP-1619).",
+                "replica. Experimental (GEP-1619): other fields differ from version to version.",
             ),
         ),
     },

@@ -98,7 +98,7 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
-        "learned": facts.learned.as_list(),
+        "learned": facts.learned.as_list(arrival),
         "request": describe_request(scope, arrival),
         "memory": memory.as_dict(),
         "findings": _findings(facts, arrival, viewer, memory),
@@ -122,17 +122,20 @@ def _findings(
 ) -> list[dict[str, Any]]:
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    now = time.time()
-    own = [memory_almost_full(memory)] if memory.is_almost_full else []
-    for finding in (*own, *_of_request(facts, arrival)):
+    now, is_operator = time.time(), viewer is Viewer.OPERATOR
+    of_process = [memory_almost_full(memory)] if memory.is_almost_full else []
+    for finding in (*of_process, *_of_request(facts, arrival)):
         found[finding.code, finding.title] = {
             **finding.as_dict(),
             "count": 1,
             "first_s": 0.0,
             "last_s": 0.0,
         }
+    own = {code for code, _ in found}
     for notice in facts.board.notices:
-        shown = notice.finding if viewer is Viewer.OPERATOR else notice.finding.without_others()
+        if notice.finding.names_others and notice.finding.code in own and not is_operator:
+            continue  # the same trouble of this very request says more
+        shown = notice.finding if is_operator else notice.finding.without_others()
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)
     return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))

@@ -87,6 +87,13 @@ def test_accept_chooses_the_form(accept: str, content_type: str, shown: str) -> 
     assert shown in answer.body.decode()
 
 
+def test_a_browser_can_have_the_json() -> None:
+    accept = ("accept", "text/html")
+    answer = request(make(Recorder()), "/app/_stlaunch/check", [*HOST, accept], query=b"json")
+
+    assert answer.header("content-type") == "application/json"
+
+
 def test_the_text_is_for_people() -> None:
     """Verdict in words, each forwarding header with the reason, findings with what to type."""
     app = make(Recorder())
@@ -210,6 +217,7 @@ def test_others_are_named_to_the_operator_alone() -> None:
         ("x-forwarded-for", "8.8.4.4"),
     ]
     handshake(app, headers=evil, client=("198.51.100.7", 9))
+    request(app, "/app/_stlaunch/page.js", [("host", "portal.test")])
 
     public = json.dumps(_report(app))
     operator = _report(app, [*HOST, ("x-stlaunch-token", TOKEN)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import threading
 import time
@@ -50,7 +51,7 @@ def measure_rerun(pairs: int) -> Measured:
             interleave(rounds, turns)
             for percent in (50, 99):
                 values = {
-                    kind: [percentile(batch, percent) for batch in batches[1:]]
+                    kind: [percentile(batch, percent) for batch in batches[-rounds:]]
                     for kind, batches in seen.items()
                 }
                 found[f"{name}-p{percent}"] = Samples(**values, scale=MS)
@@ -155,6 +156,11 @@ def _once_a_second(session: Session, begin: float, found: list[float]) -> None:
 
 def _over_tunnel(url: str) -> list[float]:
     page = Page(f"{url}_stlaunch")
+    text = page.http.get(url).text  # and the cookies
+    found = re.search(r'data-tokens="(\S+) (\S+)"', text)
+    assert found is not None, text
+    protocols = f"streamlit, PLACEHOLDER, stlaunch.{found[2]}"
+    origin = url.removesuffix(f"{PATH}/")
     stop = threading.Event()
     finished = threading.Semaphore(0)
 
@@ -169,7 +175,8 @@ def _over_tunnel(url: str) -> list[float]:
         if not finished.acquire(timeout=30):
             raise TimeoutError("no script finished over the tunnel")
 
-    page.open(origin=url.removesuffix(f"{PATH}/")).raise_for_status()
+    opened = page.open(**{"origin": origin, "x-stlaunch-protocols": protocols})
+    opened.raise_for_status()
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()
     try:

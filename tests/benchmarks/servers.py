@@ -25,6 +25,7 @@ APP = Path(__file__).parent / "app" / "streamlit_app.py"
 PATH = "/app"
 OURS = ("--behind-proxy", PATH)
 BARE = (f"--server.baseUrlPath={PATH.strip('/')}",)
+WARM_UPS = 1
 _IDLE_S = 60.0
 
 
@@ -76,17 +77,15 @@ def app_url(server: RunningServer) -> str:
     return f"{server.url.rstrip('/')}{PATH}/"
 
 
-def interleave(
-    pairs: int, turns: dict[str, Callable[[], float]], *, warm_up: bool = True
-) -> dict[str, list[float]]:
+def interleave(pairs: int, turns: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Call each in turn, `pairs` times, a different one first each time; the first round warms."""
     found: dict[str, list[float]] = {name: [] for name in turns}
     names = list(turns)
-    for number in range(pairs + warm_up):
+    for number in range(pairs + WARM_UPS):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
             value = turns[name]()
-            if number >= warm_up:
+            if number >= WARM_UPS:
                 found[name].append(value)
     return found
 

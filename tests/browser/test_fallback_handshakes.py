@@ -118,7 +118,7 @@ def test_a_message_appears_when_nothing_connects_and_goes_by_itself(
         visit.page.get_by_role("heading", name="Hello from Streamlit").wait_for()
         notice.wait_for(state="detached")
 
-    assert link == f"{BASE}/_stlaunch/check"
+    assert link == f"{BASE}/_stlaunch/"
 
 
 @pytest.mark.parametrize("setup", ["blog", "three-lines"])

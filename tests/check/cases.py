@@ -154,6 +154,7 @@ CASES: Mapping[str, Case] = {
         fires={"openings.browser.headers": [["upgrade", "websocket"]]}, skips=NO_STREAM
     ),
     "STL308": Case(fires={"openings.browser.is_accept_right": False}, skips=NO_STREAM),
+    "STL309": Case(fires={"http2.status": 400}, skips={"http2": None}),
     "STL310": Case(fires=opening(302, "", ("location", "/login")), skips=NO_STREAM),
     "STL311": Case(fires={"session.messages": 0}, skips=NO_SESSION),
     "STL312": Case(fires={"session.damage": "message 1: field number 0"}, skips=NO_SESSION),

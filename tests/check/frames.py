@@ -265,6 +265,7 @@ def envoy(
     upgrades: bool = True,
     manager: str = "",
     filters: str = "",
+    alpn: str = "",
 ) -> Frame:
     """`routes` are YAML list entries, one a line; `{up}` in them is the cluster."""
     extensions = "envoy.extensions.filters"
@@ -278,6 +279,7 @@ def envoy(
             typed_config:
               "@type": {kind}.transport_sockets.tls.v3.DownstreamTlsContext
               common_tls_context:
+                alpn_protocols: [{alpn or "http/1.1"}]
                 tls_certificates:
                   - certificate_chain: {{ filename: cert.pem }}
                     private_key: {{ filename: key.pem }}

@@ -159,10 +159,10 @@ _UPGRADE: tuple[Setup, ...] = (
         nginx(f"{STRIP} location /app/_stcore/stream {{ return 200 'hello'; }}"),
     ),
     broken(
-        "quiet connections are cut after 2 s",
+        "quiet connections are cut after 5 s",
         "STL606",
-        nginx(STRIP.replace("}", "proxy_read_timeout 2s; }")),
-        limits=6,
+        nginx(STRIP.replace("}", "proxy_read_timeout 5s; }")),
+        limits=9,
     ),
 )
 

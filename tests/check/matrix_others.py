@@ -34,6 +34,12 @@ LIGHTTPD: tuple[Setup, ...] = (
     broken(
         "strips, app has baseUrlPath", "STL201", lighttpd(_LIGHTTPD.replace("@bare@", "@based@"))
     ),
+    broken(
+        "whole responses are buffered",
+        "STL605",
+        lighttpd(_LIGHTTPD.replace("@bare@", "@stl@")),
+        limits=2,
+    ),
     broken("no proxy.server", "STL123", lighttpd("")),
     broken("/app is 404", "STL203", lighttpd(_LIGHTTPD.replace(_LIGHTTPD_SLASH, ""))),
     broken(

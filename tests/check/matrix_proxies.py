@@ -120,6 +120,12 @@ CADDY: tuple[Setup, ...] = (
         "STL301",
         caddy(_CADDY.replace("@bare@", "@bare@ {\n\t\t\theader_up -Upgrade\n\t\t}")),
     ),
+    broken(
+        "bodies are cut at 1 MB while they are read",
+        "STL607",
+        caddy(f"\trequest_body {{\n\t\tmax_size 1MB\n\t}}\n{_CADDY}"),
+        limits=2,
+    ),
     broken("everything answers 403", "STL128", caddy("\trespond 403")),
 )
 
@@ -185,6 +191,13 @@ HAPROXY: tuple[Setup, ...] = (
     healthy("strips", haproxy(HAPROXY_FRONT, f"{HAPROXY_STRIP}\n    server a @bare@")),
     healthy("stlaunch, prefix kept", haproxy(HAPROXY_FRONT, "server a @stl@")),
     healthy("keeps, app has baseUrlPath", haproxy(HAPROXY_FRONT, "server a @based@")),
+    healthy(
+        "TLS, HTTP/2 and WebSockets over it, stlaunch",
+        haproxy(
+            HAPROXY_FRONT, "http-request set-header X-Forwarded-Proto https\n    server a @stl@"
+        ),
+        tls="good",
+    ),
     broken(
         "Host is the upstream's",
         "STL501",
@@ -207,12 +220,12 @@ HAPROXY: tuple[Setup, ...] = (
     ),
     broken("everything is denied", "STL128", haproxy("http-request deny", "server a @bare@")),
     broken(
-        "quiet connections are cut after 2 s",
+        "quiet connections are cut after 5 s",
         "STL606",
         haproxy(
-            HAPROXY_FRONT, f"{HAPROXY_STRIP}\n    server a @bare@", timeouts="timeout tunnel 2s"
+            HAPROXY_FRONT, f"{HAPROXY_STRIP}\n    server a @bare@", timeouts="timeout tunnel 5s"
         ),
-        limits=6,
+        limits=9,
     ),
     broken(
         "two replicas in turn",
@@ -317,6 +330,17 @@ ENVOY: tuple[Setup, ...] = (
                 'prefix_rewrite: "/" }, request_headers_to_remove: [sec-websocket-protocol]',
             ),
         ),
+    ),
+    broken(
+        "TLS, allow_connect without a route for it",
+        "STL309",
+        envoy(
+            "@stl@",
+            routes='- { match: { prefix: "/app" }, route: { cluster: app, timeout: 0s } }',
+            manager="http2_protocol_options: { allow_connect: true }",
+            alpn="h2, http/1.1",
+        ),
+        tls="good",
     ),
     broken(
         "a buffer filter before the upgrade",

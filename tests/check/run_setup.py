@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -66,6 +66,13 @@ def run_setup(
         seen = anyio.run(observe, options)
         log = "\n".join(process.log_text() for process in processes)
     return Outcome(seen=seen, diagnosis=diagnose(seen), log=log)
+
+
+@contextmanager
+def start_front(frame: Frame, names: Mapping[str, str]) -> Iterator[str]:
+    """Run one proxy; yield its `host:port`."""
+    with ExitStack() as stack:
+        yield str(_start(stack, frame, names, None).plan.site.listen)
 
 
 def _start(

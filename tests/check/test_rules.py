@@ -103,6 +103,15 @@ def test_a_crash_of_one_rule_hides_nothing_else() -> None:
     assert "STL602" in {finding.code for finding in diagnosis.findings}
 
 
+def test_a_crash_of_a_probe_is_told_by_the_rules_that_needed_it() -> None:
+    patch = {"openings": {}, "crashed": {"openings.browser": "ValueError: oh"}}
+    diagnosis = diagnose(recorded(patch))
+    statuses = {check.code: check.status for check in diagnosis.checks}
+
+    assert statuses["STL301"] is Status.CRASH
+    assert statuses["STL203"] is Status.PASS
+
+
 @pytest.mark.parametrize(
     ("only", "skip", "is_selected"),
     [

@@ -99,10 +99,16 @@ def generated_site(
 
 
 @contextmanager
-def start_generated(name: str, site: Site, tls: Tls | None) -> Iterator[RunningProxy]:
-    """Run the generated configuration until the block ends; the port is chosen here."""
+def start_generated(
+    name: str, site: Site, tls: Tls | None, *, around: str = ""
+) -> Iterator[RunningProxy]:
+    """Run the generated configuration until the block ends; the port is chosen here.
+
+    With `around`, an existing site with `{before}`, `{port}` and `{snippet}` in it, only the
+    snippet is taken.
+    """
     with ExitStack() as stack:
-        placed, process = _start(stack, name, site, tls)
+        placed, process = _start(stack, name, site, tls, around)
         yield RunningProxy(
             name=name,
             scheme="https" if placed.is_https else "http",
@@ -112,11 +118,13 @@ def start_generated(name: str, site: Site, tls: Tls | None) -> Iterator[RunningP
         )
 
 
-def _start(stack: ExitStack, name: str, site: Site, tls: Tls | None) -> tuple[Site, ProxyProcess]:
+def _start(
+    stack: ExitStack, name: str, site: Site, tls: Tls | None, around: str
+) -> tuple[Site, ProxyProcess]:
     for attempt in range(1, _ATTEMPTS + 1):
         placed = replace(site, port=free_port())
         try:
-            process = ProxyProcess(_plan(name, placed, tls), _binary(name))
+            process = ProxyProcess(_plan(name, placed, tls, around), _binary(name))
             return placed, stack.enter_context(process)
         except StartError as exc:
             port_was_taken = "in use" in exc.hint or "taken" in exc.message
@@ -173,10 +181,10 @@ def _binary(name: str) -> Path:
     return find_binary(ProxyKind(name))
 
 
-def _plan(name: str, site: Site, tls: Tls | None) -> ProxyPlan:
+def _plan(name: str, site: Site, tls: Tls | None, around: str = "") -> ProxyPlan:
     kind = KINDS[name.partition("-")[0]]
     config_name, before, arguments = _around(name, site)
-    text = generate(kind, site).text
+    text, snippet = generate(kind, site).text, generate(kind, site).snippet
     if name == "traefik":
         tls_line = ", tls: {}" if site.is_https else ""
         router = f'    ready: {{ rule: "Path(`{_READY}`)", service: ping@internal{tls_line} }}\n'
@@ -191,7 +199,9 @@ def _plan(name: str, site: Site, tls: Tls | None) -> ProxyPlan:
             tls=TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None,
         ),
         config_name=config_name,
-        config_text=before + text,
+        config_text=around.format(before=before, port=site.port, snippet=snippet)
+        if around
+        else before + text,
         arguments=arguments,
         ready_path=_READY if name == "traefik" else None,
     )

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from stlaunch.launcher import merged_config, plan_launch, write_merged
 from stlaunch.settings.fields import FIELDS
-from stlaunch.settings.resolve import resolve_settings
 from tests.harness.ports import free_port
 from tests.harness.server import start_server
 from tests.platforms.samples import DATABRICKS_SECRET, SAMPLES, SECRETS
@@ -260,23 +258,26 @@ def test_detect_says_so_where_there_is_nothing(project: Path) -> None:
 def test_merging_knows_every_way_to_write_a_table(project: Path, before: str) -> None:
     path = project / ".streamlit" / "config.toml"
     path.write_bytes(before.encode())
-    plan = plan_launch(
-        resolve_settings(
-            target=str(project / "app.py"),
-            values={"behind_proxy": ["/app"]},
-            environ={},
-            project={},
-        ),
-        environ={"HOME": str(project)},
-    )
+    words = ("config", "app.py", "--write", "--behind-proxy", "/app")
 
-    merged = merged_config(plan)
-    backup = write_merged(merged)
+    stlaunch(project, *words)
+    again = stlaunch(project, *words)
 
     text = path.read_bytes().decode()
     written = tomllib.loads(text)["server"]
     assert (written["port"], written["baseUrlPath"]) == (8700, "app")
     assert text.count("\n") == text.count("\r\n") or "\r" not in text
-    assert backup is not None
-    assert backup.read_bytes() == before.encode()
-    assert merged_config(plan).diff == ""
+    assert path.with_name("config.toml.bak").read_bytes() == before.encode()
+    assert again.stdout == ""
+
+
+def test_a_login_may_come_back_to_a_custom_domain_of_a_platform(project: Path) -> None:
+    """Render's variable names demo.onrender.com; nobody says that it is the only address."""
+    secrets = '[auth]\nredirect_uri = "https://www.example.com/oauth2callback"\n'
+    (project / ".streamlit" / "secrets.toml").write_text(secrets, encoding="utf-8")
+
+    done = stlaunch(project, "app.py", "--dry-run", "--json", **SAMPLES["render"].environ)
+
+    plan = json.loads(done.stdout)
+    assert plan["public_url"] == "https://demo.onrender.com/"
+    assert plan["warnings"] == []

@@ -105,9 +105,12 @@ class Running:
 
     def innermost(self) -> int:
         """Return the process id, seen from here, that `docker stop` would send its signal to."""
-        if self.process.args[0] != "unshare":  # type: ignore[index]
-            return self.process.pid
-        return int(psutil.Process(self.process.pid).children()[0].pid)
+        for process in self.below():
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            (numbers,) = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
+            if len(numbers) > 1 and numbers[-1] == "1":
+                return int(process.pid)
+        return self.process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to stlaunch: PID 1 where there is a namespace."""
@@ -126,6 +129,7 @@ def start(
     around: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     app: str = APP,
+    host: str = "127.0.0.1",
 ) -> Iterator[Running]:
     """Run `stlaunch app.py WORDS` in `folder`; ends with all that it started.
 
@@ -135,11 +139,12 @@ def start(
         around: a command that runs another one.
         env: more environment; HOME is the folder.
         app: the script.
+        host: where to listen, unless the words say so; empty for stlaunch's default.
     """
     (folder / "app.py").write_text(app, encoding="utf-8")
     log = folder / "log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ST")}
-    address = [] if {"--uds", "--host"} & set(words) else ["--host", "127.0.0.1"]
+    address = [] if {"--uds", "--host"} & set(words) or not host else ["--host", host]
     address += [] if "--uds" in words else ["--port", "0"]
     command = [*around, *STLAUNCH, "app.py", *address, *words]
     with log.open("ab") as out:

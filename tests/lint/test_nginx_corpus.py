@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import apply, edited
+from stlaunch.proxies import ProxyKind, find_binary
 
 CORPUS = Path(__file__).parent / "corpus" / "nginx"
 FILES = sorted(CORPUS.glob("*.conf"))
@@ -88,3 +90,32 @@ def test_fix_leaves_only_what_a_person_decides(path: Path, tmp_path: Path) -> No
     for backup in backups:
         original = backup.with_name(backup.name.removesuffix(".stlaunch.bak"))
         assert backup.read_text() == (CORPUS / original.relative_to(folder)).read_text()
+
+
+NEEDS_NAMES_OR_FILES = re.compile(r"\bssl\b|http://(streamlit|dashboards)|proxy_cache_path")
+PLAIN = [path for path in FILES if not NEEDS_NAMES_OR_FILES.search(path.read_text())]
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_nginx_takes_the_files_before_and_after_the_fix(path: Path, tmp_path: Path) -> None:
+    """The corpus is real, and so is what `--fix` makes of it."""
+    folder = tmp_path / "nginx"
+    shutil.copytree(CORPUS, folder)
+    copy = folder / path.name
+    nginx_accepts(copy)
+    report = lint_file(copy, App())
+    apply(edited(edit for finding in report.findings for edit in finding.edits))
+    nginx_accepts(copy)
+
+
+def nginx_accepts(path: Path) -> None:
+    text = path.read_text()
+    is_whole = re.search(r"^http \{", text, re.MULTILINE)
+    inner = f"include {path};"
+    main = path.with_name("main.test")
+    main.write_text(f"events {{}}\n{inner if is_whole else f'http {{ {inner} }}'}\n")
+    binary = find_binary(ProxyKind.NGINX)
+    command = [binary, "-t", "-e", "stderr", "-g", "pid nginx.pid;", "-p", path.parent, "-c", main]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

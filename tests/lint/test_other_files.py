@@ -122,3 +122,21 @@ def test_what_is_not_understood_is_said(tmp_path: Path, name: str, text: str, to
     report = lint_file(tmp_path / name, App())
 
     assert any(told in note.text for note in report.notes), report.notes
+
+
+def test_line_ends_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    text = "ProxyPass / http://127.0.0.1:8501/\r\nProxyPreserveHost Off\r\n"
+    path.write_bytes(text.encode())
+    apply(edited(edit for item in lint_file(path, App()).findings for edit in item.edits))
+
+    expected = "ProxyPass / http://127.0.0.1:8501/ upgrade=websocket\r\nProxyPreserveHost On\r\n"
+    assert path.read_bytes() == expected.encode()
+
+
+def test_list_that_holds_itself_ends(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    route = "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}}"
+    path.write_text(f"&a\napiVersion: v1\nkind: List\nitems: [*a, {route}]\n")
+
+    assert lint_file(path, App()).findings == []

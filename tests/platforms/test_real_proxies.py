@@ -95,6 +95,13 @@ def test_jupyter_server_proxy(
     assert modes[f"{BASE}{path}/{in_terminal.port}"] == mode
 
 
+def test_the_apps_own_port_works_in_a_terminal_too(
+    visit: Visit, in_terminal: RunningServer
+) -> None:
+    """Many run Jupyter on their own machine, and open the app directly."""
+    smoke(visit, in_terminal.url)
+
+
 def test_jupyter_server_proxy_is_named_by_its_headers(
     visit: Visit, jupyter: RunningServer, in_terminal: RunningServer
 ) -> None:

@@ -161,3 +161,25 @@ def fetch(
         return response.status, response.headers
     finally:
         connection.close()
+
+
+SURROUNDINGS = {
+    "nginx": "events {{}}\nhttp {{\n server {{\n listen {port};\n{snippet}\n }}\n}}\n",
+    "apache": "{before}<VirtualHost *:{port}>\n{snippet}\n</VirtualHost>\n",
+    "caddy": "{before}http://:{port} {{\n{snippet}\n}}\n",
+}
+
+
+@pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_snippet_works_in_an_existing_site(name: str, keep_prefix: bool) -> None:
+    with start_upstream() as upstream:
+        site = generated_site(name, [upstream.port], keep_prefix=keep_prefix, is_https=False)
+        site = replace(site, is_whole=False)
+        with start_generated(name, site, None, around=SURROUNDINGS[name]) as proxy:
+            status, _ = fetch(proxy, f"{proxy.base_path}/page", FORGED)
+
+    assert status == http.HTTPStatus.OK
+    assert upstream.last().path == f"{site.values['target']}page"
+    assert upstream.last().headers["Host"] == f"{APP_HOST}:{proxy.port}"
+    assert "evil" not in str(upstream.last().headers)

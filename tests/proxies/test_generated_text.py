@@ -86,7 +86,7 @@ def test_snippet_is_a_part_of_the_whole(kind: Kind) -> None:
 # --- injection
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(text=HOSTILE, where=st.sampled_from(["path", "host", "upstream", "replica", "cert", "key"]))
 def test_no_value_injects_a_directive(text: str, where: str) -> None:
     """A value is refused, or it is the only thing that differs from a harmless one's text."""
@@ -133,6 +133,7 @@ def _asked(where: str, text: str) -> Asked:
         pytest.param(Asked(public_url="/a;b"), "'/a;b'", id="path"),
         pytest.param(Asked(public_url="/a$b"), "'/a$b'", id="path-variable"),
         pytest.param(Asked(public_url="https://a b/"), "public URL", id="host"),
+        pytest.param(Asked(public_url="https://[::1]/"), "'::1'", id="ipv6"),
         pytest.param(Asked(upstream="127.0.0.1"), "host:port", id="no-port"),
         pytest.param(Asked(upstream="a;b:1"), "'a;b:1'", id="upstream"),
         pytest.param(Asked(replicas="a:1"), "2 to 100", id="one-replica"),

@@ -113,3 +113,54 @@ def test_bicep_is_balanced(name: str) -> None:
 
     assert depth == []
     assert all(line.count("'") % 2 == 0 for line in code)
+
+
+@pytest.mark.parametrize("form", ["kept", "other"])
+def test_docker_labels_say_what_the_file_says(form: str) -> None:
+    """The file is what the tests run; the labels are the same tree in another notation."""
+    labels = documents(f"traefik-docker.{form}.txt")[0]["services"]["streamlit"]["labels"]
+    written = documents(f"traefik.{form}.txt")[0]["http"]
+    tree: dict[str, Any] = {}
+    for label, value in labels.items():
+        if label.startswith("traefik.http."):
+            place = tree
+            *path, last = label.removeprefix("traefik.http.").split(".")
+            for name in path:
+                place = place.setdefault(name.lower(), {})
+            place[last.lower()] = value.replace("$$", "$")
+
+    service = written["services"]["streamlit"]["loadBalancer"]
+    del service["servers"]
+    assert tree["services"]["streamlit"]["loadbalancer"].pop("server") == {"port": "8501"}
+    assert tree["services"]["streamlit"]["loadbalancer"] == folded(service)
+    assert tree["middlewares"] == folded(written["middlewares"])
+    for name, router in tree["routers"].items():
+        expected = written["routers"][name]
+        assert router["rule"] == expected["rule"]
+        assert router["middlewares"].split(",") == expected["middlewares"]
+        assert router["entrypoints"] == expected["entryPoints"][0]
+        assert router["tls"] == "true"
+        assert expected["tls"] == {}
+
+
+def folded(value: Any) -> Any:
+    """Write a tree as labels do: lower-case names, texts, lists with commas."""
+    if isinstance(value, dict):
+        return {name.lower(): folded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("form", ["kept", "other"])
+def test_ingress_route_says_what_the_file_says(form: str) -> None:
+    *middlewares, route = documents(f"traefik-kubernetes.{form}.txt")
+    written = documents(f"traefik.{form}.txt")[0]["http"]
+
+    assert {m["metadata"]["name"]: m["spec"] for m in middlewares} == written["middlewares"]
+    rules = [router["rule"] for router in written["routers"].values()]
+    assert [rule["match"] for rule in route["spec"]["routes"]] == rules
+    for rule, router in zip(route["spec"]["routes"], written["routers"].values(), strict=True):
+        assert [used["name"] for used in rule["middlewares"]] == router["middlewares"]
+        sticky = written["services"]["streamlit"]["loadBalancer"].get("sticky")
+        assert rule["services"][0].get("sticky") == sticky

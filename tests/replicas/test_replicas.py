@@ -26,7 +26,7 @@ from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.timeout(600)]
 
 APP = REPOSITORY / "tests" / "apps" / "replica" / "streamlit_app.py"
 DEADLINE_S = 90.0

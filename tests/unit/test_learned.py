@@ -40,10 +40,9 @@ def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> N
     for _ in range(3):
         learned.note(make_arrival("app.example.com:443", via="1.1 varnish"))
 
-    assert learned.as_list() == [
+    assert learned.as_list(make_arrival()) == [
         {
             "public_origin": "https://app.example.com",
-            "host": "app.example.com",
             "base_path": "/app",
             "mode": "stripped",
             "proxies": ["varnish"],
@@ -57,17 +56,27 @@ def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+def test_another_clients_address_is_not_shown() -> None:
+    learned = Learned()
+    learned.note(make_arrival("private.example.com", via="1.1 varnish"))
+
+    (told,) = learned.as_list(make_arrival("app.example.com"))
+
+    assert told["public_origin"] is None
+    assert told["proxies"] == ["varnish"]
+
+
 def test_an_untrusted_peer_names_no_proxy() -> None:
     learned = Learned()
     learned.note(make_arrival(is_trusted=False, via="1.1 forged"))
-    assert learned.as_list()[0]["proxies"] == []
+    assert learned.as_list(make_arrival())[0]["proxies"] == []
 
 
 def test_only_a_few_lessons_are_kept() -> None:
     learned = Learned()
     for number in range(100):
         learned.note(make_arrival(f"host{number}.example"))
-    assert len(learned.as_list()) == 8
+    assert len(learned.as_list(make_arrival())) == 8
 
 
 @pytest.mark.parametrize(

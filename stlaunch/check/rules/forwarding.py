@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
@@ -41,7 +41,7 @@ def _scheme(seen: Observations) -> Judgement:
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
             continue
-        place = urlsplit(answer.header("location"))
+        place = resolve(answer.url, answer.header("location"))
         if place.scheme == "http" and place.netloc.partition(":")[0] == seen.host.partition(":")[0]:
             return Hit(evidence=f"A redirect of the app leads to {place.scheme}://{place.netloc}.")
     return None

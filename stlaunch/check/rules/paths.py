@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult
 
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
 from stlaunch.origin import HostPort, Origin
@@ -72,7 +73,7 @@ def _loses_prefix(seen: Observations) -> Judgement:
         for answer in answers:
             if answer is None or not answer.is_redirect:
                 continue
-            split = urlsplit(urljoin(answer.url, answer.header("location")))
+            split = resolve(answer.url, answer.header("location"))
             if f"{split.scheme}://{split.netloc}" != _origin(seen):
                 continue
             if base.strip_from(split.path) is None:
@@ -88,7 +89,7 @@ def _leaves_host(seen: Observations) -> Judgement:
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
             continue
-        place = urlsplit(urljoin(answer.url, answer.header("location")))
+        place = resolve(answer.url, answer.header("location"))
         there = HostPort.parse(place.netloc)
         here = HostPort.parse(seen.host)
         if there is None or here is None:
@@ -183,7 +184,7 @@ def _at_root(seen: Observations) -> Judgement:
 
 
 def _path(answer: Exchange) -> str:
-    return urlsplit(answer.url).path
+    return resolve(answer.url, "").path
 
 
 def _origin(seen: Observations) -> str:
@@ -225,7 +226,7 @@ RULES = (
     Rule(code="STL203", requires=("http.bare", "http.page"), judge=_bare_path),
     Rule(code="STL209", requires=("http.deep", "http.page"), judge=_deep_page),
     Rule(code="STL212", requires=("http.page",), judge=_at_root),
-    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset),
+    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset, is_of_app=True),
 )
 
 HOST_RULES = (Rule(code="STL206", requires=("http.page",), judge=_leaves_host),)

@@ -67,6 +67,10 @@ def _without(*needs: Need) -> tuple[Need, ...]:
 
 
 _TRAEFIK = _without(Need.BODY_SIZE, Need.SCHEME)
+_NOT_TRIED = (
+    "Written from the vendor's documentation, not tried by stlaunch's own tests. The sure way to "
+    "close the diagnostic pages is to start stlaunch with --self-check off."
+)
 _NOT_CLOSED = (
     "It cannot close single paths: start stlaunch with --self-check off, or block "
     "_stlaunch/check and _stcore/metrics elsewhere."
@@ -212,6 +216,7 @@ _ALL = (
         put_into="a file for kubectl apply -f",
         needs=_without(Need.HOST),
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="ingress",
@@ -236,7 +241,7 @@ _ALL = (
         template="route.yaml",
         put_into="a file for oc apply -f",
         restricts=False,
-        notes=(_NOT_CLOSED,),
+        notes=(_NOT_CLOSED, _NOT_TRIED),
     ),
     Kind(
         name="aws-alb",
@@ -246,6 +251,7 @@ _ALL = (
         put_into="a file for aws cloudformation deploy",
         strips=False,
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="azure-gateway",
@@ -255,6 +261,7 @@ _ALL = (
         put_into="a file for az deployment group create",
         comment="// {}",
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="cloudflare",
@@ -271,6 +278,7 @@ _ALL = (
                 "Cloudflare refuses bodies above 100 MB (Free and Pro) and cuts WebSockets that "
                 "are quiet for 100 s; Streamlit's pings come earlier."
             ),
+            _NOT_TRIED,
         ),
     ),
     Kind(
@@ -286,6 +294,7 @@ _ALL = (
                 "ARR 3, URL Rewrite 2 and the WebSocket Protocol feature must be installed; "
                 "replicas are a server farm named streamlit."
             ),
+            _NOT_TRIED,
         ),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -11,8 +11,11 @@ from stlaunch.proxies.generate import traefik
 from stlaunch.proxies.generate.document import Group, commented, compose, explained, snippets, whole
 from stlaunch.proxies.generate.kinds import Kind
 from stlaunch.remedies import Need, Part, Product, Site, recipe
+from stlaunch.remedies.model import fill
 
 _WIDTH = 96
+_VERBATIM = "    "
+"""What a line of the head begins with that is to be copied, and so not wrapped."""
 _TEMPLATES = files("stlaunch.proxies.generate") / "templates"
 
 
@@ -41,7 +44,13 @@ class Configuration:
         return explained(self.groups)
 
     def _with_head(self, body: str) -> str:
-        lines = (line for sentence in self.head for line in textwrap.wrap(sentence, _WIDTH))
+        lines = [
+            line
+            for sentence in self.head
+            for line in (
+                [sentence] if sentence.startswith(_VERBATIM) else textwrap.wrap(sentence, _WIDTH)
+            )
+        ]
         head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
         if first.startswith("<?xml"):  # nothing may stand before it
@@ -76,7 +85,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
     template = (_TEMPLATES / kind.template).read_text(encoding="utf-8")
     return Configuration(
         kind=kind,
-        head=_head(kind, site),
+        head=(*_head(kind, site), *_beside(kind, site, parts, template)),
         groups=compose(template, values, parts=parts, facts=facts),
     )
 
@@ -188,6 +197,18 @@ def public_url_of(site: Site) -> str:
     if not site.host:
         return site.base_path.value or "/"
     return f"{site.values['scheme']}://{site.host}{port}{site.base_path.value}"
+
+
+def _beside(
+    kind: Kind, site: Site, parts: Mapping[str, Sequence[Part]], template: str
+) -> list[str]:
+    """Tell the lines that stand in no file of this kind: commands and other command lines."""
+    told = []
+    for place, where in recipe(kind.product).places.items():
+        lines = [line for part in parts.get(place, ()) for line in part.lines.splitlines()]
+        if f"@{place}\n" not in template and lines:
+            told += [f"Also, {fill(where, site.values)}:", *(_VERBATIM + line for line in lines)]
+    return told
 
 
 def _head(kind: Kind, site: Site) -> tuple[str, ...]:

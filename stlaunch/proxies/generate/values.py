@@ -21,6 +21,7 @@ from stlaunch.remedies.model import IDENTITY_HEADERS
 _PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _FILE = re.compile(r"[A-Za-z0-9._/+@=][A-Za-z0-9._/+@=-]*")
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME = re.compile(r"[a-z0-9._-]+")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _MOST_REPLICAS = 100
 _TWO = 2
@@ -90,8 +91,11 @@ def _public(text: str | None) -> tuple[BasePath, str, int | None, str]:
     if is_url(text):
         url = PublicUrl.parse(text)
         origin = url.origin
-        if not _HOST.fullmatch(origin.host):
-            raise _unwritable("--public-url", "host", origin.host)
+        if not _NAME.fullmatch(origin.host):
+            raise UsageError(
+                f"--public-url: no configuration is written for the host {origin.host!r}.",
+                hint="Give the site a name, or write the path alone: --public-url /streamlitApp",
+            )
         return _plain_path(url.base_path), origin.host, origin.port, origin.scheme
     return _plain_path(BasePath.parse(text)), "", None, ""
 

@@ -120,6 +120,9 @@ function findings() {
       others: [],
     });
   }
+  // Where the handshake is refused for its Host, the rewritten Host is no second trouble.
+  const rewritten = found.has("STL501") ? found.get("STL403") : undefined;
+  if (rewritten && found.delete("STL403")) found.get("STL501")?.others.push("What the app is told");
   const rank = (/** @type {Finding} */ finding) => {
     const place = CAUSES.indexOf(finding.code);
     return (finding.status === "fail" ? 0 : 100) + (place < 0 ? CAUSES.length : place);
@@ -218,4 +221,6 @@ byId("run-idle").addEventListener("click", async () => {
   byId("run-idle").textContent = "Measure";
 });
 takeTokenFromAddress();
+// A link sends no token.
+byId("raw").hidden = Boolean(heldToken());
 run();

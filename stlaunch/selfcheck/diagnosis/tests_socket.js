@@ -89,10 +89,12 @@ async function testStream(facts) {
   }
   const record = await facts.arrived(query);
   if (record?.is_websocket && record.answer === 403) {
-    return fail("STL501", "The app refuses the handshake: Origin and Host do not agree", [
+    const outcome = fail("STL501", "The app refuses the handshake: Origin and Host do not agree", [
       `Origin: ${record.origin ?? "missing"}`,
       `Host: ${record.host ?? "missing"}, effective host: ${record.effective_host ?? "unknown"}`,
     ]);
+    const fix = `Or, if this address is the app's own, start stlaunch with\n    --public-url ${location.origin}${base}/`;
+    return { ...outcome, fix };
   }
   const trouble = facts.socketTrouble;
   if (trouble) return following(fail(trouble, "The same trouble as with the probe"), trouble);

@@ -1,4 +1,7 @@
-"""Tells which process ran it, and for whom; `?busy=1.5` takes that long, on the processor."""
+"""Tells which process ran it, and for whom.
+
+`?busy=1.5` takes that long on the processor, `?wait=1.5` takes that long without it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ st.text(f"user={st.context.headers.get('X-User')}")
 st.text(f"scheme={st.context.url.partition(':')[0] if st.context.url else ''}")
 busy_s = float(st.query_params.get("busy", "0"))
 st.text("started")
+time.sleep(float(st.query_params.get("wait", "0")))
 end = time.thread_time() + busy_s
 while time.thread_time() < end:
     sum(range(10_000))
