@@ -1,8 +1,9 @@
 """Stack the layers around an app: the one place that knows their order.
 
-    ForwardedHeaders -> BasePath -> Watch -> FirstRequests -> Embedding -> UploadPieces
-        -> FallbackTransport -> SelfCheck -> HandshakeRecorder -> SessionGate -> SameOrigin
-        -> Cookie -> Page -> MissingAsset -> CompressedAssets -> the app
+    ForwardedHeaders -> RequestLog -> BasePath -> Watch -> FirstRequests -> Embedding
+        -> UploadPieces -> FallbackTransport -> SelfCheck -> HandshakeRecorder -> SessionGate
+        -> SameOrigin -> Cookie -> Page -> MissingAsset -> (PageChangeLog) -> CompressedAssets
+        -> the app
 
 Never put a layer above ForwardedHeaders (it removes forged identities), nor one that accepts
 sockets above SameOrigin; SelfCheck's echo socket has a rule of its own, its tickets.
@@ -37,7 +38,9 @@ from stlaunch.middleware import (
     ForwardedHeadersMiddleware,
     HandshakeRecorderMiddleware,
     MissingAssetMiddleware,
+    PageChangeLogMiddleware,
     PageMiddleware,
+    RequestLogMiddleware,
     SameOriginMiddleware,
     SessionGateMiddleware,
 )
@@ -89,6 +92,7 @@ class Composition:
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with whoever drains.
         max_sessions: how many sessions there may be; None for any number.
+        is_access_logged: `--access-log`.
         transport: whether pages may fall back to HTTP, or must use it.
         tunnels: the fallback's connections, shared with whoever stops the server.
         largest_message_bytes: Streamlit's limit for one message.
@@ -113,6 +117,7 @@ class Composition:
     identity_headers: Callable[[], frozenset[bytes]] = frozenset
     readiness: Readiness = field(default_factory=Readiness)
     max_sessions: int | None = None
+    is_access_logged: bool = False
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     largest_message_bytes: Callable[[], int] = lambda: 200_000_000
@@ -133,6 +138,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     requests_by_mode: Counter[str] = Counter()
     if composition.assets is not None:
         app = CompressedAssetsMiddleware(app, store=composition.assets)
+    if composition.is_access_logged:
+        app = PageChangeLogMiddleware(app, page_of=streamlit_adapter.page_of)
     app = MissingAssetMiddleware(app)
     app = PageMiddleware(
         app,
@@ -158,8 +165,8 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             ledger=ledger,
             board=board,
             paths=composition.paths,
-            requests_by_mode=requests_by_mode,
             learned=learned,
+            requests_by_mode=requests_by_mode,
         ),
         gate=composition.gate,
         probes=Probes(
@@ -210,6 +217,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         mounts=composition.mounts,
         is_asset=streamlit_adapter.is_static_asset,
     )
+    app = RequestLogMiddleware(app, is_access_logged=composition.is_access_logged)
     return ForwardedHeadersMiddleware(
         app,
         trusted=composition.trusted,
@@ -345,6 +353,7 @@ def composition_for(
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
         max_sessions=settings.max_sessions,
+        is_access_logged=settings.access_log,
         transport=settings.transport,
         largest_message_bytes=lambda: streamlit_adapter.websocket_options().largest_message_bytes,
         assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),

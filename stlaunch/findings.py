@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity, entry
 from stlaunch.origin import Origin
 from stlaunch.remedies import Need, Product, Site, remedy
+
+if TYPE_CHECKING:
+    from stlaunch.memory import Memory  # imports psutil, which `stlaunch detect` does without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,23 @@ def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Findi
         code="STL602",
         title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
         fix=_for_proxies(Need.BODY_SIZE, base_path or BasePath(), Product.NGINX),
+    )
+
+
+def memory_almost_full(memory: Memory) -> Finding:
+    """Describe a container, pod or service that is about to be killed for its memory."""
+    megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]
+    return Finding(
+        code="STL610",
+        title=(
+            f"{megabytes[0]} of {megabytes[1]} MiB of memory are used; "
+            f"{round(memory.process_bytes / 2**20)} MiB by this process"
+        ),
+        fix=(
+            "At the limit the kernel kills the app, and every session is lost. Raise the limit "
+            "(docker run --memory, resources.limits.memory, MemoryMax=), or let fewer people in "
+            "at once: --max-sessions. st.cache_data holds what it caches: give it max_entries."
+        ),
     )
 
 

@@ -90,14 +90,17 @@ class Learned:
             self._lessons[lesson] = 1
             logger.info("Reached at %s.", lesson)
 
-    def as_list(self) -> list[dict[str, Any]]:
-        """Return it for the self-check's report, the usual one first."""
+    def as_list(self, asking: Arrival) -> list[dict[str, Any]]:
+        """Return it for the self-check's report, the usual one first.
+
+        Addresses are those of the client that asks; of others only how they arrived is told.
+        """
+        own = lesson_of(asking)
         usual_first = sorted(self._lessons.items(), key=lambda item: -item[1])
         return [
             {
-                "public_origin": lesson.public_origin,
-                "host": lesson.host,
-                "base_path": lesson.base_path,
+                "public_origin": lesson.public_origin if lesson.host == own.host else None,
+                "base_path": lesson.base_path if lesson.base_path == own.base_path else None,
                 "mode": lesson.mode,
                 "proxies": list(lesson.proxies),
                 "hops": lesson.hops,

@@ -53,6 +53,13 @@ def configure(level: int = logging.INFO, *, as_json: bool = False) -> logging.Ha
     return handler
 
 
+def json_line(message: str, **facts: object) -> str:
+    """Return one line as the JSON log has it, for what is not logged but printed."""
+    record = logging.LogRecord("stlaunch", logging.INFO, "", 0, message, None, None)
+    vars(record).update({_EXTRA + name: value for name, value in facts.items()})
+    return JsonFormatter().format(record)
+
+
 class TextFormatter(logging.Formatter):
     """`21:40:18 stlaunch WARNING: STL302 A page fell back to HTTP`, for people."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TypeAlias
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,6 +22,9 @@ from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.process import exit_now, exit_within, kill_children
 from stlaunch.streamlit_adapter import WebSocketOptions
+
+# `Listener` has a field named like the module.
+Socket: TypeAlias = socket.socket
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 5
@@ -32,20 +36,34 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Listener:
     """A bound, listening socket and how to name it."""
 
-    socket: socket.socket
+    socket: Socket
     name: str
     port: int | None
     uds: Path | None = None
+    ipv6: Socket | None = None
+    """The same port in the other family, where all interfaces are meant."""
+
+    @property
+    def sockets(self) -> list[Socket]:
+        """All of them."""
+        return [self.socket, *([self.ipv6] if self.ipv6 else [])]
 
     def close(self) -> None:
         """Close it, and remove the file of a unix socket."""
-        self.socket.close()
+        for sock in self.sockets:
+            sock.close()
         if self.uds is not None:
             self.uds.unlink(missing_ok=True)
 
 
-def bind_tcp(host: str, port: int) -> Listener:
+def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:
     """Listen on an address; `::` takes IPv4 as well.
+
+    Args:
+        host: the address.
+        port: the port; 0 for any free one.
+        is_any_family: whether 0.0.0.0 is nobody's wish but our word for all interfaces: then those
+            of IPv6 as well, where this machine has it. A pod may have no other.
 
     Raises:
         StartError: for a port that is taken (naming who holds it), not permitted, or an address
@@ -73,7 +91,25 @@ def bind_tcp(host: str, port: int) -> Listener:
         raise _bind_error(host, port, exc) from exc
     bound = int(sock.getsockname()[1])
     shown = f"[{host}]" if ":" in host else host
-    return Listener(socket=sock, name=f"http://{shown}:{bound}", port=bound)
+    ipv6 = _bind_ipv6(bound) if is_any_family and host == "0.0.0.0" else None
+    return Listener(socket=sock, name=f"http://{shown}:{bound}", port=bound, ipv6=ipv6)
+
+
+def _bind_ipv6(port: int) -> socket.socket | None:
+    try:
+        sock = socket.socket(socket.AF_INET6)
+    except OSError:
+        return None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("::", port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        return None
+    return sock
 
 
 def bind_unix(path: Path) -> Listener:
@@ -139,6 +175,7 @@ def serve(
             ssl_certfile=tls[0] if tls else None,
             ssl_keyfile=tls[1] if tls else None,
             lifespan="on",
+            log_config=None,  # its lines go through stlaunch.log
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_SHUTDOWN_S,
@@ -148,7 +185,7 @@ def serve(
         on_second_signal=partial(_end_at_once, listener) if is_own_process else None,
     )
     try:
-        server.run(sockets=[listener.socket])
+        server.run(sockets=listener.sockets)
     except SystemExit as exc:
         raise StartError(
             "The app's start-up failed.", hint="Its error stands above this line."

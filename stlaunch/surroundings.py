@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stlaunch.findings import Finding
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.platforms.kubernetes import service_variables
+from stlaunch.platforms.kubernetes import is_service_address, service_variables
 from stlaunch.platforms.model import Certainty
 from stlaunch.platforms.placement import Placement, Told, contradictions
 
@@ -165,11 +165,14 @@ def _framed(placement: Placement) -> Finding | None:
 
 
 def _service_variables(environ: Mapping[str, str]) -> Finding | None:
-    named = ("STREAMLIT_SERVER_", "STREAMLIT_BROWSER_", "STLAUNCH_PORT", "STREAMLIT_PORT", "PORT")
+    # A Service called `streamlit` is usual, and its STREAMLIT_PORT is no option of Streamlit.
+    fronts = ("STREAMLIT_SERVER_", "STREAMLIT_BROWSER_", "STLAUNCH_")
     names = [
-        name for name in service_variables(environ, *named) if name.endswith(("_PORT", "_ADDRESS"))
+        name
+        for name in service_variables(environ, *fronts)
+        if is_service_address(environ[name]) and name.endswith("_PORT")
     ]
-    if service_variables(environ, "PORT") == ("PORT",):
+    if is_service_address(environ.get("PORT", "")):
         names.append("PORT")
     if not names:
         return None

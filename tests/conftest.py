@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.harness.tls import Tls, make_tls
 
 REPOSITORY = Path(__file__).parent.parent
+
+# On a loaded machine a single example may wait longer than any deadline.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 pytest_plugins = ["tests.harness.fixtures"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 _ZLIB_WITH_GZIP_HEADER = 31
@@ -15,18 +15,18 @@ _ZSTD_LEVEL = 15
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """One content coding.
+    """One content coding; it works in pieces, so that no large file is in memory as a whole.
 
     Attributes:
         token: its name in HTTP, which is also the ending of files kept in it.
-        compress: slow and small, for what is made once and downloaded often; it takes a file in
-            pieces, so that whoever gives them can end it between two.
-        decompress: raises `ValueError` for what is not of this coding.
+        compress: slow and small, for what is made once and downloaded often. Whoever gives the
+            pieces can end it between two.
+        decompress: raises `ValueError` for what is not of this coding, or not whole.
     """
 
     token: str
     compress: Callable[[Iterable[bytes]], bytes]
-    decompress: Callable[[bytes], bytes]
+    decompress: Callable[[Iterable[bytes]], Iterator[bytes]]
 
 
 @functools.cache
@@ -85,15 +85,18 @@ def _read_weight(parameters: str) -> float:
 
 
 def _gzip() -> Coding:
-    def decompress(data: bytes) -> bytes:
-        try:
-            return zlib.decompress(data, wbits=_ZLIB_WITH_GZIP_HEADER)
-        except zlib.error as exc:
-            raise ValueError("not gzip") from exc
-
     def compress(pieces: Iterable[bytes]) -> bytes:
         packer = zlib.compressobj(9, wbits=_ZLIB_WITH_GZIP_HEADER)
         return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+    def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        unpacker = zlib.decompressobj(wbits=_ZLIB_WITH_GZIP_HEADER)
+        try:
+            yield from map(unpacker.decompress, pieces)
+        except zlib.error as exc:
+            raise ValueError("not gzip") from exc
+        if not unpacker.eof or unpacker.unused_data:
+            raise ValueError("not whole")
 
     return Coding("gzip", compress, decompress)
 
@@ -104,15 +107,18 @@ def _brotli() -> Coding | None:
     except ImportError:
         return None
 
-    def decompress(data: bytes) -> bytes:
-        try:
-            return bytes(brotli.decompress(data))
-        except brotli.error as exc:
-            raise ValueError("not brotli") from exc
-
     def compress(pieces: Iterable[bytes]) -> bytes:
         packer = brotli.Compressor(quality=_BROTLI_QUALITY)
         return b"".join([*map(packer.process, pieces), packer.finish()])
+
+    def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        unpacker = brotli.Decompressor()
+        try:
+            yield from map(unpacker.process, pieces)
+        except brotli.error as exc:
+            raise ValueError("not brotli") from exc
+        if not unpacker.is_finished():
+            raise ValueError("not whole")
 
     return Coding("br", compress, decompress)
 
@@ -123,14 +129,17 @@ def _zstd() -> Coding | None:
     except ImportError:
         return None
 
-    def decompress(data: bytes) -> bytes:
-        try:
-            return bytes(zstd.decompress(data))
-        except zstd.ZstdError as exc:
-            raise ValueError("not zstd") from exc
-
     def compress(pieces: Iterable[bytes]) -> bytes:
         packer = zstd.ZstdCompressor(level=_ZSTD_LEVEL)
         return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+    def decompress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        unpacker = zstd.ZstdDecompressor()
+        try:
+            yield from map(unpacker.decompress, pieces)
+        except (zstd.ZstdError, EOFError) as exc:
+            raise ValueError("not zstd") from exc
+        if not unpacker.eof or unpacker.unused_data:
+            raise ValueError("not whole")
 
     return Coding("zstd", compress, decompress)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
+from pathlib import Path
 
-_ENTRIES = files("stlaunch.catalogue") / "entries"
+# Not importlib.resources, which takes as long to import as `stlaunch detect` takes to run.
+_ENTRIES = Path(__file__).parent / "entries"
 _CODE = re.compile(r"STL[1-9][0-9]{2}", re.ASCII)
 
 
@@ -64,6 +64,8 @@ def entry(code: str) -> Entry:
     Raises:
         KeyError: for a code that does not exist.
     """
+    import tomllib  # noqa: PLC0415 - many import this module for the codes alone
+
     if code not in codes():
         raise KeyError(code)
     data = tomllib.loads((_ENTRIES / f"{code}.toml").read_text(encoding="utf-8"))

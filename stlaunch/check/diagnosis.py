@@ -123,22 +123,27 @@ def diagnose(
 
 def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
     for name in rule.requires:
+        if name in seen.crashed:
+            return _crash(rule, seen.crashed[name], seen)
         if seen.get(name) is None:
             reason = _why_missing(seen, name)
             return Check(code=rule.code, status=Status.SKIP, reason=reason), None
     try:
         judged = rule.judge(seen)
     except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
-        reason = f"{type(exc).__name__}: {exc}"[:200]
-        crash = _finding(rule.code, Status.CRASH, Hit(evidence=reason), seen)
-        return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
+        return _crash(rule, f"{type(exc).__name__}: {exc}"[:200], seen)
     if judged is None:
         return Check(code=rule.code, status=Status.PASS), None
     if isinstance(judged, Unknown):
         return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
     severity = judged.severity or entry(rule.code).severity
     status = Status.FAIL if severity is Severity.ERROR else Status.WARN
-    return Check(code=rule.code, status=status), _finding(rule.code, status, judged, seen)
+    return Check(code=rule.code, status=status), _finding(rule, status, judged, seen)
+
+
+def _crash(rule: Rule, reason: str, seen: Observations) -> tuple[Check, Finding]:
+    crash = _finding(rule, Status.CRASH, Hit(evidence=f"stlaunch failed: {reason}."), seen)
+    return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
 
 
 def _why_missing(seen: Observations, name: str) -> str:
@@ -146,25 +151,22 @@ def _why_missing(seen: Observations, name: str) -> str:
     return seen.skipped.get(name) or seen.skipped.get(first) or f"{name} was not observed"
 
 
-def _finding(code: str, status: Status, hit: Hit, seen: Observations) -> Finding:
+def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Finding:
+    code = rule.code
     known = entry(code)
     hop = hit.hop or _suspect(seen)
-    is_app_itself = seen.direct is not None and _fires(code, seen.direct)
+    is_app_itself = seen.direct is not None and _evaluate(rule, seen.direct)[1] is not None
+    blamed = "the app" if rule.is_of_app else str(hop or "")
     return Finding(
         code=code,
         status=status,
         severity=hit.severity or known.severity,
         title=known.title,
         evidence=hit.evidence,
-        hop="the app itself (the same without the proxy)" if is_app_itself else str(hop or ""),
-        fix=_fix(code, None if is_app_itself else hop, seen),
+        hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
+        fix=_fix(code, None if is_app_itself and not rule.is_of_app else hop, seen),
         link=f"{DOCUMENTATION}#{code.lower()}",
     )
-
-
-def _fires(code: str, seen: Observations) -> bool:
-    rule = next(rule for rule in RULES if rule.code == code)
-    return _evaluate(rule, replace(seen, direct=None))[1] is not None
 
 
 def _suspect(seen: Observations) -> Hop | None:
@@ -176,10 +178,8 @@ def _suspect(seen: Observations) -> Hop | None:
 def _fix(code: str, hop: Hop | None, seen: Observations) -> str:
     known = entry(code)
     product = hop.product if hop else None
-    if product is None:
-        return known.fix
-    lines = _lines(known.needs, product, seen.base_path)
-    return "\n".join(lines) if lines else known.fix
+    lines = _lines(known.needs, product, seen.base_path) if product else []
+    return "\n".join(lines) if lines else " ".join(known.fix.split())
 
 
 def _lines(needs: Sequence[str], product: Product, base_path: str) -> list[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -78,9 +79,12 @@ def _section(name: str, text: str) -> list[str]:
 def _wrapped(text: str) -> str:
     """Wrap prose; lines that begin with spaces are commands and their output, and stay."""
     lines: list[str] = []
-    for line in text.strip("\n").splitlines():
-        is_verbatim = line.startswith("    ")
-        lines += [line] if is_verbatim else textwrap.wrap(line, _WIDTH) or [""]
+    for is_verbatim, group in itertools.groupby(
+        text.strip("\n").splitlines(), key=lambda line: line.startswith("    ")
+    ):
+        block = list(group)
+        wrapped = textwrap.wrap(" ".join(block), _WIDTH, break_on_hyphens=False)
+        lines += block if is_verbatim else wrapped
     return "\n".join(lines)
 
 

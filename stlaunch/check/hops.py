@@ -6,7 +6,7 @@ What leaves no trace (HAProxy, Traefik, an Application Load Balancer on success)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stlaunch.check.observations import Exchange, HeaderPairs, Observations, Opening
@@ -109,6 +109,11 @@ _SIGNS = (
 )  # fmt: skip
 
 
+_NAMES = {sign.product: sign.name for sign in reversed(_SIGNS) if sign.product}
+_NAMES[Product.TRAEFIK] = "Traefik"
+_NAMES[Product.ENVOY] = "Envoy"
+
+
 def recognise(seen: Observations) -> tuple[Hop, ...]:
     """Return the hops that gave themselves away, the outermost first, the app last."""
     found: dict[str, Hop] = {}
@@ -128,8 +133,19 @@ def recognise(seen: Observations) -> tuple[Hop, ...]:
     for hop in (_traefik(answer) for answer in answers):
         if hop is not None:
             found.setdefault(hop.name, hop)
+    for product in _told_by_app(seen):
+        name = _NAMES.get(product, str(product))
+        found.setdefault(name, Hop(name=name, product=product, evidence="headers that arrived"))
     hops = list(found.values())
     return tuple([hop for hop in hops if not hop.is_app] + [hop for hop in hops if hop.is_app])
+
+
+def _told_by_app(seen: Observations) -> list[Product]:
+    """Return what an app under stlaunch recognised by the headers that reached it."""
+    request = (seen.self_check or {}).get("request")
+    told = request.get("proxies") if isinstance(request, Mapping) else None
+    known = {str(product): product for product in Product}
+    return [known[name] for name in told or () if name in known] if isinstance(told, list) else []
 
 
 def proxies(seen: Observations) -> tuple[Hop, ...]:

@@ -151,6 +151,21 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Http2:
+    """One WebSocket handshake over HTTP/2.
+
+    Attributes:
+        is_advertised: the server says that it takes them.
+        status: of its answer; 200 opens the WebSocket.
+        detail: why there is none.
+    """
+
+    is_advertised: bool
+    status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One run of the app's script over Streamlit's own protocol."""
 
@@ -195,9 +210,11 @@ class Observations:
         openings: handshakes by name.
         self_check: the app's own report, where it runs under stlaunch.
         forged: the same, asked with forged forwarding headers.
+        handshake: headers of one handshake, `sent` and, as the app tells, `arrived`.
         instances: ids of the instances that answered, one a connection.
         uploads: statuses of uploads into the session, one a connection.
         skipped: why a probe did not run, by its name.
+        crashed: how stlaunch itself failed in a probe, by its name.
         direct: the same around the proxy.
     """
 
@@ -213,13 +230,16 @@ class Observations:
     http: Mapping[str, Exchange] = field(default_factory=dict)
     redirects: tuple[Exchange, ...] = ()
     openings: Mapping[str, Opening] = field(default_factory=dict)
+    http2: Http2 | None = None
     session: Session | None = None
     self_check: Mapping[str, Any] | None = None
     forged: Mapping[str, Any] | None = None
+    handshake: Mapping[str, Any] | None = None
     instances: tuple[str, ...] | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    crashed: Mapping[str, str] = field(default_factory=dict)
     direct: Observations | None = None
 
     def get(self, name: str) -> Any:

@@ -6,7 +6,7 @@ It judges nothing; what did not run is named with its reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from stlaunch.check.observations import (
     Dialled,
     Exchange,
     Failure,
+    Http2,
     Limits,
     Lookup,
     Observations,
@@ -26,7 +27,7 @@ from stlaunch.check.observations import (
     Tls,
 )
 from stlaunch.check.options import CheckOptions
-from stlaunch.check.probes import network, requests, self_check, stream, uploads
+from stlaunch.check.probes import http2, network, requests, self_check, stream, uploads
 from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.target import Target
 from stlaunch.streamlit_routes import HEALTH
@@ -35,7 +36,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 _SLOTS = 8
 _UPLOADS = 6
-_NO_ANSWER = "the page gave no answer"
+_NO_ANSWER = "the page gave no whole answer"
 _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
 
 
@@ -75,13 +76,16 @@ class _Gathered:
     http: dict[str, Exchange] = field(default_factory=dict)
     redirects: tuple[Exchange, ...] = ()
     openings: dict[str, Opening] = field(default_factory=dict)
+    http2: Http2 | None = None
     session: Session | None = None
     self_check: dict[str, Any] | None = None
     forged: dict[str, Any] | None = None
+    handshake: dict[str, Any] | None = None
     instances: tuple[str, ...] | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: dict[str, str] = field(default_factory=dict)
+    crashed: dict[str, str] = field(default_factory=dict)
     moved_to: Target | None = None
 
     def freeze(self) -> Observations:
@@ -98,13 +102,16 @@ class _Gathered:
             http=dict(sorted(self.http.items())),
             redirects=self.redirects,
             openings=dict(sorted(self.openings.items())),
+            http2=self.http2,
             session=self.session,
             self_check=self.self_check,
             forged=self.forged,
+            handshake=self.handshake,
             instances=self.instances,
             uploads=self.uploads,
             limits=self.limits,
             skipped=dict(sorted(self.skipped.items())),
+            crashed=dict(sorted(self.crashed.items())),
         )
 
 
@@ -146,9 +153,9 @@ class _Run:
             return
         async with anyio.create_task_group() as tasks:
             for name, path in requests.planned(self.target).items():
-                tasks.start_soon(self._get, client, name, path)
-            tasks.start_soon(self._load_asset, client)
-            tasks.start_soon(self._ask_self_check, client)
+                tasks.start_soon(self._guard, f"http.{name}", self._get, client, name, path)
+            tasks.start_soon(self._guard, "http.asset", self._load_asset, client)
+            tasks.start_soon(self._guard, "self_check", self._ask_self_check, client)
             browser = await self._connect(client)
         # A refused Origin makes bare Streamlit look its own address up on the internet, which
         # stops it for up to two seconds: nothing else may run meanwhile.
@@ -208,10 +215,19 @@ class _Run:
                 self.target, address, is_insecure=True, timeout_s=self.options.timeout_s
             )
             seen.tls = tls if tls.trouble is None else None
-        if last.failure is not None and last.status is None:
+        if last.failure is not None:
             seen.skipped |= _rest(_NO_ANSWER)
             return False
         return True
+
+    async def _guard(
+        self, name: str, probe: Callable[..., Awaitable[None]], *arguments: object
+    ) -> None:
+        """Run a probe; a bug in it must not take away what the others see."""
+        try:
+            await probe(*arguments)
+        except Exception as exc:  # noqa: BLE001 - told as CRASH by the rules that needed it
+            self.seen.crashed[name] = f"{type(exc).__name__}: {exc}"[:200]
 
     async def _get(self, client: Client, name: str, path: str) -> None:
         self.seen.http[name] = await client.get(path)
@@ -240,15 +256,19 @@ class _Run:
         health = seen.http["health"] = await client.get(target.path(HEALTH))
         browser = stream.Browser.after(target, seen.http["page"], health)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run_session, client, browser)
+            tasks.start_soon(self._guard, "openings.browser", self._run_session, client, browser)
             for kind in ("no_origin", "three_parts"):
-                tasks.start_soon(self._open, client, kind, browser)
-            tasks.start_soon(self._upload, client, "upload", browser)
-            tasks.start_soon(self._upload, client, "upload_bare", browser)
-            tasks.start_soon(self._announce, client, browser)
-            tasks.start_soon(self._large_header, client)
+                tasks.start_soon(self._guard, f"openings.{kind}", self._open, client, kind, browser)
+            tasks.start_soon(self._guard, "http.upload", self._upload, client, "upload", browser)
+            tasks.start_soon(
+                self._guard, "http.upload_bare", self._upload, client, "upload_bare", browser
+            )
+            tasks.start_soon(self._guard, "http.announced", self._announce, client, browser)
+            tasks.start_soon(self._guard, "http.large_header", self._large_header, client)
+            tasks.start_soon(self._guard, "http2", self._over_http2, client, browser)
         if seen.self_check is not None:
             seen.instances = await self_check.ask_instances(client, browser)
+            seen.handshake = await self_check.ask_arrival(client, browser)
         return browser
 
     async def _run_session(self, client: Client, browser: stream.Browser) -> None:
@@ -284,10 +304,16 @@ class _Run:
     async def _announce(self, client: Client, browser: stream.Browser) -> None:
         self.seen.http["announced"] = await uploads.announce(client, browser)
 
+    async def _over_http2(self, client: Client, browser: stream.Browser) -> None:
+        if self.seen.tls is None or self.seen.tls.alpn != "h2":
+            self.seen.skipped["http2"] = "the server does not offer HTTP/2"
+            return
+        self.seen.http2 = await http2.ask_http2(client, browser)
+
     async def _large_header(self, client: Client) -> None:
         self.seen.http["large_header"] = await requests.get_with_large_header(client, self.target)
 
 
 def _rest(why: str) -> dict[str, str]:
-    names = ("http", "openings", "session", "self_check", "forged", "instances", "uploads")
+    names = ("http", "openings", "http2", "session", "self_check", "forged", "instances", "uploads")
     return dict.fromkeys((*names, "limits"), why)

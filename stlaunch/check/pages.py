@@ -67,6 +67,17 @@ def is_health(answer: Exchange | None) -> bool:
     return answer is not None and answer.is_ok and answer.text.strip() == "ok"
 
 
+def is_own_404(answer: Exchange) -> bool:
+    """Tell whether this is Starlette's 404, as Streamlit answers, and not that of a proxy."""
+    return answer.status == 404 and answer.text.strip() == "Not Found"  # noqa: PLR2004 - HTTP
+
+
+def is_html(answer: Exchange) -> bool:
+    """Tell whether the body is a page, whatever its type says."""
+    return re.match(r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html)", answer.text,
+                    re.IGNORECASE | re.DOTALL) is not None  # fmt: skip
+
+
 def has_absolute_assets(page: Exchange) -> bool:
     """Tell whether the page works from an address without its slash."""
     return re.search(r"""(?:src|href)=["']/[^"']*static/js/""", page.text) is not None

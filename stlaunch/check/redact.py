@@ -26,6 +26,9 @@ _SECRET_NAME = re.compile(r"token|secret|api-?key|password|session", re.IGNORECA
 _SECRET_TEXT = re.compile(
     r"""(data-tokens=["'])[^"']*|([?&][\w.-]+=)[^&\s"'<>]+|(Bearer\s+)[\w.~+/=-]+""", re.IGNORECASE
 )
+_ADDRESS = re.compile(
+    r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII
+)
 _KEPT_PROTOCOLS = {"streamlit", "PLACEHOLDER_AUTH_TOKEN"}
 _TEXT = 400
 _VALUE = 300
@@ -62,11 +65,11 @@ def _masked(value: Any, secret: frozenset[str], key: str = "") -> Any:
             return printable(_without_secrets(value[:_TEXT]))
         case str() if key in {"url", "location"}:
             return printable(without_query(value))
-        case str() if key == "client":
-            return _without_address(value)
+        case str() if key in {"client", "peer", "value"}:
+            return without_addresses(safe_text(value[:_VALUE]))
         case str():
             return printable(_without_secrets(value[:_VALUE]))
-        case Sequence() if key in {"headers", "sent"}:
+        case Sequence() if key in {"headers", "sent", "arrived"}:
             return [[name, _header(str(name), str(text), secret)] for name, text in value]
         case Sequence():
             return [_masked(item, secret, key) for item in value]
@@ -84,7 +87,7 @@ def _header(name: str, text: str, secret: frozenset[str]) -> str:
         return ", ".join(part if part in _KEPT_PROTOCOLS else MASK for part in parts)
     if name == "location":
         return printable(without_query(text))
-    return printable(_without_secrets(text[:_VALUE]))
+    return printable(without_addresses(_without_secrets(text[:_VALUE])))
 
 
 def _without_cookie_values(name: str, text: str) -> str:
@@ -116,8 +119,13 @@ def _without_secrets(text: str) -> str:
     )
 
 
-def _without_address(text: str) -> str:
+def without_addresses(text: str) -> str:
+    """Mask the addresses of the internet in a text: they are somebody's."""
+    return _ADDRESS.sub(lambda match: MASK if _is_public(match[0]) else match[0], text)
+
+
+def _is_public(text: str) -> bool:
     try:
-        return MASK if ip_address(text).is_global else text
+        return ip_address(text).is_global
     except ValueError:
-        return printable(text[:_VALUE])
+        return False

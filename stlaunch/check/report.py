@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stlaunch import __version__
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status
 from stlaunch.check.observations import Observations
-from stlaunch.check.redact import redacted, safe_text
+from stlaunch.check.pages import stripped_by_stlaunch
+from stlaunch.check.redact import redacted, safe_text, without_addresses
+from stlaunch.handshake import compare
 
 SCHEMA = "stlaunch.check/1"
+_ESSENTIAL = ("upgrade", "connection", "host", "origin", "sec-websocket-protocol")
+_MASKED = {"cookie", "authorization", "sec-websocket-key", "sec-websocket-protocol"}
+_OURS = {"x-stlaunch"}
 
 
 def build_report(
@@ -76,12 +81,36 @@ def sent_and_arrived(seen: Observations) -> list[tuple[str, str, str]]:
         if isinstance(base, dict):
             rows.append(("base path", f"{seen.base_path}/", _told(base.get("this_request"))))
             rows.append(("prefix", "", _told(base.get("mode"))))
-    opening = seen.openings.get("browser")
-    if opening is not None and opening.is_open and seen.self_check is not None:
-        rows.append(("WebSocket: Upgrade", "websocket", "websocket"))
-    elif opening is not None and seen.self_check is not None:
-        rows.append(("WebSocket: Upgrade", "websocket", "(absent)"))
+    rows += _handshake(seen)
     return [(name, safe_text(sent), safe_text(arrived)) for name, sent, arrived in rows]
+
+
+def _handshake(seen: Observations) -> list[tuple[str, str, str]]:
+    """Return the headers of a handshake that changed on the way, and those that make it one."""
+    told = seen.handshake
+    if told is None:
+        missing = stripped_by_stlaunch(seen.openings["browser"]) if seen.openings else None
+        return [(f"WebSocket: {name}", "sent", "(absent)") for name in missing or ()]
+    sent, arrived = dict(told["sent"]), dict(told["arrived"])
+    changed = compare(sent, {name: _unmasked(name, text, sent) for name, text in arrived.items()})
+    names = [*_ESSENTIAL, *(name for name in changed if name not in _ESSENTIAL)]
+    rows = []
+    for name in names:
+        before, after = changed.get(name, (sent.get(name, ""), sent.get(name, "")))
+        if name in _ESSENTIAL or name not in _OURS:
+            rows.append((f"WebSocket: {name}", _shown(name, before), _shown(name, after)))
+    return rows
+
+
+def _unmasked(name: str, text: str, sent: Mapping[str, str]) -> str:
+    """Take a value that the app masks for the one that was sent."""
+    return sent.get(name, text) if text.startswith("(masked") else text
+
+
+def _shown(name: str, text: str) -> str:
+    if not text:
+        return "(absent)"
+    return "(present)" if name in _MASKED else without_addresses(text[:120])
 
 
 def proxied_and_direct(seen: Observations) -> list[tuple[str, str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin, urlsplit
 
 from stlaunch.base_path import BasePath
+from stlaunch.check.locations import resolve
 from stlaunch.exceptions import UsageError
 from stlaunch.origin import DEFAULT_PORTS, HostPort, Origin, PublicUrl
 
@@ -85,7 +85,7 @@ class Target:
 
         That is: https instead of http on the same host, or a path below the one that was asked.
         """
-        split = urlsplit(urljoin(self.url, location))
+        split = resolve(self.url, location)
         try:
             moved = PublicUrl.parse(f"{split.scheme}://{split.netloc}{split.path}")
         except (UsageError, ValueError):

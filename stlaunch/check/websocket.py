@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,7 @@ _LARGEST_MESSAGE = 64 * 1024 * 1024
 _READ = 64 * 1024
 _BODY_LIMIT = 64 * 1024
 _SWITCHING = 101
+_GOODBYE_S = 1.0
 
 
 class Socket:
@@ -43,6 +45,7 @@ class Socket:
         self._stream = stream
         self._frames = Protocol(CLIENT, state=OPEN, max_size=_LARGEST_MESSAGE)
         self._early = early
+        self._events: deque[object] = deque()
         self._parts: list[bytes] = []
         self._size = 0
         self.close_code: int | None = None
@@ -50,12 +53,16 @@ class Socket:
         self.damage = ""
 
     async def send(self, data: bytes) -> None:
-        """Send a binary message."""
+        """Send a binary message; nothing once the connection is closing."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_binary(data)
         await self._flush()
 
     async def ping(self) -> None:
         """Send a ping; the peer's pong ends the wait of `receive(pongs=True)`."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_ping(b"stlaunch")
         await self._flush()
 
@@ -66,7 +73,9 @@ class Socket:
             pongs: return an empty message for a pong.
         """
         while True:
-            for event in self._frames.events_received():
+            self._events.extend(self._frames.events_received())
+            while self._events:
+                event = self._events.popleft()
                 assert isinstance(event, Frame)  # noqa: S101 - a client's events after the opening
                 if event.opcode is Opcode.PONG and pongs:
                     return b""
@@ -86,9 +95,12 @@ class Socket:
             await self._flush()
 
     async def close(self) -> None:
-        """Say goodbye, without waiting for the peer's."""
+        """Say goodbye, without waiting for the peer's; a peer that reads nothing is left."""
+        if self._frames.state is not OPEN:
+            return
         self._frames.send_close(1000)
-        await self._flush()
+        with anyio.move_on_after(_GOODBYE_S):
+            await self._flush()
 
     async def _flush(self) -> None:
         data = b"".join(self._frames.data_to_send())
@@ -126,6 +138,7 @@ async def open_socket(
     origin: str,
     protocols: Sequence[str],
     cookies: Sequence[str] = (),
+    extra: Headers = (),
 ) -> AsyncIterator[tuple[Opening, Socket | None]]:
     """Try a handshake; the socket is None where it failed.
 
@@ -135,9 +148,10 @@ async def open_socket(
         origin: the Origin header; none where it is empty.
         protocols: to offer.
         cookies: besides those of the user.
+        extra: more headers.
     """
     key = base64.b64encode(os.urandom(16)).decode()
-    sent = client.head(_handshake_headers(origin, key, protocols), cookies)
+    sent = client.head((*_handshake_headers(origin, key, protocols), *extra), cookies)
     answer = Answer()
     started = time.monotonic()
     stream: ByteStream | None = None

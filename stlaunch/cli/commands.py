@@ -51,6 +51,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.config:config",
         summary="Show every setting with its source, or write config.toml.",
     ),
+    "proxy": LazyCommand(
+        where="stlaunch.cli.proxy:proxy",
+        summary="Write the configuration of a reverse proxy.",
+    ),
+    "lint": LazyCommand(
+        where="stlaunch.cli.lint:lint",
+        summary="Read proxy configurations and say what breaks the app.",
+    ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
         summary="Show the example app behind a real proxy.",

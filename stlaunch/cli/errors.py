@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-import traceback
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -54,6 +52,9 @@ def render_error(message: str, hint: str = "", *, is_coloured: bool = False) -> 
 
 def render_crash(exc: BaseException) -> str:
     """Return a report to paste into an issue: versions, platform, traceback; no arguments."""
+    import platform  # noqa: PLC0415 - both are needed after a crash alone
+    import traceback  # noqa: PLC0415
+
     packages = ", ".join(f"{name} {_version_of(name)}" for name in _REPORTED_PACKAGES)
     trace = "".join(traceback.format_exception(exc))
     return (

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from stlaunch import quick_start
 from stlaunch.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ _EXIT_S = 3.0
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
+    from stlaunch import quick_start  # noqa: PLC0415 - needs importlib.metadata, which is slow
+
     quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
@@ -33,5 +34,7 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 
 def _announce(banner: str) -> None:
+    from stlaunch import quick_start  # noqa: PLC0415 - see above
+
     quick_start.end()
     print(banner, file=sys.stderr, flush=True)

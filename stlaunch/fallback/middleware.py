@@ -12,18 +12,17 @@ or script of another site can make it, and must come from the browser that opene
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Callable, Iterable
 
-from anyio import to_thread
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of, for_inner
-from stlaunch.fallback.frames import HEADER_BYTES, HELLO, FrameError, decode_frames
+from stlaunch.fallback.compression import StreamEncoder, compress
+from stlaunch.fallback.frames import HELLO, FrameError, decode_frames
 from stlaunch.fallback.owner import owner_of
 from stlaunch.fallback.registry import TunnelRegistry
 from stlaunch.fallback.tunnel import Tunnel, new_tunnel_id
@@ -39,7 +38,8 @@ _NO_STORE = {
     "x-accel-buffering": "no",
 }
 _SMALLEST_COMPRESSED = 1024
-_LARGE = 256 * 1024
+# The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
+_LARGEST_BODY = 4 * 1024 * 1024
 _MOST_LOGGED = 8
 _CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
 
@@ -116,7 +116,7 @@ class FallbackTransport:
             return
         match scope["method"]:
             case "GET" if request.query_params.get("mode") == "stream":
-                await self._stream(tunnel, acknowledged, send)
+                await self._stream(tunnel, acknowledged, request, send)
             case "GET":
                 await self._poll(tunnel, acknowledged, request, send)
             case "PUT":
@@ -165,40 +165,44 @@ class FallbackTransport:
         frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
         body = b"".join(frame.encode() for frame in frames)
         headers = dict(_NO_STORE)
-        accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
-        if accepts_gzip and len(body) >= _SMALLEST_COMPRESSED:
-            body = await _compressed(body)
+        if _accepts_gzip(request) and len(body) >= _SMALLEST_COMPRESSED:
+            body = await compress(body)
             headers["content-encoding"] = "gzip"
         response = Response(body, media_type="application/octet-stream", headers=headers)
         await response(request.scope, request.receive, send)
 
-    async def _stream(self, tunnel: Tunnel, acknowledged: int, send: Send) -> None:
+    async def _stream(
+        self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send
+    ) -> None:
         """Send frames as they come; a first one at once shows whether the path buffers."""
         generation = await tunnel.next_poll()
+        encoder = StreamEncoder(is_compressed=_accepts_gzip(request))
         headers = [(b"content-type", b"application/octet-stream")]
         headers += [(name.encode(), value.encode()) for name, value in _NO_STORE.items()]
+        if _accepts_gzip(request):
+            headers.append((b"content-encoding", b"gzip"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": HELLO, "more_body": True})
+        body = await encoder.encode(HELLO)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
         sent, wait_s = acknowledged, self.registry.limits.poll_s
         # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
         end_at = time.monotonic() + 2 * wait_s
         while time.monotonic() < end_at:
             frames = await tunnel.frames_after(sent, generation=generation, wait_s=wait_s)
             for frame in frames:
-                body = {"type": "http.response.body", "body": frame.encode(), "more_body": True}
-                await send(body)
+                body = await encoder.encode(frame.encode())
+                await send({"type": "http.response.body", "body": body, "more_body": True})
             if not frames or tunnel.is_closed:
                 break
             sent = frames[-1].number
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send({"type": "http.response.body", "body": encoder.finish(), "more_body": False})
 
     async def _take(self, tunnel: Tunnel, request: Request) -> Response:
-        largest = 2 * tunnel.largest_message_bytes + HEADER_BYTES
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > largest:
-                return _refusal(413, "STL601", "more than Streamlit takes in one message")
+            if len(body) > _LARGEST_BODY:
+                return _refusal(413, "STL601", f"a request carries at most {_LARGEST_BODY} bytes")
         try:
             number = await tunnel.deliver(list(decode_frames(bytes(body))))
         except FrameError as exc:
@@ -251,10 +255,8 @@ def _websocket_scope(scope: Scope) -> Scope:
     return handshake
 
 
-async def _compressed(body: bytes) -> bytes:
-    if len(body) < _LARGE:
-        return gzip.compress(body, 1)
-    return await to_thread.run_sync(gzip.compress, body, 1)
+def _accepts_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
 
 
 def _refusal(status: int, code: str, reason: str) -> Response:

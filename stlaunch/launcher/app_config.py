@@ -57,7 +57,7 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
     # Through a link: the file behind it is the one to change.
     path = (plan.script.parent / _RELATIVE).resolve()
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = path.read_bytes().decode("utf-8") if path.exists() else ""
         document = tomlkit.parse(before)
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
@@ -68,7 +68,10 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
         raise UsageError(f"{path} is not valid TOML: {exc}.", hint="Mend that line.") from exc
     for key, value in plain_streamlit_options(plan).items():
         _set(document, key.split("."), value)
-    return MergedConfig(path=path, before=before, after=tomlkit.dumps(document))
+    after = tomlkit.dumps(document)
+    if "\r\n" in before:
+        after = after.replace("\r\n", "\n").replace("\n", "\r\n")
+    return MergedConfig(path=path, before=before, after=after)
 
 
 def plain_streamlit_options(plan: LaunchPlan) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def write_merged(merged: MergedConfig) -> Path | None:
         backup = _backup(path)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                 file.write(merged.after)
             if path.exists():
                 shutil.copymode(path, name)
@@ -138,7 +141,7 @@ def _backup(path: Path) -> Path | None:
 def _set(table: MutableMapping[str, Any], keys: list[str], value: Any) -> None:
     first, *rest = keys
     if not rest:
-        if table.get(first) != value or (table.get(first) is None):
+        if first not in table or table[first] != value:
             table[first] = value
         return
     if not isinstance(table.get(first), Mapping):

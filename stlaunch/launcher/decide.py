@@ -13,7 +13,7 @@ from stlaunch.forwarded import TrustedProxies
 from stlaunch.launcher.precedence import Candidate, Settled, from_streamlit, settle, shown
 from stlaunch.origin import Origin, PublicUrl
 from stlaunch.platforms import Placement, Told
-from stlaunch.settings.model import Settings, Source, SourceKind
+from stlaunch.settings.model import LogFormat, Settings, Source, SourceKind
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.surroundings import AppLimits, lowered_ping_s, trusted_by_default
 
@@ -112,7 +112,10 @@ def decide_options(
     uds = settle(sources["uds"], settings.uds, [] if is_address_asked else told_uds, None)
     sources |= {"host": host.source, "port": port.source, "uds": uds.source}
     told_url: list[Candidate[PublicUrl | None]] = _from_platform(placement.public_url)
-    url = settle(sources["public_url"], settings.public_url, told_url, None)
+    own_url = sources["public_url"]
+    if settings.public_url and own_url.kind is SourceKind.DEFAULT:
+        own_url = settings.sources["behind_proxy"]  # which may hold the whole address
+    url = settle(own_url, settings.public_url, told_url, None)
     sources["public_url"] = url.source
     public_url = url.value
     if public_url and paths and public_url.base_path not in paths:
@@ -143,6 +146,8 @@ def decide_options(
         "server.headless": True,
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
+        # rich prints the script's tracebacks past every log handler.
+        **({"logger.enableRich": False} if settings.log_format is LogFormat.JSON else {}),
     }
     origins = _origins(settings, user, public_url)
     if origins:

@@ -12,7 +12,7 @@ from typing import Any
 
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.settings.fields import FIELDS
-from stlaunch.settings.model import Source, SourceKind
+from stlaunch.settings.model import Settings, Source, SourceKind
 from stlaunch.streamlit_adapter import default_options, sensitive_options
 
 MASK = "***"
@@ -107,37 +107,38 @@ def _values(plan: LaunchPlan) -> dict[str, Any]:
     frames = list(map(str, settings.embed_in))
     if not frames and plan.placement.framed_by:
         frames = [str(plan.placement.framed_by.value)]
-    return {
+    own = {field.name: _plain(_decided_by_user(settings, field.name)) for field in FIELDS}
+    return own | {
         "behind_proxy": paths,
-        "public_url": str(decisions.public_url) if decisions.public_url else None,
+        "public_url": _plain(decisions.public_url),
         "host": decisions.host,
         "port": decisions.port,
-        "uds": str(decisions.uds) if decisions.uds else None,
+        "uds": _plain(decisions.uds),
         "trusted_proxies": str(decisions.trusted),
-        "allow_origin": list(map(str, settings.allow_origins)),
-        "origin_check": str(settings.origin_check),
         "embed_in": frames,
         "mount_path": [path.with_slash for path in decisions.mount_paths],
-        "config_out": str(plan.config_file) if plan.config_file else None,
-        "self_check": "on" if settings.self_check else "off",
-        "transport": str(settings.transport),
-    } | {
-        field.name: _plain(getattr(settings, field.name, None))
-        for field in FIELDS
-        if field.name not in _KNOWN
+        "config_out": _plain(plan.config_file),
     }
 
 
-_KNOWN = frozenset(
-    {"behind_proxy", "public_url", "host", "port", "uds", "trusted_proxies", "allow_origin"}
-    | {"origin_check", "embed_in", "mount_path", "config_out", "self_check", "transport"}
-)
+def _decided_by_user(settings: Settings, name: str) -> object:
+    """Return a setting by its field's name: of several values, or with a unit behind the name."""
+    for attribute in (name, f"{name}s", f"{name}_s"):
+        if hasattr(settings, attribute):
+            return getattr(settings, attribute)
+    return None if name == "behind_proxy" else getattr(settings, name)
 
 
 def _plain(value: object) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or isinstance(value, (int, float)):
         return value
     return list(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _json(value: object) -> Any:
+    return value if isinstance(value, bool) else _plain(value)
 
 
 def _bare(name: str, options: Mapping[str, Any]) -> Any:
@@ -165,10 +166,10 @@ def _masked_source(name: str, source: Source) -> Source:
 def _masked(name: str, value: Any) -> Any:
     """Return the value, or a mask where its name says that it is a secret."""
     if value in (None, "", [], {}):
-        return _plain(value)
+        return _json(value)
     if name in sensitive_options() or _SECRET_NAME.search(name.rpartition(".")[2]):
         return MASK
     if isinstance(value, Mapping):
         return {str(key): _masked(str(key), item) for key, item in value.items()}
-    plain = _plain(value)
+    plain = _json(value)
     return _AUTHORITY.sub(f"{MASK}@", plain) if isinstance(plain, str) else plain

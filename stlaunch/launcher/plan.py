@@ -127,7 +127,8 @@ def plan_launch(settings: Settings, *, environ: Mapping[str, str]) -> LaunchPlan
             *(f"{found.code} {found.title}. {found.fix}" for found in decisions.findings),
             *redirect_uri_warnings(
                 streamlit_adapter.auth_redirect_uri(),
-                public_url=decisions.public_url,
+                # A platform names one of the app's hosts; logins may come back to a custom domain.
+                public_url=settings.public_url,
                 paths=decisions.public_paths,
             ),
         ),

@@ -7,11 +7,12 @@ from typing import Any
 
 from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan
-from stlaunch.settings.model import SelfCheck
+from stlaunch.log import json_line
+from stlaunch.settings.model import LogFormat, SelfCheck
 
 
 def render_banner(plan: LaunchPlan, listening: str, *, shows_token: bool = False) -> str:
-    """Return the start-up banner: plain text, one fact a line.
+    """Return the start-up banner: one fact a line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
@@ -24,6 +25,9 @@ def render_banner(plan: LaunchPlan, listening: str, *, shows_token: bool = False
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
         front = local if plan.decisions.uds is None else ""
         rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))
+    if plan.settings.log_format is LogFormat.JSON:
+        facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
+        return json_line(f"stlaunch {plan.versions['stlaunch']} listens on {listening}", **facts)
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join([f"stlaunch {plan.versions['stlaunch']}", *lines])

@@ -6,21 +6,21 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
+
+from starlette.types import ASGIApp
 
 from stlaunch import server, streamlit_adapter
 from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
-from stlaunch.launcher.drain import drain
+from stlaunch.launcher.life import Life
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
-from stlaunch.launcher.state import read_learned, write_config, write_learned, write_running
+from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
 from stlaunch.public_paths import PublicPaths
-from stlaunch.settings.model import SelfCheck
+from stlaunch.settings.model import LogFormat, SelfCheck, SourceKind
 
 logger = logging.getLogger(__name__)
 
@@ -38,77 +38,91 @@ def serve(
     Raises:
         StartError: where the port, the file system or the app refuses.
     """
-    configure()
+    _configure_log(plan)
     given_token = plan.settings.self_check_token
     if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
         settings = replace(plan.settings, self_check_token=new_self_check_token())
         plan = replace(plan, settings=settings)
     decisions = plan.decisions
     uds = decisions.uds
-    listener = server.bind_unix(uds) if uds else server.bind_tcp(decisions.host, decisions.port)
+    if uds:
+        listener = server.bind_unix(uds)
+    else:
+        is_asked = decisions.sources["host"].kind not in {SourceKind.PLATFORM, SourceKind.DEFAULT}
+        listener = server.bind_tcp(decisions.host, decisions.port, is_any_family=not is_asked)
     try:
-        if listener.port is not None and listener.port != decisions.port:
-            plan = plan_again(plan, port=listener.port, takes_base_path=plan.takes_base_path)
-        plan = _write(plan)
-        streamlit_adapter.apply_options(plan.streamlit_options)
-        app = streamlit_adapter.load_app(
-            script=plan.script,
-            import_string=plan.import_string,
-            args=plan.settings.script_args,
-            options=plan.streamlit_options,
-        )
-        plan = _settle_base_path(plan, is_streamlit=streamlit_adapter.is_streamlit_app(app))
-        paths = PublicPaths(
-            known=plan.decisions.public_paths,
-            mounts=plan.decisions.mount_paths,
-            is_learning=plan.decisions.is_behind_proxy,
-        )
-        if paths.is_learning and not paths.known:
-            paths.learned.restore(read_learned(plan.state))
-            paths.learned.on_change = lambda learned: _keep(plan, learned)
-        composition = composition_for(
-            app,
-            plan.settings,
-            paths=paths,
-            user_options=plan.user_options,
-            trusted=plan.decisions.trusted,
-            public_url=plan.decisions.public_url,
-            is_embedded=plan.decisions.is_embedded,
-        )
-        wrapped = compose(app, composition)
+        plan, wrapped, composition = _load(plan, listener)
     except BaseException:
         listener.close()
         raise
     for warning in plan.warnings:
         logger.warning("%s", warning)
+    tls = streamlit_adapter.tls_files()
+    life = Life(
+        plan.settings,
+        composition,
+        state=plan.state,
+        url=_own_url(plan, listener, is_tls=tls is not None),
+    )
     banner = render_banner(plan, listener.name, shows_token=given_token is None)
-    running: list[Path] = []
 
-    def announce() -> None:
-        file = write_running(plan.state, _own_url(plan, listener, is_tls=tls is not None))
-        running.extend([file] if file else [])
+    def begin() -> None:
+        life.begin()
         on_ready(banner)
         _verify(plan, composition)
 
-    tls = streamlit_adapter.tls_files()
     try:
         return server.serve(
             wrapped,
             listener,
             websocket=streamlit_adapter.websocket_options(),
             tls=tls,
-            on_ready=announce,
-            on_stop=partial(
-                drain,
-                composition.readiness,
-                composition.tunnels,
-                timeout_s=plan.settings.drain_timeout_s,
-            ),
+            on_ready=begin,
+            on_stop=life.end,
             is_own_process=is_own_process,
         )
     finally:
-        for file in running:
-            file.unlink(missing_ok=True)
+        life.forget()
+
+
+def _configure_log(plan: LaunchPlan) -> None:
+    as_json = plan.settings.log_format is LogFormat.JSON
+    handler = configure(as_json=as_json)
+    if as_json or "logger.messageFormat" not in plan.user_options:
+        streamlit_adapter.log_through(handler)
+
+
+def _load(plan: LaunchPlan, listener: server.Listener) -> tuple[LaunchPlan, ASGIApp, Composition]:
+    """Write the configuration, load the app and wrap it; return the plan as it came out."""
+    if listener.port is not None and listener.port != plan.decisions.port:
+        plan = plan_again(plan, port=listener.port, takes_base_path=plan.takes_base_path)
+    plan = _write(plan)
+    streamlit_adapter.apply_options(plan.streamlit_options)
+    app = streamlit_adapter.load_app(
+        script=plan.script,
+        import_string=plan.import_string,
+        args=plan.settings.script_args,
+        options=plan.streamlit_options,
+    )
+    plan = _settle_base_path(plan, is_streamlit=streamlit_adapter.is_streamlit_app(app))
+    paths = PublicPaths(
+        known=plan.decisions.public_paths,
+        mounts=plan.decisions.mount_paths,
+        is_learning=plan.decisions.is_behind_proxy,
+    )
+    if paths.is_learning and not paths.known:
+        paths.learned.restore(read_learned(plan.state))
+        paths.learned.on_change = lambda learned: _keep(plan, learned)
+    composition = composition_for(
+        app,
+        plan.settings,
+        paths=paths,
+        user_options=plan.user_options,
+        trusted=plan.decisions.trusted,
+        public_url=plan.decisions.public_url,
+        is_embedded=plan.decisions.is_embedded,
+    )
+    return plan, compose(app, composition), composition
 
 
 def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from stlaunch import streamlit_adapter
 from stlaunch.readiness import Readiness
@@ -15,14 +16,15 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 WARMING_UP = "warming up"
 
 
-async def warm_up(readiness: Readiness) -> None:
+async def warm_up(readiness: Readiness, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
     """Let sessions in after one run without an error, in a session of its own.
 
     The run also registers the app's components, and fills its caches. It is repeated after 1, 2,
     4 and 8 seconds; then the app stays not ready, and says so, until it is started again.
     """
-    tries = len(PAUSES_S) + 1
-    for number, pause_s in enumerate((*PAUSES_S, None), start=1):
+    tries = len(pauses_s) + 1
+    problem = ""
+    for number, pause_s in enumerate((*pauses_s, None), start=1):
         began = time.monotonic()
         problem = await streamlit_adapter.run_once()
         if not problem:

@@ -11,6 +11,7 @@ from stlaunch.middleware.forwarded_headers import ForwardedHeadersMiddleware
 from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
 from stlaunch.middleware.missing_assets import MissingAssetMiddleware
 from stlaunch.middleware.page import PageMiddleware
+from stlaunch.middleware.request_log import PageChangeLogMiddleware, RequestLogMiddleware
 from stlaunch.middleware.same_origin import SameOriginMiddleware
 from stlaunch.middleware.session_gate import SessionGateMiddleware
 
@@ -23,7 +24,9 @@ __all__ = [
     "ForwardedHeadersMiddleware",
     "HandshakeRecorderMiddleware",
     "MissingAssetMiddleware",
+    "PageChangeLogMiddleware",
     "PageMiddleware",
+    "RequestLogMiddleware",
     "SameOriginMiddleware",
     "SessionGateMiddleware",
 ]

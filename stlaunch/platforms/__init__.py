@@ -1,6 +1,5 @@
 """What the surroundings of the process say about where the app is served."""
 
-from stlaunch.platforms.container import is_in_container
 from stlaunch.platforms.detect import Hit, detect_platforms
 from stlaunch.platforms.placement import Placement, Told, contradictions, place
 
@@ -10,6 +9,5 @@ __all__ = [
     "Told",
     "contradictions",
     "detect_platforms",
-    "is_in_container",
     "place",
 ]

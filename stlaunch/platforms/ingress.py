@@ -47,10 +47,7 @@ INGRESS = (
         name="kubernetes",
         title="Kubernetes",
         layer=Layer.ORCHESTRATOR,
-        signs=(
-            read("KUBERNETES_SERVICE_HOST", _DETECT),
-            read("/var/run/secrets/kubernetes.io", _DETECT),
-        ),
+        signs=(read("KUBERNETES_SERVICE_HOST", _DETECT),),
         host=read("0.0.0.0", "kubernetes/ingress-nginx@dbb11b92d: it connects to the pod"),
         prefix=read(Prefix.EITHER, "kubernetes/ingress-nginx@dbb11b92d: an annotation decides"),
         peers=read(("private",), "kubernetes/ingress-nginx@dbb11b92d"),

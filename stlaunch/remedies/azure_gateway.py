@@ -8,6 +8,7 @@ RECIPE = Recipe(
     places={
         "settings": "in Bicep, in the `properties` of the backendHttpSettingsCollection's entry",
         "policy": "in Bicep, in the WAF policy's `policySettings`",
+        "rules": "in Bicep, in the WAF policy's `properties`",
         "rewrite": "in Bicep, in the rewrite rule's `actionSet`",
     },
     reload="az deployment group create --resource-group GROUP --template-file FILE",
@@ -45,6 +46,31 @@ RECIPE = Recipe(
                 "settings",
                 "requestTimeout: <<idle_s>>",
                 "The gateway cuts after 20 s unless told otherwise.",
+            ),
+        ),
+        Need.SELF_CHECK: (
+            Part(
+                "rules",
+                (
+                    "customRules: [\n"
+                    "  {\n"
+                    "    name: 'diagnostics'\n"
+                    "    priority: 10\n"
+                    "    ruleType: 'MatchRule'\n"
+                    "    action: 'Block'\n"
+                    "    matchConditions: [\n"
+                    "      {\n"
+                    "        matchVariables: [ { variableName: 'RequestUri' } ]\n"
+                    "        operator: 'Regex'\n"
+                    "        transforms: [ 'UrlDecode' ]\n"
+                    "        matchValues: [ '/(_stlaunch(/|/(<<diagnostics>>)/?)?|"
+                    "_stcore/metrics)([?].*)?$' ]\n"
+                    "      }\n"
+                    "    ]\n"
+                    "  }\n"
+                    "]"
+                ),
+                "Diagnostic pages and metrics are not for everybody.",
             ),
         ),
         Need.AFFINITY: (

@@ -39,7 +39,7 @@ RECIPE = Recipe(
         Need.SLASH: (
             Part(
                 "site",
-                "redir <<base_or_root>> <<base_slash>> 308",
+                "redir <<base_or_root>> <<base_slash>>{?query} 308",
                 "The address without its final slash leads to the app.",
             ),
         ),

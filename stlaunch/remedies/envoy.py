@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import COMPRESSED_TYPES, Need, Part, Recipe, Site
+from stlaunch.remedies.model import COMPRESSED_TYPES, ENCODED_LETTERS, Need, Part, Recipe, Site
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
@@ -19,7 +19,9 @@ def _route(site: Site) -> tuple[Part, ...]:
             "  route:\n    cluster: streamlit\n    timeout: 0s\n"
             + ("" if site.keep_prefix else '    prefix_rewrite: "/"\n')
             + "    hash_policy:\n"
-            '      - cookie: { name: <<cookie>>, ttl: 0s, path: "<<base_slash>>" }'
+            "      - cookie:\n          name: <<cookie>>\n          ttl: 0s\n"
+            '          path: "<<base_slash>>"\n'
+            "          attributes: [ { name: SameSite, value: Lax } ]"
         )
     return (Part("routes", lines, "Everything below the path; a stream may last for ever."),)
 
@@ -54,8 +56,13 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         "            - url_path:\n"
         "                path:\n"
         "                  safe_regex:\n"
-        '                    regex: "<<base_json_re>>/'
+        '                    regex: "<<base_json_re>>/+'
         '(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)"\n'
+        "            # However the path is written.\n"
+        "            - url_path:\n"
+        "                path:\n"
+        "                  safe_regex:\n"
+        f'                    regex: "(?i).*{ENCODED_LETTERS}.*"\n'
         f"          principals:\n            {who.replace(chr(10), chr(10) + '    ')}"
     )
     return (Part("filters", lines, "Diagnostic pages and metrics are not for everybody."),)

@@ -5,7 +5,7 @@ What a gateway does about WebSockets, timeouts and sizes beyond the standard is 
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import Need, Part, Recipe, Site
+from stlaunch.remedies.model import DIAGNOSTICS, Need, Part, Recipe, Site
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -13,6 +13,23 @@ def _identity(site: Site) -> tuple[Part, ...]:
     lines = "".join(f"\n      - {name}" for name in names)
     block = f"- type: RequestHeaderModifier\n  requestHeaderModifier:\n    remove:{lines}"
     return (Part("filters", block, "Nobody may say himself who he is or where he is."),)
+
+
+def _self_check(_site: Site) -> tuple[Part, ...]:
+    ends = ["_stcore/metrics", "_stlaunch", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
+    matches = "".join(
+        f'\n    - {{ path: {{ type: Exact, value: "<<base>>/{end}" }} }}' for end in ends
+    )
+    lines = (
+        f"- matches:{matches}\n"
+        "  filters:\n"
+        "    - type: RequestRedirect\n"
+        "      requestRedirect:\n"
+        '        path: { type: ReplaceFullPath, replaceFullPath: "<<base_slash>>" }\n'
+        "        statusCode: 302"
+    )
+    why = "Diagnostic pages and metrics are not for everybody: they lead to the app's first page."
+    return (Part("rules", lines, why),)
 
 
 RECIPE = Recipe(
@@ -61,15 +78,13 @@ RECIPE = Recipe(
                 "0s switches the limit off, which would cut WebSockets and slow uploads.",
             ),
         ),
+        Need.SELF_CHECK: _self_check,
         Need.AFFINITY: (
             Part(
                 "rule",
-                (
-                    "sessionPersistence:\n  sessionName: <<cookie>>\n  type: Cookie\n"
-                    "  cookieConfig:\n    lifetimeType: Session"
-                ),
+                "sessionPersistence:\n  type: Cookie",
                 "Streamlit keeps sessions and uploads in one process; the cookie chooses the "
-                "replica. In the experimental channel (GEP-1619).",
+                "replica. Experimental (GEP-1619): other fields differ from version to version.",
             ),
         ),
     },

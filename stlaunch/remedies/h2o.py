@@ -13,8 +13,8 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     lines = (
         "mruby.handler: |\n"
         "  Proc.new do |env|\n"
-        '    path = env["PATH_INFO"]\n'
-        f"    hidden = path =~ /\\A\\/(_stlaunch(\\/|\\/({names})\\/?)?|_stcore\\/metrics)\\z/\n"
+        '    path = env["PATH_INFO"].gsub(/%([0-9a-fA-F]{2})/) { $1.hex.chr }\n'
+        f"    hidden = path =~ /\\A\\/+(_stlaunch(\\/|\\/({names})\\/?)?|_stcore\\/metrics)\\z/\n"
         f'    is_ours = [{allowed}].include?(env["REMOTE_ADDR"])\n'
         '    hidden && !is_ours ? [403, {}, ["Forbidden"]] : [399, {}, []]\n'
         "  end"

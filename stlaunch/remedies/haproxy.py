@@ -35,8 +35,8 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     allowed = " ".join(site.self_check_from)
     exception = f" !{{ src {allowed} }}" if allowed else ""
     lines = (
-        "http-request deny deny_status 403 if { path_reg "
-        f"^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
+        "http-request deny deny_status 403 if { path,url_dec -m reg "
+        f"^<<base_re>>/+(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
     )
     return (Part("frontend", lines, "Diagnostic pages and metrics are not for everybody."),)
 
@@ -54,7 +54,8 @@ RECIPE = Recipe(
             Part(
                 "frontend",
                 (
-                    "http-request redirect code 308 location %[url,regsub(^<<base_re>>,<<base>>/)] "
+                    "http-request redirect code 308 "
+                    "location %[pathq,regsub(^<<base_re>>,<<base>>/)] "
                     "if { path <<base_or_root>> }"
                 ),
                 "The address without its final slash leads to the app.",

@@ -15,9 +15,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
 
 RECIPE = Recipe(
     places={
-        "variables": "in web.config, in the rule's `<serverVariables>`; each name must be allowed "
-        "once: appcmd set config -section:system.webServer/rewrite/allowedServerVariables "
-        "/+[name='NAME'] /commit:apphost",
+        "variables": "in web.config, in the rule's `<serverVariables>`",
         "webserver": "in web.config, in `<system.webServer>`",
         "server": "in a shell of the server's administrator",
     },

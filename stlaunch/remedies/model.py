@@ -97,6 +97,9 @@ COMPRESSED_TYPES = (
 """What Streamlit's assets are made of. Never text/html: the page holds a secret token, and what is
 compressed next to something that an attacker chooses can be guessed from its length."""
 
+ENCODED_LETTERS = "%(2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])"
+"""Matches what no browser encodes in a path; a way around a rule that compares undecoded paths."""
+
 REPLICA_COOKIE = "stlaunch_replica"
 """The cookie by which a proxy knows a browser again."""
 

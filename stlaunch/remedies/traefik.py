@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import COMPRESSED_TYPES, DIAGNOSTICS, Need, Part, Recipe, Site
+from stlaunch.remedies.model import COMPRESSED_TYPES, Need, Part, Recipe, Site
 
 
 def _route(site: Site) -> tuple[Part, ...]:
@@ -11,8 +11,8 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
-    lines = "\n".join(f'    {name}: ""' for name in site.identity_headers)
-    why = "Nobody may say himself who he is; an empty value removes the header."
+    lines = "\n".join(f'    {name}: ""' for name in (*site.identity_headers, "Forwarded"))
+    why = "Nobody may say himself who he is or where he is; an empty value removes the header."
     block = (
         f"from-clients:\n  headers:\n    customRequestHeaders:\n{lines.replace('    ', '      ')}"
     )
@@ -38,12 +38,6 @@ def _self_check(site: Site) -> tuple[Part, ...]:
             "Diagnostic pages and metrics are not for everybody.",
         ),
     )
-
-
-def diagnostic_rule() -> str:
-    """Return the end of a rule that matches the diagnostic pages and the metrics."""
-    names = "|".join(DIAGNOSTICS)
-    return f"PathRegexp(`^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)$`)"
 
 
 RECIPE = Recipe(

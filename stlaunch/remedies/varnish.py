@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stlaunch.remedies.model import DIAGNOSTICS, Need, Part, Recipe, Site
+from stlaunch.remedies.model import DIAGNOSTICS, ENCODED_LETTERS, Need, Part, Recipe, Site
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -56,14 +56,20 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
-    path = f'req.url ~ "^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$"'
+    path = (
+        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
+        f'    req.url ~ "(?i)^[^?]*{ENCODED_LETTERS}")'
+    )
+    why = (
+        "Diagnostic pages and metrics are not for everybody, whatever letters of the path are "
+        "encoded, which no browser does."
+    )
 
     def entry(network: str) -> str:
         address, _, length = network.partition("/")
         return f'    "{address}"{"/" + length if length else ""};\n'
 
     allowed = "".join(entry(network) for network in site.self_check_from)
-    why = "Diagnostic pages and metrics are not for everybody."
     if not allowed:
         return (Part("recv", f"if ({path}) {{\n    return (synth(403));\n}}", why),)
     return (

@@ -164,16 +164,16 @@ class SelfCheckMiddleware:
                 return page_file(name) or PlainTextResponse("Not Found", 404, _NO_STORE)
 
     def _check(self, viewer: Viewer, scope: Scope) -> Response:
-        kind = prefers(Headers(scope=scope))
+        query = QueryParams(scope["query_string"])
+        kind = "json" if "json" in query else prefers(Headers(scope=scope))
         headers = {**_NO_STORE, "vary": "accept"}
         if kind == "html":
             answer = page()
             answer.headers["vary"] = "accept"
             return answer
         report = build_report(self.facts, arrival=arrival_of(scope), scope=scope, viewer=viewer)
-        is_strict = "strict" in QueryParams(scope["query_string"])
         is_broken = report["verdict"] in BROKEN or not report["ready"]
-        status = 503 if is_strict and is_broken else 200
+        status = 503 if "strict" in query and is_broken else 200
         if kind == "text":
             return PlainTextResponse(render_text(report), status, headers)
         return JSONResponse(report, status, headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stlaunch.handshake import HandshakeVerdict
+from stlaunch.memory import Memory, read_memory
 from stlaunch.selfcheck.report import Facts
 
 MEDIA_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -35,6 +36,7 @@ def render_metrics(facts: Facts, *, probes_inside: int) -> str:
         *_single("stlaunch_ready", "Whether sessions are taken.", int(facts.readiness.is_ready)),
         *_single("stlaunch_probes", "Probes under way.", probes_inside),
         *_single("stlaunch_start_time_seconds", "Unix time.", facts.instance.started_at),
+        *_memory(read_memory()),
         "# TYPE stlaunch_build info",
         "# HELP stlaunch_build What runs.",
         f"stlaunch_build_info{{{_labels(info)}}} 1",
@@ -59,6 +61,18 @@ def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Itera
 
 def _single(name: str, text: str, value: float) -> Iterable[str]:
     yield from (f"# TYPE {name} gauge", f"# HELP {name} {text}", f"{name} {value}")
+
+
+def _memory(memory: Memory) -> Iterable[str]:
+    """Return what is known; a gauge that is not there says more than a wrong zero."""
+    gauges = {
+        "process_resident_memory_bytes": ("Memory of this process.", memory.process_bytes),
+        "stlaunch_cgroup_memory_bytes": ("Memory of the container.", memory.cgroup_bytes),
+        "stlaunch_cgroup_memory_limit_bytes": ("What it may use.", memory.limit_bytes),
+    }
+    for name, (text, value) in gauges.items():
+        if value is not None:
+            yield from _single(name, text, value)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -302,8 +302,8 @@ function showNotice(code, text) {
     zIndex: "2147483647",
   });
   const link = document.createElement("a");
-  link.href = `${base}/_stlaunch/check`;
-  link.textContent = "What arrived at the server";
+  link.href = `${base}/_stlaunch/`;
+  link.textContent = "Find out why";
   link.style.color = "#8a4b08";
   notice.append(`${text} It tries again by itself. Code ${code}. `, link);
   document.body.append(notice);

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stlaunch.arrival import Arrival
-from stlaunch.findings import Finding, untrusted_forwarding
+from stlaunch.findings import Finding, memory_almost_full, untrusted_forwarding
 from stlaunch.handshake import Handshake, HandshakeLedger, HandshakeVerdict
 from stlaunch.learned import Learned
+from stlaunch.memory import Memory, read_memory
 from stlaunch.noticeboard import Notice, Noticeboard
 from stlaunch.public_paths import PublicPaths
 from stlaunch.readiness import Readiness
@@ -47,8 +48,8 @@ class Facts:
         ledger: the handshakes so far.
         board: what it has noticed.
         paths: the public paths.
+        learned: what the first requests of pages told.
         requests_by_mode: how many requests came kept, how many stripped.
-        learned: what the first requests told.
     """
 
     instance: Instance
@@ -56,8 +57,8 @@ class Facts:
     ledger: HandshakeLedger
     board: Noticeboard
     paths: PublicPaths
-    requests_by_mode: Mapping[str, int]
     learned: Learned
+    requests_by_mode: Mapping[str, int]
 
 
 def build_report(
@@ -66,6 +67,7 @@ def build_report(
     """Return the report for the client that asks."""
     now = time.time()
     ledger, paths = facts.ledger, facts.paths
+    memory = read_memory()
     return {
         "schema": "stlaunch.selfcheck/1",
         "version": 1,
@@ -96,9 +98,10 @@ def build_report(
             "this_request": arrival.public.with_slash if arrival.public is not None else None,
             "mode": arrival.mode,
         },
-        "learned": facts.learned.as_list(),
+        "learned": facts.learned.as_list(arrival),
         "request": describe_request(scope, arrival),
-        "findings": _findings(facts, arrival, viewer),
+        "memory": memory.as_dict(),
+        "findings": _findings(facts, arrival, viewer, memory),
     }
 
 
@@ -114,19 +117,25 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
     return shown
 
 
-def _findings(facts: Facts, arrival: Arrival, viewer: Viewer) -> list[dict[str, Any]]:
+def _findings(
+    facts: Facts, arrival: Arrival, viewer: Viewer, memory: Memory
+) -> list[dict[str, Any]]:
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    now = time.time()
-    for finding in _of_request(facts, arrival):
+    now, is_operator = time.time(), viewer is Viewer.OPERATOR
+    of_process = [memory_almost_full(memory)] if memory.is_almost_full else []
+    for finding in (*of_process, *_of_request(facts, arrival)):
         found[finding.code, finding.title] = {
             **finding.as_dict(),
             "count": 1,
             "first_s": 0.0,
             "last_s": 0.0,
         }
+    own = {code for code, _ in found}
     for notice in facts.board.notices:
-        shown = notice.finding if viewer is Viewer.OPERATOR else notice.finding.without_others()
+        if notice.finding.names_others and notice.finding.code in own and not is_operator:
+            continue  # the same trouble of this very request says more
+        shown = notice.finding if is_operator else notice.finding.without_others()
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)
     return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))

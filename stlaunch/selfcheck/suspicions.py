@@ -30,13 +30,15 @@ class PageLoads:
     pages: int = 0
     scripts: int = 0
     first_at: float = 0.0
+    is_said: bool = False
 
     def served(self, now: float, base: BasePath | None) -> Finding | None:
         """Count a page; a finding where several were served and no connection arrived."""
         if self.pages == 0:
             self.first_at = now
         finding = None
-        if self.pages >= _PAGES and now - self.first_at >= _PAGES_S:
+        if not self.is_said and self.pages >= _PAGES and now - self.first_at >= _PAGES_S:
+            self.is_said = True
             finding = self._finding(base or BasePath())
         self.pages += 1
         return finding
@@ -48,6 +50,7 @@ class PageLoads:
     def connected(self) -> None:
         """A connection of whatever kind arrived: all is well so far."""
         self.pages = self.scripts = 0
+        self.is_said = False
 
     def _finding(self, base: BasePath) -> Finding:
         if self.scripts:

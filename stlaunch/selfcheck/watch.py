@@ -196,6 +196,8 @@ def _origin(arrival: Arrival, name: bytes) -> Origin | None:
 
 def _is_navigation(arrival: Arrival) -> bool:
     """Tell a browser that opens the page from a monitor that asks whether it is there."""
+    if header_value(arrival.headers, b"x-stlaunch") is not None:  # the self-check's own look at it
+        return False
     accept = header_value(arrival.headers, b"accept") or ""
     agent = header_value(arrival.headers, b"user-agent") or ""
     return "text/html" in accept and agent.startswith("Mozilla/")

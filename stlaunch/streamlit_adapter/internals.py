@@ -1,6 +1,7 @@
 """Every touch point with Streamlit that is not public, and nothing else.
 
-`tests/asgi/test_internals.py` runs each one against the oldest and the newest supported version.
+`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
+supported version.
 """
 
 from __future__ import annotations
@@ -150,13 +151,12 @@ def read_page(data: bytes) -> tuple[str, str] | None:
 
     The page names its first page by name, and later ones by hash.
     """
-    from google.protobuf.message import DecodeError
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     message = BackMsg()
     try:
         message.ParseFromString(data)
-    except DecodeError:
+    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
         return None
     if message.WhichOneof("type") != "rerun_script":
         return None

@@ -20,7 +20,11 @@ def streamlit_app(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from streamlit.starlette import App
 
     script = tmp_path_factory.mktemp("app") / "app.py"
-    script.write_text("import streamlit as st\nst.title('Hello')\n", encoding="utf-8")
+    text = (
+        "import os, streamlit as st\nst.title('Hello')\n"
+        "if 'SCRIPT_FAILS' in os.environ: raise RuntimeError('as the test asked')\n"
+    )
+    script.write_text(text, encoding="utf-8")
     return App(Path(script))
 
 

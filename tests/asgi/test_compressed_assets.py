@@ -23,7 +23,7 @@ from stlaunch.base_path import BasePath
 from stlaunch.streamlit_adapter import static_folder
 from tests.asgi.driver import Answer, Headers, make, make_scope
 
-DECOMPRESS = {coding.token: coding.decompress for coding in available_codings()}
+CODINGS = {coding.token: coding for coding in available_codings()}
 HOST = ("host", "app.test")
 
 
@@ -79,6 +79,12 @@ async def _fetch(
     return Answer(sent[0]["status"], found, b"".join(part.get("body", b"") for part in sent[1:]))
 
 
+def _content(answer: Answer) -> bytes:
+    """Return what was sent; below a base path Streamlit 1.57 compresses static files itself."""
+    token = answer.header("content-encoding")
+    return b"".join(CODINGS[token].decompress([answer.body])) if token else answer.body
+
+
 def _files() -> Iterator[tuple[str, bytes]]:
     root = Path(static_folder()) / "static"
     for file in sorted(root.rglob("*")):
@@ -92,16 +98,16 @@ def test_every_file_is_what_streamlit_ships_in_every_coding(app: ASGIApp) -> Non
     async def fetch_all() -> tuple[int, int]:
         plain = packed = 0
         for name, content in _files():
-            for accept in (*DECOMPRESS, "identity"):
+            for accept in (*CODINGS, "identity"):
                 front = "/app" if accept == "gzip" else ""
                 answer = await _fetch(app, f"{front}/static/{name}", accept)
                 token = answer.header("content-encoding")
-                body = DECOMPRESS[token](answer.body) if token else answer.body
+                body = _content(answer)
 
                 assert answer.status == 200, name
                 assert token in {None, accept}, name
                 assert body == content, name
-                assert answer.header("content-length") == str(len(answer.body)), name
+                assert answer.header("content-length") in {None, str(len(answer.body))}, name
                 if accept == "gzip":
                     plain, packed = plain + len(content), packed + len(answer.body)
         return plain, packed
@@ -126,7 +132,7 @@ def test_headers_are_streamlits_own_but_for_the_coding(app: ASGIApp, script: str
 
 
 def test_head_tells_what_get_would(app: ASGIApp, script: str) -> None:
-    for accept in (*DECOMPRESS, "identity"):
+    for accept in (*CODINGS, "identity"):
         got = get(app, f"/app/static/{script}", accept)
         head = get(app, f"/app/static/{script}", accept, method="HEAD")
 
@@ -181,8 +187,8 @@ def test_a_range_is_one_of_the_file_as_it_is(app: ASGIApp, script: str) -> None:
     whole = get(app, path, headers=[("range", "bytes=10-19"), ("if-range", tag)])
 
     assert (part.status, part.body) == (206, content[10:20])
-    assert (whole.status, whole.body) == (200, content)
-    assert part.header("content-encoding") is whole.header("content-encoding") is None
+    assert (whole.status, _content(whole)) == (200, content)
+    assert part.header("content-encoding") is None
     assert part.header("vary") == whole.header("vary") == "Accept-Encoding"
 
 
@@ -221,7 +227,7 @@ def test_an_app_that_compresses_by_itself_is_left_alone(store: AssetStore, scrip
                  f"/static/{script}")  # fmt: skip
 
     assert answer.header("content-encoding") == "gzip"
-    assert DECOMPRESS["gzip"](answer.body) == content
+    assert _content(answer) == content
 
 
 def test_streamlit_inside_another_app(store: AssetStore, script: str) -> None:
@@ -252,8 +258,8 @@ def test_an_emptied_folder_costs_the_coding_and_nothing_else(
 
     answer = get(make(streamlit_app, assets=fresh), f"/app/static/{script}")
 
-    assert (answer.status, answer.body) == (200, content)
-    assert answer.header("content-encoding") is None
+    assert (answer.status, _content(answer)) == (200, content)
+    assert '-gzip"' not in (answer.header("etag") or "")
 
 
 def test_files_larger_than_a_piece_come_whole_from_memory_too(

@@ -5,6 +5,8 @@ CI runs this folder with the oldest and with the newest supported Streamlit.
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from stlaunch import streamlit_adapter
+from stlaunch.launcher.warm_up import warm_up
+from stlaunch.readiness import Readiness
 from stlaunch.streamlit_adapter import internals
 from tests.harness.protocol import rerun_message
 
@@ -77,3 +81,65 @@ def test_options_and_files() -> None:
     assert "server.port" in internals.option_templates()
     assert any(file.endswith("config.toml") for file in internals.config_files())
     assert internals.static_folder()
+
+
+def test_a_throw_away_run_tells_whether_it_worked(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal: Any = client.portal
+    fine = portal.call(streamlit_adapter.run_once)
+    sessions = portal.call(streamlit_adapter.connected_sessions)
+    monkeypatch.setenv("SCRIPT_FAILS", "1")
+
+    assert fine == ""
+    assert sessions == []
+    assert "raised an error" in portal.call(streamlit_adapter.run_once)
+
+
+def test_the_warm_up_gives_up_and_says_why(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The limit on tries: not ready, with the reason in the answer and in the log."""
+    monkeypatch.setenv("SCRIPT_FAILS", "1")
+    monkeypatch.setattr(logging.getLogger("stlaunch"), "propagate", True)
+    readiness = Readiness(is_started=True, not_warm="warming up")
+    portal: Any = client.portal
+    portal.call(partial(warm_up, readiness, pauses_s=(0.0, 0.0)))
+
+    assert not readiness.is_ready
+    assert readiness.reason.startswith("the warm-up failed 3 times: the script raised an error")
+    assert "Warm-up run 3 of 3" in caplog.text
+    assert "The app stays not ready" in caplog.text
+
+
+def test_the_page_of_a_message_is_read() -> None:
+    """The first page comes by name; other messages name none."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    named, other = BackMsg(), BackMsg(clear_cache=True)
+    named.rerun_script.page_name = "report"
+
+    assert streamlit_adapter.page_of(named.SerializeToString()) == "/report"
+    assert streamlit_adapter.page_of(rerun_message()) == "/"
+    assert streamlit_adapter.page_of(other.SerializeToString()) is None
+    assert streamlit_adapter.page_of(b"\xff not a message") is None
+
+
+def test_streamlits_loggers_write_through_one_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that exist, and those that come later."""
+    from streamlit import logger as streamlit_logger
+
+    monkeypatch.setattr(streamlit_logger, "setup_formatter", streamlit_logger.setup_formatter)
+    lines: list[str] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: lines.append(record.getMessage()))
+    early = streamlit_logger.get_logger("streamlit.early")
+    internals.log_through(handler)
+    early.error("early")
+    streamlit_logger.get_logger("streamlit.late").error("late")
+    monkeypatch.undo()
+    streamlit_logger.update_formatter()
+
+    assert lines == ["early", "late"]

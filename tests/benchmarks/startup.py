@@ -1,81 +1,100 @@
-"""Time from process start to a 200 on health: `stlaunch` against `streamlit run`, interleaved.
-
-    python -m tests.benchmarks.startup [PAIRS]
-
-Prints each median with its spread and the ratio of the pairs, and bare against bare in the same
-run, so that noise is told from cost. It asserts nothing.
-"""
+"""From process start to the first 200 on the app's health check, and to a finished script."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
+from tests.benchmarks.servers import APP, interleave
+from tests.benchmarks.table import Measured, Samples
+from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
+from tests.harness.protocol import open_session
 
-APP = "import streamlit as st\nst.title('Hello')\n"
 DEADLINE_S = 60.0
+INNER = "start-health"
 
 
-def main(pairs: int) -> None:
-    """Measure and print."""
+def measure_health(pairs: int) -> Measured:
+    """Each start is a process of its own; `streamlit run` as everybody types it."""
+    return {INNER: _starts(pairs, until_script=False)}
+
+
+def measure_script(pairs: int) -> Measured:
+    """As above, and then a session up to "script finished"."""
+    return {"start-script": _starts(pairs, until_script=True)}
+
+
+def measure_without_route(pairs: int) -> Measured:
+    """As `measure_health`, in a network namespace that has loopback and nothing else."""
+    name = "start-no-route"
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        return {name: "needs unshare and ip: apt-get install util-linux iproute2"}
     with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder) / "app.py"
-        app.write_text(APP, encoding="utf-8")
-        rows = [
-            (_bare(app, folder), _ours(app, folder), _bare(app, folder)) for _ in range(pairs + 1)
-        ]
-    rows = rows[1:]  # the first one warmed the file cache
-    _print("streamlit run", [first for first, _, _ in rows])
-    _print("stlaunch", [ours for _, ours, _ in rows])
-    _print("ratio to bare", [ours / first for first, ours, _ in rows])
-    _print("bare to bare", [second / first for first, _, second in rows])
+        file = Path(folder) / "inner.json"
+        inner = [sys.executable, "-m", "tests.benchmarks", "--only", INNER, "--json", str(file)]
+        script = 'ip link set lo up && exec "$@"'
+        user = [] if os.geteuid() == 0 else ["--map-root-user"]
+        done = subprocess.run(
+            ["unshare", "--net", *user, "sh", "-c", script, "sh", *inner, "--pairs", str(pairs)],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            return {name: f"no namespace: {done.stderr.strip().splitlines()[-1:]}"}
+        row = json.loads(file.read_text(encoding="utf-8"))["rows"][0]
+    return {name: Samples(**row["samples"])}
 
 
-def _bare(app: Path, home: str) -> float:
+def _starts(pairs: int, *, until_script: bool) -> Samples:
+    with tempfile.TemporaryDirectory() as home:
+        start = partial(_start, home=home, until_script=until_script)
+        turns = {"bare": partial(start, "bare"), "ours": partial(start, "ours")}
+        return Samples(**interleave(pairs, {**turns, "again": partial(start, "bare")}))
+
+
+def _start(kind: str, *, home: str, until_script: bool) -> float:
     port = free_port()
-    flags = ["--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"]
-    command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
-    return _time_to_health(command, port, home)
-
-
-def _ours(app: Path, home: str) -> float:
-    port = free_port()
-    command = [sys.executable, "-m", "stlaunch", str(app), "--behind-proxy", "/a", f"--port={port}"]
-    return _time_to_health(command, port, home)
-
-
-def _time_to_health(command: list[str], port: int, home: str) -> float:
+    bare = ["--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"]
+    command = {
+        "bare": [sys.executable, "-m", "streamlit", "run", str(APP), *bare],
+        "ours": [sys.executable, "-m", "stlaunch", str(APP), "--behind-proxy", f"--port={port}"],
+    }[kind]
     environ = {**os.environ, "HOME": home}
     started = time.perf_counter()
     process = subprocess.Popen(
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while time.perf_counter() - started < DEADLINE_S:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
-                    return time.perf_counter() - started
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.01)
-        raise TimeoutError(" ".join(command))
+        url = f"http://127.0.0.1:{port}/"
+        _wait_for(f"{url}_stcore/health", process)
+        if until_script:
+            with open_session(url) as session:
+                session.rerun()
+        return time.perf_counter() - started
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
 
 
-def _print(name: str, values: list[float]) -> None:
-    median = statistics.median(values)
-    sys.stdout.write(f"{name:<15} {median:6.3f}  ({min(values):.3f} to {max(values):.3f})\n")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.perf_counter() + DEADLINE_S
+    while time.perf_counter() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=DEADLINE_S):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.005)
+    raise TimeoutError(f"{process.args} never answered")

@@ -6,14 +6,19 @@ around them.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
+from stlaunch.proxies.generate import KINDS
 from stlaunch.settings.fields import FIELDS, Field
+from tests.benchmarks.table import render_markdown
 from tests.conftest import REPOSITORY
+from tests.harness.generated import RUNNABLE
 
 README = REPOSITORY / "README.md"
+TABLE = REPOSITORY / "tests" / "benchmarks" / "table.json"
 
 
 def section(text: str, name: str) -> str:
@@ -52,7 +57,33 @@ def _cells(field: Field[object]) -> list[str]:
     ]
 
 
-SECTIONS = {"settings": render_settings, "help": render_help}
+def render_kinds() -> str:
+    """Return the table of the configurations that `stlaunch proxy` writes."""
+    head = (
+        "| kind | what for | strips the path | affinity | tried here |\n"
+        "| --- | --- | --- | --- | --- |\n"
+    )
+    validated = {"ingress": "schema"}
+    rows = [
+        f"| `{kind.name}` | {kind.title} | {'yes' if kind.strips else 'no'} "
+        f"| {'yes' if kind.has_affinity else 'no'} "
+        f"| {'yes' if kind.name in RUNNABLE else validated.get(kind.name, 'no')} |\n"
+        for kind in KINDS.values()
+    ]
+    return head + "".join(rows)
+
+
+def render_benchmarks() -> str:
+    """Return the measured table that is kept beside the benchmarks."""
+    return render_markdown(json.loads(TABLE.read_text(encoding="utf-8")))
+
+
+SECTIONS = {
+    "settings": render_settings,
+    "help": render_help,
+    "kinds": render_kinds,
+    "benchmarks": render_benchmarks,
+}
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.cli.config import config
 from stlaunch.cli.demo import demo
+from stlaunch.cli.detect import detect
 from stlaunch.exit_codes import ExitCode
 from stlaunch.forwarded import headers as forwarding
 from stlaunch.settings.fields import FIELDS
@@ -85,11 +87,14 @@ def test_supported_streamlit_versions_are_those_of_the_metadata(readme: str) -> 
 def test_commands_name_flags_that_exist(path: Path) -> None:
     """Each `stlaunch` command line that stands in a text or a block is one that is understood."""
     known = {field.flag for field in FIELDS} | {"--dry-run", "--json", "--version", "--help"}
-    known |= {option for parameter in demo.params for option in parameter.opts}
+    for command in (demo, config, detect):
+        known |= {option for parameter in command.params for option in parameter.opts}
     text = path.read_text(encoding="utf-8")
-    commands = re.findall(r"(?:^|`)(stlaunch (?:app|demo)[^`\n\\]*)", text, re.MULTILINE)
+    names = "app|config|demo|detect"
+    lines = re.findall(rf"(?:^|`)(stlaunch (?:{names})[^`\n\\]*)", text, re.MULTILINE)
 
-    assert commands
-    for command in commands:
-        flags = [word for word in shlex.split(command) if word.startswith("--") and word != "--"]
-        assert set(flags) <= known, command
+    assert lines
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        flags = [word for word in words if word.startswith("--") and word != "--"]
+        assert set(flags) <= known, line

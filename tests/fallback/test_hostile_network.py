@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
-import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stlaunch.fallback import TunnelLimits
+from stlaunch.fallback import TunnelLimits, TunnelRegistry
 from stlaunch.fallback.frames import Flags
 from tests.fallback.client import Page
 from tests.fallback.conftest import Serve
 from tests.harness.middleman import Behaviour, start_middleman
+from tests.harness.proxies import start_proxy
 
 DRIVER = """
 const [url, count, largest] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
@@ -102,11 +105,8 @@ def test_the_page_script_loses_and_doubles_nothing(
     url, _ = serve(limits=TunnelLimits(poll_s=1.0))
     behaviour = Behaviour(trouble=trouble, seed=3)
     with start_middleman(urlsplit(url).port or 0, behaviour) as hop:
-        through = url.replace(str(urlsplit(url).port), str(hop.port)) + "/tunnel"
-        done = _run_node(tmp_path, through, 1500, 60_000, mode)
-    report = json.loads(done.stdout.strip().splitlines()[-1])
+        report = _run_node(tmp_path, _through(url, hop.port), 1500, 60_000, mode)
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert report == {"isExact": True, "count": 1500}
     assert bool(behaviour.seen) == bool(trouble)
 
@@ -115,49 +115,121 @@ def test_a_message_larger_than_a_proxys_limit_gets_through(serve: Serve, tmp_pat
     """Messages are cut into bodies that even 1 MB proxies take."""
     url, _ = serve()
     with start_middleman(urlsplit(url).port or 0, Behaviour(largest_body=1_000_000)) as hop:
-        through = url.replace(str(urlsplit(url).port), str(hop.port)) + "/tunnel"
-        done = _run_node(tmp_path, through, 3, 3_900_000, "stream")
+        report = _run_node(tmp_path, _through(url, hop.port), 3, 3_900_000, "stream")
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert report == {"isExact": True, "count": 3}
 
 
 def test_a_hop_that_dies_for_a_while_changes_nothing(serve: Serve, tmp_path: Path) -> None:
-    """Killed and started again in the middle: the page goes on where it was."""
-    url, _ = serve(limits=TunnelLimits(poll_s=0.5))
+    """Nothing gets through for a while, in the middle: the page goes on where it was."""
+    url, registry = serve(limits=TunnelLimits(poll_s=0.5))
     behaviour = Behaviour()
-    with start_middleman(urlsplit(url).port or 0, behaviour) as hop:
-        through = url.replace(str(urlsplit(url).port), str(hop.port)) + "/tunnel"
-        outage = threading.Timer(0.6, lambda: setattr(behaviour, "is_down", True))
-        back = threading.Timer(2.0, lambda: setattr(behaviour, "is_down", False))
-        outage.start()
-        back.start()
-        done = _run_node(tmp_path, through, 3000, 20_000, "stream")
-        outage.join()
-        back.join()
+    with (
+        start_middleman(urlsplit(url).port or 0, behaviour) as hop,
+        _node(tmp_path, _through(url, hop.port), 3000, 20_000, "stream") as page,
+    ):
+        _wait_until(lambda: _last_number(registry) > 300)
+        behaviour.is_down = True
+        hop.cut()
+        at_outage = _last_number(registry)
+        time.sleep(1)
+        behaviour.is_down = False
+        report = _report(page)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert at_outage < 3000, "it had ended before the outage"
+    assert report == {"isExact": True, "count": 3000}
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize("mode", ["stream", "poll"])
+def test_a_real_proxy_is_killed_and_started_again(serve: Serve, tmp_path: Path, mode: str) -> None:
+    """A real nginx goes away in the middle and comes back: the sequences of messages are exact."""
+    url, registry = serve(limits=TunnelLimits(poll_s=0.5))
+    port = urlsplit(url).port or 0
+    with (
+        start_proxy("nginx", "recommended", port, keep_prefix=True, base_path="/app") as proxy,
+        _node(tmp_path, _through(url, proxy.port), 3000, 20_000, mode) as page,
+    ):
+        for number in (300, 1000):
+            _wait_until(lambda number=number: _last_number(registry) > number)
+            proxy.processes[0].close()
+            at_outage = _last_number(registry)
+            time.sleep(0.5)
+            proxy.processes[0].__enter__()
+        report = _report(page)
+
+    assert at_outage < 3000, "it had ended before the outage"
+    assert report == {"isExact": True, "count": 3000}
+
+
+def test_a_page_that_slept_learns_that_its_tunnel_is_gone(serve: Serve, tmp_path: Path) -> None:
+    """Longer than the idle limit: the page closes, and Streamlit's own resumption takes over."""
+    url, registry = serve(limits=TunnelLimits(poll_s=0.2, idle_s=1.0))
+    with _node(tmp_path, f"{url}/tunnel", 100_000, 100, "poll") as page:
+        _wait_until(lambda: _last_number(registry) > 10)
+        page.send_signal(signal.SIGSTOP)
+        _wait_until(lambda: len(registry) == 0)
+        page.send_signal(signal.SIGCONT)
+        report = _report(page)
+
+    assert report == {"code": 1006, "reason": "the tunnel has ended (410)"}
 
 
 def test_a_path_that_buffers_is_found_out(serve: Serve, tmp_path: Path) -> None:
     """A stream that stays silent is given up for long polls."""
     url, _ = serve(limits=TunnelLimits(poll_s=3.0))
     with start_middleman(urlsplit(url).port or 0, Behaviour(buffers=True)) as hop:
-        through = url.replace(str(urlsplit(url).port), str(hop.port)) + "/tunnel"
-        done = _run_node(tmp_path, through, 50, 1000, "stream")
+        report = _run_node(tmp_path, _through(url, hop.port), 50, 1000, "stream")
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert report == {"isExact": True, "count": 50}
 
 
-def _run_node(
+def _through(url: str, port: int) -> str:
+    """Return the address where tunnels are opened, by way of another port."""
+    return url.replace(str(urlsplit(url).port), str(port)) + "/tunnel"
+
+
+def _last_number(registry: TunnelRegistry) -> int:
+    """Return how many frames the app has sent on the one tunnel."""
+    return max((tunnel.outbox.last_number for tunnel in registry._tunnels.values()), default=0)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came so far"
+        time.sleep(0.01)
+
+
+def _report(page: subprocess.Popen[str]) -> dict[str, object]:
+    """Wait for the end of the page, and return its last words."""
+    output, errors = page.communicate(timeout=100)
+    assert output, errors
+    report: dict[str, object] = json.loads(output.strip().splitlines()[-1])
+    return report
+
+
+def _run_node(folder: Path, url: str, count: int, largest: int, mode: str) -> dict[str, object]:
+    with _node(folder, url, count, largest, mode) as page:
+        return _report(page)
+
+
+@contextmanager
+def _node(
     folder: Path, url: str, count: int, largest: int, mode: str
-) -> subprocess.CompletedProcess[str]:
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the page's end of the tunnel."""
     node = shutil.which("node")
     if node is None:
         pytest.fail("node is missing: apt-get install nodejs")
     script = folder / "page.mjs"
     source = files("stlaunch.selfcheck").joinpath("tunnel.js").read_text(encoding="utf-8")
     script.write_text(source + DRIVER, encoding="utf-8")
-    return subprocess.run(
-        [node, str(script), url, str(count), str(largest), mode],
-        capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+    command = [node, str(script), url, str(count), str(largest), mode]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as page:
+        try:
+            yield page
+        finally:
+            page.kill()

@@ -96,7 +96,7 @@ def test_a_stream_sends_frames_as_they_come(serve: Serve) -> None:
     page = Page(serve()[0])
     page.open()
     with page.http.stream("GET", page.tunnel, params={"ack": 0, "mode": "stream"}) as response:
-        chunks = response.iter_raw()
+        chunks = response.iter_bytes()
         hello = list(decode_frames(next(chunks)))
         Page.put(_other(page), [Frame(1, Flags.FINAL, b"hi")])
         (frame,) = decode_frames(next(chunks))

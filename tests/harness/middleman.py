@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 import random
 import re
 import threading
@@ -24,7 +25,8 @@ class Behaviour:
     """What the hop does; can be changed while it runs."""
 
     handshake: str = "pass"
-    """`pass`, an HTTP status, `close` (accept, then close), `hang`, `no-subprotocol`."""
+    """`pass`, an HTTP status, `close` (accept, then close), `hang`, `no-subprotocol`,
+    `other-subprotocol`."""
     trouble: float = 0.0
     """The share of tunnel requests that are cut, answered 502 or 504, or made twice."""
     seed: int = 0
@@ -37,6 +39,8 @@ class Behaviour:
     """Every connection is closed at once."""
     seen: list[str] = field(default_factory=list)
     """What became of each troubled request."""
+    asked: list[str] = field(default_factory=list)
+    """Method and address of each request."""
 
 
 @dataclass
@@ -55,10 +59,15 @@ class Middleman:
 
 
 @contextmanager
-def start_middleman(upstream_port: int, behaviour: Behaviour) -> Iterator[Middleman]:
-    """Run a hop in front of an upstream on loopback until the block ends."""
+def start_middleman(
+    upstream_port: int, behaviour: Behaviour, *replicas: int
+) -> Iterator[Middleman]:
+    """Run a hop in front of an upstream on loopback until the block ends.
+
+    With `replicas` it hands requests to each upstream in turn, as a load balancer does.
+    """
     loop = asyncio.new_event_loop()
-    hop = _Hop(upstream_port, behaviour)
+    hop = _Hop((upstream_port, *replicas), behaviour)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     starting = asyncio.start_server(hop.serve, "127.0.0.1", 0)
@@ -77,8 +86,8 @@ def start_middleman(upstream_port: int, behaviour: Behaviour) -> Iterator[Middle
 
 
 class _Hop:
-    def __init__(self, upstream_port: int, behaviour: Behaviour) -> None:
-        self.upstream_port = upstream_port
+    def __init__(self, upstream_ports: tuple[int, ...], behaviour: Behaviour) -> None:
+        self.upstream_ports = itertools.cycle(upstream_ports)
         self.behaviour = behaviour
         self.chance = random.Random(behaviour.seed)
         self.writers: set[asyncio.StreamWriter] = set()
@@ -113,7 +122,7 @@ class _Hop:
 
     @asynccontextmanager
     async def _upstream(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", next(self.upstream_ports))
         async with self._kept(writer):
             try:
                 yield reader, writer
@@ -126,6 +135,7 @@ class _Hop:
                 if self.behaviour.is_down:
                     return
                 head = await reader.readuntil(b"\r\n\r\n")
+                self.behaviour.asked.append(head.partition(b" HTTP/")[0].decode("latin-1"))
                 if re.search(rb"\r\nupgrade: websocket\r\n", head, re.IGNORECASE):
                     await self._handshake(head, reader, writer)
                 else:
@@ -154,8 +164,9 @@ class _Hop:
             async with self._upstream() as (up_reader, up_writer):
                 up_writer.write(head)
                 answer = await up_reader.readuntil(b"\r\n\r\n")
-                if mode == "no-subprotocol":
-                    answer = re.sub(rb"(?i)sec-websocket-protocol: [^\r]*\r\n", b"", answer)
+                named = b"Sec-WebSocket-Protocol: chat\r\n" if mode.startswith("other") else b""
+                if mode != "pass":
+                    answer = re.sub(rb"(?i)sec-websocket-protocol: [^\r]*\r\n", named, answer)
                 writer.write(answer)
                 await asyncio.gather(_pipe(reader, up_writer), _pipe(up_reader, writer))
 

@@ -46,6 +46,8 @@ HTTP_1_0 = "nginx, HTTP/1.0"
 """nginx that speaks HTTP/1.0 with the app, as it did unless told otherwise before 1.29.7."""
 H2_CONNECT = "envoy, h2 with connect"
 """Envoy that offers browsers WebSockets over HTTP/2 (RFC 8441)."""
+STRICT_CSP = "nginx, strict CSP"
+"""nginx that adds a Content-Security-Policy which allows the site's own script files alone."""
 WITHOUT_UPGRADES = {"varnish": VARNISHD, "lighttpd": Path("/usr/sbin/lighttpd")}
 """Debian's, known in one setup, over http alone."""
 
@@ -130,7 +132,7 @@ def proxy_binary(kind: str) -> Path:
         if not binary.exists():
             pytest.fail(f"{kind} needs {binary}: apt-get install {binary.name}")
         return binary
-    variants = {_INNER_NGINX: ProxyKind.NGINX, HTTP_1_0: ProxyKind.NGINX}
+    variants = dict.fromkeys((_INNER_NGINX, HTTP_1_0, STRICT_CSP), ProxyKind.NGINX)
     variants[H2_CONNECT] = ProxyKind.ENVOY
     try:
         return find_binary(variants.get(kind) or ProxyKind(kind))
@@ -184,6 +186,9 @@ def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
         case "nginx, HTTP/1.0":
             plan = plan_proxy(ProxyKind.NGINX, setup, site)
             return replace(plan, config_text=_with_http_1_0(plan.config_text))
+        case "nginx, strict CSP":
+            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            return replace(plan, config_text=_with_strict_csp(plan.config_text))
         case "envoy, h2 with connect":
             plan = plan_proxy(ProxyKind.ENVOY, setup, site)
             return replace(plan, config_text=_with_h2_connect(plan.config_text))
@@ -200,6 +205,11 @@ def _with_debian_temp_paths(config: str) -> str:
 def _with_http_1_0(config: str) -> str:
     without = config.replace("            proxy_http_version 1.1;\n", "")
     return without.replace("    server {\n", "    proxy_http_version 1.0;\n    server {\n", 1)
+
+
+def _with_strict_csp(config: str) -> str:
+    header = "add_header Content-Security-Policy \"script-src 'self'\" always;"
+    return config.replace("    server {\n", f"    server {{\n        {header}\n", 1)
 
 
 def _with_h2_connect(config: str) -> str:

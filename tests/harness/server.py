@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stlaunch.platforms.table import PLATFORMS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -195,7 +197,21 @@ def _clean_environment(*, home: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("STREAMLIT_", "STLAUNCH_")) and not name.lower().endswith("_proxy")
     }
+    for name in platform_variables(inherited):
+        del inherited[name]  # the machine that runs the tests may be a platform itself
     return inherited | {"HOME": home, "PYTHONUNBUFFERED": "1"}
+
+
+def platform_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables by which stlaunch would recognise a platform."""
+    conditions = {
+        condition.partition("=")[0].lstrip("!")
+        for platform in PLATFORMS
+        for sign in platform.signs
+        for condition in sign.value.split()
+    } | {"PORT"}
+    fronts = tuple(condition[:-1] for condition in conditions if condition.endswith("*"))
+    return [name for name in environ if name in conditions or name.startswith(fronts)]
 
 
 def _flag(flags: Sequence[str], name: str) -> str:

@@ -100,7 +100,7 @@ def test_launch_does_what_the_command_line_does(project: Path) -> None:
     assert "size 3, argv ['--mine']" in shown
     assert "launch returned 0" in log
     assert "/from-the-file/" in log
-    assert "_stlaunch/check" not in log
+    assert "_stlaunch/" not in log
 
 
 def test_launch_refuses_a_name_that_is_no_setting() -> None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -76,11 +77,11 @@ class Running:
 
     def wait_until_listening(self) -> None:
         """Wait for the banner, and take the port from it."""
-        pattern = re.compile(r"listening on +http://\S+:(\d+)")
+        pattern = re.compile(r"listening[ _]on[ \":]+(?:unix:|https?://\S+:(\d+))")
         self.wait_until(lambda: pattern.search(self.log()) or self.process.poll() is not None, "it")
         found = pattern.search(self.log())
         assert found, f"it ended with {self.process.returncode}:\n{self.log()}"
-        self.port = int(found[1])
+        self.port = int(found[1] or 0)
 
     def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
         """Return status, headers and body; status 0 where nobody answers."""
@@ -104,9 +105,12 @@ class Running:
 
     def innermost(self) -> int:
         """Return the process id, seen from here, that `docker stop` would send its signal to."""
-        if self.process.args[0] != "unshare":  # type: ignore[index]
-            return self.process.pid
-        return int(psutil.Process(self.process.pid).children()[0].pid)
+        for process in self.below():
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            (numbers,) = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
+            if len(numbers) > 1 and numbers[-1] == "1":
+                return int(process.pid)
+        return self.process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to stlaunch: PID 1 where there is a namespace."""
@@ -125,6 +129,7 @@ def start(
     around: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     app: str = APP,
+    host: str = "127.0.0.1",
 ) -> Iterator[Running]:
     """Run `stlaunch app.py WORDS` in `folder`; ends with all that it started.
 
@@ -134,11 +139,14 @@ def start(
         around: a command that runs another one.
         env: more environment; HOME is the folder.
         app: the script.
+        host: where to listen, unless the words say so; empty for stlaunch's default.
     """
     (folder / "app.py").write_text(app, encoding="utf-8")
     log = folder / "log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ST")}
-    command = [*around, *STLAUNCH, "app.py", "--host", "127.0.0.1", "--port", "0", *words]
+    address = [] if {"--uds", "--host"} & set(words) or not host else ["--host", host]
+    address += [] if "--uds" in words else ["--port", "0"]
+    command = [*around, *STLAUNCH, "app.py", *address, *words]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
@@ -182,6 +190,6 @@ def left_behind(marker: str) -> list[psutil.Process]:
     return found
 
 
-def json_lines(text: str) -> list[dict[str, object]]:
+def json_lines(text: str) -> list[dict[str, Any]]:
     """Return the lines of a log that are JSON objects."""
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.selfcheck import page_script
+from stlaunch.selfcheck import browser_page, page_script
 from tests.conftest import REPOSITORY
 
 TYPESCRIPT = "typescript@5.9.3"
@@ -25,16 +25,20 @@ def _run(*words: str, cwd: Path) -> None:
 
 
 def test_types_hold(tmp_path: Path) -> None:
-    """JSDoc types in plain JavaScript, `strict`."""
+    """JSDoc types in plain JavaScript, `strict`: the app's page script, and the self-check page."""
     _run("npm", "install", "--silent", "--no-audit", "--no-fund", TYPESCRIPT, cwd=tmp_path)
     compiler = tmp_path / "node_modules" / "typescript" / "bin" / "tsc"
 
-    _run("node", str(compiler), "--project", str(REPOSITORY / "tsconfig.json"), cwd=tmp_path)
+    for project in ("tsconfig.json", "tsconfig.diagnosis.json"):
+        _run("node", str(compiler), "--project", str(REPOSITORY / project), cwd=tmp_path)
 
 
-def test_the_parts_make_one_script(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source", [page_script._SOURCE, browser_page.SCRIPT], ids=["page", "self-check"]
+)
+def test_the_parts_make_one_script(tmp_path: Path, source: bytes) -> None:
     """What is sent parses as one classic script."""
     script = tmp_path / "page.js"
-    script.write_bytes(page_script._SOURCE)
+    script.write_bytes(source)
 
     _run("node", "--check", str(script), cwd=tmp_path)

@@ -19,6 +19,7 @@ from stlaunch.streamlit_routes import STREAM
 _SMALLEST_BODY = 64 * 1024
 _LARGEST_BODY = uploads.ANNOUNCED_BYTES
 _STEP_TIMEOUT_S = 20.0
+_LONGEST_S = 60.0
 _MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)
 _HEARTBEAT = b"\x88\x01\x01"  # BackMsg.app_heartbeat (17)
 _PADDING_FIELD = 1000  # unknown to Streamlit, so it is skipped
@@ -58,9 +59,10 @@ async def measure_limits(
         if has_self_check:
             seen.drip = await _drip(client)
 
-    async with anyio.create_task_group() as tasks:
-        for task in (idle, busy, body, message, drip):
-            tasks.start_soon(task)
+    with anyio.move_on_after(_LONGEST_S + 2 * idle_s):
+        async with anyio.create_task_group() as tasks:
+            for task in (idle, busy, body, message, drip):
+                tasks.start_soon(task)
     passed, refused = seen.body or (None, None)
     message_passed, message_refused = seen.message or (None, None)
     drip_first, drip_last = seen.drip or (None, None)

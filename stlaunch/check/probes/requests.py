@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin, urlsplit
 
 from stlaunch.check.client import Client
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
 
@@ -38,7 +38,7 @@ async def follow(client: Client, first: Exchange) -> tuple[tuple[Exchange, ...],
     chain: list[Exchange] = []
     last = first
     while last.is_redirect and len(chain) < _MOST_REDIRECTS:
-        split = urlsplit(urljoin(last.url, last.header("location")))
+        split = resolve(last.url, last.header("location"))
         if f"{split.scheme}://{split.netloc}" != str(client.dialer.target.origin):
             break
         chain.append(last)
@@ -54,8 +54,8 @@ def asset_path(page: Exchange) -> str | None:
     found = _ASSET.search(page.text)
     if not found:
         return None
-    split = urlsplit(urljoin(page.url, found[1]))
-    here = urlsplit(page.url)
+    split = resolve(page.url, found[1])
+    here = resolve(page.url, "")
     is_plain = split.path.isascii() and split.path.isprintable() and " " not in split.path
     return split.path if split.netloc == here.netloc and is_plain else None
 

@@ -11,9 +11,11 @@ from stlaunch.check.client import Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.options import Headers
 from stlaunch.check.probes.stream import Browser
+from stlaunch.check.websocket import open_socket
 
 SCHEMA = "stlaunch.selfcheck/1"
 PATH = "/_stlaunch/check"
+SOCKET = "/_stlaunch/ws"
 FORGED_ADDRESS = "192.0.2.77"
 FORGED_HOST = "stlaunch-check.invalid"
 FORGED: Headers = (
@@ -39,6 +41,40 @@ def parse(exchange: Exchange) -> dict[str, Any] | None:
 async def ask(client: Client, extra: Headers = ()) -> dict[str, Any] | None:
     """Return the report for one request."""
     return parse(await client.get(client.dialer.target.path(PATH), extra=extra))
+
+
+async def ask_arrival(client: Client, browser: Browser) -> dict[str, Any] | None:
+    """Return how a handshake arrived, as the app's echo socket tells; None where it tells not."""
+    target = client.dialer.target
+    async with open_socket(
+        client,
+        target.path(SOCKET),
+        origin=str(target.origin),
+        protocols=browser.protocols(),
+        cookies=browser.pairs,
+        extra=(("X-Stlaunch", "check"),),
+    ) as (opening, socket):
+        if socket is None:
+            return None
+        with anyio.move_on_after(client.dialer.timeout_s):
+            message = await socket.receive()
+            await socket.close()
+            try:
+                told = json.loads(message or b"")
+            except (ValueError, RecursionError):
+                return None
+            headers = told.get("headers") if isinstance(told, dict) else None
+            return {"sent": opening.sent, "arrived": _pairs(headers)}
+    return None
+
+
+def _pairs(headers: object) -> list[tuple[str, str]]:
+    listed = headers if isinstance(headers, list) else []
+    return [
+        (str(item.get("name"))[:100].lower(), str(item.get("value"))[:300])
+        for item in listed[:100]
+        if isinstance(item, dict)
+    ]
 
 
 async def ask_instances(client: Client, browser: Browser) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ RULES: tuple[Rule, ...] = (
     *origins.CAUSES,
     *stream.RULES,
     *replicas.RULES,
+    *forwarding.RULES,
     *origins.RULES,
     *limits.RULES,
-    *forwarding.RULES,
     *caching.RULES,
 )
 

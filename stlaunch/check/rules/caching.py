@@ -121,8 +121,8 @@ RULES = (
     Rule(code="STL802", requires=("http.asset",), judge=_damaged),
     Rule(code="STL803", requires=("http.asset",), judge=_not_kept),
     Rule(code="STL804", requires=("http.asset_gzip",), judge=_uncompressed),
-    Rule(code="STL805", requires=("session",), judge=_version),
+    Rule(code="STL805", requires=("session",), judge=_version, is_of_app=True),
     Rule(code="STL806", requires=("http.page",), judge=_clocks),
-    Rule(code="STL807", requires=("http.page",), judge=_self_check_open),
-    Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open),
+    Rule(code="STL807", requires=("http.page",), judge=_self_check_open, is_of_app=True),
+    Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open, is_of_app=True),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from stlaunch.base_path import BasePath
+from stlaunch.catalogue import Severity
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
@@ -39,7 +41,7 @@ def _scheme(seen: Observations) -> Judgement:
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
             continue
-        place = urlsplit(answer.header("location"))
+        place = resolve(answer.url, answer.header("location"))
         if place.scheme == "http" and place.netloc.partition(":")[0] == seen.host.partition(":")[0]:
             return Hit(evidence=f"A redirect of the app leads to {place.scheme}://{place.netloc}.")
     return None
@@ -59,8 +61,12 @@ def _host(seen: Observations) -> Judgement:
 
 
 def _forgeable(seen: Observations) -> Judgement:
-    if not (_request(seen.self_check).get("hops") or _request(seen.self_check).get("believed")):
+    asked = _request(seen.self_check)
+    if not (asked.get("hops") or asked.get("believed")):
         return Unknown("no proxy told anything: the app may have been asked directly")
+    is_told = "X-Forwarded-For" in (asked.get("believed") or ())
+    if is_told and not _is_public(asked.get("client")):
+        return Unknown("the check runs at an address that may itself be a trusted proxy's")
     forged = _request(seen.forged)
     believed = []
     if forged.get("client") == FORGED_ADDRESS:
@@ -69,7 +75,19 @@ def _forgeable(seen: Observations) -> Judgement:
         believed.append(f"the host {FORGED_HOST}")
     if not believed:
         return None
-    return Hit(evidence=f"The app believed {' and '.join(believed)}, which a request invented.")
+    # A forged host only reaches the one who forged it; a forged address is somebody else's.
+    is_address = forged.get("client") == FORGED_ADDRESS
+    return Hit(
+        evidence=f"The app believed {' and '.join(believed)}, which a request invented.",
+        severity=None if is_address else Severity.INFO,
+    )
+
+
+def _is_public(address: object) -> bool:
+    try:
+        return ip_address(str(address)).is_global
+    except ValueError:
+        return False
 
 
 def _prefix(seen: Observations) -> Judgement:

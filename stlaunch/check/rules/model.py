@@ -46,12 +46,14 @@ class Rule:
         requires: dotted names of observations without which it is skipped.
         judge: pure.
         explains: beginnings of the codes that are consequences of this one.
+        is_of_app: the app is to blame, not what stands before it.
     """
 
     code: str
     requires: tuple[str, ...]
     judge: Callable[[Observations], Judgement]
     explains: tuple[str, ...] = ()
+    is_of_app: bool = False
 
 
 EVERYTHING = ("STL",)

@@ -130,7 +130,11 @@ CAUSES = (
 
 RULES = (
     Rule(
-        code="STL502", requires=("openings.foreign",), judge=_foreign_origin, explains=("STL511",)
+        code="STL502",
+        requires=("openings.foreign",),
+        judge=_foreign_origin,
+        explains=("STL511",),
+        is_of_app=True,
     ),
     Rule(
         code="STL505",
@@ -141,6 +145,8 @@ RULES = (
     Rule(code="STL509", requires=("http.health",), judge=_path, explains=("STL505", "STL506")),
     Rule(code="STL506", requires=("http.upload",), judge=_upload_refused),
     Rule(code="STL512", requires=("http.upload",), judge=_method, explains=("STL7",)),
-    Rule(code="STL511", requires=("http.health", "http.upload_bare"), judge=_xsrf_off),
+    Rule(
+        code="STL511", requires=("http.health", "http.upload_bare"), judge=_xsrf_off, is_of_app=True
+    ),
     Rule(code="STL508", requires=("http.page",), judge=_not_secure),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
-
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
+from stlaunch.check.locations import origin_of, resolve
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule
 
@@ -53,12 +52,12 @@ def _upstream_down(seen: Observations) -> Judgement:
 def _redirect_loop(seen: Observations) -> Judgement:
     places = [answer.url for answer in seen.redirects]
     last = _page(seen)
-    is_same_origin = last.is_redirect and _origin(urljoin(last.url, last.header("location"))) == (
-        _origin(seen.url)
+    is_same_origin = last.is_redirect and origin_of(resolve(last.url, last.header("location"))) == (
+        origin_of(resolve(seen.url, ""))
     )
     if len(set(places)) == len(places) and not (is_same_origin and len(places) > 1):
         return None
-    shown = " -> ".join(urlsplit(place).path for place in dict.fromkeys(places))
+    shown = " -> ".join(resolve(place, "").path for place in dict.fromkeys(places))
     return Hit(evidence=f"{shown} -> {last.header('location')[:100]}", hop=author_of(last))
 
 
@@ -75,8 +74,8 @@ def _leads_away(seen: Observations) -> Judgement:
     page = _page(seen)
     if not page.is_redirect:
         return None
-    place = urljoin(page.url, page.header("location"))
-    if _origin(place) == _origin(seen.url):
+    place = resolve(page.url, page.header("location"))
+    if origin_of(place) == origin_of(resolve(seen.url, "")):
         return None
     return Hit(evidence=f"The page answers {page.status} to {_shown(page)}.", hop=author_of(page))
 
@@ -117,13 +116,8 @@ def _not_streamlit(seen: Observations) -> Judgement:
 
 
 def _shown(answer: Exchange) -> str:
-    split = urlsplit(urljoin(answer.url, answer.header("location")))
-    return f"{split.scheme}://{split.netloc}{split.path}"[:200]
-
-
-def _origin(url: str) -> str:
-    split = urlsplit(url)
-    return f"{split.scheme}://{split.netloc}"
+    place = resolve(answer.url, answer.header("location"))
+    return f"{origin_of(place)}{place.path}"[:200]
 
 
 RULES = tuple(

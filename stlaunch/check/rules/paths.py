@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult
 
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
 from stlaunch.origin import HostPort, Origin
@@ -31,15 +32,16 @@ def _stripped(seen: Observations) -> Judgement:
 
 
 def _kept(seen: Observations) -> Judgement:
-    health = seen.http["health"]
+    health, page = seen.http["health"], seen.http["page"]
     if not seen.base_path:
         return Unknown("the app is asked for at the root")
-    if not (health.is_ok and pages.is_streamlit(health)):
+    if health.is_ok and pages.is_streamlit(health):
+        told = "with the app's page"
+    elif pages.is_own_404(health) and (pages.is_streamlit(page) or page.is_redirect):
+        told = "404 by the app"
+    else:
         return None
-    return Hit(
-        evidence=f"{_path(health)} is answered with the app's page: the app does not know the "
-        "prefix."
-    )
+    return Hit(evidence=f"{_path(health)} is answered {told}, which does not know the prefix.")
 
 
 def _double_slash(seen: Observations) -> Judgement:
@@ -71,7 +73,7 @@ def _loses_prefix(seen: Observations) -> Judgement:
         for answer in answers:
             if answer is None or not answer.is_redirect:
                 continue
-            split = urlsplit(urljoin(answer.url, answer.header("location")))
+            split = resolve(answer.url, answer.header("location"))
             if f"{split.scheme}://{split.netloc}" != _origin(seen):
                 continue
             if base.strip_from(split.path) is None:
@@ -87,7 +89,7 @@ def _leaves_host(seen: Observations) -> Judgement:
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
             continue
-        place = urlsplit(urljoin(answer.url, answer.header("location")))
+        place = resolve(answer.url, answer.header("location"))
         there = HostPort.parse(place.netloc)
         here = HostPort.parse(seen.host)
         if there is None or here is None:
@@ -122,7 +124,7 @@ def _wrong_asset(seen: Observations) -> Judgement:
     asset = seen.http["asset"]
     if not asset.is_ok:
         return None
-    if asset.content_type in _SCRIPT_TYPES:
+    if asset.content_type in _SCRIPT_TYPES and not pages.is_html(asset):
         return None
     return Hit(
         evidence=f"{_path(asset)} comes as {asset.content_type or 'no content type'}: "
@@ -182,7 +184,7 @@ def _at_root(seen: Observations) -> Judgement:
 
 
 def _path(answer: Exchange) -> str:
-    return urlsplit(answer.url).path
+    return resolve(answer.url, "").path
 
 
 def _origin(seen: Observations) -> str:
@@ -224,7 +226,7 @@ RULES = (
     Rule(code="STL203", requires=("http.bare", "http.page"), judge=_bare_path),
     Rule(code="STL209", requires=("http.deep", "http.page"), judge=_deep_page),
     Rule(code="STL212", requires=("http.page",), judge=_at_root),
-    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset),
+    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset, is_of_app=True),
 )
 
 HOST_RULES = (Rule(code="STL206", requires=("http.page",), judge=_leaves_host),)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
+from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.streamlit_routes import STREAM
@@ -47,7 +46,7 @@ def _redirected(seen: Observations) -> Judgement:
     place = opening.header("location")
     if opening.status is None or not 300 <= opening.status < 400 or not place:  # noqa: PLR2004
         return None
-    split = urlsplit(place)
+    split = resolve(opening.url, place)
     shown = f"{split.scheme}://{split.netloc}{split.path}" if split.netloc else split.path
     return Hit(evidence=f"The handshake is answered {opening.status} to {shown[:200]}.")
 
@@ -100,6 +99,18 @@ def _refused(seen: Observations) -> Judgement:
         evidence=f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and "
         "without.",
         hop=author_of(opening),
+    )
+
+
+def _over_http2(seen: Observations) -> Judgement:
+    told = seen.http2
+    if told is None or not told.is_advertised:
+        return None
+    if told.status == _OK:
+        return None
+    return Hit(
+        evidence=f"The server offers WebSockets over HTTP/2, and the handshake gets "
+        f"{told.status or told.detail}; over HTTP/1.1 it gets {_opening(seen).status}."
     )
 
 
@@ -158,7 +169,7 @@ def _sentence(text: str) -> str:
 
 
 _OPENING = ("openings.browser",)
-_REST = ("STL3", "STL602")
+_REST = ("STL3",)
 
 RULES = (
     Rule(code="STL301", requires=_OPENING, judge=_upgrade, explains=_REST),
@@ -167,9 +178,10 @@ RULES = (
     Rule(code="STL316", requires=_OPENING, judge=_no_route, explains=_REST),
     Rule(code="STL308", requires=_OPENING, judge=_headers, explains=_REST),
     Rule(code="STL304", requires=_OPENING, judge=_refused, explains=_REST),
+    Rule(code="STL309", requires=(*_OPENING, "http2"), judge=_over_http2),
     Rule(code="STL307", requires=_OPENING, judge=_subprotocol, explains=_REST),
     Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
     Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
     Rule(code="STL311", requires=("session",), judge=_silent, explains=_REST),
-    Rule(code="STL313", requires=("session",), judge=_script),
+    Rule(code="STL313", requires=("session",), judge=_script, is_of_app=True),
 )

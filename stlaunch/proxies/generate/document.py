@@ -10,6 +10,7 @@ A template is the skeleton of one file. Its own marks, each at the beginning of 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from stlaunch.remedies import Part
 from stlaunch.remedies.model import fill
 
 _WIDTH = 96
+_PLACE = re.compile("@[a-z_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +28,14 @@ class Group:
 
     Attributes:
         lines: as they stand in the file, indented.
-        why: one sentence; empty for blank lines and what closes a block.
+        why: one sentence.
+        is_continued: the reason has been told before, with lines above.
         snippet: the words of the snippet's place that the lines belong to; empty outside of it.
     """
 
     lines: tuple[str, ...]
-    why: str = ""
+    why: str
+    is_continued: bool = False
     snippet: str = ""
 
 
@@ -50,48 +54,83 @@ def compose(
         parts: the lines for each place; a place without any is left out.
         facts: what `?name` asks for.
     """
-    groups: list[Group] = []
-    own: list[str] = []
-    why = snippet = ""
-
-    def close() -> None:
-        if own:
-            groups.append(Group(lines=tuple(own), why=why, snippet=snippet))
-            own.clear()
-
+    composer = _Composer(values, parts)
     for raw in template.splitlines():
-        text = raw.lstrip()
-        margin = raw[: len(raw) - len(text)]
-        while text.startswith("?"):
-            condition, _, text = text[1:].partition(" ")
-            if facts[condition.lstrip("!")] == condition.startswith("!"):
-                break
-            margin += text[: len(text) - len(text.lstrip())]
-            text = text.lstrip()
+        known = _conditional(raw, facts)
+        if known is not None:
+            composer.add(*known)
+    composer.close()
+    return tuple(composer.groups)
+
+
+def _conditional(raw: str, facts: Mapping[str, bool]) -> tuple[str, str] | None:
+    """Return the margin and the text of a line; None where a fact forbids it."""
+    text = raw.lstrip()
+    margin = raw[: len(raw) - len(text)]
+    while text.startswith("?"):
+        condition, _, text = text[1:].partition(" ")
+        if facts[condition.lstrip("!")] == condition.startswith("!"):
+            return None
+        margin += text[: len(text) - len(text.lstrip())]
+        text = text.lstrip()
+    return margin, text
+
+
+class _Composer:
+    """The groups so far, and the one that is being filled."""
+
+    def __init__(self, values: Mapping[str, str], parts: Mapping[str, Sequence[Part]]) -> None:
+        self.groups: list[Group] = []
+        self._values = values
+        self._parts = parts
+        self._lines: list[str] = []
+        self._why = self._snippet = ""
+        self._is_continued = False
+
+    def add(self, margin: str, text: str) -> None:
+        """Take in one line of the template."""
+        if text.startswith("#: "):
+            self.close()
+            self._why, self._is_continued = fill(text.removeprefix("#: "), self._values), False
+        elif text.startswith("#["):
+            self.close()
+            self._snippet = fill(text.removeprefix("#[ "), self._values)
+        elif text == "#]":
+            self.close()
+            self._snippet = ""
+        elif _PLACE.fullmatch(text):
+            self._add_parts(margin, text.removeprefix("@"))
+        elif text:
+            self._lines.append(fill(margin + text, self._values))
         else:
-            if text.startswith("#: "):
-                close()
-                why = text.removeprefix("#: ")
-            elif text.startswith("#["):
-                close()
-                why, snippet = "", fill(text.removeprefix("#[ "), values)
-            elif text == "#]":
-                close()
-                why = snippet = ""
-            elif text.startswith("@"):
-                close()
-                why = ""
-                for part in parts.get(text.removeprefix("@"), ()):
-                    lines = textwrap.indent(part.lines, margin).splitlines()
-                    groups.append(Group(lines=tuple(lines), why=part.why, snippet=snippet))
-            elif not text:
-                close()
-                why = ""
-                groups.append(Group(lines=("",), snippet=snippet))
-            else:
-                own.append(fill(margin + text, values))
-    close()
-    return tuple(groups)
+            self.close()
+            self.groups.append(Group(lines=("",), why="", snippet=self._snippet))
+
+    def close(self) -> None:
+        """End the group that is being filled."""
+        if not self._lines:
+            return
+        self.groups.append(
+            Group(
+                lines=tuple(self._lines),
+                why=self._why,
+                is_continued=self._is_continued,
+                snippet=self._snippet,
+            )
+        )
+        self._lines.clear()
+        self._is_continued = True
+
+    def _add_parts(self, margin: str, place: str) -> None:
+        self.close()
+        for part in self._parts.get(place, ()):
+            lines = tuple(textwrap.indent(part.lines, margin).splitlines())
+            self.groups.append(Group(lines=lines, why=part.why, snippet=self._snippet))
+
+
+def commented(text: str, comment: str) -> str:
+    """Return one line of comment; in XML, two hyphens may not stand in one."""
+    return comment.format(text.replace("--", "- -") if comment.startswith("<") else text)
 
 
 def whole(groups: Iterable[Group], comment: str) -> str:
@@ -103,10 +142,11 @@ def whole(groups: Iterable[Group], comment: str) -> str:
     """
     lines: list[str] = []
     for group in groups:
-        if group.why:
+        if group.why and not group.is_continued:
             margin = group.lines[0][: len(group.lines[0]) - len(group.lines[0].lstrip())]
             width = _WIDTH - len(margin)
-            lines.extend(margin + comment.format(text) for text in textwrap.wrap(group.why, width))
+            told = textwrap.wrap(group.why, width)
+            lines.extend(margin + commented(text, comment) for text in told)
         lines.extend(group.lines)
     return _tidy(lines)
 
@@ -118,7 +158,7 @@ def snippets(groups: Iterable[Group], comment: str) -> str:
         if group.snippet:
             blocks.setdefault(group.snippet, []).append(group)
     texts = [
-        comment.format(where) + "\n" + textwrap.dedent(whole(block, comment)).strip("\n") + "\n"
+        commented(where, comment) + "\n" + textwrap.dedent(whole(block, comment)).strip("\n") + "\n"
         for where, block in blocks.items()
         if any(line.strip() for group in block for line in group.lines)
     ]

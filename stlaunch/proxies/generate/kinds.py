@@ -38,6 +38,8 @@ class Kind:
         strips: it can strip the path.
         has_affinity: it can send one browser to one replica.
         ends_tls: it can speak https with the browser.
+        takes_files: the certificate is named by files.
+        needs_host: nothing can be written without the public host.
         restricts: it can open the diagnostic pages to some addresses; without, they are closed.
         takes_networks: these addresses may be networks.
         notes: what a reader has to know that no line can say.
@@ -53,6 +55,8 @@ class Kind:
     strips: bool = True
     has_affinity: bool = True
     ends_tls: bool = True
+    takes_files: bool = False
+    needs_host: bool = False
     restricts: bool = True
     takes_networks: bool = True
     notes: tuple[str, ...] = field(default=())
@@ -63,6 +67,10 @@ def _without(*needs: Need) -> tuple[Need, ...]:
 
 
 _TRAEFIK = _without(Need.BODY_SIZE, Need.SCHEME)
+_NOT_TRIED = (
+    "Written from the vendor's documentation, not tried by stlaunch's own tests. The sure way to "
+    "close the diagnostic pages is to start stlaunch with --self-check off."
+)
 _NOT_CLOSED = (
     "It cannot close single paths: start stlaunch with --self-check off, or block "
     "_stlaunch/check and _stcore/metrics elsewhere."
@@ -71,6 +79,7 @@ _NOT_CLOSED = (
 _ALL = (
     Kind(
         name="nginx",
+        takes_files=True,
         title="nginx",
         product=Product.NGINX,
         template="nginx.conf",
@@ -78,6 +87,7 @@ _ALL = (
     ),
     Kind(
         name="apache",
+        takes_files=True,
         title="Apache httpd",
         product=Product.APACHE,
         template="apache.conf",
@@ -86,6 +96,7 @@ _ALL = (
     ),
     Kind(
         name="caddy",
+        takes_files=True,
         title="Caddy",
         product=Product.CADDY,
         template="Caddyfile",
@@ -94,6 +105,7 @@ _ALL = (
     ),
     Kind(
         name="traefik",
+        takes_files=True,
         title="Traefik (file provider)",
         product=Product.TRAEFIK,
         template="traefik.yaml",
@@ -118,6 +130,7 @@ _ALL = (
     ),
     Kind(
         name="haproxy",
+        takes_files=True,
         title="HAProxy",
         product=Product.HAPROXY,
         template="haproxy.cfg",
@@ -126,6 +139,7 @@ _ALL = (
     ),
     Kind(
         name="envoy",
+        takes_files=True,
         title="Envoy",
         product=Product.ENVOY,
         template="envoy.yaml",
@@ -145,6 +159,7 @@ _ALL = (
     ),
     Kind(
         name="lighttpd",
+        takes_files=True,
         title="lighttpd",
         product=Product.LIGHTTPD,
         template="lighttpd.conf",
@@ -153,15 +168,19 @@ _ALL = (
     ),
     Kind(
         name="h2o",
+        takes_files=True,
         title="h2o",
         product=Product.H2O,
         template="h2o.conf",
         put_into="/etc/h2o/h2o.conf",
+        needs=(Need.SELF_CHECK, *_without(Need.SELF_CHECK)),
         has_affinity=False,
         takes_networks=False,
         notes=(
-            "h2o 2 removes no request headers: never use server.trustedUserHeaders behind it, and "
-            "start stlaunch with --public-url.",
+            (
+                "h2o 2 removes no request headers: never use server.trustedUserHeaders behind it,"
+                " and start stlaunch with --public-url."
+            ),
         ),
     ),
     Kind(
@@ -195,8 +214,9 @@ _ALL = (
         product=Product.GATEWAY_API,
         template="httproute.yaml",
         put_into="a file for kubectl apply -f",
-        needs=(*_without(Need.HOST, Need.COMPRESSION), Need.METRICS),
+        needs=_without(Need.HOST),
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="ingress",
@@ -207,8 +227,10 @@ _ALL = (
         needs=_without(Need.HOST),
         restricts=False,
         notes=(
-            "ingress-nginx was retired in March 2026 and gets no security fixes any more: use the "
-            "Gateway API (stlaunch proxy gateway-api) for anything new.",
+            (
+                "ingress-nginx was retired in March 2026 and gets no security fixes any more: use"
+                " the Gateway API (stlaunch proxy gateway-api) for anything new."
+            ),
             _NOT_CLOSED,
         ),
     ),
@@ -219,7 +241,7 @@ _ALL = (
         template="route.yaml",
         put_into="a file for oc apply -f",
         restricts=False,
-        notes=(_NOT_CLOSED,),
+        notes=(_NOT_CLOSED, _NOT_TRIED),
     ),
     Kind(
         name="aws-alb",
@@ -229,6 +251,7 @@ _ALL = (
         put_into="a file for aws cloudformation deploy",
         strips=False,
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="azure-gateway",
@@ -237,11 +260,12 @@ _ALL = (
         template="gateway.bicep",
         put_into="a file for az deployment group create",
         comment="// {}",
-        needs=(*_COMMON, Need.METRICS),
         restricts=False,
+        notes=(_NOT_TRIED,),
     ),
     Kind(
         name="cloudflare",
+        needs_host=True,
         title="Cloudflare Tunnel",
         product=Product.CLOUDFLARE,
         template="cloudflared.yml",
@@ -250,8 +274,11 @@ _ALL = (
         has_affinity=False,
         restricts=False,
         notes=(
-            "Cloudflare refuses bodies above 100 MB (Free and Pro) and cuts WebSockets that are "
-            "quiet for 100 s; Streamlit's pings come earlier.",
+            (
+                "Cloudflare refuses bodies above 100 MB (Free and Pro) and cuts WebSockets that "
+                "are quiet for 100 s; Streamlit's pings come earlier."
+            ),
+            _NOT_TRIED,
         ),
     ),
     Kind(
@@ -263,8 +290,11 @@ _ALL = (
         comment="<!-- {} -->",
         takes_networks=False,
         notes=(
-            "ARR 3, URL Rewrite 2 and the WebSocket Protocol feature must be installed; replicas "
-            "are a server farm named streamlit.",
+            (
+                "ARR 3, URL Rewrite 2 and the WebSocket Protocol feature must be installed; "
+                "replicas are a server farm named streamlit."
+            ),
+            _NOT_TRIED,
         ),
     ),
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from stlaunch.proxies.generate import traefik
-from stlaunch.proxies.generate.document import Group, compose, explained, snippets, whole
+from stlaunch.proxies.generate.document import Group, commented, compose, explained, snippets, whole
 from stlaunch.proxies.generate.kinds import Kind
 from stlaunch.remedies import Need, Part, Product, Site, recipe
+from stlaunch.remedies.model import fill
 
+_WIDTH = 96
+_VERBATIM = "    "
+"""What a line of the head begins with that is to be copied, and so not wrapped."""
 _TEMPLATES = files("stlaunch.proxies.generate") / "templates"
 
 
@@ -39,7 +44,14 @@ class Configuration:
         return explained(self.groups)
 
     def _with_head(self, body: str) -> str:
-        head = "".join(self.kind.comment.format(line) + "\n" for line in self.head)
+        lines = [
+            line
+            for sentence in self.head
+            for line in (
+                [sentence] if sentence.startswith(_VERBATIM) else textwrap.wrap(sentence, _WIDTH)
+            )
+        ]
+        head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
         if first.startswith("<?xml"):  # nothing may stand before it
             return f"{first}{newline}{head}{rest}"
@@ -57,11 +69,12 @@ def generate(kind: Kind, site: Site) -> Configuration:
         "named": bool(site.host),
         "rooted": not site.base_path.value,
         "restricted": bool(site.self_check_from),
+        "certified": site.is_https and bool(site.certificate),
     }
     values = site.values | {
         "count": str(len(site.servers)),
-        "public": _public(site),
-        "addresses": " ".join(
+        "public": public_url_of(site),
+        "addresses": ", ".join(
             f"{{ ipAddress: '{place.rpartition(':')[0]}' }}" for place in site.servers
         ),
     }
@@ -72,7 +85,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
     template = (_TEMPLATES / kind.template).read_text(encoding="utf-8")
     return Configuration(
         kind=kind,
-        head=_head(kind, site),
+        head=(*_head(kind, site), *_beside(kind, site, parts, template)),
         groups=compose(template, values, parts=parts, facts=facts),
     )
 
@@ -177,7 +190,8 @@ def _insiders(site: Site) -> Part:
     return Part("insiders", line, "Everybody but these.")
 
 
-def _public(site: Site) -> str:
+def public_url_of(site: Site) -> str:
+    """Return the address that browsers show; the path alone where the host is not known."""
     usual = 443 if site.is_https else 80
     port = "" if site.port == usual else f":{site.port}"
     if not site.host:
@@ -185,14 +199,27 @@ def _public(site: Site) -> str:
     return f"{site.values['scheme']}://{site.host}{port}{site.base_path.value}"
 
 
+def _beside(
+    kind: Kind, site: Site, parts: Mapping[str, Sequence[Part]], template: str
+) -> list[str]:
+    """Tell the lines that stand in no file of this kind: commands and other command lines."""
+    told = []
+    for place, where in recipe(kind.product).places.items():
+        lines = [line for part in parts.get(place, ()) for line in part.lines.splitlines()]
+        if f"@{place}\n" not in template and lines:
+            told += [f"Also, {fill(where, site.values)}:", *(_VERBATIM + line for line in lines)]
+    return told
+
+
 def _head(kind: Kind, site: Site) -> tuple[str, ...]:
     path = "strips" if not site.keep_prefix and site.base_path.value else "keeps"
     head = [
         f"{kind.title} before a Streamlit app; written by stlaunch proxy {kind.name}.",
-        f"The app: stlaunch app.py --behind-proxy {_public(site)}",
-        f"This {path} the path {site.values['base_slash']}; uploads up to "
-        f"{site.max_upload_mb} MB; goes into {kind.put_into}.",
+        f"The app: stlaunch app.py --behind-proxy {public_url_of(site)}",
+        f"This {path} the path {site.values['base_slash']}; uploads up to {site.max_upload_mb} MB.",
     ]
+    if site.is_whole:
+        head.append(f"It goes into {kind.put_into}.")
     reload = recipe(kind.product).reload
     if reload:
         head.append(f"Then: {reload}")

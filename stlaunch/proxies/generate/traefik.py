@@ -8,19 +8,21 @@ from collections.abc import Iterator, Sequence
 from stlaunch.remedies import Part, Site
 from stlaunch.remedies.model import DIAGNOSTICS
 
+_OTHERS = "_stcore/metrics|_st(launch|core)%2[Ff].*"
+
 
 def values(site: Site, middlewares: Sequence[Part]) -> dict[str, str]:
     """Return what Traefik's templates need beyond `Site.values`."""
     host = f"Host(`{site.host}`) && " if site.host else ""
     base = site.values["base"]
     paths = f"(Path(`{base}`) || PathPrefix(`{base}/`))" if base else "PathPrefix(`/`)"
-    pattern = f"^{site.values['base_json_re']}/(_stlaunch(/|/({'|'.join(DIAGNOSTICS)})/?)?"
+    pattern = f"^{site.values['base_json_re']}/+(_stlaunch(/|/({'|'.join(DIAGNOSTICS)})/?)?"
     names = [name for name in map(_name, middlewares) if name != "insiders"]
     if base and not site.keep_prefix:
         names.append("strip-path")
     return {
         "rule": host + paths,
-        "diagnostic_rule": f"{host}PathRegexp(`{pattern}|_stcore/metrics)$`)",
+        "diagnostic_rule": f"{host}PathRegexp(`{pattern}|{_OTHERS})$`)",
         "entrypoint": "websecure" if site.is_https else "web",
         "middlewares": ", ".join(names),
         "middleware_names": ", ".join(f"{{ name: {name} }}" for name in names),
@@ -39,14 +41,16 @@ def as_labels(parts: Sequence[Part], prefix: str) -> tuple[Part, ...]:
 def as_middlewares(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Turn each middleware into a resource of its own."""
     resources = []
-    for number, part in enumerate(parts):
+    for part in parts:
         body = textwrap.dedent(part.lines.partition("\n")[2])
-        head = "" if number == 0 else "---\n"
         lines = (
-            f"{head}apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata:\n"
+            f"apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata:\n"
             f"  name: {_name(part)}\nspec:\n{textwrap.indent(body, '  ')}"
         )
-        resources.append(Part("documents", lines, part.why))
+        resources += [
+            Part("documents", lines, part.why),
+            Part("documents", "---", "The next resource."),
+        ]
     return tuple(resources)
 
 

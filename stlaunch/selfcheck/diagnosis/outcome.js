@@ -1,1 +1,95 @@
-// outcome
+// What a test finds out, and what all tests share.
+
+/**
+ * @typedef {"ok" | "info" | "warn" | "fail" | "skip"} Status
+ * @typedef {{
+ *   status: Status,
+ *   summary: string,
+ *   code?: string,
+ *   evidence?: string[],
+ *   fix?: string,
+ *   cause?: string,
+ * }} Outcome
+ * @typedef {{name: string, sent: string, arrived: string, isSame: boolean, note?: string}} HeaderRow
+ * @typedef {{
+ *   id: string,
+ *   group: string,
+ *   label: string,
+ *   run: (facts: Facts, say: (text: string) => void) => Promise<Outcome>,
+ * }} Test
+ */
+
+/** What earlier tests found out, for the later ones. */
+class Facts {
+  ticket = "";
+  /** @type {any} */ echo = null;
+  /** @type {any} */ report = null;
+  /** @type {any} */ fixes = null;
+  /** @type {Record<string, string>} */ seenHeaders = {};
+  /** @type {ProbeSocket | null} */ socket = null;
+  /** @type {ProbeSocket | null} */ quiet = null;
+  /** @type {any} */ handshake = null;
+  offeredProtocols = 1;
+  /** The code of the trouble that keeps the probe socket shut. @type {string | undefined} */
+  socketTrouble = undefined;
+  hasReplicas = false;
+  /** @type {HeaderRow[]} */ headers = [];
+  /** @type {Record<string, Outcome>} */ outcomes = {};
+  #attempts = 0;
+
+  /** A number for one handshake, and the query that names it. */
+  nextAttempt() {
+    this.#attempts += 1;
+    return `ticket=${encodeURIComponent(this.ticket)}&n=${this.#attempts}`;
+  }
+
+  /** What arrived of the handshake with this query; null for nothing. @param {string} query */
+  async arrived(query) {
+    const answer = await askJson(`/_stlaunch/arrived?${query}`).catch(() => null);
+    return answer?.handshake ?? null;
+  }
+
+  get uploadLimit() {
+    return this.fixes?.max_upload_bytes ?? 200 * 1024 * 1024;
+  }
+}
+
+/** @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
+const ok = (summary, evidence) => ({ status: "ok", summary, evidence });
+/** @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
+const info = (summary, evidence) => ({ status: "info", summary, evidence });
+/** @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
+const skip = (summary, evidence) => ({ status: "skip", summary, evidence });
+/** @param {string} code @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
+const fail = (code, summary, evidence) => ({ status: "fail", code, summary, evidence });
+/** @param {string} code @param {string} summary @param {string[]} [evidence] @returns {Outcome} */
+const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evidence });
+
+/**
+ * The same, as a consequence of another trouble.
+ * @param {Outcome} outcome @param {string | undefined} cause @returns {Outcome}
+ */
+const following = (outcome, cause) => ({ ...outcome, cause });
+
+/** @param {number} bytes */
+function formatBytes(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  const [size, unit] = bytes < 1024 * 1024 ? [bytes / 1024, "KB"] : [bytes / 1024 / 1024, "MB"];
+  return `${size >= 10 || Number.isInteger(size) ? Math.round(size) : size.toFixed(1)} ${unit}`;
+}
+
+/** @param {number} ms */
+const formatMs = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** Bytes that no compression shrinks, the same for the same size. @param {number} size */
+function noise(size) {
+  const bytes = new Uint8Array(size);
+  let state = 2463534242 ^ size;
+  for (let i = 0; i < size; i += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    bytes[i] = state;
+  }
+  return bytes;
+}

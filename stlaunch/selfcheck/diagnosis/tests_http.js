@@ -1,1 +1,286 @@
-// tests_http
+// Tests that need plain requests alone: the page, its files, cookies, uploads, replicas.
+
+const REPLICA_REQUESTS = 12;
+const QUICK_UPLOAD = 3 * 1024 * 1024;
+const SMALLEST_STEP = 64 * 1024;
+const WRONG_CLOCK_MS = 60_000;
+const DRIPS = 6;
+const DRIP_PAUSE_MS = 200;
+const SEEN = ["server", "via", "cf-ray", "x-varnish", "x-envoy-upstream-service-time"];
+
+/** @param {Facts} facts @param {Response} response */
+function noteHeaders(facts, response) {
+  for (const name of SEEN) {
+    const value = response.headers.get(name);
+    if (value) facts.seenHeaders[name] = value;
+  }
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testPage(facts) {
+  const response = await ask("/", { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response) {
+    return fail("STL121", "The page cannot be fetched", [
+      "GET of the app's page failed; a redirect to another host (a login page) looks like that.",
+    ]);
+  }
+  noteHeaders(facts, response);
+  const type = response.headers.get("content-type") ?? "none";
+  const text = await response.text();
+  const evidence = [`GET ${base}/ → ${response.status}, ${type}, ${formatBytes(text.length)}`];
+  const isApp = /static\/js\/index\./.test(text);
+  if (!isApp) {
+    const isLogin = response.redirected || /type=["']?password/i.test(text);
+    if (isLogin) return fail("STL121", "A login page answers", [...evidence, `at ${response.url}`]);
+    return fail("STL122", `Something else answers (${response.status})`, evidence);
+  }
+  return testAssets(text, evidence);
+}
+
+/** @param {string} text @param {string[]} evidence @returns {Promise<Outcome>} */
+async function testAssets(text, evidence) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const sources = [...page.querySelectorAll("script[src], link[rel=stylesheet][href]")]
+    .map((element) => element.getAttribute("src") ?? element.getAttribute("href") ?? "")
+    .map((source) => new URL(source, location.origin + base + "/"))
+    .filter((url) => url.origin === location.origin)
+    .slice(0, 6);
+  for (const url of sources) {
+    const wanted = /\.css$/.test(url.pathname) ? "css" : "javascript";
+    const answer = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS) }).catch(() => null);
+    const found = answer?.headers.get("content-type") ?? "no type";
+    const line = `${url.pathname} → ${answer?.status ?? "no answer"}, ${found}`;
+    evidence.push(line);
+    await answer?.body?.cancel();
+    if (!answer?.ok) return fail("STL208", "A file of the page is missing", [line]);
+    if (!found.includes(wanted)) return fail("STL207", `A file comes as ${found}`, [line]);
+  }
+  return ok(`Page and ${sources.length} files`, evidence);
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testHealth(facts) {
+  const evidence = [];
+  for (const [path, type] of [
+    ["/_stcore/health", "text/"],
+    ["/_stcore/host-config", "json"],
+    ["/_stlaunch/health", "text/plain"],
+  ]) {
+    const response = await ask(path).catch(() => null);
+    const found = response?.headers.get("content-type") ?? "no type";
+    const line = `${path} → ${response?.status ?? "no answer"}, ${found}`;
+    evidence.push(line);
+    if (response) noteHeaders(facts, response);
+    const isHtml = found.includes("html") && path !== "/_stcore/health";
+    if (!response?.ok || !found.includes(type) || isHtml) {
+      return fail("STL210", `${path} answers ${response?.status ?? "nothing"}`, evidence);
+    }
+  }
+  return ok("Both answer", evidence);
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testReplicas(facts) {
+  /** @type {Map<string, number>} */ const seen = new Map();
+  let failed = 0;
+  for (let i = 0; i < REPLICA_REQUESTS; i += 1) {
+    const echo = await askJson("/_stlaunch/echo").catch(() => null);
+    if (echo) seen.set(echo.instance, (seen.get(echo.instance) ?? 0) + 1);
+    else failed += 1;
+  }
+  const evidence = [...seen].map(([id, count]) => `instance ${id.slice(0, 6)}…: ${count} requests`);
+  if (failed) evidence.push(`${failed} requests failed`);
+  facts.hasReplicas = seen.size > 1;
+  if (facts.hasReplicas) {
+    return fail("STL702", `${REPLICA_REQUESTS} requests reached ${seen.size} replicas`, evidence);
+  }
+  return seen.size ? ok("One instance answers", evidence) : skip("No request got through", evidence);
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testProtocol(facts) {
+  const url = `${location.origin}${base}/_stlaunch/echo`;
+  const timing = /** @type {PerformanceResourceTiming | undefined} */ (
+    performance.getEntriesByName(url).at(-1)
+  );
+  const front = timing?.nextHopProtocol?.replace("http/", "HTTP/").replace(/^h2$/, "HTTP/2");
+  const request = facts.echo.request;
+  const way = [`browser → ${front?.replace(/^h3$/, "HTTP/3") || "unknown"} → `];
+  const names = facts.fixes?.product ?? (isProxied(facts) ? "a proxy" : "no proxy seen");
+  way.push(`${names} → HTTP/${request.http_version} → app`);
+  const evidence = Object.entries(facts.seenHeaders).map(([name, value]) => `${name}: ${value}`);
+  return info(way.join(""), evidence);
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testClock(facts) {
+  const before = Date.now();
+  const echo = await askJson("/_stlaunch/echo");
+  const skew = echo.server_time_ms - (before + Date.now()) / 2;
+  const text = `${formatMs(Math.abs(skew))} ${skew < 0 ? "behind" : "ahead"}`;
+  if (Math.abs(skew) > WRONG_CLOCK_MS) {
+    return warn("STL806", `The server's clock is ${text}`, ["Cookies and tokens expire at odd times."]);
+  }
+  return ok(Math.abs(skew) < 1000 ? "The same to the second" : `Server ${text}`);
+}
+
+/** Is there a sign of anything between browser and app? @param {Facts} facts */
+function isProxied(facts) {
+  const request = facts.echo.request;
+  const server = facts.seenHeaders.server ?? "uvicorn";
+  const hasHeaders = request.forwarding.length > 0 || request.proxies.length > 0;
+  return server !== "uvicorn" || Boolean(facts.seenHeaders.via) || hasHeaders || hostDiffers(facts);
+}
+
+/** @param {Facts} facts */
+const hostDiffers = (facts) => {
+  const port = location.protocol === "https:" ? ":443" : ":80";
+  const told = (facts.echo.request.host ?? "").replace(new RegExp(`${port}$`), "");
+  return told.toLowerCase() !== location.host.toLowerCase();
+};
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testForwarding(facts) {
+  const request = facts.echo.request;
+  const lines = request.forwarding.map(
+    (/** @type {any} */ item) =>
+      `${item.name}: ${item.value} (${item.believed ? "believed" : `not believed: ${item.reason}`})`,
+  );
+  const peer = `connected from ${request.peer}`;
+  if (request.forwarding.length && !request.peer_is_trusted) {
+    const outcome = warn("STL401", `${request.peer} is not a trusted proxy`, [peer, ...lines]);
+    return { ...outcome, fix: `If that is your proxy, start stlaunch with\n    --trusted-proxies ${request.peer}` };
+  }
+  if (location.protocol === "https:" && request.scheme !== "https") {
+    const told = request.scheme ?? "nothing";
+    return warn("STL402", `The page is on https, the app is told ${told}`, [peer, ...lines]);
+  }
+  if (hostDiffers(facts)) {
+    return warn("STL403", `The app is told ${request.host}, not ${location.host}`, [peer, ...lines]);
+  }
+  const tellsClient = ["X-Forwarded-For", "Forwarded", "X-Real-IP"];
+  if (isProxied(facts) && !tellsClient.some((name) => request.believed.includes(name))) {
+    return warn("STL404", "The proxy does not tell the client's address", [peer, ...lines]);
+  }
+  const who = isProxied(facts) ? "Scheme, host and client are told" : "Directly connected";
+  return ok(who, [peer, ...lines]);
+}
+
+/** @returns {Promise<Outcome>} */
+async function testCookies() {
+  document.cookie = "stlaunch_probe=; Max-Age=0; path=/";
+  await askJson("/_stlaunch/echo?cookie=1");
+  const isSet = readCookie("stlaunch_probe") === "1";
+  // Set here where it did not come, so that both directions are seen.
+  if (!isSet) document.cookie = "stlaunch_probe=1; Max-Age=120; path=/; samesite=lax";
+  const canSet = readCookie("stlaunch_probe") === "1";
+  const echo = await askJson("/_stlaunch/echo");
+  const isReturned = echo.request.cookies.includes("stlaunch_probe");
+  document.cookie = "stlaunch_probe=; Max-Age=0; path=/";
+  const evidence = [
+    `Set-Cookie of the app reaches the browser: ${isSet ? "yes" : "no"}`,
+    `Cookie of the browser reaches the app: ${canSet ? (isReturned ? "yes" : "no") : "not tried"}`,
+  ];
+  if (!canSet) return skip("This browser keeps no cookies here", evidence);
+  if (isSet && isReturned) return ok("Set and returned", evidence);
+  const lost = isSet ? "to the app" : isReturned ? "to the browser" : "both ways";
+  return fail("STL507", `Cookies are dropped on the way ${lost}`, evidence);
+}
+
+/** @param {Facts} facts @returns {Promise<Outcome>} */
+async function testXsrf(facts) {
+  await ask("/_stcore/health").catch(() => null);
+  const cookie = readCookie("_streamlit_xsrf");
+  const areCookiesLost = facts.outcomes.cookies?.code === "STL507";
+  if (!cookie) {
+    const outcome = warn("STL505", "No XSRF cookie arrives; uploads will fail", [
+      "GET _stcore/health sets the cookie _streamlit_xsrf; this browser did not get it.",
+    ]);
+    return areCookiesLost ? following(outcome, "STL507") : outcome;
+  }
+  const form = new FormData();
+  form.append("file", new Blob(["stlaunch self-check"]), "self-check.txt");
+  const id = () => crypto.randomUUID?.() ?? `${Math.random().toString(36).slice(2)}-probe`;
+  const path = `/_stcore/upload_file/${id()}/${id()}`;
+  const headers = { "X-Xsrftoken": decodeURIComponent(cookie) };
+  const answer = await ask(path, { method: "PUT", body: form, headers }).catch(() => null);
+  const text = answer ? (await answer.text()).slice(0, 120) : "";
+  const line = `PUT _stcore/upload_file → ${answer?.status ?? "no answer"} ${text.replace(/\s+/g, " ")}`;
+  // The session is invented, so an upload that arrives whole is refused for that alone.
+  if (answer?.status === 400 && /session/i.test(text)) return ok("Cookie and header arrive", [line]);
+  if (answer?.status === 403 && /xsrf/i.test(text)) {
+    const outcome = fail("STL506", "The XSRF cookie or header does not arrive", [line]);
+    return areCookiesLost ? following(outcome, "STL507") : outcome;
+  }
+  if (!answer || [403, 405, 501].includes(answer.status)) {
+    return fail("STL512", "The upload method PUT is refused", [line]);
+  }
+  return facts.hasReplicas ? skip("Not clear with several replicas", [line]) : info(line);
+}
+
+/** @param {number} size @returns {Promise<boolean>} whether an upload of this size arrives */
+async function uploadPasses(size) {
+  const block = noise(Math.min(size, 1024 * 1024));
+  const parts = Array(Math.floor(size / block.length)).fill(block);
+  const body = new Blob([...parts, block.subarray(0, size % block.length)]);
+  const options = { method: "PUT", body, timeoutMs: 280_000 };
+  const answer = await ask("/_stlaunch/sink", options).catch(() => null);
+  if (!answer?.ok) return false;
+  return (await answer.json()).received === size;
+}
+
+/**
+ * Finds the limit between a size that passes and one that does not.
+ * @param {number} passed @param {number} refused @param {(text: string) => void} say
+ */
+async function narrow(passed, refused, say) {
+  for (let i = 0; i < 5 && refused - passed > Math.max(SMALLEST_STEP, passed / 10); i += 1) {
+    const middle = Math.round((passed + refused) / 2);
+    say(`between ${formatBytes(passed)} and ${formatBytes(refused)} …`);
+    if (await uploadPasses(middle)) passed = middle;
+    else refused = middle;
+  }
+  return { passed, refused };
+}
+
+/** @param {Facts} facts @param {(text: string) => void} say @returns {Promise<Outcome>} */
+async function testUpload(facts, say) {
+  const size = Math.min(QUICK_UPLOAD, facts.uploadLimit);
+  say(`uploading ${formatBytes(size)} …`);
+  if (await uploadPasses(size)) return ok(`${formatBytes(size)} in one request`);
+  if (!(await uploadPasses(1000))) {
+    return fail("STL512", "Not even a small body arrives", ["PUT of 1000 bytes was refused."]);
+  }
+  const { passed, refused } = await narrow(1000, size, say);
+  return bodyLimit(facts, passed, refused);
+}
+
+/** @param {Facts} facts @param {number} passed @param {number} refused @returns {Outcome} */
+function bodyLimit(facts, passed, refused) {
+  return warn("STL602", `Bodies above ${formatBytes(passed)} are refused`, [
+    `${formatBytes(passed)} pass, ${formatBytes(refused)} do not; server.maxUploadSize is ` +
+      `${formatBytes(facts.uploadLimit)}.`,
+    "stlaunch sends larger uploads in pieces, so they work all the same.",
+  ]);
+}
+
+/** @returns {Promise<Outcome>} */
+async function testBuffering() {
+  const path = `/_stlaunch/drip?chunks=${DRIPS}&pause_ms=${DRIP_PAUSE_MS}`;
+  const response = await ask(path);
+  if (!response.ok || !response.body) return skip(`The drip answers ${response.status}`);
+  const reader = response.body.getReader();
+  const times = [];
+  for (;;) {
+    const { done } = await reader.read();
+    if (done) break;
+    times.push(performance.now());
+  }
+  const spread = times.length ? times[times.length - 1] - times[0] : 0;
+  const expected = (DRIPS - 1) * DRIP_PAUSE_MS;
+  const evidence = [`${DRIPS} lines over ${formatMs(expected)} came within ${formatMs(spread)}.`];
+  if (spread < expected / 2) {
+    return warn("STL605", "Responses are held back on the way", evidence);
+  }
+  return ok("Responses come as they are sent", evidence);
+}

@@ -133,6 +133,9 @@ resource firewall 'Microsoft.Network/ApplicationGatewayWebApplicationFirewallPol
       @policy
       #]
     }
+    #[ in your WAF policy's properties
+    @rules
+    #]
     managedRules: { managedRuleSets: [ { ruleSetType: 'OWASP', ruleSetVersion: '3.2' } ] }
   }
 }

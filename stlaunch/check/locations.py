@@ -1,0 +1,21 @@
+"""Resolve the addresses that a server names; it may write anything there."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+_LONGEST = 4096
+_NOWHERE = SplitResult("", "", "", "", "")
+
+
+def resolve(base: str, reference: str) -> SplitResult:
+    """Return where `reference`, found at `base`, leads; all parts empty where it is malformed."""
+    try:
+        return urlsplit(urljoin(base, reference[:_LONGEST]))
+    except ValueError:
+        return _NOWHERE
+
+
+def origin_of(place: SplitResult) -> str:
+    """Return scheme, host and port as they stand there."""
+    return f"{place.scheme}://{place.netloc}"

@@ -1,0 +1,239 @@
+"""`stlaunch proxy KIND`: print the configuration of a reverse proxy for the app at hand.
+
+It reads the command line and writes; what stands in a configuration is the business of
+`stlaunch.proxies.generate`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from stlaunch.exceptions import StartError, UsageError
+from stlaunch.exit_codes import ExitCode
+from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate, public_url_of
+from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
+from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.remedies import recipe
+from stlaunch.settings.fields import FIELDS
+from stlaunch.settings.model import Settings
+from stlaunch.settings.project import read_project
+from stlaunch.settings.resolve import resolve_settings
+from stlaunch.settings.suggestion import did_you_mean
+from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
+
+_EPILOG = """\
+\b
+KIND is one of:
+  {kinds}
+
+\b
+Examples:
+  stlaunch proxy nginx app.py --public-url https://example.com/streamlitApp
+  stlaunch proxy caddy --public-url https://example.com/app -o Caddyfile
+  stlaunch proxy haproxy --replicas 10.0.0.1:8501,10.0.0.2:8501 --explain
+""".format(kinds="\n  ".join(f"{kind.name:<19} {kind.title}" for kind in KINDS.values()))
+
+
+@click.command(
+    "proxy",
+    short_help="Write the configuration of a reverse proxy.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+)
+@click.argument("kind")
+@click.argument("app", required=False)
+@click.option(
+    "--public-url",
+    metavar="URL|PATH",
+    help="What the browser shows: https://example.com/streamlitApp, or /streamlitApp alone. "
+    "Default: what the project's settings say.",
+)
+@click.option(
+    "--upstream", metavar="HOST:PORT", help="Where the app listens. Default: this machine."
+)
+@click.option(
+    "--replicas", metavar="LIST", help="Several places instead, host:port with commas between."
+)
+@click.option("--tls", metavar="CERT,KEY", help="The files of the certificate and its key.")
+@click.option(
+    "--keep-prefix/--strip-prefix",
+    default=True,
+    help="Hand the path on as it came (default), or without the public path; stlaunch serves both.",
+)
+@click.option(
+    "--self-check-from",
+    metavar="LIST",
+    help="Addresses and networks that may see the diagnostic pages and metrics, or none. "
+    "Default: the proxy's own machine.",
+)
+@click.option("--snippet", is_flag=True, help="Print only what is pasted into an existing site.")
+@click.option("--explain", is_flag=True, help="Say for each line why it is there.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Wait until the app answers at the public URL, check it, and say PASS or what is wrong.",
+)
+@click.option("--connect-to", default="", metavar="HOST:PORT", help="With --verify: dial this.")
+@click.option("--insecure", is_flag=True, help="With --verify: accept any certificate.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --verify: give up after this time.",
+)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write here.")
+@click.option("--force", is_flag=True, help="Let --output replace a file that is there.")
+def proxy(  # noqa: PLR0917 - click passes options by name
+    kind: str,
+    app: str | None,
+    public_url: str | None,
+    upstream: str | None,
+    replicas: str | None,
+    tls: str | None,
+    keep_prefix: bool,
+    self_check_from: str | None,
+    snippet: bool,
+    explain: bool,
+    verify: bool,
+    connect_to: str,
+    insecure: bool,
+    wait: float,
+    output: Path | None,
+    force: bool,
+) -> int:
+    """Print a complete configuration of a reverse proxy for the app, with a reason for each line.
+
+    Upload size, ping interval and identity headers come from the app's own Streamlit
+    configuration; path, host and port from its stlaunch settings, unless they are given here.
+    """
+    known = _kind(kind)
+    if snippet and explain:
+        raise UsageError("--snippet and --explain exclude each other.", hint="Give one of them.")
+    facts, settings = read_app(app)
+    if settings.uds and not (upstream or replicas):
+        raise UsageError(
+            f"The app listens on the Unix socket {settings.uds}; configurations are written for "
+            "an address and a port.",
+            hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
+        )
+    asked = Asked(
+        public_url=public_url or _public_of(settings),
+        upstream=upstream,
+        replicas=replicas,
+        tls=tls,
+        strip_prefix=not keep_prefix,
+        self_check_from=self_check_from,
+        is_snippet=snippet,
+    )
+    site = plan_site(known, asked, facts)
+    if verify and not site.host:
+        raise UsageError(
+            "--verify needs the address that browsers show.",
+            hint="Add --public-url https://example.com/streamlitApp",
+        )
+    configuration = generate(known, site)
+    text = _form(configuration, is_snippet=snippet, is_explained=explain)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_new(output, text, may_replace=force)
+        click.echo(f"Wrote {output}.", err=True)
+    if site.is_https and not site.certificate and site.values["certificate"] in configuration.text:
+        click.echo("The certificate's files are a guess; name yours with --tls CERT,KEY.", err=True)
+    if not verify:
+        return ExitCode.OK
+    # Late: it loads the whole check.
+    from stlaunch.cli.verify import Verification, wait_and_check  # noqa: PLC0415
+
+    return wait_and_check(
+        Verification(
+            url=public_url_of(site),
+            reload=recipe(known.product).reload,
+            connect_to=connect_to,
+            is_insecure=insecure,
+            wait_s=wait,
+        )
+    )
+
+
+def write_new(path: Path, text: str, *, may_replace: bool) -> None:
+    """Write a file as a whole or not at all, and never over another one unasked.
+
+    Raises:
+        UsageError: if it is there already.
+        StartError: if it cannot be written.
+    """
+    if not may_replace and path.exists():
+        raise UsageError(f"{path} is there already.", hint="Add --force to replace it.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # mkstemp's own mode is for secrets.
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+            Path(name).chmod(mode)
+            if may_replace:
+                Path(name).replace(path)
+            else:
+                os.link(name, path)
+                Path(name).unlink()
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except FileExistsError as exc:
+        raise UsageError(f"{path} is there already.", hint="Add --force to replace it.") from exc
+    except OSError as exc:
+        raise StartError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def _kind(name: str) -> Kind:
+    try:
+        return KINDS[name]
+    except KeyError as exc:
+        raise UsageError(
+            f"There is no kind of proxy {name!r}.",
+            hint=did_you_mean(name, KINDS) or f"Known: {', '.join(KINDS)}.",
+        ) from exc
+
+
+def read_app(text: str | None) -> tuple[AppFacts, Settings]:
+    """Return what the app's and the project's configuration say; without a name, this folder's."""
+    cwd = Path.cwd()
+    script = None
+    if text is None and (cwd / DEFAULT_SCRIPT).is_file():
+        text = DEFAULT_SCRIPT
+    if text is not None:
+        script = resolve_target(text, cwd).path
+    project, where = read_project(script.parent if script else cwd)
+    settings = resolve_settings(
+        target=text or "",
+        script_args=(),
+        streamlit_flags=(),
+        values={field.name: () for field in FIELDS},
+        environ=os.environ,
+        project=project,
+        project_where=where,
+    )
+    home = Path(os.environ["HOME"]) if os.environ.get("HOME") else None
+    facts = read_app_facts(script, cwd=cwd, home=home, environ=os.environ)
+    return (replace(facts, port=settings.port) if settings.port else facts), settings
+
+
+def _public_of(settings: Settings) -> str | None:
+    if settings.public_url:
+        return str(settings.public_url)
+    return str(settings.public_paths[0]) or "/" if settings.public_paths else None
+
+
+def _form(configuration: Configuration, *, is_snippet: bool, is_explained: bool) -> str:
+    if is_explained:
+        return configuration.explained
+    return configuration.snippet if is_snippet else configuration.text

@@ -1,0 +1,62 @@
+"""What goes on beside the serving, from ready to drained; it serves nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+
+from stlaunch.asgi import Composition
+from stlaunch.launcher.drain import drain
+from stlaunch.launcher.state import write_running
+from stlaunch.launcher.warm_up import WARMING_UP, warm_up
+from stlaunch.launcher.watch_memory import watch_memory
+from stlaunch.settings.model import Settings
+
+
+class Life:
+    """The warm-up, the memory watch, the file for `stlaunch health`, and the drain.
+
+    Args:
+        settings: what the user decided.
+        composition: holds the readiness and the tunnels.
+        state: the app's own folder; None where nothing is writable.
+        url: at which this machine reaches the app.
+    """
+
+    def __init__(
+        self, settings: Settings, composition: Composition, *, state: Path | None, url: str
+    ) -> None:
+        self.settings = settings
+        self.composition = composition
+        self.state = state
+        self.url = url
+        self._tasks: list[asyncio.Task[None]] = []
+        self._file: Path | None = None
+        if settings.warm_up:
+            composition.readiness.not_warm = WARMING_UP
+
+    def begin(self) -> None:
+        """Begin, in the server's event loop, when it listens."""
+        self._file = write_running(self.state, self.url)
+        self._start(watch_memory(), "memory watch")
+        if self.settings.warm_up:
+            self._start(warm_up(self.composition.readiness), "warm-up")
+
+    async def end(self) -> None:
+        """Drain; the listener is still open."""
+        for task in self._tasks:
+            task.cancel()
+        await drain(
+            self.composition.readiness,
+            self.composition.tunnels,
+            timeout_s=self.settings.drain_timeout_s,
+        )
+
+    def forget(self) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def _start(self, action: Coroutine[None, None, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(action, name=name))

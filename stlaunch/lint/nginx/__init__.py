@@ -1,0 +1,7 @@
+"""nginx: `lint_nginx` reads a configuration with its includes and judges the routes to the app."""
+
+from __future__ import annotations
+
+from stlaunch.lint.nginx.judge import lint_nginx
+
+__all__ = ["lint_nginx"]

@@ -1,0 +1,367 @@
+"""What is wrong with the locations that lead to the app; pure, over the tree alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stlaunch.base_path import BasePath
+from stlaunch.lint.app import App
+from stlaunch.lint.nginx.tree import Directive
+from stlaunch.lint.units import seconds, size
+from stlaunch.remedies import Need
+
+_DEFAULT_BODY = 1024 * 1024
+_DEFAULT_READ_S = 60
+_HANDSHAKE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
+_WRONG_HOSTS = {"$proxy_host", "", "localhost", "127.0.0.1"}
+_KEPT_HOSTS = {"$http_host", "$host", "$host:$server_port", "$http_x_forwarded_host"}
+_BALANCERS = {"hash", "ip_hash", "sticky", "sticky_cookie_insert"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A finding before it has a file: what, where, and which lines would mend it.
+
+    Attributes:
+        code: of the catalogue.
+        at: the directive that is at fault, or the location that lacks one.
+        location: the one that answers, where the fault came from further out.
+        detail: one sentence.
+        need: whose remedy mends it.
+        headers: the names of the remedy's lines that count; empty for all of them.
+        is_removed: the directive only has to go.
+    """
+
+    code: str
+    at: Directive
+    detail: str
+    need: Need | None = None
+    headers: tuple[str, ...] = ()
+    is_removed: bool = False
+    location: Directive | None = None
+
+
+def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
+    """Judge the location that answers the WebSocket handshake."""
+    headers = _headers(location)
+    yield from _upgrade_faults(location, headers, root)
+    yield from _protocol_faults(location, headers)
+    yield from _origin_faults(location, headers)
+    read = location.inherited("proxy_read_timeout")
+    limit = seconds("".join(read.args)) if read else _DEFAULT_READ_S
+    if limit is not None and limit <= app.ping_interval_s:
+        where = read or location
+        yield Fault(
+            code="STL606",
+            at=where,
+            detail=f"A quiet WebSocket is cut after {limit:g} s, and the app pings every "
+            f"{app.ping_interval_s} s.",
+            need=Need.IDLE_TIMEOUT,
+        )
+
+
+def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fault]:
+    """Judge what every request to the app needs: who, from where, with which cookies."""
+    headers = _headers(location)
+    is_https = _is_https(location)
+    scheme = headers.get("x-forwarded-proto")
+    if is_https and scheme is None:
+        yield Fault(
+            code="STL402",
+            at=location,
+            detail="The site speaks https, and the app is not told: X-Forwarded-Proto is missing.",
+            need=Need.SCHEME,
+        )
+    elif is_https and scheme and scheme.args[1].lower() == "http":
+        yield Fault(
+            code="STL402",
+            at=scheme,
+            detail="The site speaks https, and the app is told http.",
+            need=Need.SCHEME,
+        )
+    if not {"x-forwarded-for", "x-real-ip", "forwarded"} & headers.keys():
+        yield Fault(
+            code="STL404",
+            at=location,
+            detail="The app does not learn the client's address: X-Forwarded-For is missing.",
+            need=Need.CLIENT,
+        )
+    prefix = headers.get("x-forwarded-prefix")
+    if prefix and "$" not in prefix.args[1] and prefix.args[1].rstrip("/") != base.value:
+        yield Fault(
+            code="STL407",
+            at=prefix,
+            detail=f"X-Forwarded-Prefix says {prefix.args[1]!r}, the path is {base.value!r}.",
+            need=Need.HOST,
+            headers=("x-forwarded-prefix",),
+        )
+    for name in app.trusted_headers:
+        if name.lower() not in headers:
+            yield Fault(
+                code="STL406",
+                at=location,
+                detail=f"The app believes {name} (server.trustedUserHeaders), and a client's own "
+                "goes through.",
+                need=Need.IDENTITY,
+                headers=(name.lower(),),
+            )
+    yield from _cookie_faults(location, headers)
+
+
+def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
+    """Judge the location that answers uploads."""
+    limit = location.inherited("client_max_body_size")
+    allowed = size(limit.args[0]) if limit and limit.args else _DEFAULT_BODY
+    needed = app.max_upload_mb * 1024 * 1024
+    if allowed is not None and 0 < allowed < needed:
+        said = f"client_max_body_size is {limit.args[0]}" if limit else "nginx's own limit is 1 MB"
+        yield Fault(
+            code="STL607",
+            at=limit if limit and limit.parent is location else location,
+            detail=f"Uploads may have {app.max_upload_mb} MB (server.maxUploadSize), and {said}.",
+            need=Need.BODY_SIZE,
+        )
+    for directive in location.block or ():
+        is_limit = directive.name == "limit_except" and directive.last("deny") is not None
+        if is_limit and "PUT" not in map(str.upper, directive.args):
+            yield Fault(
+                code="STL512",
+                at=directive,
+                detail="limit_except refuses PUT, with which Streamlit uploads.",
+            )
+        if _refuses_put(directive):
+            yield Fault(
+                code="STL512",
+                at=directive,
+                detail="This condition refuses PUT, with which Streamlit uploads.",
+            )
+    token = _headers(location).get("x-xsrftoken")
+    if token and token.args[1] != "$http_x_xsrftoken":
+        yield Fault(
+            code="STL506", at=token, detail="Uploads need X-Xsrftoken as it came.", is_removed=True
+        )
+
+
+def page_faults(location: Directive) -> Iterator[Fault]:
+    """Judge the location that answers the page itself."""
+    cache = location.inherited("proxy_cache")
+    ignored = location.inherited("proxy_ignore_headers")
+    is_cached = cache and cache.args[:1] != ("off",)
+    if is_cached and ignored and "Cache-Control" in ignored.args:
+        yield Fault(
+            code="STL801",
+            at=ignored,
+            detail="The page is cached although the app forbids it (Cache-Control is ignored).",
+            need=Need.CACHING,
+        )
+    expires = location.inherited("expires")
+    if expires and (expires.args[0] == "max" or (seconds(expires.args[0]) or 0) > 0):
+        yield Fault(
+            code="STL801",
+            at=expires,
+            detail=f"Browsers keep the page (expires {expires.args[0]}), also after an update.",
+            is_removed=True,
+        )
+    caught = location.inherited("proxy_intercept_errors")
+    pages = location.inherited_all("error_page")
+    if caught and caught.args == ("on",):
+        for page in pages:
+            if "404" in page.args and any(arg.startswith("=") for arg in page.args):
+                yield Fault(
+                    code="STL211",
+                    at=page,
+                    detail="A missing asset is answered with another page and another status.",
+                )
+
+
+def upstream_faults(root: Directive, name: str) -> Iterator[Fault]:
+    """Judge the group of servers that the app's replicas are."""
+    for group in root.walk():
+        if group.name != "upstream" or group.args != (name,):
+            continue
+        active = [
+            server for server in group.all("server") if not {"backup", "down"} & set(server.args)
+        ]
+        if len(active) > 1 and not any(child.name in _BALANCERS for child in group.block or ()):
+            yield Fault(
+                code="STL702",
+                at=group,
+                detail=f"{len(active)} servers take turns: a browser's requests reach different "
+                "replicas.",
+                need=Need.AFFINITY,
+            )
+
+
+def _upgrade_faults(
+    location: Directive, headers: dict[str, Directive], root: Directive
+) -> Iterator[Fault]:
+    upgrade, connection = headers.get("upgrade"), headers.get("connection")
+    lost = [
+        name
+        for name, given, is_good in (
+            ("Upgrade", upgrade, _is_upgrade(upgrade)),
+            ("Connection", connection, _is_connection(connection, root)),
+        )
+        if given is None or not is_good
+    ]
+    if not lost:
+        return
+    own = [directive for directive in (upgrade, connection) if directive is not None]
+    at = next((given for given in own if given.parent is location), location)
+    outer = next(iter(_outer_headers(location)), None)
+    detail = f"The WebSocket handshake loses {' and '.join(lost)}."
+    if outer and not own:
+        detail += (
+            f" The location's own proxy_set_header lines replace all those of {outer.file.name}, "
+            f"line {outer.line}."
+        )
+    yield Fault(code="STL301", at=at, detail=detail, need=Need.UPGRADE)
+
+
+def _outer_headers(location: Directive) -> Iterator[Directive]:
+    if not location.all("proxy_set_header"):
+        return
+    outer = location.parent.inherited_all("proxy_set_header") if location.parent else []
+    for directive in outer:
+        if len(directive.args) > 1 and directive.args[0].lower() == "upgrade":
+            yield directive
+
+
+def _protocol_faults(location: Directive, headers: dict[str, Directive]) -> Iterator[Fault]:
+    protocol = headers.get("sec-websocket-protocol")
+    if protocol and protocol.args[1] != "$http_sec_websocket_protocol":
+        yield Fault(
+            code="STL307",
+            at=protocol,
+            detail="The page's subprotocols must go on as they came.",
+            need=Need.SUBPROTOCOL,
+        )
+    for hidden in location.inherited_all("proxy_hide_header"):
+        if hidden.args and hidden.args[0].lower() == "sec-websocket-protocol":
+            yield Fault(
+                code="STL307",
+                at=hidden,
+                detail="The answer loses its subprotocol, and the page closes the WebSocket.",
+                is_removed=True,
+            )
+    for name in _HANDSHAKE:
+        given = headers.get(name.lower())
+        expected = "$http_" + name.lower().replace("-", "_")
+        if given and given.args[1] != expected:
+            yield Fault(
+                code="STL308", at=given, detail=f"{name} must go on as it came.", is_removed=True
+            )
+
+
+def _origin_faults(location: Directive, headers: dict[str, Directive]) -> Iterator[Fault]:
+    host = headers.get("host")
+    if host is None:
+        yield Fault(
+            code="STL501",
+            at=location,
+            detail="The app gets the upstream's address as Host, which is not the page's Origin.",
+            need=Need.HOST,
+            headers=("host", "x-forwarded-host"),
+        )
+    elif host.args[1] in _WRONG_HOSTS or re.fullmatch(r"[0-9.]+(:\d+)?", host.args[1]):
+        yield Fault(
+            code="STL501",
+            at=host,
+            detail=f"The app gets {host.args[1] or 'no'} Host, which is not the page's Origin.",
+            need=Need.HOST,
+            headers=("host",),
+        )
+
+
+def _cookie_faults(location: Directive, headers: dict[str, Directive]) -> Iterator[Fault]:
+    cookie = headers.get("cookie")
+    if cookie and cookie.args[1] == "":
+        yield Fault(
+            code="STL507",
+            at=cookie,
+            detail="The app gets no cookies: uploads and logins fail.",
+            need=Need.COOKIES,
+            headers=("cookie",),
+        )
+    for hidden in location.inherited_all("proxy_hide_header"):
+        if hidden.args and hidden.args[0].lower() == "set-cookie":
+            yield Fault(
+                code="STL505",
+                at=hidden,
+                detail="The app's cookies do not arrive in the browser: uploads and logins fail.",
+                is_removed=True,
+            )
+    for rewritten in location.inherited_all("proxy_cookie_path"):
+        if len(rewritten.args) > 1 and rewritten.args[0] == "/" and rewritten.args[1] != "/":
+            yield Fault(
+                code="STL509",
+                at=rewritten,
+                detail=f"The app's cookies get the path {rewritten.args[1]}.",
+            )
+
+
+def _is_upgrade(given: Directive | None) -> bool:
+    if given is None:
+        return False
+    return given.args[1].lower() in {"$http_upgrade", "websocket", "${http_upgrade}"}
+
+
+def _is_connection(given: Directive | None, root: Directive) -> bool:
+    if given is None:
+        return False
+    value = given.args[1].lower()
+    if value.startswith("$") and value != "$http_connection":
+        return _map_upgrades(root, value)
+    return value == "$http_connection" or "upgrade" in value
+
+
+def _map_upgrades(root: Directive, variable: str) -> bool:
+    """A map of $http_upgrade that gives `upgrade`; one that is not there is taken for good."""
+    for directive in root.walk():
+        if directive.name == "map" and len(directive.args) > 1:
+            if directive.args[1].lower() != variable or not directive.block:
+                continue
+            entries = {child.name.lower(): child.args for child in directive.block}
+            value = entries.get("websocket") or entries.get("default") or ("",)
+            return "upgrade" in " ".join(value).lower()
+    return True
+
+
+def _refuses_put(directive: Directive) -> bool:
+    if directive.name != "if" or directive.args[:1] != ("$request_method",):
+        return False
+    if not any(child.name == "return" for child in directive.block or ()):
+        return False
+    operator, *pattern = directive.args[1:]
+    text = " ".join(pattern)
+    match operator:
+        case "=":
+            return text == "PUT"
+        case "!=":
+            return text != "PUT"
+        case "~" | "~*" | "!~" | "!~*":
+            try:
+                matches = re.search(text, "PUT") is not None
+            except re.error:
+                return False
+            return matches != operator.startswith("!")
+        case _:
+            return False
+
+
+def _headers(location: Directive) -> dict[str, Directive]:
+    return {
+        directive.args[0].lower(): directive
+        for directive in location.inherited_all("proxy_set_header")
+        if len(directive.args) > 1
+    }
+
+
+def _is_https(location: Directive) -> bool:
+    server = next((level for level in location.ancestors() if level.name == "server"), None)
+    if server is None:
+        return False
+    listens = server.all("listen")
+    return bool(listens) and all("ssl" in listen.args for listen in listens)

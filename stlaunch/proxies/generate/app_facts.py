@@ -1,0 +1,108 @@
+"""What an app's own configuration says that a proxy must fit; Streamlit itself is not imported.
+
+Only what a proxy has to know is read here, as Streamlit reads it: the user's file, the file of the
+folder that the app is started in, the file next to the script, then the variables.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stlaunch.exceptions import UsageError
+
+_LARGEST_MB = 1_000_000
+_LONGEST_S = 3600
+_DEFAULT_PORT = 8501
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppFacts:
+    """What the proxy must fit.
+
+    Attributes:
+        port: where the app listens.
+        max_upload_mb: `server.maxUploadSize`.
+        ping_interval_s: `server.websocketPingInterval`.
+        identity_headers: the headers that `server.trustedUserHeaders` believes.
+    """
+
+    port: int = _DEFAULT_PORT
+    max_upload_mb: int = 200
+    ping_interval_s: int = 30
+    identity_headers: tuple[str, ...] = ()
+
+
+def read_app_facts(
+    script: Path | None, *, cwd: Path, home: Path | None, environ: Mapping[str, str]
+) -> AppFacts:
+    """Read the Streamlit configuration that the app would get.
+
+    Raises:
+        UsageError: for a file that is not TOML, or a value that cannot be.
+    """
+    folders = [home, cwd, script.parent if script else None]
+    server: dict[str, tuple[object, str]] = {}
+    for folder in dict.fromkeys(folder for folder in folders if folder):
+        file = folder / ".streamlit" / "config.toml"
+        server |= {name: (value, f"{file} server.{name}") for name, value in _server_of(file)}
+    for name, variable in _VARIABLES.items():
+        if environ.get(variable, "").strip():
+            server[name] = (environ[variable], variable)
+    return AppFacts(
+        port=_number(server, "port", _DEFAULT_PORT, 65535),
+        max_upload_mb=_number(server, "maxUploadSize", 200, _LARGEST_MB),
+        ping_interval_s=_number(server, "websocketPingInterval", 30, _LONGEST_S),
+        identity_headers=_headers(server),
+    )
+
+
+_VARIABLES = {
+    "port": "STREAMLIT_SERVER_PORT",
+    "maxUploadSize": "STREAMLIT_SERVER_MAX_UPLOAD_SIZE",
+    "websocketPingInterval": "STREAMLIT_SERVER_WEBSOCKET_PING_INTERVAL",
+    "trustedUserHeaders": "STREAMLIT_SERVER_TRUSTED_USER_HEADERS",
+}
+
+
+def _server_of(file: Path) -> Sequence[tuple[str, object]]:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8")).get("server", {})
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}.") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise UsageError(
+            f"{file} is not valid TOML: {exc}.", hint="Streamlit would not read it either."
+        ) from exc
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: server is not a table.", hint="Begin it with [server].")
+    return [(name, value) for name, value in table.items() if name in _VARIABLES]
+
+
+def _number(server: Mapping[str, tuple[object, str]], name: str, default: int, highest: int) -> int:
+    value, where = server.get(name, (default, ""))
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{where}: {text!r} is not a whole number.")
+    if not 0 < int(text) <= highest:
+        raise UsageError(f"{where}: {text} is not between 1 and {highest}.")
+    return int(text)
+
+
+def _headers(server: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
+    value, where = server.get("trustedUserHeaders", ({}, ""))
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as exc:
+            raise UsageError(
+                f"{where}: {value!r} is not JSON.", hint='Write {"X-User": "name"}.'
+            ) from exc
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} is not a table of headers.", hint='Write {"X-User": "name"}.')
+    return tuple(map(str, value))

@@ -1,0 +1,22 @@
+"""A small app; `?size=1000&count=500` makes it send that many messages of that size."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+size = int(st.query_params.get("size", "0"))
+count = int(st.query_params.get("count", "0"))
+if size:
+    for index in range(count):
+        # Unlike any before it, or Streamlit sends a reference to what the page has.
+        st.text(f"{time.perf_counter_ns()} {index} ".ljust(size, "x"))
+else:
+    st.title("Hello")
+    name = st.text_input("Name", "you")
+    value = st.slider("How many", 0, 100, 50)
+    if st.button("Count"):
+        st.write("Counted")
+    for index in range(10):
+        st.write(f"{name} {value} {index}")

@@ -1,0 +1,197 @@
+"""The table's rows, as issue 9 has them: what is measured, against what, and what it may cost."""
+
+from __future__ import annotations
+
+from tests.benchmarks import commands, latency, memory, pages, startup, throughput
+from tests.benchmarks.table import Row
+
+BARE = "`streamlit run`"
+NGINX = "`streamlit run` through nginx"
+JUPYTER = "jupyter-server-proxy in front of `streamlit run`"
+CLICK = '`python -c "import click"`'
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        name="start-health",
+        what="process start to the first 200 on health",
+        against=BARE,
+        limit=1.00,
+        goal=0.80,
+        measure=startup.measure_health,
+    ),
+    Row(
+        name="start-no-route",
+        what="the same with no route to the internet",
+        against=BARE,
+        limit=0.90,
+        measure=startup.measure_without_route,
+    ),
+    Row(
+        name="start-script",
+        what='process start to "script finished"',
+        against=BARE,
+        limit=1.00,
+        goal=0.85,
+        measure=startup.measure_script,
+    ),
+    Row(
+        name="memory-ready",
+        what="memory at ready",
+        against=BARE,
+        limit=6,
+        unit="MB",
+        measure=memory.measure_processes,
+    ),
+    Row(
+        name="memory-sessions",
+        what="memory after 50 sessions came and went",
+        against=BARE,
+        limit=6,
+        unit="MB",
+        measure=memory.measure_processes,
+    ),
+    *(
+        Row(
+            name=f"rerun-{sessions}-p{percent}",
+            what=f"rerun latency p{percent}, {sessions} session{'s' * (sessions > 1)}",
+            against=BARE,
+            limit=limit,
+            may_be_noise=True,
+            measure=latency.measure_rerun,
+        )
+        for sessions in (1, 50)
+        for percent, limit in ((50, 1.02), (99, 1.10))
+    ),
+    *(
+        Row(
+            name=f"websocket-{name}",
+            what=f"WebSocket throughput, {size} messages",
+            against=BARE,
+            limit=0.98,
+            is_floor=True,
+            may_be_noise=True,
+            measure=throughput.measure_websocket,
+        )
+        for name, size in (("1k", "1 KB"), ("1m", "1 MB"))
+    ),
+    Row(
+        name="page",
+        what="cold page load in Chromium",
+        against=BARE,
+        limit=1.03,
+        may_be_noise=True,
+        measure=pages.measure_page,
+    ),
+    Row(
+        name="page-slow",
+        what="the same over 20 Mbit/s with 60 ms",
+        against=BARE,
+        limit=1.00,
+        measure=pages.measure_page,
+    ),
+    Row(
+        name="asset",
+        what="requests/s on one asset, as a browser asks",
+        against=BARE,
+        limit=0.95,
+        is_floor=True,
+        measure=throughput.measure_asset,
+    ),
+    Row(
+        name="asset-identity",
+        what="the same, uncompressed",
+        against=BARE,
+        limit=0.95,
+        is_floor=True,
+        may_be_noise=True,
+        measure=throughput.measure_asset,
+    ),
+    Row(
+        name="rerun-nginx",
+        what="rerun latency p50 through nginx",
+        against=NGINX,
+        limit=1.03,
+        may_be_noise=True,
+        measure=latency.measure_nginx,
+    ),
+    Row(
+        name="page-nginx",
+        what="cold page load through nginx",
+        against=NGINX,
+        limit=1.03,
+        may_be_noise=True,
+        measure=pages.measure_page,
+    ),
+    Row(
+        name="asset-nginx",
+        what="requests/s on one asset through nginx",
+        against=NGINX,
+        limit=0.95,
+        is_floor=True,
+        measure=throughput.measure_asset,
+    ),
+    Row(
+        name="jupyter-rerun",
+        what="rerun latency p50",
+        against=JUPYTER,
+        limit=1.00,
+        measure=latency.measure_jupyter,
+    ),
+    Row(
+        name="jupyter-memory",
+        what="memory",
+        against=JUPYTER,
+        limit=0,
+        unit="MB",
+        measure=latency.measure_jupyter,
+    ),
+    Row(
+        name="fallback",
+        what="rerun latency p50 over the fallback, through nginx",
+        against="the WebSocket through nginx",
+        limit=2.0,
+        goal=1.3,
+        measure=latency.measure_fallback,
+    ),
+    Row(
+        name="cmd-health",
+        what="`stlaunch health`",
+        against="`python -c pass`",
+        limit=3.0,
+        measure=commands.measure_commands,
+    ),
+    *(
+        Row(
+            name=name,
+            what=f"`stlaunch {words}`",
+            against=CLICK,
+            limit=limit,
+            measure=commands.measure_commands,
+        )
+        for name, words, limit in (
+            ("cmd-help", "--help", 2.0),
+            ("cmd-detect", "detect", 2.0),
+            ("cmd-proxy", "proxy nginx", 3.0),
+        )
+    ),
+    Row(
+        name="check",
+        what="`stlaunch check` on a healthy app",
+        against="absolute",
+        limit=1.5,
+        unit="s",
+        measure=commands.measure_commands,
+    ),
+    *(
+        Row(
+            name=f"idle-{cost}-{sessions}",
+            what=f"{word} for an idle session, at {sessions}",
+            against=BARE,
+            limit=1.02,
+            may_be_noise=True,
+            measure=memory.measure_idle,
+        )
+        for cost, word in (("memory", "memory"), ("cpu", "processor time"))
+        for sessions in memory.LEVELS
+    ),
+)

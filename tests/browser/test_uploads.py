@@ -1,0 +1,166 @@
+"""The page script's XMLHttpRequest: uploads that pass limits, and nothing else touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Request
+
+from tests.harness.browser import Visit
+from tests.harness.journeys import open_first_page, upload
+from tests.harness.ports import free_port
+from tests.harness.proxies import RunningProxy, start_proxy
+from tests.harness.server import stlaunch_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+
+BASE = "/streamlitApp"
+TOTAL = 5_000_000
+_PREPARE = """
+  window.record = (request) => {
+    const seen = { events: [], progress: [], states: [] };
+    for (const name of ["loadstart", "load", "error", "abort", "timeout", "loadend"])
+      request.addEventListener(name, () => seen.events.push(name));
+    request.addEventListener("readystatechange", () => seen.states.push(request.readyState));
+    request.upload.onprogress = (event) => seen.progress.push([event.loaded, event.total]);
+    return seen;
+  };
+  window.uploadOf = (url, size) => {
+    const request = new XMLHttpRequest();
+    const seen = record(request);
+    request.open("PUT", url);
+    const xsrf = document.cookie.match(/_streamlit_xsrf=([^;]*)/);
+    request.setRequestHeader("X-Xsrftoken", decodeURIComponent(xsrf ? xsrf[1] : ""));
+    const form = new FormData();
+    form.append("file", new Blob([new Uint8Array(size)]), "zeros.bin");
+    return { request, seen, form };
+  };
+"""
+
+
+@pytest.fixture(scope="module")
+def proxy(hello_app: Path) -> Iterator[RunningProxy]:
+    with (
+        stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server,
+        start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy,
+    ):
+        yield proxy
+
+
+@pytest.fixture
+def address(visit: Visit, proxy: RunningProxy) -> str:
+    """The page is open, and has uploaded; an address for one more file of its session."""
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PUT" and "/_stcore/upload_file/" in request.url:
+            sent.append(request.url)
+
+    visit.page.on("request", note)
+    open_first_page(visit, proxy.url)
+    upload(visit, 1000)
+    visit.page.evaluate(_PREPARE)
+    return re.sub(r"[^/]+$", "0123456789abcdef0123456789abcdef", sent[-1])
+
+
+def test_progress_is_right_and_each_event_comes_once(visit: Visit, address: str) -> None:
+    """5 MB through nginx's 1 MB: what Streamlit's progress bar is told never goes back."""
+    seen = visit.page.evaluate(
+        """([url, size]) => new Promise((resolve) => {
+          const { request, seen, form } = uploadOf(url, size);
+          request.onloadend = () =>
+            setTimeout(() => resolve({ ...seen, status: request.status }), 0);
+          request.send(form);
+        })""",
+        [address, TOTAL],
+    )
+    pieces = [loaded for loaded, total in seen["progress"] if total >= TOTAL]
+
+    assert seen["status"] == 204
+    assert [name for name in seen["events"] if name != "loadstart"] == ["load", "loadend"]
+    assert len(set(pieces)) > 3
+    assert pieces[-1] == seen["progress"][-1][1]
+    assert seen["states"][-1] == 4
+
+
+def test_an_upload_can_be_aborted(visit: Visit, address: str) -> None:
+    """While its pieces are on their way; nothing comes after `abort`."""
+    seen = visit.page.evaluate(
+        """([url, size]) => new Promise((resolve) => {
+          const { request, seen, form } = uploadOf(url, size);
+          const native = fetch;
+          let pieces = 0;
+          window.fetch = (target, options) => {
+            if (String(target).includes("offset=") && ++pieces === 2) request.abort();
+            return native(target, options);
+          };
+          request.onloadend = () => setTimeout(() => {
+            window.fetch = native;
+            resolve({ ...seen, status: request.status, pieces });
+          }, 1000);
+          request.send(form);
+        })""",
+        [address, TOTAL],
+    )
+
+    assert [name for name in seen["events"] if name != "loadstart"] == ["abort", "loadend"]
+    assert (seen["status"], seen["pieces"]) == (0, 2)
+
+
+def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:
+    """Streamlit's session check and its XSRF check are met by the pieces' one request."""
+    strange = re.sub(r"[^/]+/([^/]+)$", r"00000000-0000-0000-0000-000000000000/\1", address)
+    statuses = visit.page.evaluate(
+        """([strange, url, size]) => Promise.all([[strange, true], [url, false]].map(
+          ([target, hasToken]) => new Promise((resolve) => {
+            const { request, form } = uploadOf(target, size);
+            if (!hasToken) { request.open("PUT", target); }
+            request.onloadend = () => resolve(request.status);
+            request.send(form);
+          })))""",
+        [strange, address, TOTAL],
+    )
+
+    assert statuses == [400, 403]
+
+
+def test_every_other_request_is_the_browsers_own(visit: Visit, address: str) -> None:
+    """Events, `responseType`, headers, synchronous ones, and errors, as without the script."""
+    probe = """
+      async (Request) => {
+        const load = (method, url, type, body) => new Promise((resolve) => {
+          const request = new Request();
+          const seen = record(request);
+          request.responseType = type;
+          request.open(method, url);
+          request.onloadend = () => setTimeout(() => resolve({
+            ...seen, status: request.status, url: request.responseURL,
+            kind: Object.prototype.toString.call(request.response),
+            type: request.getResponseHeader("content-type"),
+          }), 0);
+          request.send(body);
+        });
+        const sync = new Request();
+        sync.open("GET", "_stlaunch/health", false);
+        sync.send();
+        return [
+          await load("GET", "_stlaunch/check", "json").then(({ kind, status }) => [kind, status]),
+          await load("GET", "_stlaunch/page.js", "arraybuffer"),
+          await load("GET", "_stlaunch/page.js", "blob"),
+          await load("PUT", "_stlaunch/nothing", "text", "x"),
+          await load("GET", "http://nobody.example.invalid/", "text"),
+          [sync.status, sync.responseText],
+        ];
+      }
+    """
+    native: Any = visit.page.evaluate(f"() => ({probe})(Object.getPrototypeOf(XMLHttpRequest))")
+    ours: Any = visit.page.evaluate(f"() => ({probe})(XMLHttpRequest)")
+
+    assert ours == native
+    assert ours[0] == ["[object Object]", 200]
+    assert ours[4]["events"] == ["loadstart", "error", "loadend"]
+    assert ours[5] == [200, "ok"]

@@ -1,0 +1,272 @@
+"""Generated configurations, run by the real proxies in front of apps on loopback.
+
+Owns what a configuration needs around it to run without privileges in a private folder. No line of
+the configuration itself is changed; Traefik gets one router more, which tells when it is ready.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from stlaunch.base_path import BasePath
+from stlaunch.exceptions import StartError
+from stlaunch.origin import HostPort
+from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, TlsFiles, find_binary
+from stlaunch.proxies.generate import KINDS, generate
+from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
+from stlaunch.remedies import Site
+from tests.harness.ports import free_port
+from tests.harness.proxies import RunningProxy
+from tests.harness.tls import APP_HOST, Tls
+
+RUNNABLE = (
+    "nginx",
+    "nginx-1.22",
+    "apache",
+    "caddy",
+    "traefik",
+    "haproxy",
+    "envoy",
+    "lighttpd",
+    "h2o",
+    "varnish",
+)
+"""What this machine can run; a name with a version is another binary for the same configuration."""
+
+WITHOUT_TLS = {"varnish"}
+WITHOUT_AFFINITY = {"h2o"}
+
+_DEBIAN = {
+    "nginx-1.22": "/usr/sbin/nginx",
+    "apache": "/usr/sbin/apache2",
+    "lighttpd": "/usr/sbin/lighttpd",
+    "h2o": "/usr/bin/h2o",
+    "varnish": "/usr/sbin/varnishd",
+}
+_APACHE_MODULES = (
+    "mpm_event",
+    "authn_core",
+    "authz_core",
+    "authz_host",
+    "alias",
+    "headers",
+    "deflate",
+    "filter",
+    "proxy",
+    "proxy_http",
+    "proxy_balancer",
+    "lbmethod_byrequests",
+    "slotmem_shm",
+    "setenvif",
+    "env",
+    "ssl",
+    "socache_shmcb",
+)
+_ATTEMPTS = 3
+_READY = "/traefik-is-ready"
+
+
+def generated_site(
+    name: str,
+    ports: Sequence[int],
+    *,
+    keep_prefix: bool,
+    is_https: bool,
+    port: int = 0,
+    base_path: str = "/streamlitApp",
+    **more: object,
+) -> Site:
+    """Describe the site as `stlaunch proxy` would, for apps at `ports` of this machine."""
+    places = tuple(f"127.0.0.1:{number}" for number in ports)
+    certificate = CERTIFICATE_AND_KEY_FILE if name == "haproxy" else CERTIFICATE_FILE
+    site = Site(
+        base_path=BasePath.parse(base_path),
+        upstream=places[0],
+        replicas=places if len(places) > 1 else (),
+        host=APP_HOST,
+        port=port,
+        is_https=is_https and name not in WITHOUT_TLS,
+        certificate=certificate,
+        key=KEY_FILE,
+        keep_prefix=keep_prefix,
+        is_whole=True,
+    )
+    return replace(site, **more)  # type: ignore[arg-type]
+
+
+@contextmanager
+def start_generated(
+    name: str, site: Site, tls: Tls | None, *, around: str = ""
+) -> Iterator[RunningProxy]:
+    """Run the generated configuration until the block ends; the port is chosen here.
+
+    With `around`, an existing site with `{before}`, `{port}` and `{snippet}` in it, only the
+    snippet is taken.
+    """
+    with ExitStack() as stack:
+        placed, process = _start(stack, name, site, tls, around)
+        yield RunningProxy(
+            name=name,
+            scheme="https" if placed.is_https else "http",
+            port=placed.port,
+            base_path=placed.base_path.value,
+            processes=(process,),
+        )
+
+
+def _start(
+    stack: ExitStack, name: str, site: Site, tls: Tls | None, around: str
+) -> tuple[Site, ProxyProcess]:
+    for attempt in range(1, _ATTEMPTS + 1):
+        placed = replace(site, port=free_port())
+        try:
+            process = ProxyProcess(_plan(name, placed, tls, around), _binary(name))
+            return placed, stack.enter_context(process)
+        except StartError as exc:
+            port_was_taken = "in use" in exc.hint or "taken" in exc.message
+            if attempt == _ATTEMPTS or not port_was_taken:
+                raise
+    raise AssertionError
+
+
+def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
+    """Have the real proxy check the configuration, as its documentation tells to.
+
+    Raises:
+        AssertionError: with what the proxy said.
+    """
+    plan = _plan(name, site, tls)
+    (folder / plan.config_name).write_text(plan.config_text)
+    certificate, key = tls.certificate.read_bytes(), tls.key.read_bytes()
+    (folder / CERTIFICATE_FILE).write_bytes(certificate)
+    (folder / KEY_FILE).write_bytes(key)
+    (folder / CERTIFICATE_AND_KEY_FILE).write_bytes(certificate + key)
+    binary = _DEBIAN.get(name) or find_binary(ProxyKind(name))
+    words = _VALIDATE[name.partition("-")[0]]
+    command = [str(binary), *(word.format(folder=folder) for word in words)]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/sbin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}\n{plan.config_text}"
+
+
+# Traefik has no such command: it is started.
+_VALIDATE = {
+    "nginx": ("-t", "-p", ".", "-e", "stderr", "-g", "pid nginx.pid;", "-c", "nginx.conf"),
+    "apache": ("-t", "-f", "{folder}/apache.conf", "-d", "{folder}"),
+    "caddy": ("validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
+    "haproxy": ("-c", "-f", "haproxy.cfg"),
+    "envoy": ("--mode", "validate", "-c", "envoy.yaml"),
+    "lighttpd": ("-tt", "-f", "lighttpd.conf"),
+    "h2o": ("-t", "-c", "h2o.conf"),
+    "varnish": ("-C", "-j", "none", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
+}
+
+
+def _binary(name: str) -> Path:
+    if name in _DEBIAN:
+        binary = Path(_DEBIAN[name])
+        assert binary.exists(), f"{name} needs {binary}: apt-get install {binary.name}"
+        return Path("/bin/sh") if name in {"varnish", "apache"} else binary
+    return find_binary(ProxyKind(name))
+
+
+def _plan(name: str, site: Site, tls: Tls | None, around: str = "") -> ProxyPlan:
+    kind = KINDS[name.partition("-")[0]]
+    config_name, before, arguments = _around(name, site)
+    text, snippet = generate(kind, site).text, generate(kind, site).snippet
+    if name == "traefik":
+        tls_line = ", tls: {}" if site.is_https else ""
+        router = f'    ready: {{ rule: "Path(`{_READY}`)", service: ping@internal{tls_line} }}\n'
+        text = text.replace("  routers:\n", f"  routers:\n{router}", 1)
+    return ProxyPlan(
+        name=name,
+        site=ProxySite(
+            listen=HostPort("127.0.0.1", site.port),
+            upstream=HostPort("127.0.0.1", int(site.servers[0].rpartition(":")[2])),
+            base_path=site.base_path,
+            keep_prefix=site.keep_prefix,
+            tls=TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None,
+        ),
+        config_name=config_name,
+        config_text=around.format(before=before, port=site.port, snippet=snippet)
+        if around
+        else before + text,
+        arguments=arguments,
+        ready_path=_READY if name == "traefik" else None,
+    )
+
+
+def _around(name: str, site: Site) -> tuple[str, str, tuple[str, ...]]:
+    """Return the file's name, what a package brings before it, and the command line."""
+    match name:
+        case "nginx" | "nginx-1.22":
+            quiet = "daemon off; master_process off; pid nginx.pid;"
+            return "nginx.conf", "", ("-p", ".", "-e", "stderr", "-g", quiet, "-c", "nginx.conf")
+        case "apache":
+            modules = "".join(
+                f"LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"
+                for module in _APACHE_MODULES
+            )
+            main = (
+                f"{modules}Listen {site.port}\nServerName localhost\nDefaultRuntimeDir .\n"
+                "PidFile apache.pid\nErrorLog /dev/stderr\nUser www-data\nGroup www-data\n"
+                "ThreadsPerChild 25\nMaxRequestWorkers 25\nServerLimit 1\nStartServers 1\n"
+            )
+            shell = 'exec /usr/sbin/apache2 -d "$PWD" -f "$PWD/apache.conf" -DFOREGROUND'
+            return "apache.conf", main, ("-c", shell)
+        case "caddy":
+            options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tpersist_config off\n"
+            protocols = "\tgrace_period 1s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n"
+            run = ("run", "--config", "Caddyfile", "--adapter", "caddyfile")
+            return "Caddyfile", options + protocols, run
+        case "traefik":
+            entry = "websecure" if site.is_https else "web"
+            return (
+                "dynamic.yml",
+                "",
+                (
+                    f"--entrypoints.{entry}.address=127.0.0.1:{site.port}",
+                    f"--entrypoints.{entry}.transport.respondingtimeouts.readtimeout=0",
+                    f"--entrypoints.{entry}.transport.lifecycle.gracetimeout=100ms",
+                    "--providers.file.filename=dynamic.yml",
+                    "--providers.file.watch=false",
+                    "--providers.providersthrottleduration=50ms",
+                    "--ping.manualrouting=true",
+                    "--global.checknewversion=false",
+                    "--global.sendanonymoususage=false",
+                    "--log.level=INFO",
+                ),
+            )
+        case "haproxy":
+            return "haproxy.cfg", "", ("-f", "haproxy.cfg", "-db")
+        case "envoy":
+            quiet = ("--disable-hot-restart", "--concurrency", "1", "-l", "warn")
+            return "envoy.yaml", "", ("-c", "envoy.yaml", *quiet)
+        case "lighttpd":
+            return (
+                "lighttpd.conf",
+                'server.errorlog = "/dev/stderr"\n',
+                ("-D", "-f", "lighttpd.conf"),
+            )
+        case "h2o":
+            return "h2o.conf", "user: root\n", ("-m", "worker", "-c", "h2o.conf")
+        case "varnish":
+            shell = (
+                'exec /usr/sbin/varnishd -F -j none -n "$PWD/work" -f "$PWD/default.vcl" '
+                f"-a 127.0.0.1:{site.port} -p pipe_timeout={site.values['idle_s']} "
+                "-s malloc,64m -s Transient=malloc,64m"
+            )
+            return "default.vcl", "", ("-c", shell)
+        case _:
+            raise AssertionError(name)

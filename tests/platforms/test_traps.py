@@ -1,0 +1,287 @@
+"""Variables that mean something else than they seem to: each of these misled a real tool once."""
+
+from __future__ import annotations
+
+import pytest
+
+from stlaunch.base_path import BasePath
+from stlaunch.launcher.decide import Decisions, asked_port, decide_options
+from stlaunch.launcher.plan import find_placement
+from stlaunch.platforms import Placement, detect_platforms, place
+from stlaunch.settings.model import SourceKind
+from stlaunch.settings.resolve import resolve_settings
+from stlaunch.streamlit_adapter import UserOption
+from stlaunch.surroundings import (
+    AppLimits,
+    findings_about,
+    lowered_ping_s,
+    platform_switches,
+    trusted_by_default,
+)
+from tests.platforms.samples import SAMPLES
+
+
+def placed(environ: dict[str, str], *, port: int | None = None) -> Placement:
+    hits = detect_platforms(environ, frozenset().__contains__)
+    return place(hits, environ, port=port, default_port=8501)
+
+
+def decided(
+    environ: dict[str, str],
+    values: dict[str, list[str]] | None = None,
+    user: dict[str, UserOption] | None = None,
+) -> Decisions:
+    settings = resolve_settings(target="app.py", values=values or {}, environ=environ, project={})
+    told = placed(environ, port=asked_port(settings, user or {}))
+    return decide_options(settings, user or {}, placement=told, takes_base_path=True)
+
+
+def codes(placement: Placement, environ: dict[str, str] | None = None) -> list[str]:
+    return [finding.code for finding in findings_about(placement, environ or {})]
+
+
+# --- the traps of the issue
+
+
+def test_dyno_alone_is_not_heroku() -> None:
+    """Dokku sets DYNO=web.1 as well; what both have in common holds."""
+    told = placed({"DYNO": "web.1", "PORT": "5000"})
+
+    assert [hit.platform.name for hit in told.hits] == ["heroku-or-dokku"]
+    assert told.port is not None
+    assert told.port.value == 5000
+    assert told.public_url is None
+
+
+def test_the_port_of_an_ide_is_not_the_apps() -> None:
+    """code-server reads PORT itself: on Cloud Run it holds the port that Cloud Run gave."""
+    environ = {**SAMPLES["code-server"].environ, **SAMPLES["cloud-run"].environ, "PORT": "8080"}
+
+    decisions = decided(environ)
+
+    assert decisions.port == 8501
+    assert decisions.host == "127.0.0.1"
+
+
+def test_a_bare_port_variable_says_nothing() -> None:
+    assert decided({"PORT": "5000"}).port == 8501
+
+
+@pytest.mark.parametrize("name", ["PORT", "STREAMLIT_SERVER_PORT", "STLAUNCH_PORT"])
+def test_the_address_of_a_kubernetes_service_is_no_port(name: str) -> None:
+    environ = {"K_SERVICE": "a", "K_REVISION": "b", name: "tcp://10.0.0.1:8501"}
+
+    decisions = decided(environ)
+
+    assert decisions.port == 8080  # Cloud Run's, where PORT is not set
+    assert "STL906" in codes(placed(environ), environ)
+
+
+def test_coolifys_two_variables_may_be_swapped() -> None:
+    usual = {"COOLIFY_URL": "https://a.example.com", "COOLIFY_FQDN": "a.example.com"}
+    swapped = {"COOLIFY_URL": "a.example.com", "COOLIFY_FQDN": "https://a.example.com"}
+    several = {"COOLIFY_URL": "https://a.example.com,https://b.example.com"}
+    for pair in (usual, swapped, several):
+        told = placed({"COOLIFY_RESOURCE_UUID": "x", **pair})
+        assert told.public_url is not None
+        assert str(told.public_url.value) == "https://a.example.com/"
+
+
+def test_jhub_apps_strips_the_prefix_and_gives_its_own_port() -> None:
+    """JUPYTERHUB_SERVICE_URL names the port of its proxy, which listens there already."""
+    user = {"server.port": UserOption(37123, "--server.port")}
+
+    decisions = decided(SAMPLES["jhub-apps"].environ, user=user)
+
+    assert decisions.port == 37123
+    assert decisions.public_paths == (BasePath("/user/ann"),)
+    assert decided(SAMPLES["jhub-apps"].environ).port == 8501
+
+
+def test_databricks_switches_cors_off_and_stlaunch_leaves_it_on() -> None:
+    environ = SAMPLES["databricks-apps"].environ
+    told = placed(environ)
+
+    names = platform_switches(told, environ)
+
+    assert names == ("STREAMLIT_SERVER_ENABLE_CORS", "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION")
+    found = findings_about(told, environ, switched_off=names)
+    assert [finding.code for finding in found] == ["STL902"]
+    assert "STREAMLIT_SERVER_ENABLE_CORS" in found[0].title
+    assert platform_switches(told, {**environ, names[0]: "true", names[1]: "true"}) == ()
+
+
+# --- precedence
+
+
+def test_each_place_in_its_order_and_what_it_shadows() -> None:
+    """Command line, environment, project, Streamlit's configuration, platform, default."""
+    environ = {**SAMPLES["cloud-run"].environ, "PORT": "9001"}
+    user = {"server.port": UserOption(9002, "/app/.streamlit/config.toml")}
+
+    assert decided({}).sources["port"].kind is SourceKind.DEFAULT
+    platform = decided(environ)
+    assert (platform.port, platform.sources["port"].kind) == (9001, SourceKind.PLATFORM)
+    assert platform.sources["port"].where == "Google Cloud Run (PORT)"
+    config = decided(environ, user=user)
+    assert (config.port, config.sources["port"].kind) == (9002, SourceKind.STREAMLIT_CONFIG)
+    variable = decided({**environ, "STLAUNCH_PORT": "9003"}, user=user)
+    assert (variable.port, variable.sources["port"].kind) == (9003, SourceKind.ENVIRONMENT)
+    flag = decided({**environ, "STLAUNCH_PORT": "9003"}, {"port": ["9004"]}, user)
+    assert (flag.port, flag.sources["port"].kind) == (9004, SourceKind.COMMAND_LINE)
+    assert dict(flag.sources["port"].shadowed) == {
+        "STLAUNCH_PORT": "9003",
+        "/app/.streamlit/config.toml": "9002",
+        "Google Cloud Run (PORT)": "9001",
+    }
+
+
+def test_streamlits_own_flag_beats_our_variable() -> None:
+    user = {"server.port": UserOption(9002, "--server.port")}
+
+    assert decided({"STLAUNCH_PORT": "9003"}, user=user).port == 9002
+
+
+def test_the_users_path_goes_before_the_platforms() -> None:
+    environ = SAMPLES["kubeflow"].environ
+
+    decisions = decided(environ, {"behind_proxy": ["/mine"]})
+
+    assert decisions.public_paths == (BasePath("/mine"),)
+    assert ("Kubeflow notebook (NB_PREFIX)", "/notebook/team-a/ann") in (
+        decisions.sources["behind_proxy"].shadowed
+    )
+
+
+def test_behind_proxy_without_a_path_takes_the_platforms() -> None:
+    decisions = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": [""]})
+    assert decisions.public_paths == (BasePath("/notebook/team-a/ann"),)
+
+
+def test_not_behind_a_proxy_is_believed() -> None:
+    decisions = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": ["off"]})
+
+    assert decisions.public_paths == ()
+    assert not decisions.is_behind_proxy
+
+
+def test_a_port_that_was_asked_for_is_part_of_the_platforms_address() -> None:
+    decisions = decided(SAMPLES["code-server"].environ, {"port": ["9000"]})
+
+    assert decisions.public_paths == (BasePath("/proxy/9000"), BasePath("/absproxy/9000"))
+    assert str(decisions.public_url) == "https://ide.example.com/proxy/9000/"
+
+
+def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_found_out() -> None:
+    decisions = decided(SAMPLES["code-server"].environ, {"port": ["0"]})
+
+    assert decisions.public_paths == ()
+    assert decisions.is_behind_proxy
+
+
+def test_pythonanywhere_connects_to_its_socket_unless_an_address_is_asked_for() -> None:
+    environ = SAMPLES["pythonanywhere"].environ
+
+    assert str(decided(environ).uds) == "/var/sockets/ann.sock"
+    assert decided(environ, {"port": ["8501"]}).uds is None
+
+
+# --- trust
+
+
+def test_home_assistant_is_the_only_peer_that_is_trusted_there() -> None:
+    trusted = trusted_by_default(placed(SAMPLES["home-assistant"].environ))
+
+    assert "172.30.32.2" in trusted
+    assert "172.30.32.3" not in trusted
+    assert "10.0.0.1" not in trusted
+
+
+def test_a_laptop_trusts_loopback_alone() -> None:
+    assert "10.0.0.1" not in trusted_by_default(placed({}))
+    assert "127.0.0.1" in trusted_by_default(placed({}))
+
+
+# --- limits
+
+
+def test_a_ping_above_the_idle_limit_is_lowered_and_said() -> None:
+    environ = SAMPLES["heroku"].environ
+    user = {"server.websocketPingInterval": UserOption(60, "/app/.streamlit/config.toml")}
+
+    decisions = decided(environ, user=user)
+
+    assert decisions.options["server.websocketPingInterval"] == 27
+    found = findings_about(placed(environ), environ, limits=AppLimits(ping_s=60))
+    assert [finding.code for finding in found] == ["STL903"]
+    assert lowered_ping_s(placed(environ), 30) is None
+
+
+def test_the_lowest_limit_of_all_layers_counts() -> None:
+    environ = {**SAMPLES["heroku"].environ, **SAMPLES["nginx-proxy"].environ}
+
+    told = placed(environ)
+
+    assert told.idle_s is not None
+    assert told.body_bytes is not None
+    assert (told.idle_s.value, told.body_bytes.value) == (55, 1024 * 1024)
+    assert "STL904" in codes(told)
+
+
+def test_a_body_limit_above_the_upload_size_is_no_trouble() -> None:
+    limits = AppLimits(upload_bytes=1024 * 1024)
+    told = placed(SAMPLES["nginx-proxy"].environ)
+
+    assert "STL904" not in [found.code for found in findings_about(told, {}, limits=limits)]
+
+
+def test_two_hosting_platforms_contradict_each_other() -> None:
+    environ = {**SAMPLES["render"].environ, **SAMPLES["railway"].environ}
+    assert "STL908" in codes(placed(environ), environ)
+    assert "STL908" not in codes(placed(SAMPLES["render"].environ), SAMPLES["render"].environ)
+
+
+def test_an_unusable_variable_is_named_and_its_value_is_not() -> None:
+    environ = {"K_SERVICE": "a", "K_REVISION": "b", "PORT": "not-a-port"}
+
+    told = placed({**environ, "VIRTUAL_HOST": "h", "VIRTUAL_PATH": "~^/re"})
+
+    assert told.port is not None
+    assert told.port.value == 8080
+    only = placed({"VIRTUAL_HOST": "h.example", "VIRTUAL_PATH": "~^/secret"})
+    found = [finding for finding in findings_about(only, {}) if finding.code == "STL910"]
+    assert [finding.title for finding in found] == [
+        "VIRTUAL_PATH of nginx-proxy holds no usable base path"
+    ]
+    assert only.is_behind_proxy
+
+
+def test_a_platform_without_websockets_is_a_warning_from_memory_too() -> None:
+    found = findings_about(placed(SAMPLES["colab"].environ), {})
+
+    assert [finding.code for finding in found] == ["STL901"]
+    assert "not verified" in found[0].title
+
+
+def test_a_frame_of_another_site_is_told_unless_it_was_named() -> None:
+    told = placed(SAMPLES["huggingface"].environ)
+
+    assert codes(told) == ["STL905"]
+    assert findings_about(told, {}, is_embedded=True) == ()
+    assert decided(SAMPLES["huggingface"].environ).is_embedded
+
+
+def test_this_machine_can_be_asked() -> None:
+    assert find_placement({"NB_PREFIX": "/a"}, None).base_paths is not None
+
+
+def test_the_usual_name_of_a_service_is_no_trouble() -> None:
+    """A Service `streamlit` gives STREAMLIT_PORT, which is no option of Streamlit's."""
+    environ = {
+        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+        "STREAMLIT_PORT": "tcp://10.0.0.7:8501",
+        "STREAMLIT_SERVICE_HOST": "10.0.0.7",
+        "STLAUNCH_PORT_80_TCP_PORT": "80",
+    }
+    assert codes(placed(environ), environ) == []
+    assert decided(environ).port == 8501

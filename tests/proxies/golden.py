@@ -1,0 +1,39 @@
+"""The golden files of generated configurations; `python -m tests.proxies.golden` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stlaunch.proxies.generate import KINDS, Kind, generate
+from stlaunch.proxies.generate.app_facts import AppFacts
+from stlaunch.proxies.generate.values import Asked, plan_site
+
+FOLDER = Path(__file__).parent / "golden"
+URL = "https://example.com/streamlitApp"
+REPLICAS = "10.0.0.1:8501,10.0.0.2:8501,10.0.0.3:8501"
+
+
+def texts() -> dict[str, str]:
+    """Return every golden file's name and what is generated now."""
+    found: dict[str, str] = {}
+    for kind in KINDS.values():
+        found[f"{kind.name}.kept.txt"] = _text(kind, Asked(public_url=URL))
+        found[f"{kind.name}.snippet.txt"] = _text(kind, Asked(public_url=URL, is_snippet=True))
+        if kind.strips or kind.has_affinity:
+            asked = Asked(
+                public_url=URL,
+                strip_prefix=kind.strips,
+                replicas=REPLICAS if kind.has_affinity else None,
+            )
+            found[f"{kind.name}.other.txt"] = _text(kind, asked)
+    return found
+
+
+def _text(kind: Kind, asked: Asked) -> str:
+    configuration = generate(kind, plan_site(kind, asked, AppFacts()))
+    return configuration.snippet if asked.is_snippet else configuration.text
+
+
+if __name__ == "__main__":
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

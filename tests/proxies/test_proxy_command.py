@@ -1,0 +1,225 @@
+"""`stlaunch proxy` and `stlaunch lint` as a user meets them: output, files, exit codes, speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stlaunch.proxies.generate import KINDS
+from stlaunch.proxies.generate.app_facts import AppFacts
+from stlaunch.proxies.generate.values import Asked, plan_site
+from tests.proxies.golden import FOLDER, URL
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT / "tests" / "lint" / "corpus"
+
+
+def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("STLAUNCH_", "STREAMLIT_"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "stlaunch", *words],
+        cwd=cwd,
+        env=clean | {"HOME": str(cwd), "COLUMNS": "100"} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_output_is_the_same_in_every_process() -> None:
+    """No set, no time and no path of this machine gets into it."""
+    code = (
+        "import json, sys; from tests.proxies.golden import texts; json.dump(texts(), sys.stdout)"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("kind", ["nginx", "azure-gateway", "iis"])
+def test_prints_the_configuration(kind: str, tmp_path: Path) -> None:
+    done = run("proxy", kind, "--public-url", URL, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert done.stdout == (FOLDER / f"{kind}.kept.txt").read_text()
+
+
+def test_forms_differ(tmp_path: Path) -> None:
+    whole = run("proxy", "nginx", "--public-url", URL, cwd=tmp_path).stdout
+    snippet = run("proxy", "nginx", "--public-url", URL, "--snippet", cwd=tmp_path).stdout
+    told = run("proxy", "nginx", "--public-url", URL, "--explain", cwd=tmp_path).stdout
+
+    assert "events {" in whole
+    assert "events {" not in snippet
+    assert "location /streamlitApp/ {" in snippet
+    assert "^ nginx refuses bodies above 1 MB" in told
+
+
+def test_path_and_limits_come_from_the_project(tmp_path: Path) -> None:
+    (tmp_path / "streamlit_app.py").touch()
+    (tmp_path / "stlaunch.toml").write_text('behind_proxy = "/board"\nport = 9001\n')
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text("[server]\nmaxUploadSize = 300\n")
+    text = run("proxy", "nginx", cwd=tmp_path).stdout
+
+    assert "location /board/ {" in text
+    assert "proxy_pass http://127.0.0.1:9001;" in text
+    assert "client_max_body_size 301m;" in text
+
+
+def test_unix_socket_is_refused_by_name(tmp_path: Path) -> None:
+    done = run("proxy", "nginx", cwd=tmp_path, STLAUNCH_UDS="/run/app.sock")
+
+    assert done.returncode == 2
+    assert "/run/app.sock" in done.stderr
+
+
+def test_output_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
+    words = ("proxy", "caddy", "--public-url", URL, "-o", "Caddyfile")
+    first = run(*words, cwd=tmp_path)
+    target = tmp_path / "Caddyfile"
+    written = target.read_text()
+    target.write_text("mine")
+    second = run(*words, cwd=tmp_path)
+
+    assert (first.returncode, first.stdout) == (0, "")
+    assert "reverse_proxy {" in written
+    assert second.returncode == 2
+    assert "--force" in second.stderr
+    assert target.read_text() == "mine"
+    assert run(*words, "--force", cwd=tmp_path).returncode == 0
+    assert target.read_text() == written
+    assert [path.name for path in tmp_path.iterdir()] == ["Caddyfile"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("ngnix",), "Did you mean 'nginx'?", id="kind"),
+        pytest.param(("nginx", "--snippet", "--explain"), "exclude each other", id="forms"),
+        pytest.param(("nginx", "--public-url", "/a b"), "cannot hold", id="path"),
+        pytest.param(("nginx", "--verify"), "--public-url https://", id="verify"),
+        pytest.param(("nginx", "-o", "no/where"), "cannot be written", id="folder"),
+        pytest.param(("nginx", "nope.py"), "does not exist", id="app"),
+    ],
+)
+def test_mistake_is_a_sentence_and_a_hint(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    done = run("proxy", *words, cwd=tmp_path)
+
+    assert done.returncode in {2, 3}
+    assert done.stderr.startswith("Error: ")
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_imports_nothing_heavy(tmp_path: Path) -> None:
+    words = ("-X", "importtime", "-m", "stlaunch", "proxy", "nginx")
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, check=True, capture_output=True, timeout=60
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
+
+    assert "stlaunch.proxies.generate.render" in imported
+    assert not imported & {"streamlit", "starlette", "uvicorn", "yaml", "crossplane", "jinja2"}
+
+
+def test_defaults_need_no_app() -> None:
+    site = plan_site(KINDS["nginx"], Asked(), AppFacts())
+
+    assert (site.upstream, site.port, site.is_https) == ("127.0.0.1:8501", 80, False)
+
+
+# --- lint
+
+
+def test_lint_says_code_place_and_diff(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    shutil.copy(CORPUS / "nginx" / "blog_three_lines.conf", path)
+    done = run("lint", "site.conf", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "site.conf:4: STL501 error: " in done.stdout
+    assert "+        proxy_set_header Host $http_host;\n" in done.stdout
+    assert path.read_text() == (CORPUS / "nginx" / "blog_three_lines.conf").read_text()
+
+
+def test_lint_fixes_and_keeps_a_backup(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    shutil.copy(CORPUS / "nginx" / "blog_bare.conf", path)
+    fixed = run("lint", "site.conf", "--fix", cwd=tmp_path)
+    again = run("lint", "site.conf", cwd=tmp_path)
+
+    assert fixed.returncode == 0
+    assert "+        proxy_http_version 1.1;\n" in fixed.stdout
+    assert "site.conf.stlaunch.bak" in fixed.stderr
+    backup = tmp_path / "site.conf.stlaunch.bak"
+    assert backup.read_text() == (CORPUS / "nginx" / "blog_bare.conf").read_text()
+    assert again.returncode == 0
+    assert "0 finding(s)" in again.stdout
+
+
+def test_lint_as_json(tmp_path: Path) -> None:
+    shutil.copy(CORPUS / "nginx" / "double_slash.conf", tmp_path / "site.conf")
+    done = run("lint", "site.conf", "--json", cwd=tmp_path)
+    report = json.loads(done.stdout)
+
+    assert (report["schema"], report["version"]) == ("stlaunch.lint/1", 1)
+    assert [finding["code"] for finding in report["findings"]] == ["STL204"]
+    assert report["findings"][0]["severity"] == "error"
+    assert report["routes"] == ["site.conf:2 /app/"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        pytest.param(("x.txt",), 4, "none of nginx", id="unknown"),
+        pytest.param(("good.conf",), 0, "1 route(s) to the app, 0 finding(s)", id="good"),
+        pytest.param(("good.conf", "--upstream", "x:1"), 4, "No route to the app", id="elsewhere"),
+        pytest.param(("nope.conf",), 2, "nope.conf does not exist", id="missing"),
+        pytest.param(("good.conf", "--upstream", "x"), 2, "host:port", id="upstream"),
+    ],
+)
+def test_lint_exit_codes(words: tuple[str, ...], code: int, told: str, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hello\n")
+    shutil.copy(CORPUS / "nginx" / "good_minimal.conf", tmp_path / "good.conf")
+    done = run("lint", *words, cwd=tmp_path)
+
+    assert done.returncode == code
+    assert told in done.stdout + done.stderr
+
+
+def test_lint_takes_limits_from_the_app(tmp_path: Path) -> None:
+    shutil.copy(CORPUS / "nginx" / "good_minimal.conf", tmp_path / "site.conf")
+    environ = {
+        "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "500",
+        "STREAMLIT_SERVER_WEBSOCKET_PING_INTERVAL": "90",
+        "STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "name"}',
+    }
+    done = run("lint", "site.conf", "--fix", cwd=tmp_path, **environ)
+
+    assert {"STL607", "STL606", "STL406"} <= set(done.stdout.split())
+    assert done.returncode == 0
+    assert 'proxy_set_header x-user "";' in (tmp_path / "site.conf").read_text()

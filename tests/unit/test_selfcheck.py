@@ -1,0 +1,268 @@
+"""What the self-check decides by itself: suspicions, limits, tickets, recognised proxies."""
+
+from __future__ import annotations
+
+import pytest
+
+from stlaunch.base_path import BasePath
+from stlaunch.catalogue import codes
+from stlaunch.findings import Finding
+from stlaunch.noticeboard import Noticeboard
+from stlaunch.origin import Origin
+from stlaunch.remedies import Product
+from stlaunch.selfcheck.fixes import PAGE_CODES
+from stlaunch.selfcheck.limits import ProbeLimits, Turnstile, client_key
+from stlaunch.selfcheck.recognise import recognise
+from stlaunch.selfcheck.suspicions import (
+    Lifetimes,
+    PageLoads,
+    Replicas,
+    idle_cut,
+    prefix_mismatch,
+    scheme_mismatch,
+)
+from stlaunch.selfcheck.tickets import Arrivals, Tickets
+
+APP = BasePath("/app")
+
+
+# --- pages without a connection
+
+
+def test_pages_without_a_connection_are_noticed_once() -> None:
+    pages = PageLoads()
+    found = []
+    for second in range(0, 60, 4):
+        pages.script_asked()
+        found.append(pages.served(float(second), APP))
+    said = [finding for finding in found if finding]
+
+    assert [finding.code for finding in said] == ["STL314"]
+    assert "/app/_stlaunch/" in said[0].fix
+
+
+def test_pages_whose_script_never_comes_have_another_path() -> None:
+    pages = PageLoads()
+    said = [finding for second in range(0, 40, 4) if (finding := pages.served(float(second), APP))]
+
+    assert [finding.code for finding in said] == ["STL208"]
+    assert "--behind-proxy PATH" in said[0].fix
+
+
+def test_pages_with_a_connection_are_fine() -> None:
+    pages = PageLoads()
+    found = []
+    for second in range(0, 60, 4):
+        found.append(pages.served(float(second), APP))
+        pages.connected()
+
+    assert not any(found)
+
+
+def test_a_burst_of_pages_is_no_proof() -> None:
+    pages = PageLoads()
+
+    assert not any(pages.served(1.0, APP) for _ in range(20))
+
+
+# --- sockets that die
+
+
+def _live(lifetimes: Lifetimes, ages: list[float], client: str = "a") -> list[tuple[float, ...]]:
+    found, now = [], 0.0
+    for age in ages:
+        now += age
+        lifetimes.ended(client, age, now)
+        found.append(lifetimes.resumed(client, now + 1))
+    return found
+
+
+def test_an_idle_limit_is_measured_from_sockets_that_come_back() -> None:
+    found = _live(Lifetimes(), [61.2, 60.4, 60.1])
+    finding = idle_cut(found[-1], 300, "")
+
+    assert found[:2] == [(), ()]
+    assert found[2] == (60.1, 60.4, 61.2)
+    assert (finding.code, "about 60 s" in finding.title) == ("STL604", True)
+    assert "--server.websocketPingInterval 30" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "ages", [[60.0, 600.0, 61.0], [0.4, 0.4, 0.4], [60.0, 60.1]], ids=["odd", "short", "few"]
+)
+def test_other_deaths_prove_nothing(ages: list[float]) -> None:
+    assert not any(_live(Lifetimes(), ages))
+
+
+def test_a_closed_tab_does_not_count() -> None:
+    """It comes back under no session, so nobody says that it was lost."""
+    lifetimes = Lifetimes()
+    for second in range(1000):
+        lifetimes.ended(f"client {second}", 60.0, float(second))
+
+    assert lifetimes.resumed("client 1", 1000.0) == ()
+    assert len(lifetimes._deaths) <= 256
+
+
+# --- replicas, scheme, prefix
+
+
+def test_replicas_alternate_and_a_restart_does_not() -> None:
+    alternating, restarted = Replicas("ours"), Replicas("ours")
+    mixed = [alternating.script_asked(name) for name in ["ours", "theirs"] * 4]
+    after = [restarted.script_asked(name) for name in ["old"] * 4 + ["ours"] * 12]
+
+    assert any(found and found.code == "STL702" for found in mixed)
+    assert not any(after)
+
+
+@pytest.mark.parametrize(
+    ("page", "told", "code"),
+    [
+        ("https://a.test", "http", "STL402"),
+        ("https://a.test", None, "STL402"),
+        ("https://a.test", "https", None),
+        ("http://a.test", None, None),
+        ("null", "http", None),
+    ],
+)
+def test_scheme_mismatch(page: str, told: str | None, code: str | None) -> None:
+    finding = scheme_mismatch(Origin.parse(page), told, "")
+
+    assert (finding.code if finding else None) == code
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "code"),
+    [
+        ("/tool", ("/app",), "STL407"),
+        ("/app", ("/app",), None),
+        ("/b", ("/a", "/b"), None),
+        ("/tool", (), None),
+        (None, ("/app",), None),
+    ],
+)
+def test_prefix_mismatch(told: str | None, known: tuple[str, ...], code: str | None) -> None:
+    paths = tuple(BasePath(path) for path in known)
+    finding = prefix_mismatch(BasePath(told) if told else None, paths)
+
+    assert (finding.code if finding else None) == code
+
+
+# --- the notice board
+
+
+def test_a_trouble_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    board = Noticeboard()
+    for number in range(100):
+        board.post(Finding(code="STL501", title=f"From {number % 50}", fix="Do that"))
+
+    assert 0 < len(caplog.records) <= 20
+    assert board.notices[0].count == 2
+
+
+def test_names_of_others_are_left_out() -> None:
+    finding = Finding(code="STL501", title="From evil.test", fix="evil", names_others=True)
+
+    assert "evil" not in str(finding.without_others())
+    assert finding.without_others().code == "STL501"
+
+
+# --- limits and tickets
+
+
+def test_turnstile_bounds_number_rate_and_bytes() -> None:
+    now = [0.0]
+    limits = ProbeLimits(
+        most_at_once=3, most_at_once_per_client=2, requests_per_minute_per_client=5,
+        bytes_per_minute_per_client=1000,
+    )  # fmt: skip
+    turnstile = Turnstile(limits=limits, clock=lambda: now[0])
+    admitted = [turnstile.admit(client) for client in "aaabb"]
+    inside = [ticket.__enter__() for ticket in admitted]
+    rate = [turnstile.takes_request("a") for _ in range(7)]
+    sizes = [turnstile.takes_bytes("a", 400) for _ in range(4)]
+    for ticket in admitted:
+        ticket.__exit__(None, None, None)
+    now[0] = 61.0
+
+    assert inside == [True, True, False, True, False]
+    assert rate == [True] * 5 + [False] * 2
+    assert sizes == [True, True, False, False]
+    assert turnstile.inside == 0
+    assert turnstile.takes_request("a")
+
+
+def test_clients_share_limits_by_network() -> None:
+    assert client_key("2001:db8::1") == client_key("2001:db8::ffff")
+    assert client_key("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_key("192.0.2.1") != client_key("192.0.2.2")
+    assert (client_key(None), client_key("?")) == ("unix", "unknown")
+
+
+def test_tickets_expire_and_cannot_be_forged() -> None:
+    now = [1_000_000.0]
+    tickets = Tickets(secret=b"s" * 32, clock=lambda: now[0])
+    ticket = tickets.issue()
+    fresh = tickets.read(f"ticket={ticket}&n=3".encode())
+    forged = [
+        tickets.read(query)
+        for query in (
+            f"ticket={ticket[:-1]}&n=3".encode(),
+            f"ticket={ticket}&n=12345".encode(),
+            f"ticket=1{ticket}".encode(),
+            b"ticket=..&n=1",
+            b"&" * 300,
+            "ticket=ü.ü.ü".encode(),
+        )
+        if not query.startswith(b"&")
+    ]
+    now[0] += 1000
+
+    assert fresh is not None
+    assert fresh[1] == "3"
+    assert forged == [None] * len(forged)
+    assert tickets.read(f"ticket={ticket}".encode()) is None
+    assert Tickets(secret=b"t" * 32).read(f"ticket={ticket}".encode()) is None
+
+
+def test_arrivals_are_bounded() -> None:
+    arrivals = Arrivals()
+    for number in range(3000):
+        arrivals.keep(("id", str(number)), {"verdict": "intact"})
+
+    assert arrivals.find(("id", "0")) is None
+    assert arrivals.find(("id", "2999")) == {"verdict": "intact"}
+
+
+# --- recognised proxies
+
+
+@pytest.mark.parametrize(
+    ("headers", "products"),
+    [
+        ({"server": "nginx/1.31"}, [Product.NGINX]),
+        ({"via": "1.1 Caddy"}, [Product.CADDY]),
+        ({"server": "Microsoft-Azure-Application-Gateway/v2"}, [Product.AZURE_GATEWAY]),
+        ({"cf-ray": "1-FRA", "server": "nginx"}, [Product.NGINX, Product.CLOUDFLARE]),
+        ({"x-envoy-expected-rq-timeout-ms": "15000"}, [Product.ENVOY]),
+        (
+            {"x-forwarded-server": "h", "x-forwarded-port": "80", "x-real-ip": "192.0.2.1"},
+            [Product.TRAEFIK],
+        ),
+        (
+            {"x-forwarded-server": "h", "x-forwarded-host": "h", "x-forwarded-for": "192.0.2.1"},
+            [Product.APACHE],
+        ),
+        ({"server": "uvicorn"}, []),
+    ],
+    ids=["nginx", "caddy", "azure", "cloudflare", "envoy", "traefik", "apache", "none"],
+)
+def test_proxies_are_recognised(headers: dict[str, str], products: list[Product]) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    assert list(recognise(raw)) == products
+
+
+def test_every_code_of_the_page_is_in_the_catalogue() -> None:
+    assert set(PAGE_CODES) <= set(codes())
