@@ -164,6 +164,10 @@ def _look_at_the_result(socket: ClientConnection) -> None:
 @contextmanager
 def open_pages(url: str, count: int, query: str) -> Iterator[list[Page]]:
     """Open pages of the app at `url` (with its final slash), which run until the block ends."""
+    # Streamlit, which the pages' threads would otherwise all import at the same time.
+    import streamlit.proto.BackMsg_pb2
+    import streamlit.proto.ForwardMsg_pb2  # noqa: F401
+
     pages = [Page(url, query, number) for number in range(count)]
     for page in pages:
         page.start()

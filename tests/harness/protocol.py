@@ -8,7 +8,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-_DEADLINE_S = 30
+_DEADLINE_S = 120
 
 
 class Session:

@@ -31,13 +31,13 @@ APP = REPOSITORY / "tests" / "apps" / "soak" / "streamlit_app.py"
 SECONDS = float(os.environ.get("SOAK_SECONDS", "20"))
 SESSIONS = 100
 RUNS = 2
-LOOKING_S = 4.0
-"""How long a visitor looks at each result; all of them together ask for 25 runs a second."""
+LOOKING_S = 8.0
+"""How long a visitor looks at each result; all of them together ask for 12 runs a second."""
 # Streamlit keeps up to 128 sessions of pages that have gone, in case they come back: before all
-# of those places are taken for the second time there is no plateau.
-WARM_UP_SESSIONS = 256
+# of those places are taken there is no plateau.
+WARM_UP_SESSIONS = 160
 MOST_GROWTH = 1.10
-SETTLE_S = 120.0
+SETTLE_S = 180.0
 
 
 class Visitors:
@@ -53,14 +53,16 @@ class Visitors:
 
     @contextmanager
     def coming_and_going(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
         try:
+            for thread in self._threads:  # not all at once, as people do not come
+                thread.start()
+                time.sleep(RUNS * LOOKING_S / SESSIONS)
             yield
         finally:
             self._should_stop.set()
             for thread in self._threads:
-                thread.join(60)
+                if thread.ident is not None:
+                    thread.join(60)
 
     def _live(self) -> None:
         while not self._should_stop.is_set():

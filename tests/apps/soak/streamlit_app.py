@@ -10,7 +10,6 @@ from streamlit.runtime import get_instance
 st.title("Soak")
 st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 st.session_state.setdefault("load", bytearray(100_000))
-st.download_button("A file", b"x" * 10_000)
 st.text(f"runs={st.session_state['runs']}")
 loop = get_instance()._get_async_objs().eventloop
 st.text(f"tasks={len(asyncio.all_tasks(loop))}")
