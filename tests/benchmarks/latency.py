@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from tests.benchmarks.servers import (
     APP,
@@ -94,8 +95,9 @@ def measure_jupyter(pairs: int) -> Measured:
         return dict.fromkeys(names, "uv sync --group benchmarks")
     port = free_port()
     inner = ["streamlit", "run", str(APP), "--server.port={port}", "--server.headless=true"]
-    command = [sys.executable, "-m", "jupyter_server_proxy.standalone", "--port", str(port)]
-    command += ["--address", "127.0.0.1", "--base-url", PATH, "--skip-authentication", "--"]
+    program = Path(sys.executable).with_name("jupyter-standaloneproxy")
+    command = [str(program), "--port", str(port)]
+    command += ["--address", "127.0.0.1", "--base-url", PATH, "--no-authentication", "--"]
     command += [sys.executable, "-m", *inner, "--browser.gatherUsageStats=false"]
     with (
         start_server(
