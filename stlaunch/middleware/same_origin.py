@@ -85,8 +85,11 @@ class SameOriginMiddleware:
                 self.ledger.transports["websocket"] += 1
             await self.app(_accepted(scope), receive, send)
             return
-        self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
-        finding = self._log(rule, scope, arrival)
+        if _is_nobodys(header_value(scope["headers"], b"origin")):
+            finding = self._finding(scope, arrival)
+        else:
+            self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
+            finding = self._log(rule, scope, arrival)
         await _refuse(finding, rule, scope, receive, send)
 
     def _evidence(self, scope: Scope, arrival: Arrival) -> Evidence:
@@ -114,12 +117,15 @@ class SameOriginMiddleware:
             ),
         )
 
-    def _log(self, rule: Rule, scope: Scope, arrival: Arrival) -> Finding:
+    def _finding(self, scope: Scope, arrival: Arrival) -> Finding:
         origin = (header_value(scope["headers"], b"origin") or "")[:_LONGEST_LOGGED]
         forwarded = str(arrival.forwarded.host) if arrival.forwarded.host else None
         host = (header_value(arrival.headers, b"host") or "")[:_LONGEST_LOGGED]
-        finding = origin_rejected(origin, host, forwarded)
-        key = f"{rule} {origin}"
+        return origin_rejected(origin, host, forwarded)
+
+    def _log(self, rule: Rule, scope: Scope, arrival: Arrival) -> Finding:
+        finding = self._finding(scope, arrival)
+        key = f"{rule} {(header_value(scope['headers'], b'origin') or '')[:_LONGEST_LOGGED]}"
         if len(self._logged) < _MOST_LOGGED and not self._logged[key]:
             self.board.post(finding, f" ({rule})")
             if _lacks_cookie(scope["headers"]):
@@ -127,6 +133,15 @@ class SameOriginMiddleware:
         if len(self._logged) < _MOST_LOGGED or key in self._logged:
             self._logged[key] += 1
         return finding
+
+
+def _is_nobodys(origin: str | None) -> bool:
+    """Tell an origin that no page can have (RFC 6761 section 6.4), such as that of a check.
+
+    It is refused as any other, and says nothing about the app's own pages: it is not counted.
+    """
+    parsed = Origin.parse(origin) if origin else None
+    return parsed is not None and parsed.host.endswith(".invalid")
 
 
 def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:

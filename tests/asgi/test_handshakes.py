@@ -51,6 +51,28 @@ def test_a_stripped_upgrade_is_answered_with_the_reason(
     assert not app.scopes
 
 
+def test_an_origin_that_nobody_can_have_is_refused_and_not_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`stlaunch check` asks with one; its own question must not look like trouble."""
+    app = Recorder()
+    wrapped = make(app)
+    caplog.set_level(logging.INFO, "stlaunch")
+
+    status, _ = handshake(
+        wrapped,
+        headers=[*HOST, ("origin", "https://stlaunch-check.invalid")],
+        protocols=["streamlit"],
+    )
+    report = json.loads(request(wrapped, "/app/_stlaunch/check", HOST).body)
+
+    assert status == 403
+    assert not app.scopes
+    assert report["verdict"] == "unseen"
+    assert not report["findings"]
+    assert not caplog.records
+
+
 def test_a_lost_connection_header_is_told_apart() -> None:
     """Upgrade arrived, Connection did not."""
     headers = [*HOST, ("sec-websocket-key", "k"), ("upgrade", "websocket")]
