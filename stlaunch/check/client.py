@@ -204,10 +204,18 @@ class _Wire:
             await self._read()
             return
         # A proxy may answer 413 and close while the body is still being sent.
+        broken: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send_body, body, padding)
-            await self._read()
+            try:
+                await self._read()
+            except (OSError, anyio.BrokenResourceError, h11.RemoteProtocolError) as exc:
+                broken = (
+                    exc  # raised below: out of a task group it would come as an exception group
+                )
             tasks.cancel_scope.cancel()
+        if broken is not None:
+            raise broken
 
     async def _send_body(self, body: bytes, padding: int) -> None:
         try:

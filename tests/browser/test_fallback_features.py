@@ -157,7 +157,7 @@ def test_a_fragment_runs_alone(page: Page) -> None:
 def test_a_fragment_refreshes_by_itself(page: Page) -> None:
     """`run_every`: the page asks again and again, and clicks are still answered."""
     page.get_by_text("Clock", exact=True).click()
-    expect(page.get_by_text("Ticks: 5.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Ticks: ([5-9]|\d\d+)\."))).to_be_visible()
     press(page, "Click")
 
     expect(page.get_by_text("Clicks: 1.")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -99,7 +100,8 @@ def _login(proxy: RunningProxy, secret: str) -> str:
         "email": "ann@example.test",
     }
     signed = create_signed_value(secret, "_streamlit_user", json.dumps(user))
-    return f"_streamlit_user={signed.decode()}"
+    mark = hashlib.sha256(b"/streamlitApp").hexdigest()[:8]  # keeps apart the apps of one host
+    return f"_streamlit_user.{mark}={signed.decode()}"
 
 
 def _facts(proxy: RunningProxy, headers: dict[str, str], *, cookie: str) -> dict:
