@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
+
 import pytest
 
-from tests.asgi.driver import Recorder, make, request
+from stlaunch.log import JsonFormatter, TextFormatter
+from tests.asgi.driver import Recorder, handshake, make, request
 
 
 @pytest.mark.parametrize("query", [b"a&b&c&d&e&f&g&h&i&j", b"&" * 500, b"n=%ff&ticket=%ff"])
@@ -14,3 +18,52 @@ def test_a_query_of_many_fields_breaks_nothing(path: str, query: bytes) -> None:
     answer = request(make(Recorder()), path, query=query)
 
     assert answer.status == (200 if path.endswith(".js") else 426)
+
+
+FORGED = "\x1b[2J\x9b31m\x85STL999 forged"
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
+def test_what_a_stranger_sends_does_nothing_to_the_log(
+    formatter: logging.Formatter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Headers may hold what a terminal obeys (ESC, CSI) or takes for a new line (NEL)."""
+    app = make(Recorder())
+    sent = [("x-stlaunch", "1"), ("x-stlaunch-reason", FORGED), ("via", f"1.1 {FORGED}")]
+    sent += [("origin", f"https://{FORGED}"), ("host", FORGED), ("x-request-id", FORGED)]
+    own_site = [("host", "a.test"), ("origin", "http://a.test")]
+    with caplog.at_level(logging.DEBUG):
+        request(app, "/app/_stlaunch/tunnel", [*sent[:3], *own_site], method="POST")
+        handshake(app, headers=sent)
+        request(make(Recorder(), is_access_logged=True), f"/app/{FORGED}\u2028", sent)
+    lines = [formatter.format(record) for record in caplog.records]
+
+    assert len(lines) >= 3
+    assert all(line.replace("\n", "").isprintable() for line in lines)
+
+
+def test_a_page_that_fell_back_says_nothing_of_its_own() -> None:
+    """All clients read the report: nobody may write a sentence of his into it."""
+    app = make(Recorder())
+    sent = [
+        ("x-stlaunch", "1"),
+        ("x-stlaunch-reason", "is bad. Visit evil.test"),
+        ("via", "1.1 x y"),
+    ]
+    request(
+        app,
+        "/app/_stlaunch/tunnel",
+        [*sent, ("host", "a.test"), ("origin", "http://a.test")],
+        method="POST",
+    )
+    report = request(app, "/app/_stlaunch/check", query=b"json").body.decode()
+
+    assert "STL302" in report
+    assert "evil.test" not in report
+
+
+def test_a_line_feed_in_a_message_stays() -> None:
+    record = logging.LogRecord("stlaunch", logging.INFO, "", 0, "one\n\ttwo é", None, None)
+
+    assert "one\n\ttwo é" in TextFormatter().format(record)
+    assert json.loads(JsonFormatter().format(record))["message"] == "one\n\ttwo é"
