@@ -7,7 +7,10 @@ import logging
 
 import pytest
 
+from stlaunch.asgi import wrap_app
 from stlaunch.log import JsonFormatter, TextFormatter
+from stlaunch.selfcheck import Gate
+from stlaunch.settings.model import SelfCheck
 from tests.asgi.driver import Recorder, handshake, make, request
 
 
@@ -67,3 +70,29 @@ def test_a_line_feed_in_a_message_stays() -> None:
 
     assert "one\n\ttwo é" in TextFormatter().format(record)
     assert json.loads(JsonFormatter().format(record))["message"] == "one\n\ttwo é"
+
+
+@pytest.mark.parametrize(
+    ("is_proxied", "is_shown"), [(False, True), (True, False)], ids=["alone", "behind a proxy"]
+)
+def test_behind_a_proxy_this_machine_is_not_the_operator(is_proxied: bool, is_shown: bool) -> None:
+    """Bare `proxy_pass http://127.0.0.1:8501` hands strangers on as this machine's own."""
+    app = make(Recorder(), gate=Gate(access=SelfCheck.PUBLIC, is_proxied=is_proxied))
+    handshake(app, headers=[("host", "a.test"), ("origin", "http://other-users.test")])
+    as_bare_nginx_sends_it = [("host", "127.0.0.1:8501"), ("connection", "close")]
+    report = request(app, "/app/_stlaunch/check", as_bare_nginx_sends_it).body.decode()
+
+    assert ("other-users.test" in report) is is_shown
+
+
+@pytest.mark.parametrize("access", ["public", "local"])
+def test_a_wrapped_app_below_a_path_counts_as_proxied(
+    access: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = wrap_app(Recorder(), behind_proxy="/app", self_check=access)
+    with caplog.at_level(logging.CRITICAL):
+        handshake(app, headers=[("host", "a.test"), ("origin", "http://other-users.test")])
+        report = request(app, "/app/_stlaunch/check", [("host", "localhost")])
+
+    assert report.status == 200
+    assert "other-users.test" not in report.body.decode()
