@@ -14,7 +14,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from stlaunch.assets.codings import Coding, available_codings
+from stlaunch.whole_files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class AssetStore:
             return None
         if path is not None:
             try:
-                _write(path, compressed)
+                write_whole(path, compressed)
             except OSError as exc:
                 logger.debug("%s cannot be written: %s", path, exc)
             else:
@@ -207,15 +207,3 @@ def _holds(path: Path, content: mmap, coding: Coding) -> bool:
     except (OSError, ValueError):
         return False
     return done == len(content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

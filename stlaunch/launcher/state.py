@@ -18,6 +18,7 @@ from stlaunch import instances
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.ownership import is_ours_alone
+from stlaunch.whole_files import write_whole
 
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
@@ -123,15 +124,7 @@ def write_running(state: Path | None, url: str) -> Path | None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    write_whole(path, text)
 
 
 def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:
