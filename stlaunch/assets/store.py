@@ -75,7 +75,7 @@ class AssetStore:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="stlaunch-assets", daemon=True)
             self._thread.start()
-            # A thread inside of a compressor brings the interpreter down while that ends.
+            # A thread inside of a compressor can bring the interpreter down while that ends.
             atexit.register(self.stop)
 
     def stop(self) -> None:
@@ -88,7 +88,7 @@ class AssetStore:
     def build(self) -> None:
         """Compress what is not kept yet: all with gzip, and what the page loads with the others.
 
-        Those cost ten times the time and more memory, for a tenth of the size.
+        Those cost about ten times the time and more memory, for about a tenth of the size.
         """
         of_page = list(self._names_in_page())
         gzip, *others = reversed(available_codings())
@@ -133,7 +133,7 @@ class AssetStore:
             size = file.stat().st_size
             if not _SMALLEST_BYTES <= size <= _LARGEST_BYTES:
                 return
-            # Mapped, not read: buffers of this size would leave holes in the heap for good.
+            # Mapped, not read: buffers of this size tend to leave holes in the heap.
             with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
                 kept = self._keep(content, coding)
         except OSError:

@@ -1,7 +1,6 @@
-"""Every touch point with Streamlit that is not public, and nothing else.
+"""The touch points with Streamlit that are not public, in one place.
 
-`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
-supported version.
+`tests/asgi`, which CI runs with the oldest and with the newest supported version, uses each of them.
 """
 
 from __future__ import annotations
