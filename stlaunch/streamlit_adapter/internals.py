@@ -1,6 +1,6 @@
 """The touch points with Streamlit that are not public, in one place.
 
-`tests/asgi`, which CI runs with the oldest and with the newest supported version, uses each of them.
+`tests/asgi` uses each of them; CI runs it with the oldest and the newest supported version.
 """
 
 from __future__ import annotations
