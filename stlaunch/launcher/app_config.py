@@ -7,6 +7,7 @@ here; only `stlaunch config --write` does.
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def _backup(path: Path) -> Path | None:
         return None
     for number in range(1, _MOST_BACKUPS):
         backup = path.with_name(path.name + (".bak" if number == 1 else f".bak{number}"))
-        if not backup.exists():
+        if not os.path.lexists(backup):  # a copy would go through a link, wherever it leads
             shutil.copy2(path, backup)
             return backup
     raise OSError(f"there are {_MOST_BACKUPS} backups already")

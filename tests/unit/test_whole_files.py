@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.launcher.app_config import MergedConfig, write_merged
 from stlaunch.whole_files import FOR_ALL, write_whole
 
 
@@ -52,3 +53,13 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_whole(tmp_path / "file", "\ud800")
     assert _names(tmp_path) == ["folder"]
+
+
+def test_a_backup_goes_through_no_link(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("old")
+    (tmp_path / "config.toml.bak").symlink_to(tmp_path / "elsewhere")
+    backup = write_merged(MergedConfig(path=path, before="old", after="new"))
+
+    assert backup == tmp_path / "config.toml.bak2"
+    assert _names(tmp_path) == ["config.toml", "config.toml.bak", "config.toml.bak2"]
