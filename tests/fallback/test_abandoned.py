@@ -51,7 +51,7 @@ def _opening(cookie: str = "", client: str = "127.0.0.1") -> Scope:
 
 
 async def _post(pieces: UploadPieces, scope: Scope) -> int:
-    statuses = []
+    statuses: list[int] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
