@@ -346,7 +346,11 @@ def composition_for(
         public_url=public_url,
         is_embedded=is_embedded,
         frame_ancestors=settings.embed_in,
-        gate=Gate(access=settings.self_check, token=settings.self_check_token),
+        gate=Gate(
+            access=settings.self_check,
+            token=settings.self_check_token,
+            is_proxied=bool(paths.known or paths.is_learning or public_url),
+        ),
         app_base=paths.known[0] if is_streamlit and paths.known else BasePath(),
         uses_root_path=not is_streamlit,
         is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),

@@ -99,7 +99,7 @@ def fell_back(
     Args:
         reason: what the page saw, such as `does not open`.
         base_path: the app's.
-        via: the Via header, empty without one.
+        via: the proxies that left their name, empty without one.
         is_explained: whether `upgrade_stripped` has been logged with its fix already.
     """
     proxy = f" (the request came through {via})" if via else ""

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 
+from stlaunch.ownership import is_ours_alone
+
 FOLDER = "running"
 _LARGEST_BYTES = 10_000
 
 
 def state_roots(environ: object) -> list[str]:
     """Return the folders that may hold stlaunch's state, the preferred one first.
+
+    Of those in a temporary folder, which others can write into, only our own.
 
     Args:
         environ: the environment, a mapping of texts.
@@ -25,9 +29,10 @@ def state_roots(environ: object) -> list[str]:
     temporary = [get(name) for name in ("TMPDIR", "TEMP", "TMP") if get(name)]
     temporary += ["/tmp", "/var/tmp", "/usr/tmp", os.getcwd()]  # noqa: S108, PTH109 - as tempfile
     # Without HOME and passwd entry the home is a temporary folder: see launcher.state.
-    for folder in (home, *temporary):
-        roots.append(f"{folder}/.local/state/stlaunch")
-        roots.append(f"{folder}/stlaunch-{os.getuid()}")
+    roots += [f"{home}/.local/state/stlaunch", f"{home}/stlaunch-{os.getuid()}"]
+    for folder in temporary:
+        shared = (f"{folder}/.local/state/stlaunch", f"{folder}/stlaunch-{os.getuid()}")
+        roots += [root for root in shared if is_ours_alone(root)]
     return list(dict.fromkeys(roots))
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 _CODE = re.compile(r"STL[1-9][0-9]{2}\b")
 _EXTRA = "stlaunch_"
+# What a terminal obeys, what ends a line for some reader, and what turns its direction.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # uvicorn says this about every handshake that is answered with a status (ASGI's denial response).
 _NOISE = "ASGI callable returned without completing handshake."
 
@@ -69,7 +71,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         record.origin = _origin(record)
-        return super().format(record)
+        return _harmless(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -96,7 +98,16 @@ class JsonFormatter(logging.Formatter):
                 line[name.removeprefix(_EXTRA)] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _harmless(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def _harmless(line: str) -> str:
+    r"""Return a line that does nothing but be read: `\u001b` instead of an escape character.
+
+    The notation is JSON's, too. Line feeds stay: fixes and tracebacks have several lines, and no
+    header can hold one.
+    """
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 def _origin(record: logging.LogRecord) -> str:

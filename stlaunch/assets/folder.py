@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from stlaunch.ownership import is_ours_alone
 
 
 def asset_folder(environ: Mapping[str, str]) -> Path | None:
@@ -20,7 +21,7 @@ def asset_folder(environ: Mapping[str, str]) -> Path | None:
         folder = candidate / "assets"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if _is_ours_alone(candidate) and _is_ours_alone(folder) and os.access(folder, os.W_OK):
+            if is_ours_alone(candidate) and is_ours_alone(folder) and os.access(folder, os.W_OK):
                 return folder
         except OSError:
             continue
@@ -34,9 +35,3 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(environ["HOME"]) / ".cache" / "stlaunch"
     with contextlib.suppress(FileNotFoundError):  # none is writable
         yield Path(tempfile.gettempdir()) / f"stlaunch-{os.getuid()}"
-
-
-def _is_ours_alone(folder: Path) -> bool:
-    found = folder.lstat()
-    is_private = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == 0
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and is_private

@@ -14,7 +14,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from stlaunch.assets.codings import Coding, available_codings
+from stlaunch.whole_files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class AssetStore:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="stlaunch-assets", daemon=True)
             self._thread.start()
-            # A thread inside of a compressor brings the interpreter down while that ends.
+            # A thread inside of a compressor can bring the interpreter down while that ends.
             atexit.register(self.stop)
 
     def stop(self) -> None:
@@ -88,7 +88,7 @@ class AssetStore:
     def build(self) -> None:
         """Compress what is not kept yet: all with gzip, and what the page loads with the others.
 
-        Those cost ten times the time and more memory, for a tenth of the size.
+        Those cost about ten times the time and more memory, for about a tenth of the size.
         """
         of_page = list(self._names_in_page())
         gzip, *others = reversed(available_codings())
@@ -133,7 +133,7 @@ class AssetStore:
             size = file.stat().st_size
             if not _SMALLEST_BYTES <= size <= _LARGEST_BYTES:
                 return
-            # Mapped, not read: buffers of this size would leave holes in the heap for good.
+            # Mapped, not read: buffers of this size tend to leave holes in the heap.
             with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
                 kept = self._keep(content, coding)
         except OSError:
@@ -154,7 +154,7 @@ class AssetStore:
             return None
         if path is not None:
             try:
-                _write(path, compressed)
+                write_whole(path, compressed)
             except OSError as exc:
                 logger.debug("%s cannot be written: %s", path, exc)
             else:
@@ -207,15 +207,3 @@ def _holds(path: Path, content: mmap, coding: Coding) -> bool:
     except (OSError, ValueError):
         return False
     return done == len(content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

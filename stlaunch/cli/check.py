@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -36,6 +35,7 @@ from stlaunch.check.rules import RULES
 from stlaunch.exceptions import UsageError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.settings.suggestion import did_you_mean
+from stlaunch.whole_files import FOR_ALL, write_whole
 
 _FORMATS = ("json", "markdown", "junit", "github")
 _EXIT = {
@@ -112,11 +112,7 @@ def _changes(before: Diagnosis, after: Diagnosis) -> list[str]:
 def _write(path: Path, text: str) -> None:
     """Replace the file at once: a collector must never read half of it."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        write_whole(path, text, mode=FOR_ALL)
     except OSError as exc:
         raise UsageError(
             f"--prometheus: {str(path)!r} cannot be written: {exc.strerror}.",

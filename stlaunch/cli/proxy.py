@@ -7,7 +7,6 @@ It reads the command line and writes; what stands in a configuration is the busi
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
+from stlaunch.whole_files import FOR_ALL, write_whole
 
 _EPILOG = """\
 \b
@@ -173,21 +173,8 @@ def write_new(path: Path, text: str, *, may_replace: bool) -> None:
     if not may_replace and path.exists():
         raise UsageError(f"{path} is there already.", hint="Add --force to replace it.")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            # mkstemp's own mode is for secrets.
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-            Path(name).chmod(mode)
-            if may_replace:
-                Path(name).replace(path)
-            else:
-                os.link(name, path)
-                Path(name).unlink()
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        mode = path.stat().st_mode & 0o777 if path.exists() else FOR_ALL
+        write_whole(path, text, mode=mode, may_replace=may_replace)
     except FileExistsError as exc:
         raise UsageError(f"{path} is there already.", hint="Add --force to replace it.") from exc
     except OSError as exc:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import StartError, UsageError
+from stlaunch.whole_files import FOR_ALL, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +39,7 @@ def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) ->
             )
         for path, file in zip(paths, files, strict=True):
             if not _holds(path, file.text):
-                _write(path, file.text, replace=force)
+                write_whole(path, file.text, mode=FOR_ALL, may_replace=force)
     except FileExistsError as exc:  # the folder is a file, or somebody was quicker
         raise UsageError(
             f"{exc.filename2 or exc.filename} exists already.", hint="Choose another place with -o."
@@ -59,20 +57,3 @@ def _holds(path: Path, text: str) -> bool:
         return path.read_bytes() == text.encode()
     except OSError:
         return False
-
-
-def _write(path: Path, text: str, *, replace: bool) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        if replace:
-            Path(name).replace(path)
-        else:
-            os.link(name, path)  # unlike a rename, it refuses to replace
-            Path(name).unlink()
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

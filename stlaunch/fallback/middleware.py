@@ -13,7 +13,7 @@ or script of another site can make it, and must come from the browser that opene
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +28,7 @@ from stlaunch.fallback.registry import TunnelRegistry
 from stlaunch.fallback.tunnel import Tunnel, new_tunnel_id
 from stlaunch.findings import Finding, fell_back
 from stlaunch.handshake import HandshakeLedger
+from stlaunch.learned import proxy_products
 from stlaunch.noticeboard import Noticeboard
 from stlaunch.streamlit_routes import STREAM, TUNNEL
 
@@ -41,6 +42,8 @@ _SMALLEST_COMPRESSED = 1024
 # The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
 _LARGEST_BODY = 4 * 1024 * 1024
 _MOST_LOGGED = 8
+# What `page.js` says. Anybody can write anything there, and all who look at the report read it.
+_REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "is switched off"})
 _CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
 
 
@@ -220,9 +223,9 @@ class FallbackTransport:
 
     def _log(self, reason: str, arrival: Arrival) -> None:
         finding: Finding = fell_back(
-            reason[:60],
+            reason if reason in _REASONS else "",
             arrival.base,
-            via=_via(arrival.headers),
+            via=", ".join(proxy_products(arrival.headers)),
             is_explained=bool(self.ledger.stripped),
         )
         if finding.title in self._logged or len(self._logged) >= _MOST_LOGGED:
@@ -268,8 +271,3 @@ def _refusal(status: int, code: str, reason: str) -> Response:
 def _number(query: QueryParams, name: str) -> int:
     text = query.get(name, "0")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0  # noqa: PLR2004
-
-
-def _via(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    named = [value.decode("latin-1")[:80] for name, value in headers if name == b"via"]
-    return ", ".join(named)

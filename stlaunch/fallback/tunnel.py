@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 LARGEST_UNACKNOWLEDGED_BYTES = 16 * 1024 * 1024
 _LARGEST_UNREAD_BYTES = 32 * 1024 * 1024
+# What an empty one costs in memory: without it, any number of them would be none at all.
+_MESSAGE_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +95,9 @@ class Tunnel:
                 lambda: self._unread_bytes < _LARGEST_UNREAD_BYTES or self.is_closed
             )
             for message in self._inbox.take(frames):
-                self._unread_bytes += len(message.payload)
-                self._unread.put_nowait(_as_event(message))
+                event = _as_event(message)
+                self._unread_bytes += _cost(event)
+                self._unread.put_nowait(event)
         return self._inbox.acknowledged
 
     async def acknowledge(self, number: int) -> None:
@@ -155,9 +158,8 @@ class Tunnel:
     async def receive(self) -> Message:
         """ASGI's receive."""
         message = await self._unread.get()
-        size = len(message.get("bytes") or message.get("text") or "")
-        if size:
-            self._unread_bytes -= size
+        if message["type"] == "websocket.receive":
+            self._unread_bytes -= _cost(message)
             await self._notify()
         return message
 
@@ -225,3 +227,7 @@ def _as_event(message: Received) -> Message:
     if message.flags & Flags.TEXT:
         return {"type": "websocket.receive", "text": message.payload.decode("utf-8", "replace")}
     return {"type": "websocket.receive", "bytes": message.payload}
+
+
+def _cost(event: Message) -> int:
+    return _MESSAGE_BYTES + len(event.get("bytes") or event.get("text") or "")

@@ -32,7 +32,9 @@ logger = logging.getLogger(__name__)
 _LARGEST_PIECE = 8 * 1024 * 1024
 _MOST_UPLOADS = 64
 _MOST_PER_OWNER = 8
-_IDLE_S = 60.0
+# An owner is a cookie, which costs nothing: nobody takes all places with many of them.
+_MOST_PER_ADDRESS = 32
+_SWEEP_S = 5.0
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 _NO_STORE = {"cache-control": "no-store", "cross-origin-resource-policy": "same-origin"}
@@ -43,6 +45,8 @@ class _Upload:
     """One upload on its way to the app."""
 
     owner: str
+    address: str
+    """The client's, or that of a proxy which does not tell it."""
     total_bytes: int
     accepted_bytes: int = 0
     """Taken from the page."""
@@ -83,12 +87,22 @@ class UploadPieces:
         app: the next layer.
         instance: this process's id; another replica's uploads are answered with 409.
         board: where a proxy's limit is noticed.
+        idle_s: how long an upload waits for its next piece.
     """
 
-    def __init__(self, app: ASGIApp, *, instance: str, board: Noticeboard | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        instance: str,
+        board: Noticeboard | None = None,
+        idle_s: float = 60.0,
+    ) -> None:
         self.app = app
         self.instance = instance
+        self.idle_s = idle_s
         self._uploads: dict[str, _Upload] = {}
+        self._sweeper: asyncio.Task[None] | None = None
         self.board = board or Noticeboard()
         self._logged = False
 
@@ -111,7 +125,6 @@ class UploadPieces:
         await answer(scope, receive, send)
 
     async def _answer(self, upload_id: str, request: Request) -> Response:
-        self._forget_idle()
         if not upload_id:
             return await self._open(request)
         upload = self._uploads.get(upload_id)
@@ -131,16 +144,28 @@ class UploadPieces:
             return _refusal(400, "STL602", "no such upload address")
         if not (total.isascii() and total.isdigit() and 0 < len(total) <= 12):  # noqa: PLR2004
             return _refusal(400, "STL602", "the size is missing")
-        owner = owner_of(scope)
-        mine = sum(upload.owner == owner for upload in self._uploads.values())
-        if len(self._uploads) >= _MOST_UPLOADS or mine >= _MOST_PER_OWNER:
+        upload = _Upload(
+            owner=owner_of(scope),
+            address=(scope.get("client") or ("",))[0],
+            total_bytes=int(total),
+        )
+        if not self._has_room(upload):
             return _refusal(503, "STL603", "too many uploads are under way")
-        upload = _Upload(owner=owner, total_bytes=int(total))
         upload_id = f"{self.instance}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
         upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep(), name="upload sweeper")
         return JSONResponse({"id": upload_id, "expected": 0}, headers=_NO_STORE)
+
+    def _has_room(self, new: _Upload) -> bool:
+        others = self._uploads.values()
+        return (
+            len(others) < _MOST_UPLOADS
+            and sum(upload.owner == new.owner for upload in others) < _MOST_PER_OWNER
+            and sum(upload.address == new.address for upload in others) < _MOST_PER_ADDRESS
+        )
 
     async def _run(self, upload: _Upload, scope: Scope) -> None:
         try:
@@ -158,6 +183,7 @@ class UploadPieces:
             return JSONResponse({"expected": expected}, headers=_NO_STORE)
         body = bytearray()
         async for chunk in request.stream():
+            upload.seen_at = time.monotonic()
             body += chunk
             if len(body) > min(_LARGEST_PIECE, upload.total_bytes - expected):
                 return _refusal(413, "STL601", "the piece is too large")
@@ -169,7 +195,7 @@ class UploadPieces:
         if not (is_last or upload.status):
             return JSONResponse({"expected": expected + len(body)}, headers=_NO_STORE)
         self._log(arrival_of(request.scope), request.headers.get("x-stlaunch-limit", ""))
-        del self._uploads[upload_id]
+        self._uploads.pop(upload_id, None)  # given up for idle, where the app took long
         if upload.task is not None and not upload.task.done() and not is_last:
             upload.task.cancel()
         headers = Headers(raw=upload.headers)
@@ -193,15 +219,18 @@ class UploadPieces:
         if not put.done():
             put.cancel()  # the app answered before it had read all
         elif is_last:
-            await asyncio.wait({task}, timeout=_IDLE_S)
+            await asyncio.wait({task}, timeout=self.idle_s)
 
-    def _forget_idle(self) -> None:
-        now = time.monotonic()
-        for upload_id, upload in list(self._uploads.items()):
-            if now - upload.seen_at > _IDLE_S:
-                del self._uploads[upload_id]
-                if upload.task is not None:
-                    upload.task.cancel()
+    async def _sweep(self) -> None:
+        """Give up what nobody goes on with; each holds pieces and a task."""
+        while self._uploads:
+            await asyncio.sleep(min(_SWEEP_S, self.idle_s / 2))
+            now = time.monotonic()
+            for upload_id, upload in list(self._uploads.items()):
+                if now - upload.seen_at > self.idle_s:
+                    del self._uploads[upload_id]
+                    if upload.task is not None:
+                        upload.task.cancel()
 
     def _log(self, arrival: Arrival, known: str) -> None:
         """Say once what the page found out: the largest piece that passed, the least refused."""

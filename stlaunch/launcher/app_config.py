@@ -6,11 +6,9 @@ here; only `stlaunch config --write` does.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from stlaunch.exceptions import StartError, UsageError
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.platforms.model import Prefix
 from stlaunch.streamlit_adapter import default_options
+from stlaunch.whole_files import FOR_ALL, write_whole
 
 _RELATIVE = Path(".streamlit") / "config.toml"
 _MOST_BACKUPS = 1000
@@ -106,19 +105,8 @@ def write_merged(merged: MergedConfig) -> Path | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         backup = _backup(path)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(merged.after)
-            if path.exists():
-                shutil.copymode(path, name)
-            else:
-                Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        mode = path.stat().st_mode & 0o777 if path.exists() else FOR_ALL
+        write_whole(path, merged.after, mode=mode)
     except OSError as exc:
         raise StartError(
             f"{path} cannot be written: {exc.strerror or exc}.",
@@ -132,7 +120,7 @@ def _backup(path: Path) -> Path | None:
         return None
     for number in range(1, _MOST_BACKUPS):
         backup = path.with_name(path.name + (".bak" if number == 1 else f".bak{number}"))
-        if not backup.exists():
+        if not os.path.lexists(backup):  # a copy would go through a link, wherever it leads
             shutil.copy2(path, backup)
             return backup
     raise OSError(f"there are {_MOST_BACKUPS} backups already")

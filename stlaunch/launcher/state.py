@@ -17,6 +17,8 @@ import tomli_w
 from stlaunch import instances
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
+from stlaunch.ownership import is_ours_alone
+from stlaunch.whole_files import write_whole
 
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
@@ -26,7 +28,8 @@ _HEADER = (
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the app's own folder: below XDG_STATE_HOME or HOME, else a temporary one, else None.
 
-    It is not created here.
+    It is not created here; of a temporary one the folder above is, because whoever is the first
+    to make it owns what a start reads from it.
     """
     name = f"{script.stem}-{hashlib.sha256(str(script).encode()).hexdigest()[:12]}"
     candidates = []
@@ -34,12 +37,16 @@ def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
         candidates.append(Path(environ["XDG_STATE_HOME"]) / "stlaunch")
     with contextlib.suppress(RuntimeError):
         candidates.append(Path.home() / ".local" / "state" / "stlaunch")
-    if temporary := _temporary_folder():
-        candidates.append(temporary / f"stlaunch-{os.getuid()}")
     for candidate in candidates:
         if _is_writable(candidate):
             return candidate / name
-    return None
+    temporary = _temporary_folder()
+    own = temporary / f"stlaunch-{os.getuid()}" if temporary else None
+    if own is None or not _is_writable(own):
+        return None
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700)
+    return own / name if is_ours_alone(own) else None
 
 
 def ensure_home(environ: Mapping[str, str]) -> None:
@@ -117,15 +124,7 @@ def write_running(state: Path | None, url: str) -> Path | None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    write_whole(path, text)
 
 
 def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:

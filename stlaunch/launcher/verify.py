@@ -77,8 +77,10 @@ def verify(url: str, *, instance: str, key: str) -> list[Finding]:
 
 
 def _get(url: str, key: str) -> tuple[int, dict[str, Any] | None]:
-    headers = {"Accept": "application/json", "X-Stlaunch-Token": key}
+    headers = {"Accept": "application/json"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - PublicUrl is http or https
+    # A login in front of the app redirects to another host, which must not get the key.
+    request.add_unredirected_header("X-Stlaunch-Token", key)
     # Not through a proxy of the environment: the public URL is dialled as it stands.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

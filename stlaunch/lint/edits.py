@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from stlaunch.exceptions import StartError
 from stlaunch.lint.findings import Edit
+from stlaunch.whole_files import write_whole
 
 BACKUP_SUFFIX = ".stlaunch.bak"
 
@@ -48,8 +47,9 @@ def apply(texts: dict[Path, tuple[str, str]]) -> list[Path]:
             if _read(real) != before:
                 raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
             backup = _free_name(real)
-            _write(backup, before, like=real)
-            _write(real, after, like=real)
+            mode = real.stat().st_mode & 0o777
+            write_whole(backup, before, mode=mode)
+            write_whole(real, after, mode=mode)
         except OSError as exc:
             raise StartError(f"{file} cannot be written: {exc.strerror}.") from exc
         backups.append(backup)
@@ -81,15 +81,3 @@ def _free_name(file: Path) -> Path:
         if not backup.exists():
             return backup
     raise StartError(f"{file} has too many backups.", hint=f"Remove *{BACKUP_SUFFIX}*.")
-
-
-def _write(file: Path, text: str, *, like: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        Path(name).chmod(like.stat().st_mode & 0o7777)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -43,11 +43,14 @@ class Gate:
         access: `--self-check`.
         token: what `--self-check token` asks for; also makes an operator of its holder in the
             other modes.
+        is_proxied: whether the app is said to be behind a proxy. One on this machine, without a
+            header of its own, looks like this machine: then the token alone makes an operator.
         own_key: what this process sends to itself (`--verify`).
     """
 
     access: SelfCheck
     token: str | None = field(default=None, repr=False)
+    is_proxied: bool = False
     own_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
     def viewer(self, arrival: Arrival, headers: Headers) -> Viewer:
@@ -59,7 +62,7 @@ class Gate:
         if self.access is SelfCheck.TOKEN:
             return Viewer.NOBODY
         if is_local(arrival):
-            return Viewer.OPERATOR
+            return Viewer.CLIENT if self.is_proxied else Viewer.OPERATOR
         return Viewer.CLIENT if self.access is SelfCheck.PUBLIC else Viewer.NOBODY
 
     def _holds_token(self, headers: Headers) -> bool:

@@ -16,7 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
+
+from starlette.datastructures import QueryParams
 
 _LIFE_S = 900
 _MOST_KEPT = 1024
@@ -48,9 +49,8 @@ class Tickets:
         """Return the key that a query string names with a valid ticket (`ticket=...&n=1`)."""
         if len(query) > _LONGEST_QUERY:
             return None
-        fields = parse_qs(query.decode("latin-1"), max_num_fields=8)
-        ticket = fields.get("ticket", [""])[0]
-        number = fields.get("n", ["0"])[0]
+        fields = QueryParams(query)
+        ticket, number = fields.get("ticket", ""), fields.get("n", "0")
         body, _, signature = ticket.rpartition(".")
         issued, _, ticket_id = body.partition(".")
         is_ours = hmac.compare_digest(

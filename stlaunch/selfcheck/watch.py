@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
@@ -107,8 +108,8 @@ class WatchMiddleware:
     def _page_request(self, inner: str, scope: Scope, arrival: Arrival) -> None:
         if inner == _PAGE_SCRIPT:
             self.pages.script_asked()
-            query = parse_qs(scope["query_string"][:128].decode("latin-1"), max_num_fields=4)
-            self._post(self.replicas.script_asked(query.get("i", [""])[0]))
+            query = QueryParams(scope["query_string"][:128])
+            self._post(self.replicas.script_asked(query.get("i", "")))
             self._check_scheme(arrival, _origin(arrival, b"referer"))
         elif is_page(inner) and _is_navigation(arrival):
             self._post(self.pages.served(self.clock(), arrival.base))

@@ -1,7 +1,6 @@
-"""Every touch point with Streamlit that is not public, and nothing else.
+"""The touch points with Streamlit that are not public, in one place.
 
-`tests/asgi/test_streamlit.py` and `tests/launch` run them against the oldest and the newest
-supported version.
+`tests/asgi` uses each of them; CI runs it with the oldest and the newest supported version.
 """
 
 from __future__ import annotations

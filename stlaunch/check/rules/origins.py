@@ -11,9 +11,7 @@ from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.check.target import Target
 
 _FORBIDDEN = 403
-_ERRORS = 400
 _NO_SUCH_METHOD = {405, 501}
-_GATEWAY = {502, 503, 504}
 
 
 def _origin_refused(seen: Observations) -> Judgement:

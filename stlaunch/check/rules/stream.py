@@ -13,7 +13,6 @@ from stlaunch.streamlit_routes import STREAM
 _OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
 _SERVER_ERROR = 500
 _GATEWAY = {502, 503, 504}
-_AT_ONCE_MS = 1000
 
 
 def _opening(seen: Observations) -> Opening:

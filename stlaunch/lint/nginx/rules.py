@@ -16,7 +16,6 @@ _DEFAULT_BODY = 1024 * 1024
 _DEFAULT_READ_S = 60
 _HANDSHAKE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _WRONG_HOSTS = {"$proxy_host", "", "localhost", "127.0.0.1"}
-_KEPT_HOSTS = {"$http_host", "$host", "$host:$server_port", "$http_x_forwarded_host"}
 _BALANCERS = {"hash", "ip_hash", "sticky", "sticky_cookie_insert"}
 
 

@@ -1,0 +1,142 @@
+"""What nobody goes on with is given up, and nobody makes the server hold without bounds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Message, Receive, Scope, Send
+
+from stlaunch.arrival import Arrival, with_arrival
+from stlaunch.fallback import UploadPieces
+from stlaunch.fallback.frames import Flags, Frame
+from stlaunch.fallback.tunnel import Tunnel
+from stlaunch.forwarded import Forwarded
+from tests.asgi.driver import make_scope
+
+PATH = "/_stlaunch/upload"
+
+
+class _Waiting:
+    """An app that reads an upload to its end, which may never come."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.gave_up = asyncio.Event()
+
+    async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
+        self.began.set()
+        try:
+            while (await receive()).get("more_body"):
+                pass
+        except asyncio.CancelledError:
+            self.gave_up.set()
+            raise
+
+
+def _opening(cookie: str = "", client: str = "127.0.0.1") -> Scope:
+    """Return the scope of a request that opens an upload, as UploadPieces gets it."""
+    headers = [("x-stlaunch", "1"), ("x-stlaunch-target", "session/file"), ("x-stlaunch-size", "9")]
+    scope = make_scope(PATH, headers, method="POST", client=(client, 1))
+    arrival = Arrival(
+        peer=client,
+        path=PATH,
+        scheme="http",
+        host=None,
+        forwarded=Forwarded(),
+        inner=PATH,
+        rest=PATH,
+        headers=((b"cookie", cookie.encode()),),
+    )
+    return with_arrival(scope, arrival)
+
+
+async def _post(pieces: UploadPieces, scope: Scope) -> int:
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await pieces(scope, receive, send)
+    return statuses[0]
+
+
+def test_an_abandoned_upload_is_freed_though_no_other_comes() -> None:
+    """Before, the next request of an upload freed it: without one, its pieces stayed for ever."""
+
+    async def run() -> int:
+        app = _Waiting()
+        status = await _post(UploadPieces(app, instance="one", idle_s=0.05), _opening())
+        async with asyncio.timeout(30):
+            await app.began.wait()
+            await app.gave_up.wait()
+        return status
+
+    assert asyncio.run(run()) == 200
+
+
+def test_one_address_never_takes_all_places_of_uploads() -> None:
+    """With a new cookie each time: whoever comes from elsewhere still gets in."""
+
+    async def run() -> list[int]:
+        pieces = UploadPieces(_Waiting(), instance="one")
+        many = [await _post(pieces, _opening(f"stlaunch={number:064d}")) for number in range(70)]
+        return [*many, await _post(pieces, _opening(client="203.0.113.9"))]
+
+    statuses = asyncio.run(run())
+
+    assert 503 in statuses
+    assert statuses[-1] == 200
+
+
+def test_empty_messages_count_as_unread() -> None:
+    """Half a million of them fit into one request and hold memory each: the page has to wait."""
+
+    async def run() -> tuple[bool, int]:
+        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await may_read.wait()
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+
+        may_read = asyncio.Event()
+        tunnel = Tunnel(id="one.1", owner="", largest_message_bytes=1000, idle_limit_s=60)
+        await tunnel.open(app, {})
+        many = [Frame(number, Flags.FINAL, b"") for number in range(1, 100_001)]
+        await tunnel.deliver(many)
+        waiting = asyncio.create_task(tunnel.deliver([Frame(100_001, Flags.FINAL, b"")]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        was_waiting = not waiting.done()
+        may_read.set()
+        number = await asyncio.wait_for(waiting, 30)
+        await tunnel.end()
+        return was_waiting, number
+
+    assert asyncio.run(run()) == (True, 100_001)
+
+
+def test_text_that_is_read_is_no_longer_counted() -> None:
+    """Its length in characters is not that in bytes; the difference stopped the tunnel for good."""
+
+    async def run() -> int:
+        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+
+        tunnel = Tunnel(id="one.1", owner="", largest_message_bytes=2_000_000, idle_limit_s=60)
+        await tunnel.open(app, {})
+        text = ("é" * 500_000).encode()
+        async with asyncio.timeout(60):
+            for number in range(1, 80):
+                await tunnel.deliver([Frame(number, Flags.FINAL | Flags.TEXT, text)])
+        await tunnel.end()
+        return number
+
+    assert asyncio.run(run()) == 79

@@ -1,0 +1,84 @@
+"""Folders in a temporary folder, which somebody else may have made first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stlaunch import instances
+from stlaunch.launcher.state import state_folder
+from stlaunch.ownership import is_ours_alone
+
+URL = "http://evil.test/"
+FAULTS = ["writable", "link", "stranger"]
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder, and no home where anything could be kept."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(shared))
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return shared
+
+
+def _plant(shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    planted = shared / f"stlaunch-{os.getuid()}"
+    real = shared / "elsewhere" if fault == "link" else planted
+    (real / instances.FOLDER).mkdir(parents=True)
+    (real / instances.FOLDER / "1").write_text(instances.describe(os.getpid(), URL))
+    match fault:
+        case "writable":
+            planted.chmod(0o777)
+        case "link":
+            planted.symlink_to(real)
+        case "stranger":
+            monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+        case _:
+            planted.chmod(0o700)
+    return planted
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_folder_is_not_read_by_health(
+    shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever plants one would tell `stlaunch health` whom to ask."""
+    _plant(shared, fault, monkeypatch)
+
+    assert URL not in instances.running_urls({**os.environ, "TMPDIR": str(shared)})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_folder_keeps_no_state(
+    shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration that a start applies is read back from there."""
+    planted = _plant(shared, fault, monkeypatch)
+
+    assert not is_ours_alone(planted)
+    assert state_folder(Path("/srv/app.py"), os.environ) is None
+
+
+def test_our_own_folder_is_used(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = _plant(shared, "none", monkeypatch)
+    folder = state_folder(Path("/srv/app.py"), os.environ)
+
+    assert folder is not None
+    assert folder.parent == planted
+    assert URL in instances.running_urls({**os.environ, "TMPDIR": str(shared)})
+
+
+def test_a_new_folder_is_closed_to_others(shared: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        folder = state_folder(Path("/srv/app.py"), os.environ)
+    finally:
+        os.umask(before)
+
+    assert folder is not None
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
