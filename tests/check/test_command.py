@@ -255,7 +255,6 @@ def test_nothing_to_judge_is_exit_4() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param([], "No URL was given", id="no-url"),
         pytest.param(["example.com"], "cannot be checked", id="no-scheme"),
         pytest.param(["ftp://example.com/"], "cannot be checked", id="scheme"),
         pytest.param(["http://a:b@example.com/"], "user name or password", id="user"),

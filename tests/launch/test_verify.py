@@ -41,6 +41,10 @@ def test_the_launch_says_what_the_public_url_does(
             log = server.wait_for_log(wanted.format(port=proxy.port), timeout_s=60)
 
     assert ("STL301" in log) == (breakage == "stripped")
+    if breakage == "healthy":
+        assert "WARNING" not in log, "the server takes the check's own probes for users"
+    else:
+        assert log.count("Not verified: ") == 1
 
 
 def test_self_check_off_is_verified_too(hello_app: Path) -> None:
