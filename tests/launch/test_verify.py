@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +70,11 @@ def test_each_trouble_has_its_code(server: RunningServer) -> None:
     assert [finding.code for finding in nobody] == ["STL102"]
     assert [finding.code for finding in other] == ["STL122"]
     assert [finding.code for finding in replica] == ["STL702"]
+
+
+def test_the_start_does_not_pay_for_it() -> None:
+    code = "import sys, stlaunch.launcher.serve; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "stlaunch.launcher.verify" in done.stdout.split()
+    assert not any(name.startswith("stlaunch.check") for name in done.stdout.split())
