@@ -36,19 +36,27 @@ def state_roots(environ: object) -> list[str]:
     return list(dict.fromkeys(roots))
 
 
-def describe(pid: int, url: str) -> str:
+def describe(pid: int, url: str, public_url: str = "") -> str:
     """Return what a process's file says.
 
     Args:
         pid: the process that listens.
-        url: `http://127.0.0.1:8501/app/`, or `unix:/run/app.sock /app/`.
+        url: `http://127.0.0.1:8501/app/`, or `unix:/run/app.sock:/app/`.
+        public_url: what the browser shows; empty where that is not known.
     """
-    return f"pid {pid}\nstarted {_started(pid)}\nnamespace {_namespace()}\nurl {url}\n"
+    process = f"pid {pid}\nstarted {_started(pid)}\nnamespace {_namespace()}\n"
+    public = f"public_url {public_url}\n" if public_url else ""
+    return f"{process}url {url}\n{public}"
 
 
 def running_urls(environ: object) -> list[str]:
     """Return the addresses of all apps that run, in the order of their process ids."""
-    found: dict[int, str] = {}
+    return [facts["url"] for facts in running(environ)]
+
+
+def running(environ: object) -> list[dict[str, str]]:
+    """Return the facts of all apps that run, in the order of their process ids."""
+    found: dict[int, dict[str, str]] = {}
     for root in state_roots(environ):
         folder = f"{root}/{FOLDER}"
         try:
@@ -58,7 +66,7 @@ def running_urls(environ: object) -> list[str]:
         for name in names:
             facts = read(f"{folder}/{name}")
             if is_alive(facts):
-                found[int(facts["pid"])] = facts["url"]
+                found[int(facts["pid"])] = facts
     return [found[pid] for pid in sorted(found)]
 
 

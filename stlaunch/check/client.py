@@ -26,6 +26,8 @@ _KEPT = 64 * 1024
 _PIECE = 256 * 1024
 USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
 BODY_LIMIT = 2 * 1024 * 1024
+CHECK = ("X-Stlaunch", "check")
+"""Marks a probe that an app under stlaunch would else take for a user's, and warn."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""`stlaunch check URL`: reports; the looking and the judging are `stlaunch.check`'s."""
+"""`stlaunch check [URL]`: reports; the looking and the judging are `stlaunch.check`'s."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from stlaunch.check.formats.markdown import render_markdown
 from stlaunch.check.formats.text import render_text, show_progress
 from stlaunch.check.options import DEFAULT_TIMEOUT_S, parse_cookies, parse_headers
 from stlaunch.check.rules import RULES
+from stlaunch.cli.this_machine import RunningApp, find_running_app
+from stlaunch.cli.verify import FOR_INSIDERS
 from stlaunch.exceptions import UsageError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.settings.suggestion import did_you_mean
@@ -172,7 +174,8 @@ def _print_list() -> int:
     "check",
     short_help="Judge an app from outside, and say who broke what.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: stlaunch check https://example.com/streamlitApp/",
+    epilog="\b\nExamples:\n  stlaunch check https://example.com/streamlitApp/\n"
+    "  stlaunch check  (on the app's machine: its public URL, compared with its own address)",
 )
 @click.argument("url", required=False)
 @click.option("--direct", metavar="URL", help="The app's address around the proxy, to compare.")
@@ -211,26 +214,32 @@ def _print_list() -> int:
 def check(url: str | None, **given: Any) -> int:
     """Judge from outside whether the app at URL works, and say which hop broke what.
 
+    Without URL the app that you run on this machine is judged.
+
     Exit code 0: it works. 1: warnings or errors were found. 4: nothing could be judged.
     """
     if given["is_list"]:
         return _print_list()
-    if url is None:
-        raise UsageError(
-            "No URL was given.", hint="Run: stlaunch check https://example.com/streamlitApp/"
-        )
     kinds = [kind for kind in _FORMATS if given["json_" if kind == "json" else kind]]
     if len(kinds) > 1:
         raise UsageError(
             f"One report has one format, and got --{' and --'.join(kinds)}.", hint="Choose one."
         )
     kind = kinds[0] if kinds else "text"
+    app = RunningApp(url=url, is_public=True) if url else find_running_app(os.environ)
+    if not app.is_public:
+        click.echo(
+            f"The public URL is not known (--public-url tells it): checking {app.url} instead.",
+            err=True,
+        )
+    target = Target.parse(app.url, connect_to=given["connect_to"])
+    direct = given["direct"] or app.direct
     options = CheckOptions(
-        target=Target.parse(url, connect_to=given["connect_to"]),
-        direct=Target.parse(given["direct"]) if given["direct"] else None,
+        target=target,
+        direct=Target.parse(direct) if direct else None,
         headers=parse_headers(given["header"]),
         cookies=parse_cookies(given["cookie"]),
-        is_insecure=given["insecure"],
+        is_insecure=given["insecure"] or not app.is_public,  # its certificate names the public host
         timeout_s=given["timeout"],
         measures_limits=given["limits"],
     )
@@ -240,7 +249,7 @@ def check(url: str | None, **given: Any) -> int:
         run_check,
         options,
         only=_codes(given["only"], "--only"),
-        skip=_codes(given["skip"], "--skip"),
+        skip=(*_codes(given["skip"], "--skip"), *(() if app.is_public else FOR_INSIDERS)),
         prometheus=given["prometheus"],
         shows_progress=kind == "text" and sys.stderr.isatty(),
     )

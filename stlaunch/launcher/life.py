@@ -15,22 +15,30 @@ from stlaunch.settings.model import Settings
 
 
 class Life:
-    """The warm-up, the memory watch, the file for `stlaunch health`, and the drain.
+    """The warm-up, the memory watch, the file for `health` and `check`, and the drain.
 
     Args:
         settings: what the user decided.
         composition: holds the readiness and the tunnels.
         state: the app's own folder; None where nothing is writable.
         url: at which this machine reaches the app.
+        public_url: at which a browser does; empty where that is not known.
     """
 
     def __init__(
-        self, settings: Settings, composition: Composition, *, state: Path | None, url: str
+        self,
+        settings: Settings,
+        composition: Composition,
+        *,
+        state: Path | None,
+        url: str,
+        public_url: str,
     ) -> None:
         self.settings = settings
         self.composition = composition
         self.state = state
         self.url = url
+        self.public_url = public_url
         self._tasks: list[asyncio.Task[None]] = []
         self._file: Path | None = None
         if settings.warm_up:
@@ -38,7 +46,7 @@ class Life:
 
     def begin(self) -> None:
         """Begin, in the server's event loop, when it listens."""
-        self._file = write_running(self.state, self.url)
+        self._file = write_running(self.state, self.url, self.public_url)
         self._start(watch_memory(), "memory watch")
         if self.settings.warm_up:
             self._start(warm_up(self.composition.readiness), "warm-up")

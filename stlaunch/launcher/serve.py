@@ -63,6 +63,7 @@ def serve(
         composition,
         state=plan.state,
         url=_own_url(plan, listener, is_tls=tls is not None),
+        public_url=str(plan.decisions.public_url or ""),
     )
     banner = render_banner(plan, listener.name, shows_token=given_token is None)
 

@@ -103,8 +103,10 @@ def write_learned(state: Path | None, paths: tuple[BasePath, ...]) -> None:
             _write(state / "paths.json", json.dumps([path.value for path in paths]))
 
 
-def write_running(state: Path | None, url: str) -> Path | None:
-    """Say where this process listens, for `stlaunch health`; None where nothing is writable.
+def write_running(state: Path | None, url: str, public_url: str = "") -> Path | None:
+    """Say where this process listens, for `stlaunch health` and `stlaunch check`.
+
+    None where nothing is writable.
 
     Files of processes that were killed are removed.
     """
@@ -113,7 +115,7 @@ def write_running(state: Path | None, url: str) -> Path | None:
     folder = state.parent / instances.FOLDER
     path = folder / str(os.getpid())
     try:
-        _write(path, instances.describe(os.getpid(), url))
+        _write(path, instances.describe(os.getpid(), url, public_url))
         for other in folder.iterdir():
             if other != path and not instances.is_alive(instances.read(str(other))):
                 other.unlink(missing_ok=True)

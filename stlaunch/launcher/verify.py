@@ -1,148 +1,88 @@
 """`--verify`: dial the app's own public URL as a browser would, and say what comes of it.
 
-A small probe: the way through the proxy to this very process, and the WebSocket handshake with the
-public Origin. `verify` is the one door; a fuller check may stand behind it.
+The looking and the judging are `stlaunch.check`'s; this adds whether it is this very process that
+answers, and the log lines.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import ssl
 import time
-import urllib.error
-import urllib.request
-from typing import Any
-
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import connect
-from websockets.typing import Origin as WebSocketOrigin
-from websockets.typing import Subprotocol
+from typing import TYPE_CHECKING
 
 from stlaunch.catalogue import Severity, entry
 from stlaunch.findings import Finding
-from stlaunch.origin import PublicUrl
+from stlaunch.selfcheck.access import TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from stlaunch import check
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT_S = 10
+# The first run of the script loads the app's libraries.
+_TIMEOUT_S = 30
 _ATTEMPTS = 5
 _PAUSE_S = 2.0
-_LARGEST_BYTES = 1_000_000
-_FORBIDDEN, _OK = 403, 200
+_NOT_YET = frozenset({"STL101", "STL102", "STL103", "STL120"})
+"""Nothing answers: the proxy, or its name, may come later than the app."""
 
 
 def report_verdict(url: str, instance: str, key: str) -> None:
     """Verify, again for a while where nothing answers yet, and log the verdict."""
-    findings: list[Finding] = []
-    for attempt in range(_ATTEMPTS):
-        findings = verify(url, instance=instance, key=key)
-        if not any(finding.code in {"STL102", "STL120"} for finding in findings):
+    findings = verify(url, instance=instance, key=key)
+    for _ in range(_ATTEMPTS - 1):
+        if not any(finding.code in _NOT_YET for finding in findings):
             break
-        if attempt + 1 < _ATTEMPTS:
-            time.sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S)
+        findings = verify(url, instance=instance, key=key)
     if not findings:
         logger.info("Verified: %s reaches this app, and its WebSocket works.", url)
+        return
     for finding in findings:
-        level = logging.INFO if finding.severity is Severity.INFO else logging.WARNING
-        logger.log(level, "%s %s. %s", finding.code, finding.title, finding.fix)
-    if findings:
-        logger.warning("Not verified: %s has the trouble above.", url)
+        logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+    logger.warning("Not verified: %s has the trouble above.", url)
 
 
 def verify(url: str, *, instance: str, key: str) -> list[Finding]:
     """Return what is wrong between the public URL and this process; empty where nothing is.
 
+    Runs an event loop of its own: call it in a thread that has none.
+
     Args:
         url: the public URL.
         instance: this process's id.
-        key: opens the self-check for this process.
+        key: opens the self-check for this process; empty for whatever is open to everybody.
     """
-    public = PublicUrl.parse(url)
-    front = f"{public.origin}{public.base_path.with_slash}"
-    try:
-        status, report = _get(f"{front}_stlaunch/check", key)
-    except ssl.SSLError as exc:
-        return [_finding("STL110", f"{url} cannot be dialled: {exc.reason or exc}")]
-    except (OSError, ValueError) as exc:
-        return [_finding("STL102", f"{url} cannot be dialled: {_reason(exc)}")]
-    found = []
-    if status in {502, 503, 504}:
-        return [_finding("STL120", f"{url} answers {status}")]
-    if report is None and status != 404:  # noqa: PLR2004 - with `--self-check off` there is no report
-        return [_finding("STL122", f"{front}_stlaunch/check answers {status}, and not this app")]
-    if report is not None and report["instance"]["id"] != instance:
-        found.append(_finding("STL702", f"{url} leads to another instance of the app"))
-    return [*found, *_dial(front, str(public.origin))]
+    # Late: neither the start nor an app without --verify pays for it.
+    import anyio  # noqa: PLC0415
+
+    from stlaunch.check import CheckOptions, Target, diagnose, observe  # noqa: PLC0415
+
+    options = CheckOptions(
+        target=Target.parse(url),
+        headers=((TOKEN_HEADER, key),) if key else (),
+        timeout_s=_TIMEOUT_S,
+    )
+    seen = anyio.run(observe, options)
+    found = [
+        _told(finding)
+        for finding in diagnose(seen).findings
+        if finding.severity is not Severity.INFO
+    ]
+    is_other = seen.self_check is not None and seen.self_check["instance"]["id"] != instance
+    if is_other and all(finding.code != "STL702" for finding in found):
+        title = f"{url} leads to another instance of the app"
+        found.append(Finding(code="STL702", title=title, fix=_fix("STL702")))
+    return found
 
 
-def _get(url: str, key: str) -> tuple[int, dict[str, Any] | None]:
-    headers = {"Accept": "application/json"}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - PublicUrl is http or https
-    # A login in front of the app redirects to another host, which must not get the key.
-    request.add_unredirected_header("X-Stlaunch-Token", key)
-    # Not through a proxy of the environment: the public URL is dialled as it stands.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_TIMEOUT_S) as response:
-            return response.status, _report(response.read(_LARGEST_BYTES))
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, None
-    except urllib.error.URLError as exc:
-        reason = exc.reason
-        raise (reason if isinstance(reason, OSError) else OSError(str(reason))) from exc
+def _told(finding: check.Finding) -> Finding:
+    from stlaunch.check.redact import safe_text  # noqa: PLC0415 - late, as above
+
+    who = f" [{safe_text(finding.hop)}]" if finding.hop else ""
+    title = f"{finding.title}{who}: {safe_text(finding.evidence).rstrip('.')}"
+    return Finding(code=finding.code, title=title, fix=finding.fix or _fix(finding.code))
 
 
-def _report(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    is_ours = isinstance(found, dict) and found.get("schema") == "stlaunch.selfcheck/1"
-    return found if is_ours else None
-
-
-def _dial(front: str, origin: str) -> list[Finding]:
-    address = front.replace("http", "ws", 1) + "_stcore/stream"
-    try:
-        with connect(
-            address,
-            origin=WebSocketOrigin(origin),
-            subprotocols=[Subprotocol("streamlit"), Subprotocol("PLACEHOLDER_AUTH_TOKEN")],
-            open_timeout=_TIMEOUT_S,
-            close_timeout=1,
-            proxy=None,
-        ) as socket:
-            if socket.subprotocol != "streamlit":
-                return [_finding("STL307", "The WebSocket opens without its subprotocol")]
-            return []
-    except InvalidStatus as exc:
-        return [_refused(exc.response.status_code, bytes(exc.response.body or b""))]
-    except TimeoutError:
-        return [_finding("STL305", f"{address} gets no answer")]
-    except (OSError, WebSocketException) as exc:
-        return [_finding("STL304", f"The WebSocket does not open: {_reason(exc)}")]
-
-
-def _refused(status: int, body: bytes) -> Finding:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = {}
-    if isinstance(answer, dict) and answer.get("schema") == "stlaunch.handshake/1":
-        found = answer.get("finding", {})
-        return Finding(code="STL301", title=str(found.get("title")), fix=str(found.get("fix")))
-    if isinstance(answer, dict) and answer.get("code") == "STL501":
-        return _finding("STL501", "The app refuses the WebSocket of its own public URL")
-    code = "STL310" if 300 <= status < 400 else "STL301" if status == _OK else "STL304"  # noqa: PLR2004
-    return _finding(code, f"The WebSocket handshake is answered with {status}")
-
-
-def _finding(code: str, title: str) -> Finding:
-    known = entry(code)
-    return Finding(code=code, title=title, fix=known.fix or f"See: stlaunch explain {code}")
-
-
-def _reason(exc: BaseException) -> str:
-    return str(getattr(exc, "strerror", None) or exc)[:200]
+def _fix(code: str) -> str:
+    return " ".join(entry(code).fix.split()) or f"See: stlaunch explain {code}"

@@ -28,7 +28,7 @@ _RECOMMENDED = """
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Host $http_host;
             proxy_set_header X-Forwarded-Proto $scheme;
-            client_max_body_size 200m;"""
+            client_max_body_size 201m;"""
 
 
 def plan_nginx(setup: ProxySetup, site: ProxySite) -> ProxyPlan:

@@ -19,38 +19,12 @@ PAGE_CODES = (
     *("STL601", "STL602", "STL604", "STL605", "STL607"),
     *("STL702", "STL704", "STL806"),
 )
-# What mends a code whose entry names no need.
-_NEEDS: dict[str, tuple[Need, ...]] = {
-    "STL207": (Need.ROUTE,),
-    "STL208": (Need.ROUTE,),
-    "STL210": (Need.ROUTE,),
-    "STL301": (Need.UPGRADE,),
-    "STL304": (Need.UPGRADE,),
-    "STL305": (Need.UPGRADE,),
-    "STL306": (Need.UPGRADE,),
-    "STL307": (Need.SUBPROTOCOL,),
-    "STL308": (Need.UPGRADE,),
-    "STL402": (Need.SCHEME,),
-    "STL403": (Need.HOST,),
-    "STL404": (Need.CLIENT,),
-    "STL501": (Need.HOST,),
-    "STL505": (Need.COOKIES,),
-    "STL506": (Need.COOKIES,),
-    "STL507": (Need.COOKIES,),
-    "STL512": (Need.METHODS,),
-    "STL602": (Need.BODY_SIZE,),
-    "STL607": (Need.BODY_SIZE,),
-    "STL604": (Need.IDLE_TIMEOUT,),
-    "STL605": (Need.BUFFERING,),
-    "STL702": (Need.AFFINITY,),
-}
 
 
 def fix_for(code: str, product: Product | None, site: Site) -> str:
     """Return the lines for a product, else the catalogue's own words; empty without either."""
     found = entry(code)
-    needs = [Need(name) for name in found.needs] or list(_NEEDS.get(code, ()))
-    lines = [remedy(need, product, site) for need in needs] if product else []
+    lines = [remedy(Need(name), product, site) for name in found.needs] if product else []
     texts = [item.text for item in lines if item is not None]
     return "\n".join(texts) if texts else found.fix
 

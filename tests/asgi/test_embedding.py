@@ -95,6 +95,17 @@ def test_a_refused_upload_without_its_cookie_says_why_once(
     assert "--embed-in" in lines[0]
 
 
+def test_a_checks_own_upload_without_a_cookie_is_no_users(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = make_embedded(is_embedded=False, ancestors=())
+    path = "/app/_stcore/upload_file/a/b"
+
+    answer = request(app, path, method="PUT", headers=[("x-stlaunch", "check")])
+
+    assert (answer.status, caplog.records) == (403, [])
+
+
 def test_a_refused_upload_with_its_cookie_is_another_matter(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

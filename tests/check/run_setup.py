@@ -69,10 +69,12 @@ def run_setup(
 
 
 @contextmanager
-def start_front(frame: Frame, names: Mapping[str, str]) -> Iterator[str]:
+def start_front(
+    frame: Frame, names: Mapping[str, str], tls: TlsFiles | None = None
+) -> Iterator[str]:
     """Run one proxy; yield its `host:port`."""
     with ExitStack() as stack:
-        yield str(_start(stack, frame, names, None).plan.site.listen)
+        yield str(_start(stack, frame, names, tls).plan.site.listen)
 
 
 def _start(

@@ -20,6 +20,7 @@ from stlaunch.check.explanations import render_list
 from stlaunch.check.rules import RULES
 from stlaunch.cli.check import check as check_command
 from stlaunch.exit_codes import ExitCode
+from stlaunch.proxies import TlsFiles
 from tests.check.apps import FAILING, SCRIPT, streamlit
 from tests.check.frames import nginx
 from tests.check.matrix_nginx import STL_HOST
@@ -27,6 +28,7 @@ from tests.check.run_setup import start_front
 from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
 from tests.harness.server import stlaunch_app
+from tests.harness.tls import Tls
 
 SECRET = "s3cr3t-value"
 
@@ -49,6 +51,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
                 "good": f"http://{good}/app/",
                 "stripped": f"http://{bad}/app/",
                 "direct": f"http://{names['stl']}/app/",
+                "stl": names["stl"],
                 "failing": f"http://{names['bare']}/",
             }
 
@@ -213,6 +216,22 @@ def test_list_names_every_rule() -> None:
     )
 
 
+def test_insecure_goes_on_past_a_certificate_that_nobody_knows(
+    apps: dict[str, str], tls: Tls
+) -> None:
+    files = TlsFiles(certificate=tls.certificate, key=tls.key)
+    with start_front(nginx(STL_HOST), {"stl": apps["stl"]}, files) as front:
+        careful = json.loads(check(f"https://{front}/app/", "--json").stdout)
+        done = check(f"https://{front}/app/", "--insecure", "--json")
+    report = json.loads(done.stdout)
+
+    assert [finding["code"] for finding in careful["findings"]] == ["STL110"]
+    assert careful["observations"]["http"] == {}
+    assert "STL110" not in {finding["code"] for finding in report["findings"]}
+    assert report["checks"]["STL110"]["status"] == "SKIP"
+    assert report["observations"]["session"]["finished_ms"] is not None
+
+
 def test_nothing_listens_is_a_finding() -> None:
     done = run("check", f"http://127.0.0.1:{free_port()}/", "--json")
 
@@ -255,7 +274,6 @@ def test_nothing_to_judge_is_exit_4() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param([], "No URL was given", id="no-url"),
         pytest.param(["example.com"], "cannot be checked", id="no-scheme"),
         pytest.param(["ftp://example.com/"], "cannot be checked", id="scheme"),
         pytest.param(["http://a:b@example.com/"], "user name or password", id="user"),

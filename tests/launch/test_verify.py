@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,10 @@ def test_the_launch_says_what_the_public_url_does(
             log = server.wait_for_log(wanted.format(port=proxy.port), timeout_s=60)
 
     assert ("STL301" in log) == (breakage == "stripped")
+    if breakage == "healthy":
+        assert "WARNING" not in log, "the server takes the check's own probes for users"
+    else:
+        assert log.count("Not verified: ") == 1
 
 
 def test_self_check_off_is_verified_too(hello_app: Path) -> None:
@@ -64,3 +70,11 @@ def test_each_trouble_has_its_code(server: RunningServer) -> None:
     assert [finding.code for finding in nobody] == ["STL102"]
     assert [finding.code for finding in other] == ["STL122"]
     assert [finding.code for finding in replica] == ["STL702"]
+
+
+def test_the_start_does_not_pay_for_it() -> None:
+    code = "import sys, stlaunch.launcher.serve; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "stlaunch.launcher.verify" in done.stdout.split()
+    assert not any(name.startswith("stlaunch.check") for name in done.stdout.split())

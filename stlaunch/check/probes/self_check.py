@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from stlaunch.check.client import Client
+from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.options import Headers
 from stlaunch.check.probes.stream import Browser
@@ -52,7 +52,7 @@ async def ask_arrival(client: Client, browser: Browser) -> dict[str, Any] | None
         origin=str(target.origin),
         protocols=browser.protocols(),
         cookies=browser.pairs,
-        extra=(("X-Stlaunch", "check"),),
+        extra=(CHECK,),
     ) as (opening, socket):
         if socket is None:
             return None

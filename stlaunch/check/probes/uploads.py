@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from stlaunch.check import cookies as jar
-from stlaunch.check.client import Client
+from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.probes.stream import Browser
 from stlaunch.streamlit_routes import UPLOAD
@@ -49,6 +49,7 @@ async def put(
     if has_token:
         extra.append(("X-Xsrftoken", token))
     else:
+        extra.append(CHECK)
         cookies = tuple(pair for pair in cookies if not pair.startswith(f"{jar.XSRF}="))
     return await client.send(
         "PUT",

@@ -1,0 +1,57 @@
+"""Which app `stlaunch check` judges when no URL was given: the one that runs on this machine.
+
+It reads the files that `stlaunch health` reads, and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stlaunch.exceptions import UsageError
+from stlaunch.instances import running
+
+_EXAMPLE = "stlaunch check https://example.com/streamlitApp/"
+_UNIX = "unix:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningApp:
+    """An app of this user and machine.
+
+    Attributes:
+        url: what is checked.
+        is_public: whether that is what the browser shows; else it is the app's own address.
+        direct: its own address, to compare; empty where there is none, or nothing to compare.
+    """
+
+    url: str
+    is_public: bool
+    direct: str = ""
+
+
+def find_running_app(environ: Mapping[str, str]) -> RunningApp:
+    """Return the only app that runs; replicas that share a public URL are one.
+
+    Raises:
+        UsageError: where none runs, or several do, or one that no URL leads to.
+    """
+    apps = {facts.get("public_url") or facts["url"]: facts for facts in running(environ)}
+    if not apps:
+        raise UsageError(
+            "No URL was given, and no app of yours runs on this machine.", hint=f"Run: {_EXAMPLE}"
+        )
+    if len(apps) > 1:
+        raise UsageError(
+            f"No URL was given, and several apps run on this machine: {', '.join(apps)}.",
+            hint="Name the one that you mean: stlaunch check URL",
+        )
+    ((url, facts),) = apps.items()
+    if url.startswith(_UNIX):
+        raise UsageError(
+            f"No URL was given, and the app at {url} does not know its public URL.",
+            hint=f"Write the address that the browser shows: {_EXAMPLE}",
+        )
+    own = "" if facts["url"].startswith(_UNIX) else facts["url"]
+    is_public = "public_url" in facts
+    return RunningApp(url=url, is_public=is_public, direct=own if own != url else "")
