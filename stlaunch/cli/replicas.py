@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,13 +15,15 @@ import click
 from stlaunch import streamlit_adapter
 from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.main import run_command, settings_of
+from stlaunch.cli.run import IS_INSTANCE
 from stlaunch.exceptions import UsageError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.log import configure
 from stlaunch.origin import HostPort
 from stlaunch.proxies.ports import free_port
 from stlaunch.replicas import ReplicasPlan, Supervisor
-from stlaunch.settings.model import LogFormat
+from stlaunch.settings.given import SELF_CHECK_TOKEN
+from stlaunch.settings.model import LogFormat, SelfCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,11 +64,14 @@ def make_plan(
     """Return what to run, from the plan of a single launch.
 
     The secret that signs cookies is the user's where there is one, else a new one; the instances
-    get it by their environment, which other users cannot read.
+    get it by their environment, which other users cannot read, as they get the self-check's token.
     """
     instances = dict(environ)
     for name in ("STLAUNCH_HOST", "STLAUNCH_PORT", "STLAUNCH_UDS", "STLAUNCH_TRUSTED_PROXIES"):
         instances.pop(name, None)
+    instances[IS_INSTANCE] = "1"
+    if launch.settings.self_check_token is not None:
+        instances[SELF_CHECK_TOKEN] = launch.settings.self_check_token
     if "server.cookieSecret" not in launch.user_options and not instances.get(_SECRET):
         instances[_SECRET] = secrets.token_hex(32)
     port = launch.decisions.port or free_port()
@@ -112,7 +118,9 @@ def replicas(count: int, words: Sequence[str]) -> int:
     An instance that dies is started again. SIGHUP restarts all of them one by one, each new one
     before an old one drains. SIGTERM and Ctrl-C drain them all; a second one ends them at once.
     """
-    from stlaunch.launcher import plan_launch, render_plan  # noqa: PLC0415 - Streamlit comes in
+    # Streamlit comes in.
+    from stlaunch.asgi import new_self_check_token  # noqa: PLC0415
+    from stlaunch.launcher import plan_launch, render_banner, render_plan  # noqa: PLC0415
 
     with run_command.make_context("stlaunch replicas N", list(words)) as ctx:
         settings = settings_of(ctx, ctx.params["app"])
@@ -122,6 +130,9 @@ def replicas(count: int, words: Sequence[str]) -> int:
             f"{settings.sources['uds'].where}: the replicas listen on an address and a port.",
             hint="Use --host and --port; each instance gets a Unix socket of its own.",
         )
+    is_new_token = settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None
+    if is_new_token:
+        settings = replace(settings, self_check_token=new_self_check_token())
     launch = plan_launch(settings, environ=os.environ)
     _refuse_tls(launch)
     plan = make_plan(count, split_arguments(words), launch, os.environ)
@@ -129,7 +140,16 @@ def replicas(count: int, words: Sequence[str]) -> int:
         print(_render(plan, render_plan(launch, as_json), as_json))
         return ExitCode.OK
     configure(as_json=settings.log_format is LogFormat.JSON)
-    return Supervisor(plan).run(on_ready=lambda: print(_banner(plan), file=sys.stderr, flush=True))
+    banner = render_banner(
+        launch,
+        f"http://{plan.listen}",
+        shows_token=is_new_token,
+        more=[
+            ("instances", f"{plan.count} behind HAProxy"),
+            ("restart them", f"kill -HUP {os.getpid()}, one after the other"),
+        ],
+    )
+    return Supervisor(plan).run(on_ready=lambda: print(banner, file=sys.stderr, flush=True))
 
 
 def _parse_count(text: str) -> int:
@@ -160,13 +180,6 @@ def _refuse_tls(launch: LaunchPlan) -> None:
             "balancer before the replicas speaks http with them.",
             hint="Remove it, and let the proxy in front speak https.",
         )
-
-
-def _banner(plan: ReplicasPlan) -> str:
-    return (
-        f"stlaunch replicas: {plan.count} instances behind HAProxy on http://{plan.listen}\n"
-        f"  kill -HUP {os.getpid()} restarts them one by one"
-    )
 
 
 def _render(plan: ReplicasPlan, instance: str, as_json: bool) -> str:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from stlaunch.settings.model import Settings
 
 _EXIT_S = 3.0
+IS_INSTANCE = "_STLAUNCH_IS_INSTANCE"
+"""Set by `stlaunch replicas`, which tells about all its instances itself."""
 
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
     from stlaunch import quick_start  # noqa: PLC0415 - needs importlib.metadata, which is slow
 
+    is_instance = os.environ.pop(IS_INSTANCE, None) is not None
     quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
@@ -27,7 +30,8 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     if dry_run:
         print(render_plan(plan, as_json))
         return ExitCode.OK
-    code = serve(plan, on_ready=_announce, is_own_process=True)
+    on_ready = _keep_silent if is_instance else _announce
+    code = serve(plan, on_ready=on_ready, is_own_process=True)
     end_children()
     exit_within(_EXIT_S, code)
     return code
@@ -38,3 +42,9 @@ def _announce(banner: str) -> None:
 
     quick_start.end()
     print(banner, file=sys.stderr, flush=True)
+
+
+def _keep_silent(_banner: str) -> None:
+    from stlaunch import quick_start  # noqa: PLC0415 - see above
+
+    quick_start.end()

@@ -22,8 +22,10 @@ _TELL_S = 2.0
 async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: float) -> None:
     """Take no new sessions, and close each open one as soon as its script run is over.
 
-    A page whose socket closes with 1012 (service restart) connects again at once: to another
-    replica where there is one. What still runs at the end of the time is cut off by the server.
+    No further run begins: a page that runs its script again and again would never be idle. A page
+    whose socket closes with 1012 (service restart) connects again at once, to another replica
+    where there is one, and asks there. What still runs at the end of the time is cut off by the
+    server.
 
     Args:
         readiness: fails from now on.
@@ -43,9 +45,12 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
         )
     end_at = time.monotonic() + timeout_s
     closing: dict[str, asyncio.Task[None]] = {}
+    last_runs: set[str] = set()
+    _let_no_run_follow(sessions, last_runs)
     while await _close_idle(sessions, closing) and time.monotonic() < end_at:
         await asyncio.sleep(_LOOK_S)
         sessions = streamlit_adapter.connected_sessions()
+        _let_no_run_follow(sessions, last_runs)  # a page may still have been on its way in
     cut_off = sum(session.is_running for session in sessions)
     if cut_off:
         told = _counted(cut_off, "was", "were")
@@ -56,6 +61,13 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
             await asyncio.gather(*closing.values())
             while tunnels.has_untold:  # noqa: ASYNC110 - told by requests that come from outside
                 await asyncio.sleep(_LOOK_S)
+
+
+def _let_no_run_follow(sessions: list[Session], told: set[str]) -> None:
+    for session in sessions:
+        if session.id not in told:
+            told.add(session.id)
+            session.let_no_run_follow()
 
 
 async def _close_idle(sessions: list[Session], closing: dict[str, asyncio.Task[None]]) -> bool:

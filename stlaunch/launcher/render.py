@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from stlaunch.launcher.effective import effective_settings
@@ -11,15 +12,22 @@ from stlaunch.log import json_line
 from stlaunch.settings.model import LogFormat, SelfCheck
 
 
-def render_banner(plan: LaunchPlan, listening: str, *, shows_token: bool = False) -> str:
+def render_banner(
+    plan: LaunchPlan,
+    listening: str,
+    *,
+    shows_token: bool = False,
+    more: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return the start-up banner: one fact a line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
         shows_token: whether the self-check's token was made just now, so that nobody has it yet.
+        more: facts of whoever runs several of it.
     """
-    rows = [("listening on", listening), *_facts(plan)]
+    rows = [("listening on", listening), *more, *_facts(plan)]
     if plan.settings.self_check is not SelfCheck.OFF:
         base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")

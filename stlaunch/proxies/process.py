@@ -48,7 +48,12 @@ class ProxyProcess:
     """
 
     def __init__(
-        self, plan: ProxyPlan, binary: Path, *, should_stop: Callable[[], bool] = lambda: False
+        self,
+        plan: ProxyPlan,
+        binary: Path,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        before_exec: Callable[[], None] | None = None,
     ) -> None:
         """Take note of what to start.
 
@@ -56,10 +61,12 @@ class ProxyProcess:
             plan: the configuration and the command line.
             binary: the proxy's executable.
             should_stop: once true, entering waits no longer; the proxy is ended on leaving.
+            before_exec: what the child does first; only where no other thread runs.
         """
         self.plan = plan
         self._binary = binary
         self._should_stop = should_stop
+        self._before_exec = before_exec
         self._last_log = ""
 
     def __enter__(self) -> Self:
@@ -132,6 +139,7 @@ class ProxyProcess:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     process_group=0,
+                    preexec_fn=self._before_exec,  # noqa: PLW1509 - the caller's promise
                 )
             except OSError as exc:
                 raise StartError(f"{self._binary} cannot be run: {exc.strerror}.") from exc

@@ -28,7 +28,33 @@ def _affinity(site: Site) -> tuple[Part, ...]:
     secure = " secure" if site.is_https else ""
     lines = f'cookie <<cookie>> insert indirect nocache httponly{secure} attr "SameSite=Lax"'
     why = "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica."
-    return (Part("backend", lines, why),)
+    return (Part("backend", lines, why), *_LEAVE_STOPPING)
+
+
+_LEAVE_STOPPING = (
+    Part(
+        "backend",
+        (
+            "option persist\n"
+            "option redispatch 1\n"
+            "retries 5\n"
+            "retry-on conn-failure empty-response 503\n"
+            "http-request disable-l7-retry unless METH_GET"
+        ),
+        "A replica that stops keeps its browsers until it refuses them with 503, and then another "
+        "one takes them; an upload is never repeated.",
+    ),
+    Part(
+        "backend",
+        (
+            "option httpchk\n"
+            "http-check send meth GET uri <<target>>_stlaunch/ready ver HTTP/1.1 "
+            "hdr Host localhost\n"
+            "default-server inter 1s fall 2 rise 1"
+        ),
+        "A replica that starts or stops is not ready, and gets no new browsers.",
+    ),
+)
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:

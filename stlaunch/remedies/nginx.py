@@ -38,7 +38,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
-    servers = "".join(f"    server {place};\n" for place in site.servers)
+    servers = "".join(f"    server {place} max_fails=0;\n" for place in site.servers)
     return (
         Part(
             "http",
@@ -58,7 +58,14 @@ def _affinity(site: Site) -> tuple[Part, ...]:
         Part(
             "http",
             f"upstream streamlit {{\n    hash $stlaunch_replica consistent;\n{servers}}}",
-            "The cookie chooses the replica.",
+            "The cookie chooses the replica; without max_fails=0, nginx avoids one for 10 s after "
+            "it was restarted.",
+        ),
+        Part(
+            "location",
+            "proxy_next_upstream error timeout http_503;\nproxy_connect_timeout 5s;",
+            "A replica that stops refuses new sessions with 503, and another one takes them; an "
+            "upload is never repeated.",
         ),
         Part(
             "location", "add_header Set-Cookie $stlaunch_cookie;", "An empty value sends nothing."

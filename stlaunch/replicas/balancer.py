@@ -17,6 +17,7 @@ from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
 from stlaunch.origin import HostPort
+from stlaunch.parent_death import end_with_parent
 from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, find_binary
 from stlaunch.replicas.backoff import Backoff
 
@@ -56,7 +57,7 @@ class Balancer:
     def __init__(self, plan: ProxyPlan, binary: Path) -> None:
         self._plan = plan
         self._binary = binary
-        self._process = ProxyProcess(plan, binary)
+        self._process = self._make_process()
         self._backoff = Backoff()
         self._again_at: float | None = None
 
@@ -67,6 +68,9 @@ class Balancer:
 
     def __exit__(self, *_exc_info: object) -> None:
         self._process.close()
+
+    def _make_process(self) -> ProxyProcess:
+        return ProxyProcess(self._plan, self._binary, before_exec=end_with_parent())
 
     @property
     def pid(self) -> int | None:
@@ -80,7 +84,7 @@ class Balancer:
         try:
             if self._again_at is not None:
                 self._again_at = None
-                self._process = ProxyProcess(self._plan, self._binary)
+                self._process = self._make_process()
                 self._process.__enter__()
                 self._backoff.started(time.monotonic())
                 logger.info("The balancer runs again.")

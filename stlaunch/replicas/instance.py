@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import StartError
+from stlaunch.parent_death import end_with_parent
 from stlaunch.proxies import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
 
@@ -82,6 +83,7 @@ class Place:
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C is for the supervisor alone, which passes it on
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - no other thread runs
             )
         except OSError as exc:
             raise StartError(f"No further process can be started: {exc.strerror}.") from exc

@@ -140,7 +140,7 @@ class Supervisor:
         first = self._places[: self._plan.count]
         for place in first:
             self._start(place)
-        while not all(place.look_whether_ready() for place in first):
+        while not all(self._is_ready(place) for place in first):
             if self._caught.stops:
                 return
             for place in first:
@@ -156,6 +156,14 @@ class Supervisor:
                     )
             time.sleep(_POLL_S)
 
+    def _is_ready(self, place: Place) -> bool:
+        """Look, and say so the first time: the instances themselves are silent about it."""
+        was_ready = place.phase is Phase.READY
+        is_ready = place.look_whether_ready()
+        if is_ready and not was_ready:
+            logger.info("Instance %s (pid %s) is ready.", place.number, place.pid)
+        return is_ready
+
     def _start(self, place: Place) -> None:
         place.start(self._plan.command, self._plan.words, self._plan.environ, self._generation)
 
@@ -170,8 +178,8 @@ class Supervisor:
             elif phase is Phase.STARTING and now - place.started_at > _START_DEADLINE_S:
                 place.end_now()
                 self._take_note_of_end(place, phase, now, "was never ready", pid)
-            elif phase is Phase.STARTING and place.look_whether_ready():
-                logger.info("Instance %s (pid %s) is ready.", place.number, pid)
+            elif phase is Phase.STARTING:
+                self._is_ready(place)
             elif phase is Phase.WAITING and now >= place.start_at:
                 self._start(place)
 

@@ -113,6 +113,41 @@ def is_running(session: Any) -> bool:
     return session._scriptrunner is not None  # noqa: SLF001
 
 
+def let_no_run_follow(session: Any) -> None:
+    """Make the script run that is going the session's last; where none is, none begins.
+
+    Whatever asks for another one asks in vain: the page, `st.rerun`, a fragment's timer, a file
+    that changed. Call it in the app's event loop, once a session.
+    """
+    session.request_rerun = _ignore_request
+    runner = session._scriptrunner  # noqa: SLF001
+    if runner is not None:
+        runner._on_script_finished = _LastRun(runner)  # noqa: SLF001
+
+
+class _LastRun:
+    """Stands in for what a script runner calls in its thread at the end of a run, the last one."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._finish = runner._on_script_finished  # noqa: SLF001
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        from streamlit.proto.ClientState_pb2 import ClientState
+        from streamlit.runtime.scriptrunner import ScriptRunnerEvent
+
+        self._finish(*args, **kwargs)
+        # The oldest Streamlit tells it only at the usual end of the thread; twice does no harm.
+        shutdown, state = ScriptRunnerEvent.SHUTDOWN, ClientState()
+        self._runner.on_event.send(self._runner, event=shutdown, client_state=state)
+        # Not request_stop: after st.rerun the next run would begin, and stop at its first command.
+        raise SystemExit  # ends this thread alone, and in silence
+
+
+def _ignore_request(*_args: Any, **_kwargs: Any) -> None:
+    """Ignore a request for a run: the page asks again where it connects next."""
+
+
 def has_undelivered(session: Any, client: Any) -> bool:
     """Tell whether messages of a run are still on their way to the socket."""
     queue = getattr(client, "_send_queue", None)  # an agent's client has none

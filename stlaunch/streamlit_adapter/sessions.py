@@ -40,6 +40,10 @@ class Session:
         """Whether a page is connected, by a WebSocket or a tunnel."""
         return internals.socket_of(self._client) is not None
 
+    def let_no_run_follow(self) -> None:
+        """Make the script run that is going the last one, whoever asks for more; call it once."""
+        internals.let_no_run_follow(self._session)
+
     async def close(self, code: int) -> None:
         """Close the page's socket behind everything that was sent."""
         socket = internals.socket_of(self._client)

@@ -21,8 +21,11 @@ def streamlit_app(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     script = tmp_path_factory.mktemp("app") / "app.py"
     text = (
-        "import os, streamlit as st\nst.title('Hello')\n"
+        "import os, time, streamlit as st\nst.title('Hello')\n"
         "if 'SCRIPT_FAILS' in os.environ: raise RuntimeError('as the test asked')\n"
+        "if wanted := os.environ.get('SCRIPT_RERUNS_AFTER'):\n"
+        "    while not os.path.exists(wanted): time.sleep(0.01)\n"
+        "    st.rerun()\n"
     )
     script.write_text(text, encoding="utf-8")
     return App(Path(script))

@@ -6,7 +6,9 @@ CI runs this folder with the oldest and with the newest supported Streamlit.
 from __future__ import annotations
 
 import logging
+import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +23,21 @@ from tests.harness.protocol import rerun_message
 
 
 def _read_run(socket: WebSocketTestSession) -> None:
+    while _read_kind(socket) != "script_finished":
+        pass
+
+
+def _read_kind(socket: WebSocketTestSession) -> str | None:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     message = ForwardMsg()
-    while message.WhichOneof("type") != "script_finished":
-        message.ParseFromString(socket.receive_bytes())
+    message.ParseFromString(socket.receive_bytes())
+    return message.WhichOneof("type")
+
+
+def _read_no_further_run(socket: WebSocketTestSession) -> None:
+    while True:
+        assert _read_kind(socket) != "new_session"
 
 
 def _read_to_the_end(socket: WebSocketTestSession) -> None:
@@ -75,6 +87,46 @@ def test_a_run_that_is_going_is_seen(client: TestClient, streamlit_app: Any) -> 
         _read_run(socket)
 
     assert seen == (True, True)
+
+
+def test_no_run_follows_the_one_that_is_going(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither what the script asks for by `st.rerun`, nor what the page asks for."""
+    portal: Any = client.portal
+    go_on = tmp_path / "go on"
+    monkeypatch.setenv("SCRIPT_RERUNS_AFTER", str(go_on))
+    # Python's own, which the launcher has, and which is silent about SystemExit.
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    protocols = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
+
+    async def start_the_last_one() -> Any:
+        ((session, _),) = internals.connected_sessions()
+        session.request_rerun(None)
+        internals.let_no_run_follow(session)
+        session.request_rerun(None)
+        go_on.touch()
+        return session
+
+    with client.websocket_connect("/app/_stcore/stream", subprotocols=protocols) as socket:
+        session = portal.call(start_the_last_one)
+        _read_run(socket)
+        while portal.call(internals.is_running, session):
+            pass
+        session.request_rerun(None)
+        starts = portal.call(internals.is_running, session)
+        page = portal.call(streamlit_adapter.connected_sessions)[0]
+        while portal.call(lambda: page.is_busy):
+            pass
+        assert portal.call(streamlit_adapter.wait_for_flush)
+        portal.call(page.close, 1012)
+        with pytest.raises(WebSocketDisconnect):
+            _read_no_further_run(socket)
+        for thread in threading.enumerate():
+            if "ScriptRunner" in thread.name:
+                thread.join()
+
+    assert not starts
 
 
 def test_options_and_files() -> None:

@@ -28,17 +28,21 @@ class Session:
 
     def read_until(self, kind: str) -> list[Any]:
         """Read messages up to and including the first of a kind."""
-        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
         messages = []
         while True:
-            message = ForwardMsg()
-            data = self.socket.recv(timeout=_DEADLINE_S)
-            assert isinstance(data, bytes)
-            message.ParseFromString(data)
-            messages.append(message)
-            if message.WhichOneof("type") == kind:
+            messages.append(self.read())
+            if messages[-1].WhichOneof("type") == kind:
                 return messages
+
+    def read(self) -> Any:
+        """Read one ForwardMsg."""
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        message = ForwardMsg()
+        data = self.socket.recv(timeout=_DEADLINE_S)
+        assert isinstance(data, bytes)
+        message.ParseFromString(data)
+        return message
 
     def shown(self, query: str = "") -> str:
         """Run the script and return all text that it shows."""

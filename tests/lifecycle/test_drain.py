@@ -80,6 +80,7 @@ def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
         idle_code = closing_code(idle)
         told = read_to_the_end(idle_tunnel)[-1]
         draining = running.get("/app/_stlaunch/ready")
+        busy.start_run()  # no run follows while draining, and none takes the place of this one
         health = running.get("/app/_stcore/health")
         alive = running.get("/app/_stlaunch/health")
         new_session = refused(running)
@@ -143,3 +144,57 @@ def test_each_message_of_a_run_arrives_before_the_close(tmp_path: Path) -> None:
     lines = [message.delta.new_element.text.body for message in messages]
     assert [line for line in lines if line] == [f"line {number}" for number in range(3000)]
     assert code == SERVICE_RESTART
+
+
+RESTLESS = """\
+import time
+from pathlib import Path
+import streamlit as st
+def note(kind):
+    with Path(kind).open("a") as file:
+        file.write("x")
+note("started")
+st.text("begins")
+time.sleep(0.2)
+st.text("ends")
+note("ended")
+"""
+
+
+@pytest.mark.parametrize("who_asks", ["page", "script"])
+def test_a_page_that_never_rests_is_closed_after_its_run(tmp_path: Path, who_asks: str) -> None:
+    """Its script runs again and again without a pause: the run that is going is the last one."""
+    app = RESTLESS if who_asks == "page" else f"{RESTLESS}st.rerun()\n"
+    with (
+        listening(tmp_path, "--drain-timeout", "50", app=app) as running,
+        open_session(running.url) as page,
+    ):
+        page.rerun()
+        if who_asks == "page":
+            page.start_run()
+        running.send(signal.SIGTERM)
+        seen, code = read_restlessly(page, is_asking=who_asks == "page")
+        exit_code = running.wait()
+
+    assert code == SERVICE_RESTART
+    assert exit_code == 0
+    assert seen[-1:] == ["script_finished"]
+    assert (tmp_path / "started").read_text() == (tmp_path / "ended").read_text()
+    assert "cut off" not in running.log()
+    assert "Traceback" not in running.log()
+
+
+def read_restlessly(page: Session, *, is_asking: bool) -> tuple[list[str], int | None]:
+    """Read to the end, and ask for the next run at the end of each one.
+
+    Return which runs began and finished, and the code of the close frame.
+    """
+    seen = []
+    try:
+        while True:
+            kind = page.read().WhichOneof("type")
+            seen += [kind] if kind in {"new_session", "script_finished"} else []
+            if kind == "script_finished" and is_asking:
+                page.start_run()
+    except ConnectionClosed as closed:
+        return seen, closed.rcvd.code if closed.rcvd else None

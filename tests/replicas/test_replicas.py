@@ -101,6 +101,13 @@ def process_for(server: RunningServer, cookie: str) -> int:
         return int(re.search(r"pid=(\d+)", session.shown())[1])
 
 
+def self_check_status(server: RunningServer, cookie: str, token: str) -> int:
+    headers = {"Cookie": cookie, "X-Stlaunch-Token": token}
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("GET", "/_stlaunch/check", headers=headers)
+        return connection.getresponse().status
+
+
 def ready_processes(server: RunningServer) -> set[int]:
     return {process_for(server, affinity_cookie(server)) for _ in range(4)}
 
@@ -114,6 +121,30 @@ def test_browser_stays_with_its_instance(server: RunningServer) -> None:
     assert len(set(processes)) == 2
     assert processes == processes[:2] * 3
     assert set(processes) == instances(server)
+
+
+def test_one_banner_tells_about_all(server: RunningServer) -> None:
+    """The facts stand there once, and one line for each instance."""
+    log = server.log()
+
+    assert log.count("listening on") == 1
+    assert log.count("trusted proxies") == 1
+    assert re.search(r"\n  instances +2 behind HAProxy\n", log)
+    for pid in instances(server):
+        assert log.count(f"(pid {pid}) is ready.") == 1
+
+
+def test_token_of_the_self_check_is_shared() -> None:
+    """One token, shown once, opens the self-check of every instance."""
+    with replicas(2, "--self-check", "token") as server:
+        (token,) = re.findall(r"with the token (\S+) \(shown once\)", server.log())
+        asked = [
+            (process_for(server, cookie), self_check_status(server, cookie, token))
+            for cookie in (affinity_cookie(server), affinity_cookie(server))
+        ]
+
+    assert len({pid for pid, _ in asked}) == 2
+    assert [status for _, status in asked] == [200, 200]
 
 
 def test_secret_is_shared_and_on_no_command_line(server: RunningServer) -> None:
@@ -251,6 +282,24 @@ def test_signal_ends_all_of_it(number: signal.Signals, code: int) -> None:
         assert supervisor.wait(DEADLINE_S) == code
         assert not any(process.is_running() for process in family)
         assert not any(socket.parent.exists() for socket in sockets)
+
+
+def test_killed_supervisor_leaves_no_child() -> None:
+    """Kill -9: the kernel tells the instances and HAProxy, and they end by themselves."""
+    with replicas(2) as server:
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert len(family) == 3
+        os.kill(server.pid, signal.SIGKILL)
+
+        wait_until(lambda: not any(is_alive(process) for process in family), "all have ended")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether it runs; nobody may be there to reap an orphan."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
