@@ -69,10 +69,15 @@ def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> 
 
 def test_every_link_leads_somewhere(readme: str) -> None:
     targets = re.findall(r"\]\(([^)]+)\)", readme)
+    headings = re.findall(r"^#+ (.+)$", readme, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
     assert targets
     for target in targets:
-        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        else:
+            assert target.startswith("https://") or (REPOSITORY / target).exists(), target
 
 
 def test_supported_streamlit_versions_are_those_of_the_metadata(readme: str) -> None:
