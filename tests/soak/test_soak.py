@@ -124,7 +124,9 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
         log = server.log()
 
     fifth = len(sizes) // 5
-    plateau, at_end = statistics.median(sizes[: 2 * fifth]), statistics.median(sizes[-fifth:])
+    # The least at the end: for a while after the start, stlaunch compresses assets in between, and
+    # what a compressor needs comes and goes.
+    plateau, at_end = statistics.median(sizes[: 2 * fifth]), min(sizes[-fifth:])
     with capsys.disabled():
         sys.stdout.write(
             f"\nsoak: {visitors.gone} sessions; memory {plateau / 1e6:.0f} MB on the plateau, "
