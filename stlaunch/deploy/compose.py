@@ -109,8 +109,8 @@ backend app
     http-request set-header X-Forwarded-Host %[req.hdr(host)] if !{{ req.hdr(X-Forwarded-Host) -m found }}
     http-request set-header X-Forwarded-Proto http if !{{ req.hdr(X-Forwarded-Proto) -m found }}
     option persist
-    option redispatch 1
-    retries 5
+    option redispatch
+    retries 2
     retry-on conn-failure empty-response 503
     http-request disable-l7-retry unless METH_GET
     option httpchk

@@ -36,8 +36,8 @@ _LEAVE_STOPPING = (
         "backend",
         (
             "option persist\n"
-            "option redispatch 1\n"
-            "retries 5\n"
+            "option redispatch\n"
+            "retries 2\n"
             "retry-on conn-failure empty-response 503\n"
             "http-request disable-l7-retry unless METH_GET"
         ),
@@ -50,6 +50,7 @@ _LEAVE_STOPPING = (
             "option httpchk\n"
             "http-check send meth GET uri <<target>>_stlaunch/ready ver HTTP/1.1 "
             "hdr Host localhost\n"
+            "timeout check 5s\n"
             "default-server inter 1s fall 2 rise 1"
         ),
         "A replica that starts or stops is not ready, and gets no new browsers.",

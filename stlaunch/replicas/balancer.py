@@ -171,8 +171,8 @@ backend app
     cookie {cookie} insert indirect nocache httponly attr "SameSite=Lax"
     option forwardfor
     option persist
-    option redispatch 1
-    retries 5
+    option redispatch
+    retries 2
     retry-on conn-failure empty-response 503
     http-request disable-l7-retry unless METH_GET
     option httpchk

@@ -7,6 +7,7 @@ processes of the same kind, so that noise is told from cost.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -129,11 +130,18 @@ def judge(row: Row, samples: Samples | str) -> Result:
 def _held_against(unit: Unit, ours: Sequence[float], bare: Sequence[float]) -> list[float]:
     match unit:
         case "x":
-            return [our / their for our, their in zip(ours, bare, strict=True)]
+            return [_ratio(our, their) for our, their in zip(ours, bare, strict=True)]
         case "MB":
             return [our - their for our, their in zip(ours, bare, strict=True)]
         case "s":
             return list(ours)
+
+
+def _ratio(our: float, their: float) -> float:
+    """Divide; processor time comes in ticks, and nothing against nothing is the same."""
+    if their:
+        return our / their
+    return math.inf if our else 1.0
 
 
 def _verdict(row: Row, spread: Spread, noise: Spread | None) -> str:

@@ -5,6 +5,7 @@ The namespaces are real ones; where `unshare` is missing or not permitted these 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
@@ -32,7 +33,12 @@ BOTH = pytest.mark.parametrize(
 
 
 def zombies(running: Running) -> list[int]:
-    return [child.pid for child in running.below() if child.status() == psutil.STATUS_ZOMBIE]
+    found = []
+    for child in running.below():
+        with contextlib.suppress(psutil.NoSuchProcess):  # reaped while we looked
+            if child.status() == psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
 
 
 @BOTH
