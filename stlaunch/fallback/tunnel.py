@@ -202,7 +202,7 @@ class Tunnel:
         code = 1000
         try:
             await app(scope, self.receive, self.send)
-        except Exception:
+        except Exception:  # whatever the app raises, its page must hear of an end
             code = 1011
             logger.exception("The app failed on a tunnel")
         finally:

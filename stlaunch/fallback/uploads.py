@@ -170,7 +170,7 @@ class UploadPieces:
     async def _run(self, upload: _Upload, scope: Scope) -> None:
         try:
             await self.app(scope, upload.receive, upload.send)
-        except Exception:
+        except Exception:  # whatever the app raises, its page must hear of an end
             logger.exception("The app failed on an upload")
         finally:
             upload.status = upload.status or 500
