@@ -37,6 +37,7 @@ def load_app(
         AppFailedError: where the target raises while it is imported.
     """
     internals.prepare_process(script, args, options)
+    internals.share_module_watch()
     if import_string is None:
         from streamlit.starlette import App
 

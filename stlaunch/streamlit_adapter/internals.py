@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 
 def option_templates() -> Mapping[str, Any]:
@@ -47,6 +49,49 @@ def prepare_process(script: Path, args: Sequence[str], flags: Mapping[str, Any])
         {key.replace(".", "_"): flags[key] for key in flags}
     )
     config._server_mode = "starlette-app"  # noqa: SLF001
+
+
+def share_module_watch() -> None:
+    """Let all sessions share what Streamlit's file watcher finds out about modules.
+
+    Each session resolves the path of every imported module again, in the event loop, and keeps a
+    set of their names: 25 ms and 33 KB a session for an app that imports Streamlit alone (measured
+    with 1.67). What is watched stays the same. A Streamlit that is built otherwise is left alone.
+    """
+    from streamlit.watcher import local_sources_watcher
+
+    module: Any = local_sources_watcher
+    watcher = module.LocalSourcesWatcher
+    find: Callable[[ModuleType], set[str]] | None = getattr(module, "get_module_paths", None)
+    update = getattr(watcher, "update_watched_modules", None)
+    if find is None or update is None or find.__module__ == __name__:  # the last: done before
+        return
+    known: WeakKeyDictionary[ModuleType, set[str]] = WeakKeyDictionary()
+    names: set[str] = set()
+
+    def find_once(imported: ModuleType) -> set[str]:
+        try:
+            found = known.get(imported)
+        except TypeError:  # not everything in sys.modules is a module
+            return find(imported)
+        if found is None:
+            found = find(imported)
+            if found and "__file__" in vars(imported):  # a namespace package may still grow
+                known[imported] = found
+        return found
+
+    def update_sharing(self: Any) -> None:
+        nonlocal names
+        update(self)
+        own = getattr(self, "_cached_sys_modules", None)
+        if own is None or own is names:
+            return
+        if own != names:
+            names = own
+        self._cached_sys_modules = names
+
+    module.get_module_paths = find_once
+    watcher.update_watched_modules = update_sharing
 
 
 def discover_asgi_app(script: Path) -> str | None:

@@ -129,6 +129,48 @@ def test_no_run_follows_the_one_that_is_going(
     assert not starts
 
 
+def test_sessions_share_what_is_known_about_modules(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second session resolves no module again, and both watch the same files as without it."""
+    from streamlit.watcher import local_sources_watcher as watching
+
+    watcher = watching.LocalSourcesWatcher
+    resolved: list[Any] = []
+    find = watching.get_module_paths
+    monkeypatch.setattr(watching, "get_module_paths", lambda mod: resolved.append(mod) or find(mod))
+    monkeypatch.setattr(watcher, "update_watched_modules", watcher.update_watched_modules)
+    watched: list[set[str]] = []
+    names: list[set[str]] = []
+
+    def open_session() -> None:
+        with client.websocket_connect("/app/_stcore/stream", subprotocols=protocols) as socket:
+            socket.send_bytes(rerun_message())
+            _read_run(socket)
+            ((session, _),) = portal.call(internals.connected_sessions)
+            own = session._local_sources_watcher
+            while not own._cached_sys_modules:
+                portal.call(streamlit_adapter.connected_sessions)
+            names.append(own._cached_sys_modules)
+            watched.append(set(own._watched_modules))
+
+    portal: Any = client.portal
+    protocols = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
+    open_session()
+    of_the_first = len(resolved)
+    internals.share_module_watch()
+    internals.share_module_watch()  # once is enough
+    open_session()
+    resolved.clear()
+    open_session()
+    anew = {mod.__name__ for mod in resolved if getattr(mod, "__file__", None)}
+
+    assert anew <= {"__main__"}  # a module of its own for each run of the script
+    assert of_the_first > 100
+    assert names[1] is names[2]
+    assert watched[0] == watched[1] == watched[2]
+
+
 def test_options_and_files() -> None:
     assert "server.port" in internals.option_templates()
     assert any(file.endswith("config.toml") for file in internals.config_files())
