@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stlaunch.asgi import Composition
 from stlaunch.launcher.drain import drain
+from stlaunch.launcher.garbage import keep_collections_short
 from stlaunch.launcher.state import write_running
 from stlaunch.launcher.warm_up import WARMING_UP, warm_up
 from stlaunch.launcher.watch_memory import watch_memory
@@ -15,7 +16,7 @@ from stlaunch.settings.model import Settings
 
 
 class Life:
-    """The warm-up, the memory watch, the file for `health` and `check`, and the drain.
+    """The warm-up, the watch over memory, the file for `health` and `check`, and the drain.
 
     Args:
         settings: what the user decided.
@@ -23,6 +24,7 @@ class Life:
         state: the app's own folder; None where nothing is writable.
         url: at which this machine reaches the app.
         public_url: at which a browser does; empty where that is not known.
+        is_own_process: whether the process is ours, and so its garbage collector.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Life:
         state: Path | None,
         url: str,
         public_url: str,
+        is_own_process: bool,
     ) -> None:
         self.settings = settings
         self.composition = composition
         self.state = state
         self.url = url
         self.public_url = public_url
+        self.is_own_process = is_own_process
         self._tasks: list[asyncio.Task[None]] = []
         self._file: Path | None = None
         if settings.warm_up:
@@ -48,6 +52,8 @@ class Life:
         """Begin, in the server's event loop, when it listens."""
         self._file = write_running(self.state, self.url, self.public_url)
         self._start(watch_memory(), "memory watch")
+        if self.is_own_process:
+            self._start(keep_collections_short(), "garbage")
         if self.settings.warm_up:
             self._start(warm_up(self.composition.readiness), "warm-up")
 

@@ -33,7 +33,8 @@ def serve(
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
-        is_own_process: whether a second signal may end the process, and its children, at once.
+        is_own_process: whether the process is ours: its garbage collector, and its end, with its
+            children, at a second signal.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
@@ -64,6 +65,7 @@ def serve(
         state=plan.state,
         url=_own_url(plan, listener, is_tls=tls is not None),
         public_url=str(plan.decisions.public_url or ""),
+        is_own_process=is_own_process,
     )
     banner = render_banner(plan, listener.name, shows_token=given_token is None)
 
