@@ -13,7 +13,8 @@ or script of another site can make it, and must come from the browser that opene
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -80,21 +81,20 @@ class FallbackTransport:
         self.board = board or Noticeboard()
         self._logged: set[str] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         inner = arrival_of(scope).inner if scope["type"] == "http" else None
         if inner is None or not (inner == TUNNEL or inner.startswith(TUNNEL + "/")):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         headers = Headers(scope=scope)
         is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
         if "x-stlaunch" not in headers or not is_same_origin:
-            await _refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
-            return
-        try:
-            await self._route(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
-        except ClientDisconnect:
-            return
+            return _refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
+        return self._answer(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
+
+    async def _answer(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await self._route(tunnel_id, scope, receive, send)
 
     async def _route(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -14,6 +14,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -106,12 +107,14 @@ class UploadPieces:
         self.board = board or Noticeboard()
         self._logged = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         inner = arrival_of(scope).inner if scope["type"] == "http" else None
         if inner is None or not (inner == UPLOAD_PIECES or inner.startswith(UPLOAD_PIECES + "/")):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._piece(inner.removeprefix(UPLOAD_PIECES).strip("/"), scope, receive, send)
+
+    async def _piece(self, upload_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         request = Request(scope, receive)
         is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
@@ -119,7 +122,7 @@ class UploadPieces:
             answer = _refusal(403, "STL503", "not from the app's own page")
         else:
             try:
-                answer = await self._answer(inner.removeprefix(UPLOAD_PIECES).strip("/"), request)
+                answer = await self._answer(upload_id, request)
             except ClientDisconnect:
                 return
         await answer(scope, receive, send)

@@ -6,7 +6,6 @@ from stlaunch.middleware.base_path import BasePathMiddleware
 from stlaunch.middleware.compressed_assets import CompressedAssetsMiddleware
 from stlaunch.middleware.cookies import CookieMiddleware
 from stlaunch.middleware.embedding import EmbeddingMiddleware
-from stlaunch.middleware.first_requests import FirstRequestsMiddleware
 from stlaunch.middleware.forwarded_headers import ForwardedHeadersMiddleware
 from stlaunch.middleware.handshake_recorder import HandshakeRecorderMiddleware
 from stlaunch.middleware.missing_assets import MissingAssetMiddleware
@@ -20,7 +19,6 @@ __all__ = [
     "CompressedAssetsMiddleware",
     "CookieMiddleware",
     "EmbeddingMiddleware",
-    "FirstRequestsMiddleware",
     "ForwardedHeadersMiddleware",
     "HandshakeRecorderMiddleware",
     "MissingAssetMiddleware",

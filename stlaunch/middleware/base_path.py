@@ -16,7 +16,7 @@ known from `streamlit_routes` alone.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
@@ -66,11 +66,10 @@ class BasePathMiddleware:
         self.mounts = mounts
         self.is_asset = is_asset
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] not in {"http", "websocket"}:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         arrival = arrival_of(scope)
         outer = str(scope.get("root_path", ""))
         if outer and BasePath(outer) in self.paths.known:
@@ -81,8 +80,7 @@ class BasePathMiddleware:
         mount, inner = split_mount(location.rest, self.mounts()) or (None, None)
         answer = self._answer(scope, location, inner)
         if answer is not None:
-            await answer(scope, receive, send)
-            return
+            return answer(scope, receive, send)
         base = None
         if mount is not None and (location.public is not None or outer):
             base = BasePath(outer).joined(location.public or BasePath()).joined(mount)
@@ -97,7 +95,7 @@ class BasePathMiddleware:
         canonical = self._rewrite(scope, location, outer, arrival)
         if scope["type"] == "http":
             send = _relative_redirects(send, canonical, location.rest or "/")
-        await self.app(canonical, receive, send)
+        return self.app(canonical, receive, send)
 
     def _locate(self, path: str, arrival: Arrival) -> Location:
         location = self.paths.locate(path, arrival.forwarded.prefix)

@@ -15,7 +15,7 @@ A request for a range gets a range of the file as it is. Bare Streamlit sends al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,15 +47,16 @@ class CompressedAssetsMiddleware:
         self.app = app
         self.store = store
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] == "lifespan":
-            await self._run_lifespan(scope, receive, send)
-            return
+            return self._run_lifespan(scope, receive, send)
         asset = self._find(scope)
         if asset is None:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._answer(asset, scope, receive, send)
+
+    async def _answer(self, asset: Asset, scope: Scope, receive: Receive, send: Send) -> None:
         accepted = _joined(scope["headers"], b"accept-encoding")
         has_range = any(name == b"range" for name, _ in scope["headers"])
         token = None if has_range else choose_coding(accepted, asset.kept)

@@ -15,6 +15,7 @@ it is: the page reads it by its name, and sharing it is harmless, because it nam
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,11 +38,10 @@ class CookieMiddleware:
         digest = hashlib.sha256(base.value.encode()).hexdigest()
         self.mark = f".{digest[:8]}".encode() if base.value else b""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] not in {"http", "websocket"}:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         is_secure = arrival_of(scope).scheme == "https"
         if self.mark:
             headers = [
@@ -50,8 +50,7 @@ class CookieMiddleware:
             ]
             scope = {**scope, "headers": headers}
         if scope["type"] == "websocket" or not (is_secure or self.mark):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
 
         async def send_changed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -66,7 +65,7 @@ class CookieMiddleware:
                 }
             await send(message)
 
-        await self.app(scope, receive, send_changed)
+        return self.app(scope, receive, send_changed)
 
     def _received(self, header: bytes) -> bytes:
         """Return the Cookie header with the app's own names, and nobody else's login."""

@@ -7,7 +7,7 @@ origin proof fails. `SameSite=None; Partitioned` cookies are kept apart for each
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,11 +44,10 @@ class EmbeddingMiddleware:
         self.has_policy = bool(frame_ancestors)
         self._has_warned = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         arrival = arrival_of(scope)
 
         async def send_embeddable(message: Message) -> None:
@@ -59,7 +58,7 @@ class EmbeddingMiddleware:
                     self._explain(arrival)
             await send(message)
 
-        await self.app(scope, receive, send_embeddable)
+        return self.app(scope, receive, send_embeddable)
 
     def _changed(self, message: Message, arrival: Arrival) -> list[tuple[bytes, bytes]]:
         headers = [(name.lower(), value) for name, value in message["headers"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,11 +34,10 @@ class HandshakeRecorderMiddleware:
         self.ledger = ledger
         self.board = board or Noticeboard()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] != "http" or arrival_of(scope).inner != STREAM:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         arrival = arrival_of(scope)
         handshake = read_handshake({**scope, "headers": arrival.headers})
         verdict = handshake.verdict
@@ -59,4 +60,4 @@ class HandshakeRecorderMiddleware:
         headers = {"cache-control": "no-store"}
         if handshake.http_version.startswith("1"):  # RFC 9113 section 8.2.2 forbids them later
             headers |= {"upgrade": "websocket", "connection": "Upgrade"}
-        await JSONResponse(body, 426, headers)(scope, receive, send)
+        return JSONResponse(body, 426, headers)(scope, receive, send)

@@ -6,6 +6,8 @@ error, and a shared cache may keep that answer for a year.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,11 +21,13 @@ class MissingAssetMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] != "http" or not (arrival_of(scope).inner or "").startswith(ASSETS):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_missing = False
 
         async def send_asset(message: Message) -> None:

@@ -12,7 +12,7 @@ import html
 import json
 import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,13 +76,12 @@ class PageMiddleware:
         self.transport = transport
         self.instance = instance
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         is_get = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
         inner = arrival_of(scope).inner if is_get else None
         if inner is None or not is_page(inner):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         request = dict(scope)
         request["headers"] = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
         if _PATHSEND in scope.get("extensions", {}):
@@ -90,7 +89,7 @@ class PageMiddleware:
             request["extensions"] = {key: value for key, value in extensions if key != _PATHSEND}
         # HEAD must answer as GET does; the body is dropped on the way out.
         request["method"] = "GET"
-        await self.app(request, receive, _PageResponse(self, scope, send))
+        return self.app(request, receive, _PageResponse(self, scope, send))
 
     async def rewrite(
         self, scope: Scope, headers: list[tuple[bytes, bytes]], body: bytes

@@ -6,6 +6,7 @@ Runs before the app sees the handshake. Never reorder it below a layer that acce
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -71,11 +72,10 @@ class SameOriginMiddleware:
         self.board = board or Noticeboard()
         self._logged: Counter[str] = Counter()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] != "websocket" or arrival_of(scope).inner != STREAM:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         arrival = arrival_of(scope)
         rule = decide(self.policy, self._evidence(scope, arrival))
         handshake = read_handshake({**scope, "headers": arrival.headers})
@@ -83,14 +83,13 @@ class SameOriginMiddleware:
             if not arrival.is_tunnel:
                 self.ledger.record(handshake.verdict, handshake)
                 self.ledger.transports["websocket"] += 1
-            await self.app(_accepted(scope), receive, send)
-            return
+            return self.app(_accepted(scope), receive, send)
         if _is_nobodys(header_value(scope["headers"], b"origin")):
             finding = self._finding(scope, arrival)
         else:
             self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
             finding = self._log(rule, scope, arrival)
-        await _refuse(finding, rule, scope, receive, send)
+        return _refuse(finding, rule, scope, receive, send)
 
     def _evidence(self, scope: Scope, arrival: Arrival) -> Evidence:
         headers = scope["headers"]

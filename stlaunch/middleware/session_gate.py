@@ -7,6 +7,7 @@ sees it. Sits above the same-origin rule; an accepted socket is not wrapped.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable
 from importlib.resources import files
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -44,14 +45,13 @@ class SessionGateMiddleware:
         """Whether there is no room for one more."""
         return self.most is not None and self._open.total() >= self.most
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         inner = arrival_of(scope).inner if scope["type"] != "lifespan" else None
         if scope["type"] == "websocket" and inner == STREAM:
-            await self._session(scope, receive, send)
-            return
+            return self._session(scope, receive, send)
         refusal = self._refusal(scope, inner) if scope["type"] == "http" else None
-        await (refusal or self.app)(scope, receive, send)
+        return (refusal or self.app)(scope, receive, send)
 
     async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.readiness.is_draining:

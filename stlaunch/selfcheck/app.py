@@ -6,7 +6,7 @@ here, so no other site can read an answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from starlette.datastructures import Headers, QueryParams
@@ -78,21 +78,19 @@ class SelfCheckMiddleware:
         self.sends_proof = sends_proof
         self.ping_interval_s = ping_interval_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
-            return
+            return self._lifespan(scope, receive, send)
         name = self._endpoint(arrival_of(scope))
         if name is None or (scope["type"] == "websocket" and name != "ws"):
-            await self.app(scope, receive, send)
-        elif name not in _DIAGNOSTIC:
-            await self._basic(name, scope)(scope, receive, send)
-        elif self.gate.access is SelfCheck.OFF:
-            await _absent(scope, receive, send)
-        else:
-            viewer = self.gate.viewer(arrival_of(scope), Headers(scope=scope))
-            await self._diagnose(name, viewer, scope, receive, send)
+            return self.app(scope, receive, send)
+        if name not in _DIAGNOSTIC:
+            return self._basic(name, scope)(scope, receive, send)
+        if self.gate.access is SelfCheck.OFF:
+            return _absent(scope, receive, send)
+        viewer = self.gate.viewer(arrival_of(scope), Headers(scope=scope))
+        return self._diagnose(name, viewer, scope, receive, send)
 
     def _endpoint(self, arrival: Arrival) -> str | None:
         for path in (arrival.inner or "", arrival.rest):

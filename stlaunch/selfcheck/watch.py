@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
@@ -18,6 +18,7 @@ from stlaunch.arrival import Arrival, arrival_of
 from stlaunch.base_path import BasePath
 from stlaunch.findings import Finding
 from stlaunch.handshake import header_value, list_values, read_handshake
+from stlaunch.learned import Learned
 from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin
 from stlaunch.remedies import Site
@@ -47,6 +48,7 @@ class WatchMiddleware:
     Args:
         app: the next layer.
         board: where findings go.
+        learned: where it is kept how pages reach the app; each asks for the page script.
         instance: this process's id.
         public_paths: the public paths that were given.
         tickets: reads the tickets of probes on the app's own stream.
@@ -61,6 +63,7 @@ class WatchMiddleware:
         app: ASGIApp,
         *,
         board: Noticeboard,
+        learned: Learned,
         instance: str,
         public_paths: Sequence[BasePath],
         tickets: Tickets,
@@ -71,6 +74,7 @@ class WatchMiddleware:
     ) -> None:
         self.app = app
         self.board = board
+        self.learned = learned
         self.public_paths = public_paths
         self.tickets = tickets
         self.arrivals = arrivals
@@ -81,16 +85,15 @@ class WatchMiddleware:
         self.lifetimes = Lifetimes()
         self.replicas = Replicas(instance)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] == "http":
-            await self._request(scope, receive, send)
+            self._note_request(scope)
         elif scope["type"] == "websocket" and arrival_of(scope).inner == STREAM:
-            await self._socket(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return self._socket(scope, receive, send)
+        return self.app(scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _note_request(self, scope: Scope) -> None:
         arrival = arrival_of(scope)
         self.requests_by_mode[str(arrival.mode)] += 1
         inner = arrival.inner
@@ -103,11 +106,11 @@ class WatchMiddleware:
             self.pages.connected()
         elif inner is not None and scope["method"] == "GET":
             self._page_request(inner, scope, arrival)
-        await self.app(scope, receive, send)
 
     def _page_request(self, inner: str, scope: Scope, arrival: Arrival) -> None:
         if inner == _PAGE_SCRIPT:
             self.pages.script_asked()
+            self.learned.note(arrival)
             query = QueryParams(scope["query_string"][:128])
             self._post(self.replicas.script_asked(query.get("i", "")))
             self._check_scheme(arrival, _origin(arrival, b"referer"))
