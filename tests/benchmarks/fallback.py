@@ -43,7 +43,8 @@ OWN = {"X-Stlaunch": "1"}
 class TunnelClient:
     """A page over HTTP: one connection holds the stream, the other one sends."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, base: str = BASE) -> None:
+        self.tunnel = f"{base}/_stlaunch/tunnel"
         self.inbox, self.outbox = Inbox(200_000_000), Outbox()
         cookie = {"Cookie": f"{PLAIN_COOKIE}={secrets.token_urlsafe(16)}"}
         self.headers = OWN | cookie
@@ -73,7 +74,7 @@ class TunnelClient:
 
     def _listen(self) -> None:
         query = f"?ack={self.inbox.acknowledged}&mode=stream"
-        path = f"{BASE}/_stlaunch/tunnel{self.place}{query}"
+        path = f"{self.tunnel}{self.place}{query}"
         self.receiving.request("GET", path, headers=self.headers | {"Accept-Encoding": "gzip"})
         self.answer = self.receiving.getresponse()
         self.gzip = zlib.decompressobj(wbits=31)
@@ -95,7 +96,7 @@ class TunnelClient:
         return [message.payload for message in self.inbox.take(decode_frames(whole))]
 
     def _send(self, method: str, place: str, headers: dict[str, str], body: bytes = b"") -> dict:
-        path = f"{BASE}/_stlaunch/tunnel{place}"
+        path = f"{self.tunnel}{place}"
         try:
             self.sending.request(method, path, body, self.headers | headers)
             answer = self.sending.getresponse()
@@ -111,9 +112,9 @@ class TunnelClient:
 class SocketClient:
     """A page over its WebSocket."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, base: str = BASE) -> None:
         self.socket: ClientConnection = connect(
-            f"ws://127.0.0.1:{port}{BASE}/_stcore/stream",
+            f"ws://127.0.0.1:{port}{base}/_stcore/stream",
             subprotocols=["streamlit", "X"],
             compression=None,
             max_size=None,

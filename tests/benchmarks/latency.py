@@ -1,20 +1,23 @@
-"""Rerun latency: from the page's request to "script finished", over each way to the app."""
+"""Reruns: from the page's request to "script finished", over each way to the app.
+
+Fifty sessions are measured twice: at a pace that a bare server keeps up with, or the figure would
+tell the length of its queue; and each without a pause, for how many reruns a second come out.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import re
 import sys
-import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
+from tests.benchmarks.fallback import SocketClient, TunnelClient
 from tests.benchmarks.servers import (
     APP,
-    BARE,
     OURS,
     PATH,
     app_url,
@@ -24,39 +27,67 @@ from tests.benchmarks.servers import (
     start_trio,
 )
 from tests.benchmarks.table import Measured, Samples
-from tests.fallback.client import Page
 from tests.harness.ports import free_port
-from tests.harness.protocol import Session, open_session, rerun_message
-from tests.harness.proxies import start_proxy
-from tests.harness.server import bare_streamlit, start_server, stlaunch_app
+from tests.harness.protocol import Session, open_session
+from tests.harness.proxies import HTTP_1_0, start_proxy
+from tests.harness.server import RunningServer, start_server, stlaunch_app
 
 RERUNS = 60
 SESSIONS = 50
-ROUNDS_EACH = 4
+ROUNDS_EACH = 2
+PACE_S = 5.0
+RATE_S = 4.0
 MS = "ms"
 
 
 def measure_rerun(pairs: int) -> Measured:
-    """One session alone, then fifty that each rerun once a second."""
+    """One session alone, then fifty."""
     found: dict[str, Samples | str] = {}
-    with start_trio() as trio:
-        for name, latencies, rounds in (
-            ("rerun-1", _alone, pairs * 2),
-            ("rerun-50", _among_fifty, pairs),
-        ):
-            seen: dict[str, list[list[float]]] = {kind: [] for kind in trio.in_turn}
-            turns = {
-                kind: partial(_collect, latencies, app_url(server), seen[kind])
-                for kind, server in trio.in_turn.items()
-            }
-            interleave(rounds, turns)
-            for percent in (50, 99):
-                values = {
-                    kind: [percentile(batch, percent) for batch in batches[-rounds:]]
-                    for kind, batches in seen.items()
-                }
-                found[f"{name}-p{percent}"] = Samples(**values, scale=MS)
+    with start_trio() as trio, ExitStack() as stack:
+        urls = {kind: app_url(server) for kind, server in trio.in_turn.items()}
+        found |= _percentiles(
+            "rerun-1", pairs * 2, {kind: partial(_alone, url) for kind, url in urls.items()}
+        )
+        fifty = {kind: _open_fifty(url, stack) for kind, url in urls.items()}
+        found |= _percentiles(
+            "rerun-50",
+            pairs,
+            {kind: partial(_in_turn, sessions) for kind, sessions in fifty.items()},
+        )
+        rates = {kind: partial(_rate, sessions) for kind, sessions in fifty.items()}
+        found["rerun-rate"] = Samples(**interleave(pairs, rates), scale="reruns/s")
     return found
+
+
+def _percentiles(
+    name: str, pairs: int, latencies: Mapping[str, Callable[[], list[float]]]
+) -> dict[str, Samples]:
+    seen: dict[str, list[list[float]]] = {kind: [] for kind in latencies}
+
+    def collect(kind: str) -> float:
+        seen[kind].append(latencies[kind]())
+        return 0.0
+
+    interleave(pairs, {kind: partial(collect, kind) for kind in latencies})
+    return {
+        f"{name}-p{percent}": Samples(
+            **{
+                kind: [percentile(batch, percent) for batch in batches[-pairs:]]
+                for kind, batches in seen.items()
+            },
+            scale=MS,
+        )
+        for percent in (50, 99)
+    }
+
+
+def measure_pandas(pairs: int) -> Measured:
+    """One session of an app that imports pandas and Altair."""
+    with start_trio(APP.with_name("pandas_app.py")) as trio:
+        turns = {
+            kind: partial(_median, _alone, app_url(server)) for kind, server in trio.in_turn.items()
+        }
+        return {"rerun-pandas": Samples(**interleave(pairs, turns), scale=MS)}
 
 
 def measure_nginx(pairs: int) -> Measured:
@@ -72,54 +103,45 @@ def measure_nginx(pairs: int) -> Measured:
 
 
 def measure_fallback(pairs: int) -> Measured:
-    """The same app through two nginx: one drops the upgrade, one hands it on."""
+    """The same app through two nginx: one speaks HTTP/1.0 to it, one hands the upgrade on."""
     with stlaunch_app(APP, free_port(), *OURS) as server, ExitStack() as stack:
-        urls = {
-            setup: stack.enter_context(
-                start_proxy("nginx", setup, server.port, keep_prefix=True, base_path=PATH)
-            ).url_for("127.0.0.1")
-            for setup in ("blog", "recommended")
+        ports = {
+            name: stack.enter_context(
+                start_proxy(binary, "recommended", server.port, keep_prefix=True, base_path=PATH)
+            ).port
+            for name, binary in (("without", HTTP_1_0), ("with", "nginx"))
         }
         turns = {
-            "ours": partial(_median, _over_tunnel, urls["blog"]),
-            "bare": partial(_median, _alone, urls["recommended"]),
-            "again": partial(_median, _alone, urls["recommended"]),
+            "ours": partial(_over, TunnelClient, ports["without"]),
+            "bare": partial(_over, SocketClient, ports["with"]),
+            "again": partial(_over, SocketClient, ports["with"]),
         }
         return {"fallback": Samples(**interleave(pairs, turns), scale=MS)}
 
 
 def measure_jupyter(pairs: int) -> Measured:
-    """Against jupyter-server-proxy (standalone) in front of `streamlit run`."""
+    """Against jupyter-server-proxy (standalone) in front of `streamlit run`; new ones each pair."""
     names = ("jupyter-rerun", "jupyter-memory")
     if importlib.util.find_spec("jupyterhub") is None:  # which the standalone mode needs
-        return dict.fromkeys(names, "uv sync --group benchmarks")
+        return dict.fromkeys(names, 'pip install "jupyter-server-proxy[standalone]"')
+    latency: dict[str, list[float]] = {"ours": [], "bare": []}
+    memory: dict[str, list[float]] = {"ours": [], "bare": []}
+    for _ in range(pairs):
+        with _start_jupyter() as theirs, stlaunch_app(APP, free_port(), *OURS) as ours:
+            for kind, server in (("bare", theirs), ("ours", ours)):
+                latency[kind].append(percentile(_alone(app_url(server)), 50))
+                memory[kind].append(memory_mb(server.pid))
+    return {names[0]: Samples(**latency, scale=MS), names[1]: Samples(**memory, scale="MB")}
+
+
+def _start_jupyter() -> AbstractContextManager[RunningServer]:
     port = free_port()
     inner = ["streamlit", "run", str(APP), "--server.port={port}", "--server.headless=true"]
     program = Path(sys.executable).with_name("jupyter-standaloneproxy")
     command = [str(program), "--port", str(port)]
     command += ["--address", "127.0.0.1", "--base-url", PATH, "--no-authentication", "--"]
     command += [sys.executable, "-m", *inner, "--browser.gatherUsageStats=false"]
-    with (
-        start_server(
-            command, cwd=APP.parent, ready_path=f"{PATH}/_stcore/health", port=port
-        ) as theirs,
-        stlaunch_app(APP, free_port(), *OURS) as ours,
-        bare_streamlit(APP, free_port(), *BARE),
-    ):
-        turns = {
-            "ours": partial(_median, _alone, app_url(ours)),
-            "bare": partial(_median, _alone, app_url(theirs)),
-        }
-        latency = Samples(**interleave(pairs, turns), scale=MS)
-        memory = {"ours": [memory_mb(ours.pid)], "bare": [memory_mb(theirs.pid)]}
-        return {names[0]: latency, names[1]: Samples(**memory, scale="MB")}
-
-
-def _collect(
-    latencies: Callable[[str], list[float]], url: str, batches: list[list[float]]
-) -> float:
-    batches.append(latencies(url))
-    return 0.0
+    return start_server(command, cwd=APP.parent, ready_path=f"{PATH}/_stcore/health", port=port)
 
 
 def _median(latencies: Callable[[str], list[float]], url: str) -> float:
@@ -132,72 +154,54 @@ def _alone(url: str) -> list[float]:
         return [_timed(session.rerun) for _ in range(RERUNS)]
 
 
-def _among_fifty(url: str) -> list[float]:
-    with ExitStack() as stack:
-        sessions = [stack.enter_context(open_session(url)) for _ in range(SESSIONS)]
-        for session in sessions:
-            session.rerun()
-        found: list[float] = []
-        begin = time.perf_counter() + 0.1
-        threads = [
-            threading.Thread(target=_once_a_second, args=(session, begin + index / SESSIONS, found))
-            for index, session in enumerate(sessions)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+def _open_fifty(url: str, stack: ExitStack) -> list[Session]:
+    sessions = [stack.enter_context(open_session(url)) for _ in range(SESSIONS)]
+    for session in sessions:
+        session.rerun()
+    return sessions
+
+
+def _in_turn(sessions: Sequence[Session]) -> list[float]:
+    """Let each rerun once in `PACE_S`, spread evenly; return all latencies."""
+    begin = time.perf_counter() + 0.1
+
+    def rerun_at_times(index: int) -> list[float]:
+        found = []
+        for number in range(ROUNDS_EACH):
+            due = begin + (number + index / len(sessions)) * PACE_S
+            time.sleep(max(0.0, due - time.perf_counter()))
+            found.append(_timed(sessions[index].rerun))
         return found
 
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        return [
+            value for batch in pool.map(rerun_at_times, range(len(sessions))) for value in batch
+        ]
 
-def _once_a_second(session: Session, begin: float, found: list[float]) -> None:
-    for number in range(ROUNDS_EACH):
-        time.sleep(max(0.0, begin + number - time.perf_counter()))
-        found.append(_timed(session.rerun))
+
+def _rate(sessions: Sequence[Session]) -> float:
+    """Let each rerun without a pause for `RATE_S`; return how many were done in a second."""
+    begin = time.perf_counter()
+
+    def rerun_until_the_end(session: Session) -> int:
+        count = 0
+        while time.perf_counter() - begin < RATE_S:
+            session.rerun()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        count = sum(pool.map(rerun_until_the_end, sessions))
+    return count / (time.perf_counter() - begin)
 
 
-def _over_tunnel(url: str) -> list[float]:
-    page = Page(f"{url}_stlaunch")
-    text = page.http.get(url).text  # and the cookies
-    found = re.search(r'data-tokens="(\S+) (\S+)"', text)
-    assert found is not None, text
-    protocols = f"streamlit, PLACEHOLDER, stlaunch.{found[2]}"
-    origin = url.removesuffix(f"{PATH}/")
-    stop = threading.Event()
-    finished = threading.Semaphore(0)
-
-    def poll() -> None:
-        while not stop.is_set():
-            for message in page.poll():
-                if _is_last(message.payload):
-                    finished.release()
-
-    def rerun() -> None:
-        page.send(rerun_message())
-        if not finished.acquire(timeout=30):
-            raise TimeoutError("no script finished over the tunnel")
-
-    opened = page.open(**{"origin": origin, "x-stlaunch-protocols": protocols})
-    opened.raise_for_status()
-    thread = threading.Thread(target=poll, daemon=True)
-    thread.start()
+def _over(client: type[TunnelClient | SocketClient], port: int) -> float:
+    page = client(port, PATH)
     try:
-        rerun()
-        return [_timed(rerun) for _ in range(RERUNS)]
+        page.rerun()
+        return percentile([page.rerun() * 1000 for _ in range(RERUNS)], 50)
     finally:
-        stop.set()
-        page.send(rerun_message())  # the waiting poll returns
-        thread.join()
-        page.http.delete(page.tunnel)
-        page.http.close()
-
-
-def _is_last(payload: bytes) -> bool:
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-    message = ForwardMsg()
-    message.ParseFromString(payload)
-    return message.WhichOneof("type") == "script_finished"
+        page.close()
 
 
 def _timed(action: Callable[[], object]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -25,7 +26,7 @@ SESSIONS = 50
 LEVELS = (100, 500, 1000)
 COUNTS = dict(zip(LEVELS, LEVELS, strict=True))
 """How many sessions a level really has; fewer where only the way is tested."""
-WINDOW_S = 2.0
+WINDOW_S = 5.0
 
 
 def measure_processes(pairs: int) -> Measured:
@@ -47,36 +48,42 @@ def measure_processes(pairs: int) -> Measured:
 
 
 def measure_idle(pairs: int) -> Measured:
-    """Open sessions on running servers, a level at a time; what each level costs more."""
-    found: dict[str, Samples | str] = {}
-    with start_trio() as trio, ExitStack() as sessions:
-        servers = trio.in_turn
-        for server in servers.values():
-            _open(1, server, sessions)
-            wait_until_idle(server.pid)
-        empty = {name: memory_mb(server.pid) for name, server in servers.items()}
-        opened = 0
-        for level in LEVELS:
-            for server in servers.values():
-                _open(COUNTS[level] - opened, server, sessions)
-            opened = COUNTS[level]
-            for server in servers.values():
-                wait_until_idle(server.pid)
-            a_session = {
-                name: [(memory_mb(server.pid) - empty[name]) * 1000 / COUNTS[level]]
-                for name, server in servers.items()
-            }
-            found[f"idle-memory-{level}"] = Samples(**a_session, scale="KB a session")
-            busy: dict[str, list[float]] = {name: [] for name in servers}
-            for _ in range(pairs):
-                before = {name: processor_s(server.pid) for name, server in servers.items()}
+    """Each pair is new servers, to which sessions are added a level at a time.
+
+    Memory is what a level takes above a server with one session; processor time is what all of its
+    sessions take while nobody does anything.
+    """
+    kinds = ("bare", "ours", "again")
+    memory = {level: {kind: list[float]() for kind in kinds} for level in LEVELS}
+    busy = {level: {kind: list[float]() for kind in kinds} for level in LEVELS}
+    for _ in range(pairs):
+        with start_trio() as trio, ExitStack() as sessions:
+            servers = trio.in_turn
+            _open_on_each(1, servers, sessions)
+            empty = {kind: memory_mb(server.pid) for kind, server in servers.items()}
+            opened = 0
+            for level in LEVELS:
+                _open_on_each(COUNTS[level] - opened, servers, sessions)
+                opened = COUNTS[level]
+                before = {kind: processor_s(server.pid) for kind, server in servers.items()}
                 time.sleep(WINDOW_S)
-                for name, server in servers.items():
-                    # The clock ticks in 10 ms; half a tick keeps a ratio of nothing at one.
-                    spent = max(processor_s(server.pid) - before[name], 0.005)
-                    busy[name].append(spent / WINDOW_S * 1000)
-            found[f"idle-cpu-{level}"] = Samples(**busy, scale="ms a second")
+                for kind, server in servers.items():
+                    spent = processor_s(server.pid) - before[kind]
+                    busy[level][kind].append(spent / WINDOW_S * 1000)
+                    grown = memory_mb(server.pid) - empty[kind]
+                    memory[level][kind].append(grown * 1000 / opened)
+    found: dict[str, Samples | str] = {}
+    for level in LEVELS:
+        found[f"idle-memory-{level}"] = Samples(**memory[level], scale="KB a session")
+        found[f"idle-cpu-{level}"] = Samples(**busy[level], scale="ms a second")
     return found
+
+
+def _open_on_each(count: int, servers: Mapping[str, RunningServer], stack: ExitStack) -> None:
+    for server in servers.values():
+        _open(count, server, stack)
+    for server in servers.values():
+        wait_until_idle(server.pid)
 
 
 def _come_and_go(server: RunningServer) -> None:
@@ -87,10 +94,9 @@ def _come_and_go(server: RunningServer) -> None:
 
 def _open(count: int, server: RunningServer, stack: ExitStack) -> None:
     """Open sessions and run the script in each once, a few at a time."""
+
+    def open_one(_number: int) -> None:
+        stack.enter_context(open_session(app_url(server))).rerun()
+
     with ThreadPoolExecutor(4) as pool:
-        opened = [open_session(app_url(server)) for _ in range(count)]
-        for manager, session in zip(
-            opened, pool.map(lambda manager: manager.__enter__(), opened), strict=True
-        ):
-            stack.push(manager.__exit__)
-            session.rerun()
+        list(pool.map(open_one, range(count)))

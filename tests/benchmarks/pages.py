@@ -1,9 +1,12 @@
-"""A cold page load in Chromium, to the first heading that the script shows."""
+"""What somebody in front of Chromium waits for: a cold page load, and what a click shows."""
 
 from __future__ import annotations
 
+import itertools
+import statistics
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,9 +18,11 @@ from tests.harness.browser import new_page, start_chromium
 from tests.harness.proxies import start_proxy
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("page", "page-nginx", "page-slow")
+CLICK_NAMES = ("click", "click-nginx")
+CLICKS = 15
 SLOW = {
     "offline": False,
     "latency": 60,
@@ -26,16 +31,53 @@ SLOW = {
 }
 
 
+# From the click to the paint after its text is there.
+_CLICK = """
+async (wanted) => {
+  const button = [...document.querySelectorAll("button")].find((it) => it.innerText === "Count");
+  const started = performance.now();
+  button.click();
+  while (!document.body.innerText.includes(wanted)) await new Promise(requestAnimationFrame);
+  return performance.now() - started;
+}
+"""
+
+
 def measure_page(pairs: int) -> Measured:
     """Each load has an empty cache; directly, through nginx, and over a slow link."""
     try:
-        return _measure(pairs)
+        with _started() as (browser, direct, behind):
+            found: dict[str, Samples | str] = {}
+            for name, urls in zip(NAMES, (direct, behind, direct), strict=True):
+                is_slow = name == "page-slow"
+                turns = {kind: partial(_load, browser, url, is_slow) for kind, url in urls.items()}
+                found[name] = Samples(**interleave(pairs, turns))
+            return found
     except pytest.fail.Exception as exc:
         return dict.fromkeys(NAMES, str(exc))
 
 
-def _measure(pairs: int) -> Measured:
-    found: dict[str, Samples | str] = {}
+def measure_click(pairs: int) -> Measured:
+    """The median of several clicks on a page that stays open."""
+    try:
+        with _started() as (browser, direct, behind), ExitStack() as stack:
+            found: dict[str, Samples | str] = {}
+            for name, urls in zip(CLICK_NAMES, (direct, behind), strict=True):
+                turns = {}
+                for kind, url in urls.items():
+                    page = stack.enter_context(new_page(browser)).page
+                    page.goto(url)
+                    page.get_by_role("button", name="Count").wait_for()
+                    turns[kind] = partial(_click, page, itertools.count(1))
+                found[name] = Samples(**interleave(pairs, turns), scale="ms")
+            return found
+    except pytest.fail.Exception as exc:
+        return dict.fromkeys(CLICK_NAMES, str(exc))
+
+
+@contextmanager
+def _started() -> Iterator[tuple[Browser, dict[str, str], dict[str, str]]]:
+    """Run all; yield the browser, and the addresses by kind: direct and through nginx."""
     with start_trio() as trio, start_chromium() as browser, ExitStack() as stack:
         direct = {kind: app_url(server) for kind, server in trio.in_turn.items()}
         behind = {
@@ -44,12 +86,13 @@ def _measure(pairs: int) -> Measured:
             ).url_for("127.0.0.1")
             for kind, server in trio.in_turn.items()
         }
-        for name, urls, is_slow in zip(
-            NAMES, (direct, behind, direct), (False, False, True), strict=True
-        ):
-            turns = {kind: partial(_load, browser, url, is_slow) for kind, url in urls.items()}
-            found[name] = Samples(**interleave(pairs, turns))
-    return found
+        yield browser, direct, behind
+
+
+def _click(page: Page, numbers: Iterator[int]) -> float:
+    return statistics.median(
+        page.evaluate(_CLICK, f"Counted {next(numbers)}") for _ in range(CLICKS)
+    )
 
 
 def _load(browser: Browser, url: str, is_slow: bool) -> float:

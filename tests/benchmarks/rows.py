@@ -10,6 +10,8 @@ NGINX = "`streamlit run` through nginx"
 JUPYTER = "jupyter-server-proxy in front of `streamlit run`"
 CLICK = '`python -c "import click"`'
 
+_FIFTY = "50 sessions, 10 reruns a second"
+
 ROWS: tuple[Row, ...] = (
     Row(
         name="start-health",
@@ -53,7 +55,7 @@ ROWS: tuple[Row, ...] = (
     *(
         Row(
             name=f"rerun-{sessions}-p{percent}",
-            what=f"rerun latency p{percent}, {sessions} session{'s' * (sessions > 1)}",
+            what=f"rerun latency p{percent}, {'1 session' if sessions == 1 else _FIFTY}",
             against=BARE,
             limit=limit,
             may_be_noise=True,
@@ -61,6 +63,23 @@ ROWS: tuple[Row, ...] = (
         )
         for sessions in (1, 50)
         for percent, limit in ((50, 1.02), (99, 1.10))
+    ),
+    Row(
+        name="rerun-pandas",
+        what="rerun latency p50 of an app with pandas and Altair",
+        against=BARE,
+        limit=1.02,
+        may_be_noise=True,
+        measure=latency.measure_pandas,
+    ),
+    Row(
+        name="rerun-rate",
+        what="reruns a second of 50 sessions without a pause",
+        against=BARE,
+        limit=0.98,
+        is_floor=True,
+        may_be_noise=True,
+        measure=latency.measure_rerun,
     ),
     *(
         Row(
@@ -88,6 +107,20 @@ ROWS: tuple[Row, ...] = (
         against=BARE,
         limit=1.00,
         measure=pages.measure_page,
+    ),
+    *(
+        Row(
+            name=name,
+            what=f"a click in Chromium to what it shows{through}",
+            against=against,
+            limit=1.02,
+            may_be_noise=True,
+            measure=pages.measure_click,
+        )
+        for name, through, against in (
+            ("click", "", BARE),
+            ("click-nginx", ", through nginx", NGINX),
+        )
     ),
     Row(
         name="asset",

@@ -65,10 +65,14 @@ def rerun_message(query: str = "") -> bytes:
 
 @contextmanager
 def open_session(url: str, headers: Mapping[str, str] | None = None) -> Iterator[Session]:
-    """Connect to the app at `url` (http, with its final slash) as a program does."""
+    """Connect to the app at `url` (http, with its final slash); like a browser, it never pings."""
     stream = url.replace("http", "ws", 1) + "_stcore/stream"
     protocols: Any = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
     with connect(
-        stream, subprotocols=protocols, additional_headers=dict(headers or {}), max_size=None
+        stream,
+        subprotocols=protocols,
+        additional_headers=dict(headers or {}),
+        max_size=None,
+        ping_interval=None,
     ) as socket:
         yield Session(socket)

@@ -17,6 +17,7 @@ else:
     name = st.text_input("Name", "you")
     value = st.slider("How many", 0, 100, 50)
     if st.button("Count"):
-        st.write("Counted")
+        st.session_state.count = st.session_state.get("count", 0) + 1
+        st.write(f"Counted {st.session_state.count}")
     for index in range(10):
         st.write(f"{name} {value} {index}")
