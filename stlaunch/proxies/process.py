@@ -6,12 +6,10 @@ It decides nothing about the configuration: that is the plan's.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import tempfile
 import time
@@ -219,9 +217,17 @@ def _accepts_connections(plan: ProxyPlan) -> bool:
 
 
 def _answers_ok(plan: ProxyPlan, path: str) -> bool:
+    # Costly, and `stlaunch proxy` passes through this package without running any.
+    import http.client  # noqa: PLC0415
+    import ssl  # noqa: PLC0415
+
     host, port = _address(plan)
+    # Only for our own child on its own port: whether it answers, not who it is.
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname = False
+    unchecked.verify_mode = ssl.CERT_NONE
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=1, context=_context_without_checks())
+        http.client.HTTPSConnection(host, port, timeout=1, context=unchecked)
         if plan.site.tls
         else http.client.HTTPConnection(host, port, timeout=1)
     )
@@ -231,11 +237,3 @@ def _answers_ok(plan: ProxyPlan, path: str) -> bool:
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
-
-
-def _context_without_checks() -> ssl.SSLContext:
-    """Only for our own child on its own port: whether it answers, not who it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

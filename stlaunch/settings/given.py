@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.exceptions import UsageError
-from stlaunch.platforms.kubernetes import is_service_variable
 from stlaunch.settings.fields import ENV_PREFIX, FIELDS, Field
 from stlaunch.settings.model import SourceKind
 from stlaunch.settings.suggestion import did_you_mean
@@ -47,11 +46,7 @@ def collect_given(
         UsageError: for an unknown `STLAUNCH_*` variable or project key, or a project value of
             the wrong type.
     """
-    ours = {
-        name: value
-        for name, value in environ.items()
-        if name.startswith(ENV_PREFIX) and not is_service_variable(name, value)
-    }
+    ours = _own_variables(environ)
     _refuse_unknown_variables(ours)
     _refuse_unknown_keys(project, project_where)
     given: dict[str, tuple[Given, ...]] = {}
@@ -71,6 +66,16 @@ def collect_given(
             places.append(Given(kind=kind, where=project_where, texts=texts))
         given[field.name] = tuple(place for place in places if place.texts)
     return given
+
+
+def _own_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    ours = {name: value for name, value in environ.items() if name.startswith(ENV_PREFIX)}
+    if not ours:
+        return ours
+    # Costly: it comes with the table of all platforms.
+    from stlaunch.platforms.kubernetes import is_service_variable  # noqa: PLC0415
+
+    return {name: value for name, value in ours.items() if not is_service_variable(name, value)}
 
 
 def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:
