@@ -31,14 +31,9 @@ from stlaunch.findings import Finding, fell_back
 from stlaunch.handshake import HandshakeLedger
 from stlaunch.learned import proxy_products
 from stlaunch.noticeboard import Noticeboard
+from stlaunch.refusal import NO_STORE, refusal
 from stlaunch.streamlit_routes import STREAM, TUNNEL
 
-_NO_STORE = {
-    "cache-control": "no-store, no-transform",
-    "x-content-type-options": "nosniff",
-    "cross-origin-resource-policy": "same-origin",
-    "x-accel-buffering": "no",
-}
 _SMALLEST_COMPRESSED = 1024
 # The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
 _LARGEST_BODY = 4 * 1024 * 1024
@@ -89,7 +84,7 @@ class FallbackTransport:
         headers = Headers(scope=scope)
         is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
         if "x-stlaunch" not in headers or not is_same_origin:
-            return _refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
+            return refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
         return self._answer(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
 
     async def _answer(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,8 +102,8 @@ class FallbackTransport:
             await self._unknown(tunnel_id)(scope, receive, send)
             return
         if tunnel.owner != self._owner(scope):
-            refusal = _refusal(403, "STL504", "the tunnel belongs to another browser or user")
-            await refusal(scope, receive, send)
+            answer = refusal(403, "STL504", "the tunnel belongs to another browser or user")
+            await answer(scope, receive, send)
             return
         tunnel.touch()
         acknowledged = _number(request.query_params, "ack")
@@ -128,18 +123,18 @@ class FallbackTransport:
             case "DELETE" | "POST":
                 self.registry.remove(tunnel)
                 await tunnel.disconnect(1001)
-                await Response(status_code=204, headers=_NO_STORE)(scope, receive, send)
+                await Response(status_code=204, headers=NO_STORE)(scope, receive, send)
             case _:
-                await _refusal(405, "STL701", "no such method")(scope, receive, send)
+                await refusal(405, "STL701", "no such method")(scope, receive, send)
 
     async def _open(self, request: Request) -> Response:
         scope, owner = request.scope, self._owner(request.scope)
         if scope["method"] != "POST":
-            return _refusal(405, "STL701", "a tunnel is opened with POST")
+            return refusal(405, "STL701", "a tunnel is opened with POST")
         if self.registry.is_stopping:
-            return _refusal(503, "STL704", "the server is stopping")
+            return refusal(503, "STL704", "the server is stopping")
         if not self.registry.has_room(owner):
-            return _refusal(503, "STL703", "too many tunnels are open")
+            return refusal(503, "STL703", "too many tunnels are open")
         tunnel = Tunnel(
             id=new_tunnel_id(self.instance),
             owner=owner,
@@ -151,7 +146,7 @@ class FallbackTransport:
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
             code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
-            return _refusal(opening.status, code, "the app refused the connection")
+            return refusal(opening.status, code, "the app refused the connection")
         self.ledger.transports["http"] += 1
         self._log(request.headers.get("x-stlaunch-reason", ""), arrival_of(scope))
         body = {
@@ -160,14 +155,14 @@ class FallbackTransport:
             "poll_s": self.registry.limits.poll_s,
             "idle_s": self.registry.limits.idle_s,
         }
-        return JSONResponse(body, headers=_NO_STORE)
+        return JSONResponse(body, headers=NO_STORE)
 
     async def _poll(self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send) -> None:
         generation = await tunnel.next_poll()
         wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
         frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
         body = b"".join(frame.encode() for frame in frames)
-        headers = dict(_NO_STORE)
+        headers = dict(NO_STORE)
         if _accepts_gzip(request) and len(body) >= _SMALLEST_COMPRESSED:
             body = await compress(body)
             headers["content-encoding"] = "gzip"
@@ -181,7 +176,7 @@ class FallbackTransport:
         generation = await tunnel.next_poll()
         encoder = StreamEncoder(is_compressed=_accepts_gzip(request))
         headers = [(b"content-type", b"application/octet-stream")]
-        headers += [(name.encode(), value.encode()) for name, value in _NO_STORE.items()]
+        headers += [(name.encode(), value.encode()) for name, value in NO_STORE.items()]
         if _accepts_gzip(request):
             headers.append((b"content-encoding", b"gzip"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -205,18 +200,18 @@ class FallbackTransport:
         async for chunk in request.stream():
             body += chunk
             if len(body) > _LARGEST_BODY:
-                return _refusal(413, "STL601", f"a request carries at most {_LARGEST_BODY} bytes")
+                return refusal(413, "STL601", f"a request carries at most {_LARGEST_BODY} bytes")
         try:
             number = await tunnel.deliver(list(decode_frames(bytes(body))))
         except FrameError as exc:
             await tunnel.close(1009)
-            return _refusal(413, "STL601", str(exc))
-        return JSONResponse({"ack": number}, headers=_NO_STORE)
+            return refusal(413, "STL601", str(exc))
+        return JSONResponse({"ack": number}, headers=NO_STORE)
 
     def _unknown(self, tunnel_id: str) -> Response:
         if tunnel_id.partition(".")[0] != self.instance:
-            return _refusal(409, "STL702", "the tunnel belongs to another replica")
-        return _refusal(410, "STL701", "the tunnel is closed")
+            return refusal(409, "STL702", "the tunnel belongs to another replica")
+        return refusal(410, "STL701", "the tunnel is closed")
 
     def _owner(self, scope: Scope) -> str:
         return owner_of(scope, self.identity_headers())
@@ -260,12 +255,6 @@ def _websocket_scope(scope: Scope) -> Scope:
 
 def _accepts_gzip(request: Request) -> bool:
     return "gzip" in request.headers.get("accept-encoding", "")
-
-
-def _refusal(status: int, code: str, reason: str) -> Response:
-    headers = {**_NO_STORE, "retry-after": "5"} if status == 503 else _NO_STORE  # noqa: PLR2004
-    body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
-    return JSONResponse(body, status, headers)
 
 
 def _number(query: QueryParams, name: str) -> int:

@@ -26,6 +26,7 @@ from stlaunch.arrival import Arrival, arrival_of, for_inner
 from stlaunch.fallback.owner import owner_of
 from stlaunch.findings import body_limited
 from stlaunch.noticeboard import Noticeboard
+from stlaunch.refusal import NO_STORE, refusal
 from stlaunch.streamlit_routes import UPLOAD, UPLOAD_PIECES
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ _MOST_PER_ADDRESS = 32
 _SWEEP_S = 5.0
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
-_NO_STORE = {"cache-control": "no-store", "cross-origin-resource-policy": "same-origin"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class UploadPieces:
         request = Request(scope, receive)
         is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
         if "x-stlaunch" not in headers or not is_same_origin:
-            answer = _refusal(403, "STL503", "not from the app's own page")
+            answer = refusal(403, "STL503", "not from the app's own page")
         else:
             try:
                 answer = await self._answer(upload_id, request)
@@ -134,9 +134,9 @@ class UploadPieces:
         if upload is None:
             is_ours = upload_id.partition(".")[0] == self.instance
             status, code = (410, "STL602") if is_ours else (409, "STL702")
-            return _refusal(status, code, "the upload is not open here")
+            return refusal(status, code, "the upload is not open here")
         if upload.owner != owner_of(request.scope):
-            return _refusal(403, "STL504", "the upload belongs to another browser")
+            return refusal(403, "STL504", "the upload belongs to another browser")
         async with upload.lock:
             return await self._take(upload_id, upload, request)
 
@@ -144,23 +144,23 @@ class UploadPieces:
         headers, scope = request.headers, request.scope
         target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
         if request.method != "POST" or not _TARGET.fullmatch(target):
-            return _refusal(400, "STL602", "no such upload address")
+            return refusal(400, "STL602", "no such upload address")
         if not (total.isascii() and total.isdigit() and 0 < len(total) <= 12):  # noqa: PLR2004
-            return _refusal(400, "STL602", "the size is missing")
+            return refusal(400, "STL602", "the size is missing")
         upload = _Upload(
             owner=owner_of(scope),
             address=(scope.get("client") or ("",))[0],
             total_bytes=int(total),
         )
         if not self._has_room(upload):
-            return _refusal(503, "STL603", "too many uploads are under way")
+            return refusal(503, "STL603", "too many uploads are under way")
         upload_id = f"{self.instance}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
         upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep(), name="upload sweeper")
-        return JSONResponse({"id": upload_id, "expected": 0}, headers=_NO_STORE)
+        return JSONResponse({"id": upload_id, "expected": 0}, headers=NO_STORE)
 
     def _has_room(self, new: _Upload) -> bool:
         others = self._uploads.values()
@@ -183,20 +183,20 @@ class UploadPieces:
         expected = upload.accepted_bytes
         offset = request.query_params.get("offset", "")
         if request.method != "PUT" or offset != str(expected):
-            return JSONResponse({"expected": expected}, headers=_NO_STORE)
+            return JSONResponse({"expected": expected}, headers=NO_STORE)
         body = bytearray()
         async for chunk in request.stream():
             upload.seen_at = time.monotonic()
             body += chunk
             if len(body) > min(_LARGEST_PIECE, upload.total_bytes - expected):
-                return _refusal(413, "STL601", "the piece is too large")
+                return refusal(413, "STL601", "the piece is too large")
         if not body:
-            return JSONResponse({"expected": expected}, headers=_NO_STORE)
+            return JSONResponse({"expected": expected}, headers=NO_STORE)
         upload.accepted_bytes += len(body)
         is_last = upload.accepted_bytes >= upload.total_bytes
         await self._feed(upload, bytes(body), is_last=is_last)
         if not (is_last or upload.status):
-            return JSONResponse({"expected": expected + len(body)}, headers=_NO_STORE)
+            return JSONResponse({"expected": expected + len(body)}, headers=NO_STORE)
         self._log(arrival_of(request.scope), request.headers.get("x-stlaunch-limit", ""))
         self._uploads.pop(upload_id, None)  # given up for idle, where the app took long
         if upload.task is not None and not upload.task.done() and not is_last:
@@ -209,7 +209,7 @@ class UploadPieces:
                 "type": headers.get("content-type", ""),
                 "body": upload.body.decode("utf-8", "replace"),
             },
-            headers=_NO_STORE,
+            headers=NO_STORE,
         )
 
     async def _feed(self, upload: _Upload, piece: bytes, *, is_last: bool) -> None:
@@ -251,8 +251,3 @@ def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
     kept.append((b"content-length", str(total).encode()))
     kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
     return {**for_inner(scope, UPLOAD + target), "method": "PUT", "headers": kept}
-
-
-def _refusal(status: int, code: str, reason: str) -> Response:
-    body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
-    return JSONResponse(body, status, _NO_STORE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
@@ -23,6 +22,7 @@ from stlaunch.handshake import (
 )
 from stlaunch.noticeboard import Noticeboard
 from stlaunch.origin import Origin
+from stlaunch.refusal import deny_handshake, refusal
 from stlaunch.same_origin import (
     ACCEPTING,
     HOST_COOKIE,
@@ -39,6 +39,7 @@ from stlaunch.streamlit_routes import STREAM
 _PROTOCOL = b"sec-websocket-protocol"
 _MOST_LOGGED = 20
 _LONGEST_LOGGED = 256
+_POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
 class SameOriginMiddleware:
@@ -89,7 +90,9 @@ class SameOriginMiddleware:
         else:
             self.ledger.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
             finding = self._log(rule, scope, arrival)
-        return _refuse(finding, rule, scope, receive, send)
+        # The finding itself stays in the log: a refused client learns nothing about the app.
+        answer = refusal(403, finding.code, rule)
+        return deny_handshake(answer, _POLICY_VIOLATION, scope, receive, send)
 
     def _evidence(self, scope: Scope, arrival: Arrival) -> Evidence:
         headers = scope["headers"]
@@ -170,14 +173,3 @@ def _accepted(scope: Scope) -> Scope:
 
 def _is_token(item: bytes) -> bool:
     return item.strip().startswith(TOKEN_PREFIX.encode())
-
-
-async def _refuse(finding: Finding, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-    if "websocket.http.response" in scope.get("extensions", {}):
-        # The finding itself stays in the log: a refused client learns nothing about the app.
-        body = {"schema": "stlaunch.refusal/1", "code": finding.code, "reason": rule}
-        response = JSONResponse(body, 403, {"cache-control": "no-store"})
-        await response(scope, receive, send)
-        return
-    await receive()
-    await send({"type": "websocket.close", "code": 1008})

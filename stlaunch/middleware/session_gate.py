@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Awaitable
 from importlib.resources import files
 
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.arrival import arrival_of
 from stlaunch.handshake import read_cookies
 from stlaunch.readiness import Readiness
+from stlaunch.refusal import deny_handshake, refusal
 from stlaunch.same_origin import HOST_COOKIE, PLAIN_COOKIE
 from stlaunch.streamlit_routes import HEALTH, STREAM, is_page
 
@@ -97,16 +98,10 @@ class _Refusal:
     """A small ASGI app that answers a handshake with 503."""
 
     def __init__(self, code: str, reason: str, retry_s: int) -> None:
-        body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
-        headers = {"retry-after": str(retry_s), "cache-control": "no-store"}
-        self.response = JSONResponse(body, 503, headers)
+        self.response = refusal(503, code, reason, retry_s=retry_s)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if "websocket.http.response" in scope.get("extensions", {}):
-            await self.response(scope, receive, send)
-            return
-        await receive()
-        await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return deny_handshake(self.response, _TRY_AGAIN_LATER, scope, receive, send)
 
 
 _STOPPING = _Refusal("STL704", "the server is stopping", _DRAIN_RETRY_S)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
 from stlaunch.base_path import BasePath
+from stlaunch.refusal import NO_STORE, refusal
 from stlaunch.remedies import Product, Site
 from stlaunch.same_origin import OriginProof
 from stlaunch.selfcheck.access import Gate, Viewer
@@ -22,15 +23,13 @@ from stlaunch.selfcheck.browser_page import page, page_file, prefers
 from stlaunch.selfcheck.fixes import describe_fixes
 from stlaunch.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.selfcheck.page_script import page_script
-from stlaunch.selfcheck.probes import NO_STORE, Probes, refusal
+from stlaunch.selfcheck.probes import Probes
 from stlaunch.selfcheck.recognise import recognise
 from stlaunch.selfcheck.report import BROKEN, Facts, build_report
 from stlaunch.selfcheck.text import render_text
 from stlaunch.settings.model import SelfCheck
 from stlaunch.streamlit_routes import SELF_CHECK
 
-_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_TOKEN_HEADERS = {**_NO_STORE, "cross-origin-resource-policy": "same-origin"}
 _DIAGNOSTIC = frozenset(
     {"", "check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "sink", "drip"}
     | {"diagnosis.js", "diagnosis.css"}
@@ -101,21 +100,21 @@ class SelfCheckMiddleware:
     def _basic(self, name: str, scope: Scope) -> Response:
         """Answer what the app's page and its guards need, whatever `--self-check` says."""
         if scope["method"] not in {"GET", "HEAD"}:
-            return PlainTextResponse("Method Not Allowed", 405, {"allow": "GET, HEAD", **_NO_STORE})
+            return PlainTextResponse("Method Not Allowed", 405, {"allow": "GET, HEAD", **NO_STORE})
         headers = Headers(scope=scope)
         match name:
             case "health":
-                return PlainTextResponse("ok", headers=_NO_STORE)
+                return PlainTextResponse("ok", headers=NO_STORE)
             case "ready":
                 is_ready = self.facts.readiness.is_ready
                 body = "ready" if is_ready else f"not ready: {self.facts.readiness.reason}"
-                return PlainTextResponse(body, 200 if is_ready else 503, _NO_STORE)
+                return PlainTextResponse(body, 200 if is_ready else 503, NO_STORE)
             case "page.js":
                 return page_script(headers)
             case "token" if self.sends_proof:
                 return self._token(headers, arrival_of(scope))
             case _:
-                return PlainTextResponse("Not Found", 404, _NO_STORE)
+                return PlainTextResponse("Not Found", 404, NO_STORE)
 
     async def _diagnose(
         self, name: str, viewer: Viewer, scope: Scope, receive: Receive, send: Send
@@ -135,7 +134,7 @@ class SelfCheckMiddleware:
         elif name == "sink" and scope["method"] in {"POST", "PUT"}:
             await self.probes.sink(scope, receive, send)
         elif scope["method"] not in {"GET", "HEAD"}:
-            answer = PlainTextResponse("Method Not Allowed", 405, _NO_STORE)
+            answer = PlainTextResponse("Method Not Allowed", 405, NO_STORE)
         elif name == "drip":
             await self.probes.drip(scope, receive, send)
         else:
@@ -148,23 +147,23 @@ class SelfCheckMiddleware:
             case "" if scope["path"].endswith("/"):
                 return page()
             case "":  # relative addresses of the page would miss it
-                return Response(status_code=307, headers={"location": "_stlaunch/", **_NO_STORE})
+                return Response(status_code=307, headers={"location": "_stlaunch/", **NO_STORE})
             case "check":
                 return self._check(viewer, scope)
             case "metrics":
                 text = render_metrics(self.facts, probes_inside=self.probes.turnstile.inside)
-                return Response(text, headers={**_NO_STORE, "content-type": MEDIA_TYPE})
+                return Response(text, headers={**NO_STORE, "content-type": MEDIA_TYPE})
             case "fixes":
                 return self._fixes(scope)
             case "echo" | "ticket" | "arrived" | "ws" | "sink":
                 return self.probes.answer(name, scope)
             case _:
-                return page_file(name) or PlainTextResponse("Not Found", 404, _NO_STORE)
+                return page_file(name) or PlainTextResponse("Not Found", 404, NO_STORE)
 
     def _check(self, viewer: Viewer, scope: Scope) -> Response:
         query = QueryParams(scope["query_string"])
         kind = "json" if "json" in query else prefers(Headers(scope=scope))
-        headers = {**_NO_STORE, "vary": "accept"}
+        headers = {**NO_STORE, "vary": "accept"}
         if kind == "html":
             answer = page()
             answer.headers["vary"] = "accept"
@@ -205,9 +204,9 @@ class SelfCheckMiddleware:
         # The custom header keeps forms, images and scripts of other sites out: they cannot send
         # it without a preflight, and no preflight is ever answered here.
         if not _is_own_page(headers):
-            return PlainTextResponse("Forbidden", 403, _TOKEN_HEADERS)
+            return PlainTextResponse("Forbidden", 403, NO_STORE)
         cookies, tokens = self.proof_cookies(self.proof, arrival.headers)
-        response = JSONResponse({"tokens": tokens}, headers=_TOKEN_HEADERS)
+        response = JSONResponse({"tokens": tokens}, headers=NO_STORE)
         response.raw_headers.extend(cookies)
         return response
 
@@ -232,14 +231,14 @@ def _is_own_page(headers: Headers) -> bool:
 def _not_admitted(access: SelfCheck) -> Response:
     if access is SelfCheck.TOKEN:
         text = "Send the self-check token: Authorization: Bearer TOKEN, or X-Stlaunch-Token.\n"
-        return PlainTextResponse(text, 401, {"www-authenticate": "Bearer", **_NO_STORE})
+        return PlainTextResponse(text, 401, {"www-authenticate": "Bearer", **NO_STORE})
     text = "The self-check answers on this machine only (--self-check local).\n"
-    return PlainTextResponse(text, 403, _NO_STORE)
+    return PlainTextResponse(text, 403, NO_STORE)
 
 
 async def _absent(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        await PlainTextResponse("Not Found", 404, _NO_STORE)(scope, receive, send)
+        await PlainTextResponse("Not Found", 404, NO_STORE)(scope, receive, send)
         return
     await receive()
     await send({"type": "websocket.close", "code": 1008})

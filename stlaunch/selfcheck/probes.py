@@ -18,18 +18,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from stlaunch.arrival import Arrival, arrival_of
 from stlaunch.handshake import read_handshake
+from stlaunch.refusal import NO_STORE, deny_handshake, refusal
 from stlaunch.selfcheck.access import Viewer
 from stlaunch.selfcheck.limits import ProbeLimits, Turnstile, client_key
 from stlaunch.selfcheck.masking import describe_request, shown_headers
 from stlaunch.selfcheck.tickets import Arrivals, Tickets
 from stlaunch.selfcheck.watch import PROBE_COOKIE, describe_handshake
 
-NO_STORE = {
-    "cache-control": "no-store, no-transform",
-    "x-content-type-options": "nosniff",
-    "cross-origin-resource-policy": "same-origin",
-    "x-accel-buffering": "no",
-}
 SUBPROTOCOL = "stlaunch.probe"
 _MOST_DRIPS = 20
 _LONGEST_PAUSE_MS = 1000
@@ -180,18 +175,22 @@ class Probes:
         client = _client(arrival)
         key = self.tickets.read(scope["query_string"])
         is_program = "x-stlaunch" in Headers(scope=scope) and viewer is not Viewer.NOBODY
-        await receive()
         if key is not None:
             self.arrivals.keep(key, describe_handshake(scope, arrival_of(scope)))
         if key is None and not is_program:
-            await _refuse(refusal(403, "STL503", "no valid ticket"), scope, receive, send)
+            await deny_handshake(
+                refusal(403, "STL503", "no valid ticket"), _TRY_LATER, scope, receive, send
+            )
             return
         with self.turnstile.admit(client) as is_admitted:
             if not (is_admitted and self.turnstile.takes_request(client)):
-                await _refuse(refusal(503, "STL603", "too many probes"), scope, receive, send)
+                await deny_handshake(
+                    refusal(503, "STL603", "too many probes"), _TRY_LATER, scope, receive, send
+                )
                 return
             offered = scope.get("subprotocols", [])
             protocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+            await receive()
             await send({"type": "websocket.accept", "subprotocol": protocol})
             await send({"type": "websocket.send", "text": self._hello(scope)})
             code = await self._echo(client, receive, send)
@@ -231,24 +230,10 @@ class Probes:
         return bytes(JSONResponse(body).body).decode()
 
 
-def refusal(status: int, code: str, reason: str) -> Response:
-    """Return a refusal with its reason as JSON, never cached."""
-    headers = {**NO_STORE, "retry-after": "10"} if status in {429, 503} else NO_STORE
-    body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
-    return JSONResponse(body, status, headers)
-
-
 def _message(text: str | None, data: bytes | None) -> Message:
     if data is not None:
         return {"type": "websocket.send", "bytes": data}
     return {"type": "websocket.send", "text": text or ""}
-
-
-async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await answer(scope, receive, send)
-    else:
-        await send({"type": "websocket.close", "code": _TRY_LATER})
 
 
 def _client(arrival: Arrival) -> str:

@@ -208,7 +208,7 @@ def test_health_ready_and_check(client: TestClient) -> None:
 
             assert response.status_code == 200
             assert response.headers["content-type"].startswith(content_type)
-            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["cache-control"] == "no-store, no-transform"
             assert "access-control-allow-origin" not in response.headers
 
 
