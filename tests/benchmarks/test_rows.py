@@ -58,6 +58,8 @@ def test_family_measures_its_rows(family: Callable[[int], Measured]) -> None:
             continue
         assert isinstance(samples, Samples)
         assert len(samples.ours) == len(samples.bare or samples.ours)
-        assert all(value > 0 for value in samples.ours)
+        # A handful of sessions may fit into memory that the server has already.
+        is_small = name.startswith("idle-memory")
+        assert is_small or all(value > 0 for value in samples.ours)
         row = next(row for row in ROWS if row.name == name)
         assert judge(row, samples).verdict in {"goal", "met", "noise", "short"}
