@@ -83,7 +83,7 @@ def test_accept_chooses_the_form(accept: str, content_type: str, shown: str) -> 
     answer = request(make(Recorder()), "/app/_stlaunch/check", [*HOST, ("accept", accept)])
 
     assert (answer.header("content-type") or "").startswith(content_type)
-    assert answer.header("cache-control") .startswith("no-store")
+    assert answer.header("cache-control").startswith("no-store")
     assert shown in answer.body.decode()
 
 
