@@ -36,7 +36,7 @@ RERUNS = 60
 SESSIONS = 50
 ROUNDS_EACH = 2
 PACE_S = 5.0
-RATE_S = 4.0
+RATE_S = 3.0
 MS = "ms"
 
 
@@ -46,7 +46,7 @@ def measure_rerun(pairs: int) -> Measured:
     with start_trio() as trio, ExitStack() as stack:
         urls = {kind: app_url(server) for kind, server in trio.in_turn.items()}
         found |= _percentiles(
-            "rerun-1", pairs * 2, {kind: partial(_alone, url) for kind, url in urls.items()}
+            "rerun-1", pairs, {kind: partial(_alone, url) for kind, url in urls.items()}
         )
         fifty = {kind: _open_fifty(url, stack) for kind, url in urls.items()}
         found |= _percentiles(
@@ -99,7 +99,7 @@ def measure_nginx(pairs: int) -> Measured:
                 start_proxy("nginx", "recommended", server.port, keep_prefix=True, base_path=PATH)
             )
             turns[kind] = partial(_median, _alone, f"{proxy.url_for('127.0.0.1')}")
-        return {"rerun-nginx": Samples(**interleave(pairs * 2, turns), scale=MS)}
+        return {"rerun-nginx": Samples(**interleave(pairs, turns), scale=MS)}
 
 
 def measure_fallback(pairs: int) -> Measured:

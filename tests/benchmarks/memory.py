@@ -23,10 +23,10 @@ from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, bare_streamlit, stlaunch_app
 
 SESSIONS = 50
+STEPS = (100, 200, 200, 250, 250)
 LEVELS = (100, 500, 1000)
-COUNTS = dict(zip(LEVELS, LEVELS, strict=True))
-"""How many sessions a level really has; fewer where only the way is tested."""
-WINDOW_S = 5.0
+"""Where processor time is measured: numbers of sessions after a step."""
+WINDOW_S = 3.0
 
 
 def measure_processes(pairs: int) -> Measured:
@@ -48,40 +48,43 @@ def measure_processes(pairs: int) -> Measured:
 
 
 def measure_idle(pairs: int) -> Measured:
-    """Each pair is new servers, to which sessions are added a level at a time.
+    """Add sessions to running servers, in `STEPS`; processor time while nobody does anything.
 
-    Memory is what a level takes above a server with one session; processor time is what all of its
-    sessions take while nobody does anything.
+    Each step is a pair for memory: what one more session takes, whether they are few or many.
     """
-    kinds = ("bare", "ours", "again")
-    memory = {level: {kind: list[float]() for kind in kinds} for level in LEVELS}
-    busy = {level: {kind: list[float]() for kind in kinds} for level in LEVELS}
-    for _ in range(pairs):
-        with start_trio() as trio, ExitStack() as sessions:
-            servers = trio.in_turn
-            _open_on_each(1, servers, sessions)
-            empty = {kind: memory_mb(server.pid) for kind, server in servers.items()}
-            opened = 0
-            for level in LEVELS:
-                _open_on_each(COUNTS[level] - opened, servers, sessions)
-                opened = COUNTS[level]
-                before = {kind: processor_s(server.pid) for kind, server in servers.items()}
-                time.sleep(WINDOW_S)
-                for kind, server in servers.items():
-                    spent = processor_s(server.pid) - before[kind]
-                    busy[level][kind].append(spent / WINDOW_S * 1000)
-                    grown = memory_mb(server.pid) - empty[kind]
-                    memory[level][kind].append(grown * 1000 / opened)
+    memory: dict[str, list[float]] = {kind: [] for kind in ("bare", "ours", "again")}
     found: dict[str, Samples | str] = {}
-    for level in LEVELS:
-        found[f"idle-memory-{level}"] = Samples(**memory[level], scale="KB a session")
-        found[f"idle-cpu-{level}"] = Samples(**busy[level], scale="ms a second")
-    return found
+    with start_trio() as trio, ExitStack() as sessions:
+        servers = trio.in_turn
+        _open_on_each(1, servers, sessions)
+        before = {kind: memory_mb(server.pid) for kind, server in servers.items()}
+        opened = 0
+        for step in STEPS:
+            _open_on_each(step, servers, sessions)
+            opened += step
+            for kind, server in servers.items():
+                now = memory_mb(server.pid)
+                memory[kind].append((now - before[kind]) * 1000 / step)
+                before[kind] = now
+            if opened in LEVELS:
+                found[f"idle-cpu-{opened}"] = _idle_processor_time(pairs, servers)
+    return {"idle-memory": Samples(**memory, scale="KB a session"), **found}
+
+
+def _idle_processor_time(pairs: int, servers: Mapping[str, RunningServer]) -> Samples:
+    busy: dict[str, list[float]] = {kind: [] for kind in servers}
+    for _ in range(pairs):
+        before = {kind: processor_s(server.pid) for kind, server in servers.items()}
+        time.sleep(WINDOW_S)
+        for kind, server in servers.items():
+            busy[kind].append((processor_s(server.pid) - before[kind]) / WINDOW_S * 1000)
+    return Samples(**busy, scale="ms a second")
 
 
 def _open_on_each(count: int, servers: Mapping[str, RunningServer], stack: ExitStack) -> None:
-    for server in servers.values():
-        _open(count, server, stack)
+    """Open sessions on all servers at once: what they need for it is not measured."""
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(lambda server: _open(count, server, stack), servers.values()))
     for server in servers.values():
         wait_until_idle(server.pid)
 

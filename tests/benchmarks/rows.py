@@ -215,16 +215,22 @@ ROWS: tuple[Row, ...] = (
         unit="s",
         measure=commands.measure_commands,
     ),
+    Row(
+        name="idle-memory",
+        what="memory of one more idle session, five steps to 1000 sessions",
+        against=BARE,
+        limit=1.02,
+        measure=memory.measure_idle,
+    ),
     *(
         Row(
-            name=f"idle-{cost}-{sessions}",
-            what=f"{word} for an idle session, at {sessions}",
+            name=f"idle-cpu-{sessions}",
+            what=f"processor time of {sessions} idle sessions",
             against=BARE,
             limit=1.02,
             may_be_noise=True,
             measure=memory.measure_idle,
         )
-        for cost, word in (("memory", "memory"), ("cpu", "processor time"))
         for sessions in memory.LEVELS
     ),
 )

@@ -15,7 +15,7 @@ from tests.harness.protocol import open_session
 from tests.harness.proxies import start_proxy
 
 SIZES = {"websocket-1k": (1_000, 1_000), "websocket-1m": (1_000_000, 20)}
-REQUESTS = 200
+REQUESTS = 100
 BROWSER = "gzip, deflate, br, zstd"
 
 
