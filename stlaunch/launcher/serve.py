@@ -19,6 +19,7 @@ from stlaunch.launcher.render import render_banner
 from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
+from stlaunch.open_files import allow_many_open_files
 from stlaunch.public_paths import PublicPaths
 from stlaunch.settings.model import LogFormat, SelfCheck, SourceKind
 
@@ -33,13 +34,15 @@ def serve(
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
-        is_own_process: whether the process is ours: its garbage collector, and its end, with its
-            children, at a second signal.
+        is_own_process: whether the process is ours: its garbage collector, its limit on open
+            files, and its end, with its children, at a second signal.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
     """
     _configure_log(plan)
+    if is_own_process:
+        allow_many_open_files()
     given_token = plan.settings.self_check_token
     if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
         settings = replace(plan.settings, self_check_token=new_self_check_token())

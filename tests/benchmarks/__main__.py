@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks [--only ROW,...] [--pairs N] [--json FILE] [--compare FILE]
 
-All of it takes some ten minutes on an idle machine; `--only start,page` takes the rows whose names
-begin so. `--from FILE` shows a table that was measured before. Nothing here fails because of a
-time; `--compare` reports what is worse than all that a stored table saw, and then exits with 1.
+All of it takes some twenty-five minutes on an idle machine; `--only start,page` takes the rows
+whose names begin so. `--from FILE` shows a table that was measured before. Nothing here fails
+because of a time; `--compare` reports what is worse than all that a stored table saw, and then
+exits with 1.
 The README shows tests/benchmarks/table.json: `--json` that file, then `python -m
 tests.docs.generated`.
 """

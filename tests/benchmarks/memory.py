@@ -26,7 +26,9 @@ SESSIONS = 50
 STEPS = (100, 200, 200, 250, 250)
 LEVELS = (100, 500, 1000)
 """Where processor time is measured: numbers of sessions after a step."""
-WINDOW_S = 3.0
+SETTLE_S = 40.0
+"""Until what follows on activity is over: compressed assets, collected garbage."""
+WINDOW_S = 6.0
 
 
 def measure_processes(pairs: int) -> Measured:
@@ -73,6 +75,7 @@ def measure_idle(pairs: int) -> Measured:
 
 def _idle_processor_time(pairs: int, servers: Mapping[str, RunningServer]) -> Samples:
     busy: dict[str, list[float]] = {kind: [] for kind in servers}
+    time.sleep(SETTLE_S)
     for _ in range(pairs):
         before = {kind: processor_s(server.pid) for kind, server in servers.items()}
         time.sleep(WINDOW_S)

@@ -40,6 +40,7 @@ def _small(trio: servers.Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SESSIONS", 10)
     open_sessions = memory._open
     monkeypatch.setattr(memory, "_open", lambda count, *to: open_sessions(min(count, 2), *to))
+    monkeypatch.setattr(memory, "SETTLE_S", 0.0)
     monkeypatch.setattr(memory, "WINDOW_S", 0.1)
     monkeypatch.setattr(pages, "CLICKS", 2)
     monkeypatch.setattr(throughput, "REQUESTS", 2)

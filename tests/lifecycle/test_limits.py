@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,17 @@ from tests.lifecycle.running import listening
 
 MIB = 2**20
 COOKIE = "stlaunch=0123456789abcdef0123456789abcdef"
+
+
+def test_a_low_soft_limit_on_open_files_ends_at_no_250_sessions(tmp_path: Path) -> None:
+    """A session takes four descriptors; the shell's usual 1024 would do for 250."""
+    low = ("sh", "-c", 'ulimit -Sn 100; exec "$@"', "sh")
+    with listening(tmp_path, around=low) as running, ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(open_session(running.url)).rerun()
+        soft, hard = psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+
+    assert 100 < soft <= hard
 
 
 def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
