@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only ROW,...] [--pairs N] [--json FILE] [--compare FILE]
 
-All of it takes some twenty-five minutes on an idle machine; `--only start,page` takes the rows
+All of it takes some thirty minutes on an idle machine; `--only start,page` takes the rows
 whose names begin so. `--from FILE` shows a table that was measured before. Nothing here fails
 because of a time; `--compare` reports what is worse than all that a stored table saw, and then
 exits with 1.

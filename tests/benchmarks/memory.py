@@ -26,9 +26,10 @@ SESSIONS = 50
 STEPS = (100, 200, 200, 250, 250)
 LEVELS = (100, 500, 1000)
 """Where processor time is measured: numbers of sessions after a step."""
-SETTLE_S = 40.0
+SETTLE_S = 35.0
 """Until what follows on activity is over: compressed assets, collected garbage."""
-WINDOW_S = 6.0
+WINDOW_S = 31.0
+"""More than a ping interval: sessions that were opened together are pinged together."""
 
 
 def measure_processes(pairs: int) -> Measured:
