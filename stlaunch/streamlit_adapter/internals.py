@@ -70,10 +70,11 @@ def share_module_watch() -> None:
     names: set[str] = set()
 
     def find_once(imported: ModuleType) -> set[str]:
-        try:
-            found = known.get(imported)
-        except TypeError:  # not everything in sys.modules is a module
+        # Some packages put objects of their own into sys.modules: those may compare, hash and load
+        # themselves as they like, and Streamlit knows how to ask them.
+        if type(imported) is not ModuleType:
             return find(imported)
+        found = known.get(imported)
         if found is None:
             found = find(imported)
             if found and "__file__" in vars(imported):  # a namespace package may still grow

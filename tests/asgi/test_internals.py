@@ -9,6 +9,7 @@ import logging
 import threading
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -163,12 +164,40 @@ def test_sessions_share_what_is_known_about_modules(
     open_session()
     resolved.clear()
     open_session()
-    anew = {mod.__name__ for mod in resolved if getattr(mod, "__file__", None)}
+    usual = [mod for mod in resolved if type(mod) is ModuleType]
+    anew = {mod.__name__ for mod in usual if getattr(mod, "__file__", None)}
 
     assert anew <= {"__main__"}  # a module of its own for each run of the script
     assert of_the_first > 100
     assert names[1] is names[2]
     assert watched[0] == watched[1] == watched[2]
+
+
+class _Slotted:
+    """What some packages leave in sys.modules in place of a module."""
+
+    __slots__ = ("__file__", "__weakref__")
+
+
+class _Unequal(ModuleType):
+    def __hash__(self) -> int:
+        raise RuntimeError("a lazy module that loads itself, and fails")
+
+
+@pytest.mark.parametrize("stranger", [_Slotted(), _Unequal("lazy")], ids=["slots", "hash"])
+def test_what_is_no_usual_module_is_left_to_streamlit(
+    stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamlit.watcher import local_sources_watcher as watching
+
+    watcher = watching.LocalSourcesWatcher
+    stranger.__file__ = __file__
+    monkeypatch.setattr(watching, "get_module_paths", watching.get_module_paths)
+    monkeypatch.setattr(watcher, "update_watched_modules", watcher.update_watched_modules)
+    before = watching.get_module_paths(stranger)
+    internals.share_module_watch()
+
+    assert watching.get_module_paths(stranger) == before == {__file__}
 
 
 def test_options_and_files() -> None:
