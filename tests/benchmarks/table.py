@@ -138,7 +138,7 @@ def _held_against(unit: Unit, ours: Sequence[float], bare: Sequence[float]) -> l
 
 
 def _ratio(our: float, their: float) -> float:
-    """Divide; processor time comes in ticks, and nothing against nothing is the same."""
+    """Divide; nothing against nothing is the same."""
     if their:
         return our / their
     return math.inf if our else 1.0
