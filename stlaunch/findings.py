@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from stlaunch.base_path import BasePath
 from stlaunch.catalogue import Severity, entry
+from stlaunch.memory import Memory
 from stlaunch.origin import Origin
 from stlaunch.remedies import Need, Product, Site, remedy
-
-if TYPE_CHECKING:
-    from stlaunch.memory import Memory  # imports psutil, which `stlaunch detect` does without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import importlib
 import os
 import signal
 import socket
 import stat
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +23,7 @@ from starlette.types import ASGIApp
 
 from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
-from stlaunch.process import exit_now, exit_within, kill_children
+from stlaunch.process import exit_now, exit_within
 from stlaunch.streamlit_adapter import WebSocketOptions
 
 # `Listener` has a field named like the module.
@@ -28,6 +31,7 @@ Socket: TypeAlias = socket.socket
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 5
+_TICK_S = 1.0
 _EXIT_S = 3
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -69,9 +73,11 @@ def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:
         StartError: for a port that is taken (naming who holds it), not permitted, or an address
             that is not this machine's. Never silently another port.
     """
+    # As bytes where it can be: for text Python loads what it knows of international names.
+    name = host.encode() if host.isascii() else host
     try:
         family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as exc:
         raise StartError(
@@ -216,13 +222,30 @@ class _Server(uvicorn.Server):
         self.on_stop = on_stop
         self.on_second_signal = on_second_signal
         self.stopped_by: int | None = None
+        self._woken: Callable[[], object] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.on_ready()
 
+    async def main_loop(self) -> None:
+        # uvicorn's own wakes ten times a second to see whether it was stopped: a quarter of all
+        # that wakes an idle app. A signal says so itself; the Date header needs one look a second.
+        loop, is_stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._woken = partial(loop.call_soon_threadsafe, is_stopping.set)
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await is_stopping.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.on_second_signal is not None:
+            # In a thread: a second signal that needs it meanwhile then waits for the whole of it.
+            with contextlib.suppress(RuntimeError):  # no more threads: it comes in when needed
+                threading.Thread(
+                    target=importlib.import_module, args=["stlaunch.children"], daemon=True
+                ).start()
         await self.on_stop()
         if self.on_second_signal is not None:
             exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
@@ -236,6 +259,8 @@ class _Server(uvicorn.Server):
         else:
             self.force_exit = True
         super().handle_exit(sig, frame)
+        if self._woken is not None:
+            self._woken()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -249,9 +274,13 @@ class _Server(uvicorn.Server):
 
 
 def _end_at_once(listener: Listener, number: int) -> None:
-    listener.close()
-    kill_children()
-    exit_now(128 + number)
+    try:
+        from stlaunch.children import kill_children  # noqa: PLC0415 - needs psutil, which is slow
+
+        listener.close()
+        kill_children()
+    finally:
+        exit_now(128 + number)
 
 
 def _exit_code(stopped_by: int | None) -> ExitCode:

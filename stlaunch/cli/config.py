@@ -24,12 +24,9 @@ _WIDTH = 100
 
 def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
     # Late: this is where Streamlit comes in.
-    from stlaunch.launcher import (  # noqa: PLC0415
-        effective_settings,
-        merged_config,
-        plan_launch,
-        write_merged,
-    )
+    from stlaunch.launcher import plan_launch  # noqa: PLC0415
+    from stlaunch.launcher.app_config import merged_config, write_merged  # noqa: PLC0415
+    from stlaunch.launcher.effective import effective_settings  # noqa: PLC0415
 
     as_json, is_writing = ctx.params["json"], ctx.params["write"]
     if as_json and is_writing:

@@ -24,7 +24,7 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
-    from stlaunch.process import end_children, exit_within  # noqa: PLC0415
+    from stlaunch.process import exit_within  # noqa: PLC0415
 
     plan = plan_launch(settings, environ=os.environ)
     if dry_run:
@@ -32,6 +32,8 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         return ExitCode.OK
     on_ready = _keep_silent if is_instance else _announce
     code = serve(plan, on_ready=on_ready, is_own_process=True)
+    from stlaunch.children import end_children  # noqa: PLC0415 - needs psutil, which is slow
+
     end_children()
     exit_within(_EXIT_S, code)
     return code

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from stlaunch.launcher.app_config import merged_config, write_merged
-from stlaunch.launcher.effective import effective_settings
 from stlaunch.launcher.plan import LaunchPlan, plan_launch
 from stlaunch.launcher.render import render_banner, render_plan
 from stlaunch.launcher.serve import serve
 
 __all__ = [
     "LaunchPlan",
-    "effective_settings",
-    "merged_config",
     "plan_launch",
     "render_banner",
     "render_plan",
     "serve",
-    "write_merged",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
     >>> did_you_mean("prot", ["port", "host"])
     "Did you mean 'port'?"
     """
+    import difflib  # noqa: PLC0415 - only after a mistake
+
     # A prefix that all of them share would make everything look close.
     names = sorted(name.removeprefix(prefix) for name in known)
     close = difflib.get_close_matches(word.removeprefix(prefix), names, n=1, cutoff=0.6)

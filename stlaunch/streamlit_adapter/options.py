@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -174,6 +173,8 @@ def _read_flags(flags: Sequence[tuple[str, str]]) -> dict[str, UserOption]:
     texts: dict[str, list[str]] = {}
     for key, text in flags:
         if key not in templates:
+            import difflib
+
             close = difflib.get_close_matches(key, templates, n=1)
             hint = f"Did you mean --{close[0]}?" if close else "See: streamlit run --help"
             raise UsageError(f"Streamlit has no option --{key}.", hint=hint)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 
@@ -52,3 +54,13 @@ def test_end_alone_leaves_the_process_of_somebody_else_alone() -> None:
 
     assert not is_enabled
     assert gc.get_freeze_count() == 0
+
+
+def test_a_start_does_without_what_is_slow_to_import() -> None:
+    """psutil alone takes 22 ms; it is needed where the app ends."""
+    code = "import sys, stlaunch.cli.main, stlaunch.launcher; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = done.stdout.split()
+    assert "stlaunch.server" in loaded
+    assert not {"psutil", "tomlkit", "difflib", "stlaunch.children"} & set(loaded)

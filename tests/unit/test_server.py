@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import threading
+from collections.abc import Callable
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from stlaunch import server
 from stlaunch.server import bind_tcp
+from stlaunch.streamlit_adapter import WebSocketOptions
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -30,3 +37,40 @@ async def _nodelay_of_an_accepted_connection(host: str) -> int:
         found = await accepted
         writer.close()
     return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """The loop wakes rarely; whoever stops the app does not wait for it."""
+    monkeypatch.setattr(server, "_TICK_S", 3600.0)
+    seen: list[str] = []
+
+    def send_the_signal() -> None:
+        # From a thread, as from outside: the event loop is asleep by then.
+        threading.Timer(0.2, os.kill, [os.getpid(), number]).start()
+
+    _serve(on_ready=send_the_signal, seen=seen)
+    assert seen == ["lifespan", "stopped"]
+
+
+def _serve(*, on_ready: Callable[[], None], seen: list[str]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def on_stop() -> None:
+        seen.append("stopped")
+
+    server.serve(
+        app,
+        bind_tcp("127.0.0.1", 0),
+        websocket=WebSocketOptions(
+            ping_interval_s=30, ping_timeout_s=30, largest_message_bytes=1000, is_compressed=False
+        ),
+        tls=None,
+        on_ready=on_ready,
+        on_stop=on_stop,
+    )
