@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import importlib
+import math
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp
 
 from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
+from stlaunch.keepalive import PingsInStep
 from stlaunch.process import exit_now, exit_within
 from stlaunch.streamlit_adapter import WebSocketOptions
 
@@ -179,7 +181,7 @@ def serve(
             app,
             # Forwarding headers are read by ForwardedHeadersMiddleware, from trusted peers only.
             proxy_headers=False,
-            ws="websockets-sansio",
+            ws=PingsInStep,
             ws_ping_interval=websocket.ping_interval_s,
             ws_ping_timeout=websocket.ping_timeout_s,
             ws_max_size=websocket.largest_message_bytes,
@@ -236,7 +238,8 @@ class _Server(uvicorn.Server):
         self._woken = partial(loop.call_soon_threadsafe, is_stopping.set)
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_S):
+                # At the whole seconds, at which sockets are pinged too.
+                async with asyncio.timeout_at(math.floor(loop.time() + _TICK_S)):
                     await is_stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
