@@ -172,6 +172,7 @@ def test_a_page_that_never_rests_is_closed_after_its_run(tmp_path: Path, who_ask
         page.rerun()
         if who_asks == "page":
             page.start_run()
+            page.read_until("new_session")  # else it is at rest when the signal comes
         running.send(signal.SIGTERM)
         seen, code = read_restlessly(page, is_asking=who_asks == "page")
         exit_code = running.wait()
