@@ -278,9 +278,9 @@ class _Server(uvicorn.Server):
 
 def _end_at_once(listener: Listener, number: int) -> None:
     try:
+        listener.close()
         from stlaunch.children import kill_children  # noqa: PLC0415 - needs psutil, which is slow
 
-        listener.close()
         kill_children()
     finally:
         exit_now(128 + number)
