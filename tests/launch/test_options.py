@@ -278,6 +278,33 @@ def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, 
     assert told.format(project=project) in log
 
 
+def test_a_full_disk_is_no_obstacle(project: Path) -> None:
+    """Nothing can be written for state, cache and temporary files; none is left half-written."""
+    port = free_port()
+    (project / "full").mkdir()
+    command = (
+        "mount -t tmpfs -o size=64k none full && { cat /dev/zero >full/filler || true; } 2>&1 && "
+        f"exec {sys.executable} -m stlaunch app.py --behind-proxy /app "
+        f"--host 127.0.0.1 --port {port}"
+    )
+    full = str(project / "full")
+    places = ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")
+    with start_server(
+        ["unshare", "--mount", "sh", "-c", command],
+        cwd=project, env=dict.fromkeys(places, full), ready_path="/_stlaunch/health", port=port,
+    ) as server:  # fmt: skip
+        seen = _report(server, "app/")
+        # The file system of its own mount namespace, seen through the process.
+        inside = Path(f"/proc/{server.pid}/root{full}")
+        written = [path for path in inside.rglob("*") if path.is_file() and path.stat().st_size]
+        log = server.log()
+
+    assert seen["options"]["server.baseUrlPath"] == "app"
+    assert "in memory" in log
+    assert "Traceback" not in log
+    assert [path.name for path in written] == ["filler"]
+
+
 def test_a_reloaded_configuration_keeps_the_base_path(project: Path) -> None:
     """Editing config.toml while the app runs does not take its path away."""
     config = project / ".streamlit" / "config.toml"
