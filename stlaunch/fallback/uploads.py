@@ -4,7 +4,8 @@
     PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
 
 The pieces stream, in order, into a single request to the app, which applies its own limit, its
-XSRF check and its session check. Never more than one piece is held here.
+XSRF check and its session check. Never more than one piece is held here. What the app said is told
+again where the answer to the last piece was lost on its way.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ from stlaunch.streamlit_routes import UPLOAD, UPLOAD_PIECES
 logger = logging.getLogger(__name__)
 
 _LARGEST_PIECE = 8 * 1024 * 1024
+_LARGEST_ANSWER = 64 * 1024
 _MOST_UPLOADS = 64
 _MOST_PER_OWNER = 8
 # An owner is a cookie, which costs nothing: nobody takes all places with many of them.
 _MOST_PER_ADDRESS = 32
+_MOST_ANSWERED = 64
 _SWEEP_S = 5.0
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
@@ -59,7 +62,13 @@ class _Upload:
     body: bytearray = field(default_factory=bytearray)
     seen_at: float = field(default_factory=time.monotonic)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] = field(init=False)
+    """The request to the app; done when the app has answered."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the page has sent everything."""
+        return self.accepted_bytes >= self.total_bytes
 
     async def receive(self) -> Message:
         """ASGI's receive: the pieces as one body."""
@@ -77,8 +86,21 @@ class _Upload:
         """ASGI's send: keep the app's answer for the last piece."""
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], message["headers"]
-        elif len(self.body) < _LARGEST_PIECE:
-            self.body += message.get("body", b"")
+        else:
+            self.body += message.get("body", b"")[: _LARGEST_ANSWER - len(self.body)]
+
+    def answer(self) -> Response:
+        """Return what the app said to all of it."""
+        headers = Headers(raw=self.headers)
+        return JSONResponse(
+            {
+                "expected": self.accepted_bytes,
+                "status": self.status,
+                "type": headers.get("content-type", ""),
+                "body": self.body.decode("utf-8", "replace"),
+            },
+            headers=NO_STORE,
+        )
 
 
 class UploadPieces:
@@ -103,6 +125,7 @@ class UploadPieces:
         self.instance = instance
         self.idle_s = idle_s
         self._uploads: dict[str, _Upload] = {}
+        self._answered: dict[str, _Upload] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self.board = board or Noticeboard()
         self._logged = False
@@ -130,7 +153,7 @@ class UploadPieces:
     async def _answer(self, upload_id: str, request: Request) -> Response:
         if not upload_id:
             return await self._open(request)
-        upload = self._uploads.get(upload_id)
+        upload = self._uploads.get(upload_id) or self._answered.get(upload_id)
         if upload is None:
             is_ours = upload_id.partition(".")[0] == self.instance
             status, code = (410, "STL602") if is_ours else (409, "STL702")
@@ -138,6 +161,8 @@ class UploadPieces:
         if upload.owner != owner_of(request.scope):
             return refusal(403, "STL504", "the upload belongs to another browser")
         async with upload.lock:
+            if upload_id in self._answered:
+                return upload.answer()
             return await self._take(upload_id, upload, request)
 
     async def _open(self, request: Request) -> Response:
@@ -180,10 +205,27 @@ class UploadPieces:
 
     async def _take(self, upload_id: str, upload: _Upload, request: Request) -> Response:
         upload.seen_at = time.monotonic()
+        if not (upload.is_complete or upload.task.done()):
+            refused = await self._feed(upload, request)
+            if refused is not None:
+                return refused
+        if upload.is_complete:
+            await asyncio.wait({upload.task}, timeout=self.idle_s / 2)  # the page asks again
+        if not upload.task.done():
+            return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
+        self._log(arrival_of(request.scope), request.headers.get("x-stlaunch-limit", ""))
+        self._uploads.pop(upload_id, None)  # the sweeper may have been here first
+        upload.pieces = asyncio.Queue()  # the app may have left one unread
+        self._answered[upload_id] = upload
+        if len(self._answered) > _MOST_ANSWERED:
+            del self._answered[next(iter(self._answered))]
+        return upload.answer()
+
+    async def _feed(self, upload: _Upload, request: Request) -> Response | None:
+        """Hand the piece to the app, if it is the expected one; the answer if it is refused."""
         expected = upload.accepted_bytes
-        offset = request.query_params.get("offset", "")
-        if request.method != "PUT" or offset != str(expected):
-            return JSONResponse({"expected": expected}, headers=NO_STORE)
+        if request.method != "PUT" or request.query_params.get("offset") != str(expected):
+            return None
         body = bytearray()
         async for chunk in request.stream():
             upload.seen_at = time.monotonic()
@@ -191,38 +233,12 @@ class UploadPieces:
             if len(body) > min(_LARGEST_PIECE, upload.total_bytes - expected):
                 return refusal(413, "STL601", "the piece is too large")
         if not body:
-            return JSONResponse({"expected": expected}, headers=NO_STORE)
+            return None
         upload.accepted_bytes += len(body)
-        is_last = upload.accepted_bytes >= upload.total_bytes
-        await self._feed(upload, bytes(body), is_last=is_last)
-        if not (is_last or upload.status):
-            return JSONResponse({"expected": expected + len(body)}, headers=NO_STORE)
-        self._log(arrival_of(request.scope), request.headers.get("x-stlaunch-limit", ""))
-        self._uploads.pop(upload_id, None)  # given up for idle, where the app took long
-        if upload.task is not None and not upload.task.done() and not is_last:
-            upload.task.cancel()
-        headers = Headers(raw=upload.headers)
-        return JSONResponse(
-            {
-                "expected": expected + len(body),
-                "status": upload.status,
-                "type": headers.get("content-type", ""),
-                "body": upload.body.decode("utf-8", "replace"),
-            },
-            headers=NO_STORE,
-        )
-
-    async def _feed(self, upload: _Upload, piece: bytes, *, is_last: bool) -> None:
-        """Hand a piece to the app, and wait for its answer after the last one."""
-        task = upload.task
-        if task is None:
-            return
-        put = asyncio.create_task(upload.pieces.put(piece))
-        await asyncio.wait({put, task}, return_when=asyncio.FIRST_COMPLETED)
-        if not put.done():
-            put.cancel()  # the app answered before it had read all
-        elif is_last:
-            await asyncio.wait({task}, timeout=self.idle_s)
+        put = asyncio.create_task(upload.pieces.put(bytes(body)))
+        await asyncio.wait({put, upload.task}, return_when=asyncio.FIRST_COMPLETED)
+        put.cancel()  # where the app answered before it had read all
+        return None
 
     async def _sweep(self) -> None:
         """Give up what nobody goes on with; each holds pieces and a task."""
@@ -232,8 +248,7 @@ class UploadPieces:
             for upload_id, upload in list(self._uploads.items()):
                 if now - upload.seen_at > self.idle_s:
                     del self._uploads[upload_id]
-                    if upload.task is not None:
-                        upload.task.cancel()
+                    upload.task.cancel()
 
     def _log(self, arrival: Arrival, known: str) -> None:
         """Say once what the page found out: the largest piece that passed, the least refused."""

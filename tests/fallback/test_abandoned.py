@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -35,33 +37,43 @@ class _Waiting:
 
 def _opening(cookie: str = "", client: str = "127.0.0.1") -> Scope:
     """Return the scope of a request that opens an upload, as UploadPieces gets it."""
+    return _scope(PATH, "POST", cookie, client)
+
+
+def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") -> Scope:
     headers = [("x-stlaunch", "1"), ("x-stlaunch-target", "session/file"), ("x-stlaunch-size", "9")]
-    scope = make_scope(PATH, headers, method="POST", client=(client, 1))
+    scope = make_scope(path, headers, method=method, client=(client, 1))
     arrival = Arrival(
         peer=client,
-        path=PATH,
+        path=path,
         scheme="http",
         host=None,
         forwarded=Forwarded(),
-        inner=PATH,
-        rest=PATH,
+        inner=path,
+        rest=path,
         headers=((b"cookie", cookie.encode()),),
     )
     return with_arrival(scope, arrival)
 
 
-async def _post(pieces: UploadPieces, scope: Scope) -> int:
-    statuses: list[int] = []
+async def _send(pieces: UploadPieces, scope: Scope, body: bytes = b"") -> tuple[int, Any]:
+    status, answer = 0, b""
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
+        nonlocal status, answer
+        status = message.get("status", status)
+        answer += message.get("body", b"")
 
     await pieces(scope, receive, send)
-    return statuses[0]
+    return status, json.loads(answer)
+
+
+async def _post(pieces: UploadPieces, scope: Scope) -> int:
+    status, _ = await _send(pieces, scope)
+    return status
 
 
 def test_an_abandoned_upload_is_freed_though_no_other_comes() -> None:
@@ -76,6 +88,32 @@ def test_an_abandoned_upload_is_freed_though_no_other_comes() -> None:
         return status
 
     assert asyncio.run(run()) == 200
+
+
+def test_an_app_may_think_about_an_upload_for_longer_than_pages_may_be_silent() -> None:
+    """As long as the page asks: its proxy may cut one long answer, and so may the idle limit."""
+
+    async def run() -> tuple[list[Any], int]:
+        may_answer = asyncio.Event()
+
+        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+            while (await receive())["more_body"]:
+                pass
+            await may_answer.wait()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+        pieces = UploadPieces(app, instance="one", idle_s=0.2)
+        _, opened = await _send(pieces, _opening())
+        piece = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+        early = [(await _send(pieces, piece, b"nine char"))[1] for _ in range(4)]
+        may_answer.set()
+        return early, (await _send(pieces, piece))[1]["status"]
+
+    early, status = asyncio.run(run())
+
+    assert early == [{"expected": 9}] * 4
+    assert status == 204
 
 
 def test_one_address_never_takes_all_places_of_uploads() -> None:

@@ -311,6 +311,10 @@ def test_an_upload_in_pieces_is_one_request(serve: Serve) -> None:
     assert f'"bytes":{len(data)},"sum":{sum(data)}' in last["body"]
     assert '"kept":["content-type","x-xsrftoken"]' in last["body"]
 
+    last_piece = {"offset": len(data) - 100_000}
+    again = httpx.put(f"{url}/upload/{upload}", params=last_piece, headers=OWN, content=data[-10:])
+    assert again.json() == last, "the answer to the last piece was lost on its way"
+
 
 def test_an_upload_obeys_the_apps_own_limit(serve: Serve) -> None:
     """The app's 413 is the answer, and nothing more is taken."""
