@@ -13,6 +13,7 @@ from stlaunch import server, streamlit_adapter
 from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
 from stlaunch.base_path import BasePath
 from stlaunch.exceptions import StartError
+from stlaunch.launcher.heaps import share_heaps
 from stlaunch.launcher.life import Life
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
@@ -34,8 +35,8 @@ def serve(
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
-        is_own_process: whether the process is ours: its garbage collector, its limit on open
-            files, and its end, with its children, at a second signal.
+        is_own_process: whether the process is ours: its heaps and garbage collector, its limit on
+            open files, and its end, with its children, at a second signal.
 
     Raises:
         StartError: where the port, the file system or the app refuses.
@@ -43,6 +44,7 @@ def serve(
     _configure_log(plan)
     if is_own_process:
         allow_many_open_files()
+        share_heaps()
     given_token = plan.settings.self_check_token
     if plan.settings.self_check is SelfCheck.TOKEN and given_token is None:
         settings = replace(plan.settings, self_check_token=new_self_check_token())

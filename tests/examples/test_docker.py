@@ -45,9 +45,9 @@ def image_command() -> list[str]:
     return [*json.loads(last("ENTRYPOINT")), *json.loads(last("CMD"))]
 
 
-def health_command(port: int) -> list[str]:
-    _python, *rest = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
-    return [sys.executable, *(word.replace("8501", str(port)) for word in rest)]
+def image_process(command: list[str]) -> list[str]:
+    """As the image's user, with the stlaunch of this environment."""
+    return [*become(int(last("USER"))), str(Path(sys.executable).parent / command[0]), *command[1:]]
 
 
 def become(user: int) -> list[str]:
@@ -66,22 +66,27 @@ def workdir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def container(workdir: Path) -> Iterator[RunningServer]:
-    """The image's command, on another port and on loopback alone."""
-    port, user = free_port(), int(last("USER"))
-    entrypoint, *rest = image_command()
-    with tempfile.TemporaryDirectory(prefix="stlaunch-home-") as home:
+def home() -> Iterator[Path]:
+    """The folder that `useradd --create-home` makes."""
+    with tempfile.TemporaryDirectory(prefix="stlaunch-home-") as folder:
         if os.getuid() == 0:
-            os.chown(home, user, user)
-        with start_server(
-            [*become(user), str(Path(sys.executable).parent / entrypoint), *rest],
-            cwd=workdir,
-            env={"HOME": home, "STLAUNCH_HOST": "127.0.0.1", "STLAUNCH_PORT": str(port)}
-            | dict([last("ENV").split("=")]),
-            ready_path="/_stlaunch/health",
-            port=port,
-        ) as server:
-            yield server
+            os.chown(folder, int(last("USER")), int(last("USER")))
+        yield Path(folder)
+
+
+@pytest.fixture
+def container(workdir: Path, home: Path) -> Iterator[RunningServer]:
+    """The image's command, on another port and on loopback alone."""
+    port = free_port()
+    with start_server(
+        image_process(image_command()),
+        cwd=workdir,
+        env={"HOME": str(home), "STLAUNCH_HOST": "127.0.0.1", "STLAUNCH_PORT": str(port)}
+        | dict([last("ENV").split("=")]),
+        ready_path="/_stlaunch/health",
+        port=port,
+    ) as server:
+        yield server
 
 
 def test_image_starts_stlaunch_as_an_ordinary_user() -> None:
@@ -126,10 +131,12 @@ def test_image_serves_the_app(container: RunningServer) -> None:
     assert Path(f"/proc/{container.pid}").stat().st_uid in {int(last("USER")), os.getuid() or -1}
 
 
-def test_image_health_check_tells_alive_from_dead(container: RunningServer) -> None:
-    # An image's outgoing proxy is not in the way.
-    environ = {"PATH": os.defpath, "http_proxy": "http://127.0.0.1:1"}
-    command = health_command(container.port)
+def test_image_health_check_tells_alive_from_dead(container: RunningServer, home: Path) -> None:
+    # An image's outgoing proxy is not in the way, and the port is found; of the dead one the
+    # default is asked, where nothing of this test listens.
+    environ = {"PATH": os.defpath, "HOME": str(home), "http_proxy": "http://127.0.0.1:1"}
+    environ["STLAUNCH_PORT"] = str(free_port())
+    command = image_process(json.loads(last("HEALTHCHECK").partition("CMD ")[2]))
     alive = subprocess.run(command, env=environ, capture_output=True, check=False)
     container.terminate()
     dead = subprocess.run(command, env=environ, capture_output=True, check=False)

@@ -36,7 +36,8 @@ PAUSE_S = 0.7
 KEPT_S = 4
 """Streamlit keeps a session whose page has gone, in case it comes back: 120 s unless told."""
 WARM_UP_SESSIONS = 100
-MOST_GROWTH = 1.10
+MOST_GROWTH = 1.05
+MOST_HEAPS = 4
 DEADLINE_S = 240.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.proxy, pytest.mark.timeout(SECONDS + 3 * DEADLINE_S)]
@@ -92,7 +93,10 @@ def wait_until(is_true: Callable[[], object], what: Callable[[], str]) -> None:
 
 
 def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
-    """Memory stays on its plateau, no error is logged; no task and no descriptor stays behind."""
+    """Memory stays on its plateau, no error is logged; no task and no descriptor stays behind.
+
+    The plateau is low because the threads of all runs share a few heaps.
+    """
     flags = ("--server.disconnectedSessionTTL", str(KEPT_S))
     with (
         stlaunch_app(APP, free_port(), *flags) as server,
@@ -121,6 +125,7 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
             return held(server, watcher) - before
 
         wait_until(lambda: not rest(), lambda: f"left behind: {rest()}")
+        heaps = re.search(r"heaps=(\d+)", watcher.shown("tasks=1"))
         log = server.log()
 
     fifth = len(sizes) // 5
@@ -133,4 +138,6 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
             f"{at_end / 1e6:.0f} MB at the end of {SECONDS:.0f} s\n"
         )
     assert at_end <= plateau * MOST_GROWTH
+    assert heaps
+    assert int(heaps[1]) <= MOST_HEAPS
     assert not re.search(r"Traceback|ERROR|WARNING", log), log

@@ -1,4 +1,4 @@
-"""An ordinary small page, which also tells which tasks its server has."""
+"""An ordinary small page, which also tells which tasks and how many heaps its server has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections import Counter
 import streamlit as st
 from streamlit.runtime import get_instance
 
+from tests.harness.heaps import count_heaps
+
 st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 st.session_state.setdefault("load", bytearray(100_000))
 st.text(f"runs={st.session_state['runs']};")
@@ -18,4 +20,5 @@ if "tasks" in st.query_params:
     gc.collect()  # what is garbage is no leak
     loop = get_instance()._get_async_objs().eventloop
     names = Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks(loop))
+    st.text(f"heaps={count_heaps()}")
     st.text("tasks=" + ",".join(f"{name}:{names[name]}" for name in sorted(names)))
