@@ -7,8 +7,11 @@ once. Nothing about an instance is decided here: HAProxy asks each one whether i
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import hashlib
 import logging
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONFIG = "haproxy.cfg"
+_ASK_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class BalancerSite:
     Attributes:
         listen: the address and port that proxies, or browsers, connect to.
         sockets: one Unix socket for each place that an instance may take.
+        stats: the Unix socket at which the balancer itself is asked.
         trusted: whose forwarding headers are handed on.
         identity_headers: names that only a trusted proxy may send.
         app: tells this app's affinity cookie from that of another one on the same host.
@@ -46,6 +51,7 @@ class BalancerSite:
 
     listen: HostPort
     sockets: Sequence[Path]
+    stats: Path
     trusted: TrustedProxies
     identity_headers: Sequence[str]
     app: str
@@ -54,8 +60,9 @@ class BalancerSite:
 class Balancer:
     """A running HAProxy; use it as a context."""
 
-    def __init__(self, plan: ProxyPlan, binary: Path) -> None:
-        self._plan = plan
+    def __init__(self, site: BalancerSite, binary: Path) -> None:
+        self._plan = plan_balancer(site)
+        self._stats = site.stats
         self._binary = binary
         self._process = self._make_process()
         self._backoff = Backoff()
@@ -76,6 +83,17 @@ class Balancer:
     def pid(self) -> int | None:
         """HAProxy's process id."""
         return self._process.pid
+
+    def has_noticed(self, number: int) -> bool:
+        """Return whether HAProxy knows by now that the instance in this place is ready."""
+        with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+            client.settimeout(_ASK_TIMEOUT_S)
+            client.connect(str(self._stats))
+            client.sendall(b"show stat app 4 -1\n")  # 4: servers; -1: all of them
+            with client.makefile(encoding="ascii") as answer:
+                rows = list(csv.DictReader(answer))
+            return any(row["svname"] == f"i{number}" and row["status"] == "UP" for row in rows)
+        return False
 
     def keep_running(self, now: float) -> None:
         """Start HAProxy again where it has ended; wait a while between attempts."""
@@ -150,6 +168,7 @@ def render_balancer(site: BalancerSite) -> str:
     )
     return f"""global
     log stderr format raw local0 notice
+    stats socket {site.stats} mode 600 level user
 
 defaults
     mode http

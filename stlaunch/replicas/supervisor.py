@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from stlaunch.exceptions import StartError
 from stlaunch.exit_codes import ExitCode
 from stlaunch.proxies.ports import check_port_is_free
-from stlaunch.replicas.balancer import Balancer, BalancerSite, find_balancer, plan_balancer
+from stlaunch.replicas.balancer import Balancer, BalancerSite, find_balancer
 from stlaunch.replicas.instance import Phase, Place
 
 if TYPE_CHECKING:
@@ -116,18 +116,19 @@ class Supervisor:
             site = BalancerSite(
                 listen=plan.listen,
                 sockets=[place.socket for place in self._places],
+                stats=folder / "stats.sock",
                 trusted=plan.trusted,
                 identity_headers=plan.identity_headers,
                 app=plan.app,
             )
-            balancer = Balancer(plan_balancer(site), binary)
+            balancer = Balancer(site, binary)
             stack.enter_context(balancer)
             on_ready()
             while not self._caught.stops:
                 now = time.monotonic()
                 balancer.keep_running(now)
                 self._mend(now)
-                self._roll()
+                self._roll(balancer)
                 time.sleep(_POLL_S)
             self._drain_all()
             return self._exit_code()
@@ -210,7 +211,7 @@ class Supervisor:
         ]
         return len(taken) >= self._plan.count
 
-    def _roll(self) -> None:
+    def _roll(self, balancer: Balancer) -> None:
         """Take the next step of a rolling restart, if one was asked for."""
         old = [place for place in self._places if self._is_old(place)]
         if not old:
@@ -223,10 +224,12 @@ class Supervisor:
         if any(place.phase in {Phase.STARTING, Phase.DRAINING} for place in self._places):
             return
         spare = next((place for place in self._places if place.phase is Phase.EMPTY), None)
-        if spare is None:  # the new one stands ready beside all the old ones
-            old[0].drain()
-        else:
+        if spare is not None:
             self._start(spare)
+            return
+        ready = [place for place in self._places if place.phase is Phase.READY]
+        if all(balancer.has_noticed(place.number) for place in ready):
+            old[0].drain()  # the new one stands ready beside all the old ones
 
     def _is_old(self, place: Place) -> bool:
         is_there = place.phase in {Phase.READY, Phase.STARTING}

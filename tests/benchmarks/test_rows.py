@@ -60,8 +60,9 @@ def test_family_measures_its_rows(family: Callable[[int], Measured]) -> None:
             continue
         assert isinstance(samples, Samples)
         assert len(samples.ours) == len(samples.bare or samples.ours)
-        # A handful of sessions may fit into memory that the server has already.
-        is_small = name == "idle-memory"
+        # A handful of sessions may fit into memory that the server has already, and take less
+        # than the hundredth of a second in which processor time is counted.
+        is_small = name.startswith("idle-")
         assert is_small or all(value > 0 for value in samples.ours)
         row = next(row for row in ROWS if row.name == name)
         assert judge(row, samples).verdict in {"goal", "met", "noise", "short"}

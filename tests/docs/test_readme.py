@@ -63,7 +63,7 @@ def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> 
 
     (named,) = re.findall(r"`apt-get install ([^`]*)`", readme)
     assert set(named.split()) == set(packages.split())
-    assert f"\n{TESTS} " in script
+    assert f"\nrun_tests all {TESTS} " in script
     assert CI.stat().st_mode & 0o111
 
 

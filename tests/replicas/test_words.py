@@ -103,6 +103,7 @@ def test_haproxy_takes_the_configuration(tmp_path: Path, host: str, trusted: str
     site = BalancerSite(
         listen=HostPort(host, 8600),
         sockets=[tmp_path / "1.sock", tmp_path / "2.sock"],
+        stats=tmp_path / "stats.sock",
         trusted=TrustedProxies.parse([trusted]),
         identity_headers=["X-User"],
         app="/srv/app.py",
