@@ -92,7 +92,8 @@ class Balancer:
             client.sendall(b"show stat app 4 -1\n")  # 4: servers; -1: all of them
             with client.makefile(encoding="ascii") as answer:
                 rows = list(csv.DictReader(answer))
-            return any(row["svname"] == f"i{number}" and row["status"] == "UP" for row in rows)
+            states = {row.get("svname"): row.get("status") for row in rows}
+            return states.get(f"i{number}") == "UP"
         return False
 
     def keep_running(self, now: float) -> None:
