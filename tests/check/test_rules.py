@@ -10,6 +10,7 @@ from stlaunch import catalogue
 from stlaunch.catalogue import Severity
 from stlaunch.check import Check, Observations, Status, Verdict, diagnose
 from stlaunch.check.diagnosis import selects
+from stlaunch.check.formats.text import render_text
 from stlaunch.check.rules import RULES, Hit, Rule
 from tests.check.cases import BARE, CASES
 from tests.check.recording import recorded
@@ -151,3 +152,15 @@ def test_code_is_described(code: str) -> None:
     for text in (entry.title, entry.problem, entry.by_hand, entry.fix):
         assert text.strip()
         assert text.isprintable() or "\n" in text
+
+
+def test_a_line_to_paste_is_never_wrapped() -> None:
+    """A directive in two halves is no longer what the documentation shows."""
+    seen = recorded(CASES["STL301"].fires)
+    diagnosis = diagnose(seen)
+    line = "    location ~ ^/" + "(a|b|c) " * 15 + "{"
+    finding = replace(diagnosis.findings[0], fix=f"in nginx:\n{line}")
+
+    told = render_text(seen, replace(diagnosis, findings=(finding,)), is_coloured=False)
+
+    assert line in told

@@ -18,6 +18,7 @@ from stlaunch.check.redact import safe_text
 from stlaunch.check.report import proxied_and_direct, sent_and_arrived, session_line
 
 _WIDTH = 100
+_MARGIN = 8
 _MARKS = {
     Status.FAIL: ("✗", "bold red"),
     Status.WARN: ("!", "yellow"),
@@ -34,14 +35,19 @@ _VERDICTS = {
 def render_text(
     seen: Observations, diagnosis: Diagnosis, *, is_coloured: bool, width: int = _WIDTH
 ) -> str:
-    """Return the report; without colour it is plain text of the same layout."""
+    """Return the report; without colour it is plain text of the same layout.
+
+    Lines to paste are never wrapped; where one is longer, the whole report is as wide.
+    """
     out = io.StringIO()
+    fixes = [line for finding in diagnosis.findings for line in finding.fix.splitlines()]
+    pasted = [len(line) for line in fixes if line.startswith(" ")]
     console = Console(
         file=out,
         force_terminal=is_coloured,
         no_color=not is_coloured,
         color_system="standard" if is_coloured else None,
-        width=width,
+        width=max([width, *(length + _MARGIN for length in pasted)]),
         highlight=False,
         markup=False,
         emoji=False,
