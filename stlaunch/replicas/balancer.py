@@ -84,17 +84,17 @@ class Balancer:
         """HAProxy's process id."""
         return self._process.pid
 
-    def has_noticed(self, number: int) -> bool:
-        """Return whether HAProxy knows by now that the instance in this place is ready."""
+    def ready_places(self) -> set[int]:
+        """Return the places whose instances HAProxy knows to be ready; none where it is silent."""
         with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
             client.settimeout(_ASK_TIMEOUT_S)
             client.connect(str(self._stats))
             client.sendall(b"show stat app 4 -1\n")  # 4: servers; -1: all of them
             with client.makefile(encoding="ascii") as answer:
                 rows = list(csv.DictReader(answer))
-            states = {row.get("svname"): row.get("status") for row in rows}
-            return states.get(f"i{number}") == "UP"
-        return False
+            names = [row.get("svname", "") for row in rows if row.get("status") == "UP"]
+            return {int(name.removeprefix("i")) for name in names}
+        return set()
 
     def keep_running(self, now: float) -> None:
         """Start HAProxy again where it has ended; wait a while between attempts."""

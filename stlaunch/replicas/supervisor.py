@@ -227,8 +227,8 @@ class Supervisor:
         if spare is not None:
             self._start(spare)
             return
-        ready = [place for place in self._places if place.phase is Phase.READY]
-        if all(balancer.has_noticed(place.number) for place in ready):
+        ready = {place.number for place in self._places if place.phase is Phase.READY}
+        if ready <= balancer.ready_places():
             old[0].drain()  # the new one stands ready beside all the old ones
 
     def _is_old(self, place: Place) -> bool:
