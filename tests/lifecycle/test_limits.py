@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from stlaunch.launcher.watch_memory import watch_memory
 from stlaunch.memory import Memory, read_memory
 from tests.fallback.client import Page
 from tests.harness.protocol import open_session
-from tests.lifecycle.running import listening
+from tests.lifecycle.running import DEADLINE_S, listening
 
 MIB = 2**20
 COOKIE = "stlaunch=0123456789abcdef0123456789abcdef"
@@ -157,3 +159,39 @@ def test_the_warning_comes_once_and_again_after_a_relief(
     assert warnings[0].startswith("STL610 920 of 1000 MiB of memory are used; ")
     assert "--max-sessions" in warnings[0]
     assert memory_almost_full(read_memory(**v2)).code == "STL610"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "_stcore/upload_file/session/file"),
+        ("POST", "_stlaunch/sink"),
+        ("POST", "_stlaunch/tunnel"),
+        ("PUT", "_stlaunch/upload/one.two?offset=0"),
+    ],
+)
+def test_a_body_of_a_gigabyte_is_never_held(tmp_path: Path, method: str, path: str) -> None:
+    """Whatever takes bodies refuses it, or reads it piece by piece; and the app goes on."""
+    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    with listening(tmp_path) as running:
+        before = _most_memory_bytes(running.process.pid)
+        with socket.create_connection(("127.0.0.1", running.port), timeout=DEADLINE_S) as client:
+            client.sendall(
+                f"{method} /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Stlaunch: 1\r\n"
+                "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
+            )
+            with contextlib.suppress(ConnectionError):  # it has been ended
+                for _ in range(1024):
+                    client.sendall(chunk)
+                client.sendall(b"0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                client.recv(12)
+        after = _most_memory_bytes(running.process.pid)
+        assert running.get("/_stlaunch/ready")[0] == 200
+
+    assert after - before < 100_000_000
+
+
+def _most_memory_bytes(pid: int) -> int:
+    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return 1024 * int(line)
