@@ -10,11 +10,11 @@ def entrypoint() -> None:
     """Run the command line of this process, and exit with its code."""
     words = sys.argv[1:]
     if words[:1] == ["health"]:  # asked every few seconds in a container: no click
-        from stlaunch.health import main as health  # noqa: PLC0415
+        from stlaunch.cli.quick_health import main as health  # noqa: PLC0415
 
         sys.exit(health(words[1:], os.environ))
     if os.getpid() == 1:
-        from stlaunch.init_process import run_in_child  # noqa: PLC0415
+        from stlaunch.process.init import run_in_child  # noqa: PLC0415
 
         run_in_child()
     from stlaunch.cli.entry import enter  # noqa: PLC0415

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.launcher import plan_launch, serve
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.project import read_project

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from stlaunch.base_path import BasePath
-from stlaunch.catalogue import Severity, entry
 from stlaunch.check.hops import Hop, proxies, recognise
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES, Hit, Rule, Unknown
-from stlaunch.remedies import Need, Product, Site, remedy
+from stlaunch.diagnostics.catalogue import Severity, entry
+from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.urls.base_path import BasePath
 
-DOCUMENTATION = "stlaunch/catalogue/README.md"
+DOCUMENTATION = "stlaunch/diagnostics/catalogue/README.md"
 """The rendered catalogue, in the repository; it has an anchor for each code."""
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-_LONGEST = 4096
+_MAX = 4096
 _NOWHERE = SplitResult("", "", "", "", "")
 
 
 def resolve(base: str, reference: str) -> SplitResult:
     """Return where `reference`, found at `base`, leads; all parts empty where it is malformed."""
     try:
-        return urlsplit(urljoin(base, reference[:_LONGEST]))
+        return urlsplit(urljoin(base, reference[:_MAX]))
     except ValueError:
         return _NOWHERE
 

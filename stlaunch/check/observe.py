@@ -30,7 +30,7 @@ from stlaunch.check.options import CheckOptions
 from stlaunch.check.probes import http2, network, requests, self_check, stream, uploads
 from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.target import Target
-from stlaunch.streamlit_routes import HEALTH
+from stlaunch.urls.streamlit_routes import HEALTH
 
 Progress: TypeAlias = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from stlaunch.check.target import Target
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
+_MAX_VARINT = 10
 
 
 class DamagedMessageError(ValueError):
@@ -67,7 +67,7 @@ def padded_field(number: int, size: int) -> bytes:
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = 0
-    for shift in range(_LONGEST_VARINT):
+    for shift in range(_MAX_VARINT):
         if at >= len(data):
             raise DamagedMessageError("the end in the middle of a number")
         byte = data[at]

@@ -10,7 +10,7 @@ from stlaunch.check.diagnosis import Diagnosis, Finding, Status
 from stlaunch.check.observations import Observations
 from stlaunch.check.pages import stripped_by_stlaunch
 from stlaunch.check.redact import redacted, safe_text, without_addresses
-from stlaunch.handshake import compare
+from stlaunch.diagnostics.handshake import compare
 
 SCHEMA = "stlaunch.check/1"
 _ESSENTIAL = ("upgrade", "connection", "host", "origin", "sec-websocket-protocol")

@@ -24,8 +24,8 @@ _EXCEPTION = (_DELTA, 3, 8)
 _EXCEPTION_TYPE = (*_EXCEPTION, 1)
 _EXCEPTION_IS_WARNING = (*_EXCEPTION, 5)
 _COMPILE_ERROR = 1
-_MOST_MESSAGES = 100_000
-_MOST_BYTES = 256 * 1024 * 1024
+_MAX_MESSAGES = 100_000
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 async def run_script(
@@ -50,7 +50,7 @@ async def run_script(
 
     with anyio.move_on_after(timeout_s):
         await socket.send(_RERUN)
-        while session.messages < _MOST_MESSAGES and session.size < _MOST_BYTES:
+        while session.messages < _MAX_MESSAGES and session.size < _MAX_BYTES:
             message = await socket.receive()
             if message is None:
                 session = replace(session, closed_ms=elapsed_ms())

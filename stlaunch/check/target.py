@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stlaunch.base_path import BasePath
 from stlaunch.check.locations import resolve
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import DEFAULT_PORTS, HostPort, Origin, PublicUrl
+from stlaunch.errors import UsageError
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, Origin, PublicUrl
 
 _HINT = "Write the address that the browser shows: https://example.com/streamlitApp/"
 

@@ -25,7 +25,7 @@ from stlaunch.check.observations import Failure, Opening
 from stlaunch.check.options import Headers
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
-_LARGEST_MESSAGE = 64 * 1024 * 1024
+_MAX_MESSAGE = 64 * 1024 * 1024
 _READ = 64 * 1024
 _BODY_LIMIT = 64 * 1024
 _SWITCHING = 101
@@ -43,7 +43,7 @@ class Socket:
 
     def __init__(self, stream: ByteStream, early: bytes) -> None:
         self._stream = stream
-        self._frames = Protocol(CLIENT, state=OPEN, max_size=_LARGEST_MESSAGE)
+        self._frames = Protocol(CLIENT, state=OPEN, max_size=_MAX_MESSAGE)
         self._early = early
         self._events: deque[object] = deque()
         self._parts: list[bytes] = []
@@ -120,8 +120,8 @@ class Socket:
             return None
         self._parts.append(bytes(frame.data))
         self._size += len(frame.data)
-        if self._size > _LARGEST_MESSAGE:
-            self.damage = f"a message of more than {_LARGEST_MESSAGE} bytes"
+        if self._size > _MAX_MESSAGE:
+            self.damage = f"a message of more than {_MAX_MESSAGE} bytes"
             return None
         if not frame.fin:
             return None

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import is_url
+from stlaunch.errors import UsageError
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.parsers import NO, YES
 from stlaunch.settings.target import is_import_string
+from stlaunch.urls.origin import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,6 @@ from typing import Any
 import anyio
 import click
 
-from stlaunch import catalogue
 from stlaunch.check import (
     CheckOptions,
     Diagnosis,
@@ -34,10 +33,10 @@ from stlaunch.check.options import DEFAULT_TIMEOUT_S, parse_cookies, parse_heade
 from stlaunch.check.rules import RULES
 from stlaunch.cli.this_machine import RunningApp, find_running_app
 from stlaunch.cli.verify import FOR_INSIDERS
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.diagnostics import catalogue
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.settings.suggestion import did_you_mean
-from stlaunch.whole_files import FOR_ALL, write_whole
+from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 
 _FORMATS = ("json", "markdown", "junit", "github")
 _EXIT = {
@@ -114,7 +113,7 @@ def _changes(before: Diagnosis, after: Diagnosis) -> list[str]:
 def _write(path: Path, text: str) -> None:
     """Replace the file at once: a collector must never read half of it."""
     try:
-        write_whole(path, text, mode=FOR_ALL)
+        write_atomic(path, text, mode=FOR_ALL)
     except OSError as exc:
         raise UsageError(
             f"--prometheus: {str(path)!r} cannot be written: {exc.strerror}.",

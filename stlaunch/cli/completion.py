@@ -8,8 +8,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stlaunch.cli.main import AppCommand, app_parameters, settings_of
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from stlaunch.launcher import LaunchPlan

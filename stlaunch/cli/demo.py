@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError, UsageError
-from stlaunch.exit_codes import ExitCode
-from stlaunch.origin import HostPort
+from stlaunch.errors import ExitCode, StartError, UsageError
 from stlaunch.proxies import (
     ProxyKind,
     ProxyPlan,
@@ -33,6 +30,8 @@ from stlaunch.proxies import (
     plan_proxy,
 )
 from stlaunch.proxies.ports import check_port_is_free, free_port
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,11 @@ from pathlib import Path
 import click
 
 from stlaunch import __version__
-from stlaunch.base_path import BasePath
 from stlaunch.deploy import DeployKind, Deployment, render, write_files
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.settings.parsers import parse_behind_proxy
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
+from stlaunch.urls.base_path import BasePath
 
 _DEFAULT_REPLICAS = 2
 

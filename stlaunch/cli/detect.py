@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stlaunch.exit_codes import ExitCode
-from stlaunch.platforms import Placement, Told, detect_platforms, place
+from stlaunch.errors import ExitCode
+from stlaunch.platforms import Placement, PlatformValue, detect_platforms, place
+from stlaunch.platforms.advice import findings_about, platform_switches, trusted_by_default
 from stlaunch.platforms.model import Fact
-from stlaunch.surroundings import findings_about, platform_switches, trusted_by_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def _platform(hit: Hit, *, is_nearest: bool) -> dict[str, Any]:
 
 def _settings(placement: Placement) -> dict[str, Any]:
     paths, url = placement.base_paths, placement.public_url
-    told: dict[str, Told[Any] | None] = {
+    told: dict[str, PlatformValue[Any] | None] = {
         "base_path": paths,
         "other_paths": paths,
         "mount_paths": placement.mount_paths,
@@ -132,7 +132,7 @@ def _settings(placement: Placement) -> dict[str, Any]:
     return {**values, "sources": sources}
 
 
-def _value(told: Told[Any] | None, default: Any) -> Any:
+def _value(told: PlatformValue[Any] | None, default: Any) -> Any:
     return told.value if told else default
 
 

@@ -11,7 +11,7 @@ import click
 
 from stlaunch.cli.commands import COMMANDS
 from stlaunch.cli.errors import run_guarded
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

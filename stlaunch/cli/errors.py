@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from stlaunch import __version__
-from stlaunch.exceptions import AppFailedError, StlaunchError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import AppFailedError, ExitCode, StlaunchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

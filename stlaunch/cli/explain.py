@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from stlaunch import catalogue
 from stlaunch.check.explanations import render_entry
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.diagnostics import catalogue
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.settings.suggestion import did_you_mean
 
 

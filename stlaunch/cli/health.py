@@ -1,4 +1,4 @@
-"""`stlaunch health` as one of the commands; what it does stands in `stlaunch.health`."""
+"""`stlaunch health` as one of the commands; what it does stands in `stlaunch.cli.quick_health`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import click
 
-from stlaunch.health import HELP, main
+from stlaunch.cli.quick_health import HELP, main
 
 
 class _HealthCommand(click.Command):

@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from stlaunch.base_path import BasePath
 from stlaunch.cli.proxy import read_app
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.lint import App, LintFinding, Report, lint_file
 from stlaunch.lint.edits import apply, edited, unified_diff
-from stlaunch.origin import HostPort, PublicUrl, is_url
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort, PublicUrl, is_url
 
 _SCHEMA = "stlaunch.lint/1"
 

@@ -21,7 +21,7 @@ from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
 from stlaunch.cli.entry import invoke
 from stlaunch.cli.errors import run_guarded
 from stlaunch.cli.run import run
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings

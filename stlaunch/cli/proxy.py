@@ -12,19 +12,18 @@ from pathlib import Path
 
 import click
 
-from stlaunch.exceptions import StartError, UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.proxies.fixes import recipe
 from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate, public_url_of
 from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.generate.values import Asked, plan_site
-from stlaunch.remedies import recipe
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.model import Settings
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
-from stlaunch.whole_files import FOR_ALL, write_whole
+from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 
 _EPILOG = """\
 \b
@@ -174,7 +173,7 @@ def write_new(path: Path, text: str, *, may_replace: bool) -> None:
         raise UsageError(f"{path} is there already.", hint="Add --force to replace it.")
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else FOR_ALL
-        write_whole(path, text, mode=mode, may_replace=may_replace)
+        write_atomic(path, text, mode=mode, may_replace=may_replace)
     except FileExistsError as exc:
         raise UsageError(f"{path} is there already.", hint="Add --force to replace it.") from exc
     except OSError as exc:

@@ -16,14 +16,13 @@ from stlaunch import streamlit_adapter
 from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.main import run_command, settings_of
 from stlaunch.cli.run import IS_INSTANCE
-from stlaunch.exceptions import UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.log import configure
-from stlaunch.origin import HostPort
 from stlaunch.proxies.ports import free_port
 from stlaunch.replicas import ReplicasPlan, Supervisor
 from stlaunch.settings.given import SELF_CHECK_TOKEN
 from stlaunch.settings.model import LogFormat, SelfCheck
+from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from stlaunch.cli.arguments import Arguments
     from stlaunch.launcher import LaunchPlan
 
-_MOST = 64
+_MAX = 64
 _SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 _HEADER_NAME = re.compile("[A-Za-z0-9_-]+")
 # The balancer's; an instance listens on a socket, and believes the balancer alone.
@@ -119,7 +118,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
     before an old one drains. SIGTERM and Ctrl-C drain them all; a second one ends them at once.
     """
     # Streamlit comes in.
-    from stlaunch.asgi import new_self_check_token  # noqa: PLC0415
+    from stlaunch.gateway.compose import new_self_check_token  # noqa: PLC0415
     from stlaunch.launcher import plan_launch, render_banner, render_plan  # noqa: PLC0415
 
     with run_command.make_context("stlaunch replicas N", list(words)) as ctx:
@@ -153,9 +152,9 @@ def replicas(count: int, words: Sequence[str]) -> int:
 
 
 def _parse_count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX):
         raise UsageError(
-            f"The number of replicas is {text!r}, not 1 to {_MOST}.",
+            f"The number of replicas is {text!r}, not 1 to {_MAX}.",
             hint="Write it first: stlaunch replicas 4 app.py --behind-proxy /streamlitApp",
         )
     return int(text)

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode
 
 if TYPE_CHECKING:
     from stlaunch.settings.model import Settings
@@ -18,13 +18,13 @@ IS_INSTANCE = "_STLAUNCH_IS_INSTANCE"
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
-    from stlaunch import quick_start  # noqa: PLC0415 - needs importlib.metadata, which is slow
+    from stlaunch.process import quick_start  # noqa: PLC0415 - needs importlib.metadata, which is slow
 
     is_instance = os.environ.pop(IS_INSTANCE, None) is not None
     quick_start.begin()
     # Late: this is where Streamlit and the server come in.
     from stlaunch.launcher import plan_launch, render_plan, serve  # noqa: PLC0415
-    from stlaunch.process import exit_within  # noqa: PLC0415
+    from stlaunch.process.exit import exit_within  # noqa: PLC0415
 
     plan = plan_launch(settings, environ=os.environ)
     if dry_run:
@@ -32,7 +32,7 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         return ExitCode.OK
     on_ready = _keep_silent if is_instance else _announce
     code = serve(plan, on_ready=on_ready, is_own_process=True)
-    from stlaunch.children import end_children  # noqa: PLC0415 - needs psutil, which is slow
+    from stlaunch.process.children import end_children  # noqa: PLC0415 - needs psutil, which is slow
 
     end_children()
     exit_within(_EXIT_S, code)
@@ -40,13 +40,13 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 
 def _announce(banner: str) -> None:
-    from stlaunch import quick_start  # noqa: PLC0415 - see above
+    from stlaunch.process import quick_start  # noqa: PLC0415 - see above
 
     quick_start.end()
     print(banner, file=sys.stderr, flush=True)
 
 
 def _keep_silent(_banner: str) -> None:
-    from stlaunch import quick_start  # noqa: PLC0415 - see above
+    from stlaunch.process import quick_start  # noqa: PLC0415 - see above
 
     quick_start.end()

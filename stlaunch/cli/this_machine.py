@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stlaunch.exceptions import UsageError
-from stlaunch.instances import running
+from stlaunch.errors import UsageError
+from stlaunch.storage.running_apps import running
 
 _EXAMPLE = "stlaunch check https://example.com/streamlitApp/"
 _UNIX = "unix:"

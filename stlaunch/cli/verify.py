@@ -18,8 +18,8 @@ import click
 
 from stlaunch.check import CheckOptions, Diagnosis, Observations, Target, Verdict, diagnose, observe
 from stlaunch.check.formats.text import render_text
-from stlaunch.exit_codes import ExitCode
-from stlaunch.origin import HostPort
+from stlaunch.errors import ExitCode
+from stlaunch.urls.origin import HostPort
 
 _POLL_S = 1.0
 _AGAIN_S = 3.0

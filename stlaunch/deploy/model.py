@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import PublicUrl
+from stlaunch.errors import UsageError
 from stlaunch.settings.fields import DRAIN_TIMEOUT
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import PublicUrl
 
 PORT = 8501
 USER_ID = 10001
@@ -20,7 +20,7 @@ COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 """The variable that gives all replicas one secret; its value is in no generated file."""
 AFFINITY_COOKIE = "stlaunch-replica"
 
-_MOST_REPLICAS = 100
+_MAX_REPLICAS = 100
 # RFC 1123 labels, short enough for what Kubernetes and systemd append.
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _SCRIPT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*\.py")
@@ -102,10 +102,10 @@ class Deployment:
                 f"No deployment is written for the base path {self.base_path.value!r}.",
                 hint="Use letters, digits and . _ ~ - only.",
             )
-        if not 1 <= self.replicas <= _MOST_REPLICAS:
+        if not 1 <= self.replicas <= _MAX_REPLICAS:
             raise UsageError(
                 f"The number of replicas is {self.replicas}.",
-                hint=f"Give a number from 1 to {_MOST_REPLICAS}: --replicas 3",
+                hint=f"Give a number from 1 to {_MAX_REPLICAS}: --replicas 3",
             )
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import StartError, UsageError
-from stlaunch.whole_files import FOR_ALL, write_whole
+from stlaunch.errors import StartError, UsageError
+from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) ->
             )
         for path, file in zip(paths, files, strict=True):
             if not _holds(path, file.text):
-                write_whole(path, file.text, mode=FOR_ALL, may_replace=force)
+                write_atomic(path, file.text, mode=FOR_ALL, may_replace=force)
     except FileExistsError as exc:  # the folder is a file, or somebody was quicker
         raise UsageError(
             f"{exc.filename2 or exc.filename} exists already.", hint="Choose another place with -o."

@@ -50,8 +50,8 @@ _NAMES = {
 FORWARDING_HEADERS = frozenset(_NAMES)
 """The lower-case names of all headers that are read here."""
 
-_LONGEST = 2048
-_MOST_ENTRIES = 64
+_MAX = 2048
+_MAX_ENTRIES = 64
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class HeaderReader:
         the cut goes through is dropped.
         """
         kept: list[str] = []
-        budget = _LONGEST
+        budget = _MAX
         for line in reversed(self._lines.get(name, ())):
             if len(line) > budget:
                 kept.append(line[len(line) - max(budget, 0) :].partition(",")[2])
@@ -97,7 +97,7 @@ class HeaderReader:
     def entries(self, name: str) -> list[str]:
         """Return the comma-separated values of all lines, of too many only the last ones."""
         values = (value.strip(" \t") for line in self.lines(name) for value in line.split(","))
-        return [value for value in values if value][-_MOST_ENTRIES:]
+        return [value for value in values if value][-_MAX_ENTRIES:]
 
     def uncut(self, name: str) -> list[str]:
         """Return the lines of a header as they came."""

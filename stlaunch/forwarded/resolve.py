@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 import forwarded
 
-from stlaunch.base_path import BasePath
 from stlaunch.forwarded.headers import (
     FOR,
     FORWARDED,
@@ -28,14 +27,15 @@ from stlaunch.forwarded.headers import (
     HeaderReader,
 )
 from stlaunch.forwarded.trusted_proxies import Network, TrustedProxies, read_address
-from stlaunch.origin import DEFAULT_PORTS, HIGHEST_PORT, HostPort
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import DEFAULT_PORTS, HIGHEST_PORT, HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _SCHEME_OF = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
-_LONGEST_PREFIX = 512
-_LONGEST_ORIGINAL = 4096
+_MAX_PREFIX = 512
+_MAX_ORIGINAL = 4096
 # The walk starts at an address, which a Unix socket does not have. This one stands for it; it is
 # from the discard-only block (RFC 6666), so that no proxy will ever write it down.
 _UNIX_STAND_IN = "100::1"
@@ -269,7 +269,7 @@ def _prefix_before(path: str, lines: list[str]) -> BasePath | None:
 
     `/app/page2?x=1` before `/page2` gives `/app`.
     """
-    if len(set(lines)) != 1 or len(lines[0]) > _LONGEST_ORIGINAL or not path.startswith("/"):
+    if len(set(lines)) != 1 or len(lines[0]) > _MAX_ORIGINAL or not path.startswith("/"):
         return None
     original = _path_of(re.split("[?#]", lines[0], maxsplit=1)[0])
     if path == "/" and not original.endswith("/"):
@@ -293,7 +293,7 @@ def _prefix_in(name: str, lines: list[str]) -> BasePath | None:
     if name != PREFIX:
         return BasePath.parse_forwarded(lines[0]) if len(set(lines)) == 1 else None
     text = ",".join(lines)
-    if not text or len(text) > _LONGEST_PREFIX:
+    if not text or len(text) > _MAX_PREFIX:
         return None
     # A comma may be part of a path; one before a slash separates two of them.
     paths = [BasePath.parse_forwarded(part) for part in re.split(",[ \t]*(?=/)", text)]

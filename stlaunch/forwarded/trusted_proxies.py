@@ -13,7 +13,7 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ _NAMED = {
     "unix": (),
 }
 _MAPPED = IPv6Network("::ffff:0:0/96")
-_LONGEST_ADDRESS = 128
+_MAX_ADDRESS = 128
 _WORDS = "an address, a network such as 10.0.0.0/8, loopback, private, unix or none"
 
 
@@ -112,7 +112,7 @@ class TrustedProxies:
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:
     """Read a peer's address, without zone and with IPv4-mapped ones as IPv4; None for junk."""
-    if len(text) > _LONGEST_ADDRESS:
+    if len(text) > _MAX_ADDRESS:
         return None
     try:
         address = ip_address(text.partition("%")[0] if ":" in text else text)
@@ -128,7 +128,7 @@ def _network(entry: str) -> Network:
         network = ip_network(entry)
     except ValueError as exc:
         raise UsageError(
-            f"The trusted proxy {entry[:_LONGEST_ADDRESS]!r} is not an address or a network.",
+            f"The trusted proxy {entry[:_MAX_ADDRESS]!r} is not an address or a network.",
             hint=_hint(entry),
         ) from exc
     if isinstance(network, IPv6Network) and network.network_address.scope_id is not None:

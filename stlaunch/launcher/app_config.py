@@ -17,14 +17,14 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from stlaunch.exceptions import StartError, UsageError
+from stlaunch.errors import StartError, UsageError
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.platforms.model import Prefix
+from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 from stlaunch.streamlit_adapter import default_options
-from stlaunch.whole_files import FOR_ALL, write_whole
 
 _RELATIVE = Path(".streamlit") / "config.toml"
-_MOST_BACKUPS = 1000
+_MAX_BACKUPS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def write_merged(merged: MergedConfig) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         backup = _backup(path)
         mode = path.stat().st_mode & 0o777 if path.exists() else FOR_ALL
-        write_whole(path, merged.after, mode=mode)
+        write_atomic(path, merged.after, mode=mode)
     except OSError as exc:
         raise StartError(
             f"{path} cannot be written: {exc.strerror or exc}.",
@@ -118,12 +118,12 @@ def write_merged(merged: MergedConfig) -> Path | None:
 def _backup(path: Path) -> Path | None:
     if not path.exists():
         return None
-    for number in range(1, _MOST_BACKUPS):
+    for number in range(1, _MAX_BACKUPS):
         backup = path.with_name(path.name + (".bak" if number == 1 else f".bak{number}"))
         if not os.path.lexists(backup):  # a copy would go through a link, wherever it leads
             shutil.copy2(path, backup)
             return backup
-    raise OSError(f"there are {_MOST_BACKUPS} backups already")
+    raise OSError(f"there are {_MAX_BACKUPS} backups already")
 
 
 def _set(table: MutableMapping[str, Any], keys: list[str], value: Any) -> None:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stlaunch.base_path import BasePath
-from stlaunch.findings import Finding
+from stlaunch.diagnostics.finding import Finding
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.launcher.precedence import Candidate, Settled, from_streamlit, settle, shown
-from stlaunch.origin import Origin, PublicUrl
-from stlaunch.platforms import Placement, Told
+from stlaunch.platforms import Placement, PlatformValue
+from stlaunch.platforms.advice import AppLimits, lowered_ping_s, trusted_by_default
 from stlaunch.settings.model import LogFormat, Settings, Source, SourceKind
 from stlaunch.streamlit_adapter import UserOption
-from stlaunch.surroundings import AppLimits, lowered_ping_s, trusted_by_default
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import Origin, PublicUrl
 
 DEFAULT_PORT = 8501
 _MEBIBYTE = 1024 * 1024
@@ -258,7 +258,7 @@ def _trusted(settings: Settings, placement: Placement) -> Settled[TrustedProxies
     return settle(settings.sources["trusted_proxies"], settings.trusted_proxies, others, value)
 
 
-def _from_platform(told: Told[Any] | None) -> list[Candidate[Any]]:
+def _from_platform(told: PlatformValue[Any] | None) -> list[Candidate[Any]]:
     return [Candidate(SourceKind.PLATFORM, told.where, told.value)] if told else []
 
 

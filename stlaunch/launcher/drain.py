@@ -8,8 +8,8 @@ import logging
 import time
 
 from stlaunch import streamlit_adapter
-from stlaunch.fallback import TunnelRegistry
-from stlaunch.readiness import Readiness
+from stlaunch.gateway.state import Readiness
+from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.streamlit_adapter import Session
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
-from stlaunch.base_path import BasePath
-from stlaunch.origin import PublicUrl
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import PublicUrl
 
 CALLBACK = "/oauth2callback"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stlaunch import streamlit_adapter
-from stlaunch.asgi import installed_versions, origin_policy
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
+from stlaunch.gateway.compose import installed_versions, origin_policy
 from stlaunch.launcher.decide import (
     DEFAULT_PORT,
     Decisions,
@@ -19,13 +19,13 @@ from stlaunch.launcher.decide import (
     decide_options,
 )
 from stlaunch.launcher.login import redirect_uri_warnings
-from stlaunch.launcher.state import ensure_home, state_folder
 from stlaunch.platforms import Placement, detect_platforms, place
+from stlaunch.platforms.advice import findings_about, platform_switches
 from stlaunch.platforms.kubernetes import service_variables
 from stlaunch.settings.model import Settings
 from stlaunch.settings.target import TargetKind, resolve_target
+from stlaunch.storage.state_folder import ensure_home, state_folder
 from stlaunch.streamlit_adapter import UserOption
-from stlaunch.surroundings import findings_about, platform_switches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,23 @@ from dataclasses import replace
 
 from starlette.types import ASGIApp
 
-from stlaunch import server, streamlit_adapter
-from stlaunch.asgi import Composition, compose, composition_for, new_self_check_token
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError
-from stlaunch.launcher.heaps import share_heaps
-from stlaunch.launcher.life import Life
+from stlaunch import streamlit_adapter
+from stlaunch.errors import StartError
+from stlaunch.gateway.compose import Composition, compose, composition_for, new_self_check_token
+from stlaunch.launcher.learned_paths import read_learned, write_learned
+from stlaunch.launcher.lifecycle import Lifecycle
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
-from stlaunch.launcher.state import read_learned, write_config, write_learned
 from stlaunch.launcher.verify import report_verdict
 from stlaunch.log import configure
-from stlaunch.open_files import allow_many_open_files
-from stlaunch.public_paths import PublicPaths
+from stlaunch.process.heaps import share_heaps
+from stlaunch.process.open_files import allow_many_open_files
+from stlaunch.server.listener import Listener, bind_tcp, bind_unix
+from stlaunch.server.serve import serve as run_server
 from stlaunch.settings.model import LogFormat, SelfCheck, SourceKind
+from stlaunch.storage.state_folder import write_config
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +55,10 @@ def serve(
     decisions = plan.decisions
     uds = decisions.uds
     if uds:
-        listener = server.bind_unix(uds)
+        listener = bind_unix(uds)
     else:
         is_asked = decisions.sources["host"].kind not in {SourceKind.PLATFORM, SourceKind.DEFAULT}
-        listener = server.bind_tcp(decisions.host, decisions.port, is_any_family=not is_asked)
+        listener = bind_tcp(decisions.host, decisions.port, is_any_family=not is_asked)
     try:
         plan, wrapped, composition = _load(plan, listener)
     except BaseException:
@@ -64,7 +67,7 @@ def serve(
     for warning in plan.warnings:
         logger.warning("%s", warning)
     tls = streamlit_adapter.tls_files()
-    life = Life(
+    life = Lifecycle(
         plan.settings,
         composition,
         state=plan.state,
@@ -80,7 +83,7 @@ def serve(
         _verify(plan, composition)
 
     try:
-        return server.serve(
+        return run_server(
             wrapped,
             listener,
             websocket=streamlit_adapter.websocket_options(),
@@ -100,7 +103,7 @@ def _configure_log(plan: LaunchPlan) -> None:
         streamlit_adapter.log_through(handler)
 
 
-def _load(plan: LaunchPlan, listener: server.Listener) -> tuple[LaunchPlan, ASGIApp, Composition]:
+def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Composition]:
     """Write the configuration, load the app and wrap it; return the plan as it came out."""
     if listener.port is not None and listener.port != plan.decisions.port:
         plan = plan_again(plan, port=listener.port, takes_base_path=plan.takes_base_path)
@@ -133,7 +136,7 @@ def _load(plan: LaunchPlan, listener: server.Listener) -> tuple[LaunchPlan, ASGI
     return plan, compose(app, composition), composition
 
 
-def _own_url(plan: LaunchPlan, listener: server.Listener, *, is_tls: bool) -> str:
+def _own_url(plan: LaunchPlan, listener: Listener, *, is_tls: bool) -> str:
     """Return the address at which this machine reaches the app."""
     paths = plan.decisions.public_paths
     base = paths[0].with_slash if paths else "/"
@@ -150,7 +153,7 @@ def _verify(plan: LaunchPlan, composition: Composition) -> None:
         # A thread: the probe talks to this very server, whose event loop must stay free.
         threading.Thread(
             target=report_verdict,
-            args=(str(url), composition.instance.id, composition.gate.own_key),
+            args=(str(url), composition.instance.id, composition.access_policy.own_key),
             name="verify",
             daemon=True,
         ).start()

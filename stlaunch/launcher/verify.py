@@ -10,9 +10,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from stlaunch.catalogue import Severity, entry
-from stlaunch.findings import Finding
-from stlaunch.selfcheck.access import TOKEN_HEADER
+from stlaunch.diagnostics.catalogue import Severity, entry
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.gateway.selfcheck.access import TOKEN_HEADER
 
 if TYPE_CHECKING:
     from stlaunch import check

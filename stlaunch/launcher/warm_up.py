@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from stlaunch import streamlit_adapter
-from stlaunch.readiness import Readiness
+from stlaunch.gateway.state import Readiness
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from stlaunch.findings import memory_almost_full
-from stlaunch.memory import Memory, read_memory
+from stlaunch.gateway.monitor.findings import memory_almost_full
+from stlaunch.process.memory import Memory, read_memory
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stlaunch.base_path import BasePath
-from stlaunch.origin import HostPort
-from stlaunch.remedies import Site
+from stlaunch.proxies.fixes import Site
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
-from stlaunch.origin import HostPort
-from stlaunch.remedies import Need, Product, remedy
+from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 _ADAPT_S = 30
 _HEADERS = {

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 from stlaunch.lint.findings import Edit
-from stlaunch.whole_files import write_whole
+from stlaunch.storage.atomic_write import write_atomic
 
 BACKUP_SUFFIX = ".stlaunch.bak"
 
@@ -48,8 +48,8 @@ def apply(texts: dict[Path, tuple[str, str]]) -> list[Path]:
                 raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
             backup = _free_name(real)
             mode = real.stat().st_mode & 0o777
-            write_whole(backup, before, mode=mode)
-            write_whole(real, after, mode=mode)
+            write_atomic(backup, before, mode=mode)
+            write_atomic(real, after, mode=mode)
         except OSError as exc:
             raise StartError(f"{file} cannot be written: {exc.strerror}.") from exc
         backups.append(backup)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stlaunch.catalogue import Entry, entry
+from stlaunch.diagnostics.catalogue import Entry, entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class LintFinding:
     """One thing that breaks or weakens the app.
 
     Attributes:
-        code: of `stlaunch.catalogue`.
+        code: of `stlaunch.diagnostics.catalogue`.
         file: where.
         line: from 1.
         detail: what is there, or is missing, in one sentence.

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stlaunch.base_path import BasePath
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
 from stlaunch.lint.lines import Line, statements
 from stlaunch.lint.units import seconds
-from stlaunch.origin import HostPort
-from stlaunch.remedies import Need, Product, remedy
+from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 _SECTIONS = {"global", "defaults", "frontend", "backend", "listen"}
 _STICKY = ("cookie", "stick", "stick-table", "hash-type")

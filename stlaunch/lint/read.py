@@ -7,11 +7,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import Note, Report
 
-_MOST_BYTES = 5_000_000
+_MAX_BYTES = 5_000_000
 
 
 class FileKind(StrEnum):
@@ -82,8 +82,8 @@ def _linter(kind: FileKind) -> Callable[[Path, App], Report]:
 
 def _text_of(path: Path) -> str:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path} is larger than {_MOST_BYTES} bytes.")
+        if path.stat().st_size > _MAX_BYTES:
+            raise UsageError(f"{path} is larger than {_MAX_BYTES} bytes.")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as exc:
         raise UsageError(f"{path} does not exist.") from exc

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
 from stlaunch.lint.units import seconds, size
-from stlaunch.origin import HostPort
-from stlaunch.remedies import Need, Product, remedy
+from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 _INGRESS = "nginx.ingress.kubernetes.io/"
 _HEADERS = {

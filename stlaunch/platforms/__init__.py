@@ -1,12 +1,12 @@
 """What the surroundings of the process say about where the app is served."""
 
 from stlaunch.platforms.detect import Hit, detect_platforms
-from stlaunch.platforms.placement import Placement, Told, contradictions, place
+from stlaunch.platforms.placement import Placement, PlatformValue, contradictions, place
 
 __all__ = [
     "Hit",
     "Placement",
-    "Told",
+    "PlatformValue",
     "contradictions",
     "detect_platforms",
     "place",

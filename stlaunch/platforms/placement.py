@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import HIGHEST_PORT, HostPort, Origin, PublicUrl
+from stlaunch.errors import UsageError
 from stlaunch.platforms.detect import Hit
 from stlaunch.platforms.kubernetes import is_service_address
 from stlaunch.platforms.model import Certainty, Fact, Layer, Platform, Prefix
 from stlaunch.platforms.template import fill
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HIGHEST_PORT, HostPort, Origin, PublicUrl
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ _OUTSIDE = frozenset({Layer.HOSTING, Layer.INGRESS, Layer.ORCHESTRATOR, Layer.CO
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
+class PlatformValue(Generic[T]):
     """A value that follows from a platform."""
 
     value: T
@@ -49,21 +49,21 @@ class Placement:
     """Where the app is, as far as its platforms tell; None and empty where they do not."""
 
     hits: tuple[Hit, ...] = ()
-    port: Told[int] | None = None
-    host: Told[str] | None = None
-    uds: Told[Path] | None = None
-    public_url: Told[PublicUrl] | None = None
-    base_paths: Told[tuple[BasePath, ...]] | None = None
-    mount_paths: Told[tuple[BasePath, ...]] | None = None
-    prefix: Told[Prefix] | None = None
-    peers: Told[tuple[str, ...]] | None = None
-    websocket: Told[bool] | None = None
-    idle_s: Told[int] | None = None
-    body_bytes: Told[int] | None = None
-    message_bytes: Told[int] | None = None
-    framed_by: Told[Origin] | None = None
-    switches_off: tuple[Told[str], ...] = ()
-    unusable: tuple[Told[str], ...] = ()
+    port: PlatformValue[int] | None = None
+    host: PlatformValue[str] | None = None
+    uds: PlatformValue[Path] | None = None
+    public_url: PlatformValue[PublicUrl] | None = None
+    base_paths: PlatformValue[tuple[BasePath, ...]] | None = None
+    mount_paths: PlatformValue[tuple[BasePath, ...]] | None = None
+    prefix: PlatformValue[Prefix] | None = None
+    peers: PlatformValue[tuple[str, ...]] | None = None
+    websocket: PlatformValue[bool] | None = None
+    idle_s: PlatformValue[int] | None = None
+    body_bytes: PlatformValue[int] | None = None
+    message_bytes: PlatformValue[int] | None = None
+    framed_by: PlatformValue[Origin] | None = None
+    switches_off: tuple[PlatformValue[str], ...] = ()
+    unusable: tuple[PlatformValue[str], ...] = ()
     """Settings whose variables hold something that cannot be used, by name."""
 
     @property
@@ -96,7 +96,7 @@ def place(
         return Placement(hits=tuple(hits))
     environ = {name: text for name, text in environ.items() if not is_service_address(text)}
     nearest = deciding[0].platform
-    unusable: list[Told[str]] = []
+    unusable: list[PlatformValue[str]] = []
     reader = _Reader(nearest, environ, None, unusable)
     told_port = reader.tell(nearest.port, "port", _port)
     usual = told_port.value if told_port else default_port
@@ -122,7 +122,7 @@ def place(
         message_bytes=_lowest(deciding, lambda platform: platform.message_bytes),
         framed_by=_framed_by(deciding),
         switches_off=tuple(
-            Told(name, hit.platform, fact.certainty, fact.source, (name,))
+            PlatformValue(name, hit.platform, fact.certainty, fact.source, (name,))
             for hit in deciding
             if (fact := hit.platform.switches_off) and fact.certainty.decides
             for name in fact.value
@@ -131,7 +131,9 @@ def place(
     )
 
 
-def contradictions(hits: Sequence[Hit], environ: Mapping[str, str]) -> tuple[Told[str], ...]:
+def contradictions(
+    hits: Sequence[Hit], environ: Mapping[str, str]
+) -> tuple[PlatformValue[str], ...]:
     """Return, by setting, where a second platform of the deciding one's layer says otherwise."""
     deciding = [hit for hit in hits if hit.decides]
     if not deciding or deciding[0].platform.layer is not Layer.HOSTING:
@@ -145,7 +147,7 @@ def contradictions(hits: Sequence[Hit], environ: Mapping[str, str]) -> tuple[Tol
         for name in ("port", "public_url"):
             ours, theirs = getattr(first, name), getattr(second, name)
             if ours and theirs and ours.value != theirs.value:
-                found.append(Told(name, other.platform, theirs.certainty, theirs.source))
+                found.append(PlatformValue(name, other.platform, theirs.certainty, theirs.source))
     return tuple(found)
 
 
@@ -156,11 +158,11 @@ class _Reader:
     platform: Platform
     environ: Mapping[str, str]
     port: int | None
-    unusable: list[Told[str]]
+    unusable: list[PlatformValue[str]]
 
     def tell(
         self, fact: Fact[str] | None, setting: str, parse: Callable[[str], T | None]
-    ) -> Told[T] | None:
+    ) -> PlatformValue[T] | None:
         """Return the first usable alternative; note variables that hold nothing of use.
 
         Args:
@@ -175,64 +177,72 @@ class _Reader:
             filled = fill(alternative, self.environ, port=self.port)
             value = parse(filled.text) if filled else None
             if filled and value is not None:
-                return Told(value, self.platform, fact.certainty, fact.source, filled.names)
+                return PlatformValue(
+                    value, self.platform, fact.certainty, fact.source, filled.names
+                )
             refused += filled.names if filled else ()
         if refused and setting:
-            told = Told(setting, self.platform, fact.certainty, fact.source, refused)
+            told = PlatformValue(setting, self.platform, fact.certainty, fact.source, refused)
             self.unusable.append(told)
         return None
 
-    def tell_paths(self, fact: Fact[tuple[str, ...]] | None) -> Told[tuple[BasePath, ...]] | None:
+    def tell_paths(
+        self, fact: Fact[tuple[str, ...]] | None
+    ) -> PlatformValue[tuple[BasePath, ...]] | None:
         """Return the usable ones of several paths; None without any."""
         if fact is None:
             return None
         texts = [Fact(text, fact.certainty, fact.source) for text in fact.value]
         found = [self.tell(text, "", _path) for text in texts]
         paths = tuple(told.value for told in found if told and told.value.value)
-        return Told(paths, self.platform, fact.certainty, fact.source) if paths else None
+        return PlatformValue(paths, self.platform, fact.certainty, fact.source) if paths else None
 
 
-def _paths(reader: _Reader, url: Told[PublicUrl] | None) -> Told[tuple[BasePath, ...]] | None:
+def _paths(
+    reader: _Reader, url: PlatformValue[PublicUrl] | None
+) -> PlatformValue[tuple[BasePath, ...]] | None:
     platform = reader.platform
     own = reader.tell(platform.base_path, "base_path", _path)
     if own is None and platform.base_path is None:
         # The path of an address whose host cannot be known (`//8501.example.com`) counts as well.
         own = reader.tell(platform.public_url, "", _url_path)
         if url is not None:
-            own = Told(url.value.base_path, platform, url.certainty, url.source, url.names)
+            own = PlatformValue(url.value.base_path, platform, url.certainty, url.source, url.names)
     if own is None:
         return None
     paths = [own.value]
     if own.value.value and (others := reader.tell_paths(platform.other_paths)):
         paths += others.value
-    return Told(tuple(dict.fromkeys(paths)), platform, own.certainty, own.source, own.names)
+    return PlatformValue(
+        tuple(dict.fromkeys(paths)), platform, own.certainty, own.source, own.names
+    )
 
 
 def _host(
-    hits: Sequence[Hit], environ: Mapping[str, str], unusable: list[Told[str]]
-) -> Told[str] | None:
+    hits: Sequence[Hit], environ: Mapping[str, str], unusable: list[PlatformValue[str]]
+) -> PlatformValue[str] | None:
     for hit in hits:
         platform = hit.platform
         told = _Reader(platform, environ, None, unusable).tell(platform.host, "host", _address)
         if told is not None:
             return told
         if platform.layer in _OUTSIDE:
-            return Told("0.0.0.0", platform, hit.certainty, hit.source)
+            return PlatformValue("0.0.0.0", platform, hit.certainty, hit.source)
     return None
 
 
-def _peers(hits: Sequence[Hit]) -> Told[tuple[str, ...]] | None:
+def _peers(hits: Sequence[Hit]) -> PlatformValue[tuple[str, ...]] | None:
     for hit in hits:
         platform = hit.platform
         if platform.peers is not None and platform.peers.certainty.decides:
             fact = platform.peers
-            return Told(fact.value, platform, fact.certainty, fact.source)
+            return PlatformValue(fact.value, platform, fact.certainty, fact.source)
         if platform.layer in _OUTSIDE:
-            return Told(("private",), platform, hit.certainty, hit.source)
+            return PlatformValue(("private",), platform, hit.certainty, hit.source)
     return None
 
 
-def _websocket(hits: Sequence[Hit]) -> Told[bool] | None:
+def _websocket(hits: Sequence[Hit]) -> PlatformValue[bool] | None:
     found = [
         told
         for hit in hits
@@ -241,23 +251,27 @@ def _websocket(hits: Sequence[Hit]) -> Told[bool] | None:
     return next((told for told in found if not told.value), found[0] if found else None)
 
 
-def _framed_by(hits: Sequence[Hit]) -> Told[Origin] | None:
+def _framed_by(hits: Sequence[Hit]) -> PlatformValue[Origin] | None:
     told = _first(hits, lambda platform: platform.framed_by)
     origin = Origin.parse(told.value) if told else None
     if told is None or origin is None:
         return None
-    return Told(origin, told.platform, told.certainty, told.source)
+    return PlatformValue(origin, told.platform, told.certainty, told.source)
 
 
-def _first(hits: Sequence[Hit], pick: Callable[[Platform], Fact[T] | None]) -> Told[T] | None:
+def _first(
+    hits: Sequence[Hit], pick: Callable[[Platform], Fact[T] | None]
+) -> PlatformValue[T] | None:
     for hit in hits:
         fact = pick(hit.platform)
         if fact is not None and fact.certainty.decides:
-            return Told(fact.value, hit.platform, fact.certainty, fact.source)
+            return PlatformValue(fact.value, hit.platform, fact.certainty, fact.source)
     return None
 
 
-def _lowest(hits: Sequence[Hit], pick: Callable[[Platform], Fact[int] | None]) -> Told[int] | None:
+def _lowest(
+    hits: Sequence[Hit], pick: Callable[[Platform], Fact[int] | None]
+) -> PlatformValue[int] | None:
     found = [told for hit in hits if (told := _first([hit], pick)) is not None]
     return min(found, key=lambda told: told.value, default=None)
 

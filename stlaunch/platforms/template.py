@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stlaunch.origin import HostPort
+from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ _SLOT = re.compile(
 )
 # Dataiku's paths may hold other variables of its own, unexpanded.
 _INNER = re.compile(r"\$\{(DKU_[A-Z0-9_]+)\}")
-_LONGEST = 2048
+_MAX = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def fill(template: str, environ: Mapping[str, str], *, port: int | None) -> Fill
 def _value(
     value: str, slot: re.Match[str], environ: Mapping[str, str], port: int | None
 ) -> str | None:
-    if not value or len(value) > _LONGEST or (port is None and "{{port}}" in value):
+    if not value or len(value) > _MAX or (port is None and "{{port}}" in value):
         return None
     value = value.replace("{{port}}", str(port))
     value = _INNER.sub(lambda inner: environ.get(inner[1], ""), value)

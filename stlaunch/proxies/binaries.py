@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 from stlaunch.proxies.kinds import ProxyKind
 
 _HINT = "pip install 'stlaunch[demo]'"

@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stlaunch.base_path import BasePath
-    from stlaunch.origin import HostPort
+    from stlaunch.urls.base_path import BasePath
+    from stlaunch.urls.origin import HostPort
 
 CERTIFICATE_FILE = "cert.pem"
 KEY_FILE = "key.pem"

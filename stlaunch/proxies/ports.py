@@ -7,7 +7,7 @@ import errno
 import random
 import socket
 
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 
 # Below what Linux and macOS give to connections and to port 0: one of those could otherwise take
 # the port before the program listens there.

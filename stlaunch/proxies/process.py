@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 from stlaunch.proxies.plans import (
     CERTIFICATE_AND_KEY_FILE,
     CERTIFICATE_FILE,

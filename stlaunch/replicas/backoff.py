@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _FIRST_S = 1.0
-_LONGEST_S = 30.0
+_MAX_S = 30.0
 _STEADY_S = 60.0
 
 
@@ -32,4 +32,4 @@ class Backoff:
             self._failures = 0
         self._started_at = None
         self._failures += 1
-        return min(_LONGEST_S, _FIRST_S * 2.0 ** min(self._failures - 1, 10))
+        return min(_MAX_S, _FIRST_S * 2.0 ** min(self._failures - 1, 10))

@@ -16,13 +16,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
-from stlaunch.origin import HostPort
-from stlaunch.parent_death import end_with_parent
+from stlaunch.process.parent_death import end_with_parent
 from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, find_binary
 from stlaunch.replicas.backoff import Backoff
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import StartError
-from stlaunch.parent_death import end_with_parent
+from stlaunch.errors import StartError
+from stlaunch.process.parent_death import end_with_parent
 from stlaunch.proxies import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
 

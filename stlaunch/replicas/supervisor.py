@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import StartError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, StartError
 from stlaunch.proxies.ports import check_port_is_free
 from stlaunch.replicas.balancer import Balancer, BalancerSite, find_balancer
 from stlaunch.replicas.instance import Phase, Place
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from stlaunch.forwarded.trusted_proxies import TrustedProxies
-    from stlaunch.origin import HostPort
+    from stlaunch.urls.origin import HostPort
 
 logger = logging.getLogger(__name__)
 

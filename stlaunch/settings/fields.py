@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
-from stlaunch.origin import OriginCheck
 from stlaunch.settings import parsers
 from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.parsers import BehindProxy
+from stlaunch.urls.origin import OriginCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from stlaunch.base_path import BasePath
-    from stlaunch.origin import Origin, PublicUrl
+    from stlaunch.urls.base_path import BasePath
+    from stlaunch.urls.origin import Origin, PublicUrl
 
 ENV_PREFIX = "STLAUNCH_"
 

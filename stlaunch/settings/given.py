@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.settings.fields import ENV_PREFIX, FIELDS, Field
 from stlaunch.settings.model import SourceKind
 from stlaunch.settings.suggestion import did_you_mean

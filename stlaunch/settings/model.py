@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from stlaunch.base_path import BasePath
     from stlaunch.forwarded.trusted_proxies import TrustedProxies
-    from stlaunch.origin import Origin, OriginCheck, PublicUrl
+    from stlaunch.urls.base_path import BasePath
+    from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
 
 
 class Transport(StrEnum):

@@ -14,11 +14,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
+from stlaunch.errors import UsageError
 from stlaunch.settings.model import LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 YES = frozenset({"on", "true", "yes", "1"})
 NO = frozenset({"off", "false", "no", "0"})
 _HIGHEST_PORT = 65535
-_LONGEST_WAIT_S = 3600
+_MAX_WAIT_S = 3600
 _HIGHEST_COUNT = 1_000_000
 _SHORTEST_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
-_LONGEST_SOCKET_PATH_BYTES = 103
+_MAX_SOCKET_PATH_BYTES = 103
 
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 
@@ -127,9 +127,9 @@ def parse_socket_path(texts: Sequence[str]) -> Path:
         UsageError: for an empty path, a control character, or one longer than systems allow.
     """
     text = texts[-1].removeprefix("unix:")
-    if len(os.fsencode(text)) > _LONGEST_SOCKET_PATH_BYTES:
+    if len(os.fsencode(text)) > _MAX_SOCKET_PATH_BYTES:
         raise UsageError(
-            f"The socket path {text!r} is longer than {_LONGEST_SOCKET_PATH_BYTES} bytes.",
+            f"The socket path {text!r} is longer than {_MAX_SOCKET_PATH_BYTES} bytes.",
             hint="Operating systems allow no more: choose a shorter folder, such as /run/stlaunch.",
         )
     return parse_file_path((text,))
@@ -204,10 +204,10 @@ def parse_seconds(texts: Sequence[str]) -> float:
     """
     text = texts[-1].strip()
     if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?s?", text) or (
-        float(text.removesuffix("s")) > _LONGEST_WAIT_S
+        float(text.removesuffix("s")) > _MAX_WAIT_S
     ):
         raise UsageError(
-            f"The time {text!r} is not a number of seconds up to {_LONGEST_WAIT_S}.",
+            f"The time {text!r} is not a number of seconds up to {_MAX_WAIT_S}.",
             hint="Write 20 for twenty seconds, 0 for no wait.",
         )
     return float(text.removesuffix("s"))

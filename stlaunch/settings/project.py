@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import PublicUrl
+from stlaunch.errors import UsageError
 from stlaunch.settings import fields
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.settings.given import SELF_CHECK_TOKEN, Given, collect_given
 from stlaunch.settings.model import Settings, Source, SourceKind
 from stlaunch.settings.parsers import parse_self_check_token
+from stlaunch.urls.origin import PublicUrl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stlaunch.base_path import BasePath
     from stlaunch.settings.parsers import BehindProxy
+    from stlaunch.urls.base_path import BasePath
 
 T = TypeVar("T")
 _KINDS = list(SourceKind)

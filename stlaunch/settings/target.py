@@ -8,15 +8,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import is_url
+from stlaunch.errors import UsageError
 from stlaunch.settings.suggestion import did_you_mean
+from stlaunch.urls.origin import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 DEFAULT_SCRIPT = "streamlit_app.py"
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 class TargetKind(Enum):
@@ -133,7 +133,7 @@ def _script_in(folder: Path, text: str) -> Path:
     if _exists(script):
         return script
     scripts = _python_files(folder)
-    names = ", ".join(scripts[:_MOST_NAMES]) + (", ..." if len(scripts) > _MOST_NAMES else "")
+    names = ", ".join(scripts[:_MAX_NAMES]) + (", ..." if len(scripts) > _MAX_NAMES else "")
     raise UsageError(
         f"The folder {text!r} has no {DEFAULT_SCRIPT}.",
         hint=f"Name the script; it holds {names}." if scripts else "It holds no Python file.",

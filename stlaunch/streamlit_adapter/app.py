@@ -15,10 +15,10 @@ from typing import Any
 from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
-from stlaunch import quick_start
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import AppFailedError, StartError, UsageError
+from stlaunch.errors import AppFailedError, StartError, UsageError
+from stlaunch.process import quick_start
 from stlaunch.streamlit_adapter import internals
+from stlaunch.urls.base_path import BasePath
 
 
 def load_app(

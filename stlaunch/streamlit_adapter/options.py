@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.streamlit_adapter import internals
+from stlaunch.urls.base_path import BasePath
 
 _MEGABYTE = 1_000_000
 _DEFAULT_PING_S = 30
@@ -31,7 +31,7 @@ class WebSocketOptions:
 
     ping_interval_s: int
     ping_timeout_s: int
-    largest_message_bytes: int
+    max_message_bytes: int
     is_compressed: bool
 
 
@@ -119,12 +119,12 @@ def websocket_options() -> WebSocketOptions:
     return WebSocketOptions(
         ping_interval_s=ping_s,
         ping_timeout_s=ping_s,
-        largest_message_bytes=int(options["server.maxMessageSize"]) * _MEGABYTE,
+        max_message_bytes=int(options["server.maxMessageSize"]) * _MEGABYTE,
         is_compressed=bool(options["server.enableWebsocketCompression"]),
     )
 
 
-def largest_upload_bytes() -> int:
+def max_upload_bytes() -> int:
     """Return Streamlit's limit for one uploaded file."""
     return int(get_options(["server.maxUploadSize"])["server.maxUploadSize"]) * 1024 * 1024
 

@@ -10,7 +10,7 @@ from typing import Any
 from stlaunch.streamlit_adapter import internals
 
 _FLUSH_S = 1.0
-_LARGEST_READ_BYTES = 1_000_000
+_MAX_READ_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def page_of(data: bytes) -> str | None:
 
     None for messages that ask for no run, and for one that is too large to be looked into.
     """
-    if len(data) > _LARGEST_READ_BYTES:
+    if len(data) > _MAX_READ_BYTES:
         return None
     found = internals.read_page(data)
     if found is None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.asgi import Composition, compose
-from stlaunch.base_path import BasePath
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.public_paths import PublicPaths
-from stlaunch.same_origin import OriginPolicy
+from stlaunch.gateway.compose import Composition, compose
+from stlaunch.gateway.origin_policy import OriginPolicy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 
 SECRET = b"s" * 32
 LOOPBACK = ("127.0.0.1", 50000)

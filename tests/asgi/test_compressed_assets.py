@@ -17,10 +17,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from stlaunch.assets import AssetStore
-from stlaunch.assets.codings import available_codings
-from stlaunch.base_path import BasePath
+from stlaunch.gateway.assets import AssetStore
+from stlaunch.gateway.assets.codings import available_codings
 from stlaunch.streamlit_adapter import static_folder
+from stlaunch.urls.base_path import BasePath
 from tests.asgi.driver import Answer, Headers, make, make_scope
 
 CODINGS = {coding.token: coding for coding in available_codings()}

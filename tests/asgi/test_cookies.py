@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.base_path import BasePath
-from stlaunch.public_paths import PublicPaths
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 from tests.asgi.driver import Recorder, handshake, make, request
 
 HOST = [("host", "app.test")]

@@ -9,9 +9,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from stlaunch.middleware.embedding import for_frames
-from stlaunch.origin import Origin
-from stlaunch.same_origin import OriginProof, new_cookie_id
+from stlaunch.gateway.middleware.embedding import for_frames
+from stlaunch.gateway.origin_policy import OriginProof, new_cookie_id
+from stlaunch.urls.origin import Origin
 from tests.asgi.driver import SECRET, handshake, make, request
 
 PORTAL = Origin("https", "portal.example", 443)

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
-from stlaunch.origin import Origin, OriginCheck
-from stlaunch.same_origin import HOST_COOKIE, PLAIN_COOKIE, OriginPolicy, OriginProof, new_cookie_id
+from stlaunch.gateway.origin_policy import (
+    HOST_COOKIE,
+    PLAIN_COOKIE,
+    OriginPolicy,
+    OriginProof,
+    new_cookie_id,
+)
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import Origin, OriginCheck
 from tests.asgi.driver import SECRET, STRANGER, Recorder, handshake, make, request
 
 STREAM = "/app/_stcore/stream"

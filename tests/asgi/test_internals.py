@@ -17,8 +17,8 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from stlaunch import streamlit_adapter
+from stlaunch.gateway.state import Readiness
 from stlaunch.launcher.warm_up import warm_up
-from stlaunch.readiness import Readiness
 from stlaunch.streamlit_adapter import internals
 from tests.harness.protocol import rerun_message
 

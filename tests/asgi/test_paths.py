@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
-from stlaunch.middleware.base_path import relative_location
-from stlaunch.public_paths import LearnedPaths, PublicPaths
+from stlaunch.gateway.middleware.base_path import relative_location
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import LearnedPaths, PublicPaths
 from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, make, request
 
 PREFIXES = ["", "/app", "/user/jane-doe", "/a.b/c~d", "/%40x"]

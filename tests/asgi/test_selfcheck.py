@@ -13,21 +13,23 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
 
-from stlaunch.readiness import Readiness
-from stlaunch.selfcheck import Gate
+from stlaunch.gateway.selfcheck.access import AccessPolicy
+from stlaunch.gateway.state import Readiness
 from stlaunch.settings.model import SelfCheck
 from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, handshake, make, request
 
 HOST = [("host", "app.test")]
 STREAM = "/app/_stcore/stream"
 TOKEN = "correct-horse-battery-staple"
-SCHEMA = json.loads((files("stlaunch.selfcheck") / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (files("stlaunch.gateway.selfcheck") / "schema.json").read_text(encoding="utf-8")
+)
 DIAGNOSTIC = ["", "check", "metrics", "fixes", "echo", "ticket", "arrived", "drip", "diagnosis.js"]
 OWN_PAGE = [*HOST, ("x-stlaunch", "1")]
 
 
 def _gated(access: SelfCheck, token: str | None = None) -> ASGIApp:
-    return make(Recorder(), gate=Gate(access=access, token=token))
+    return make(Recorder(), access_policy=AccessPolicy(access=access, token=token))
 
 
 def _client(app: ASGIApp, host: str = "app.test", client: tuple[str, int] = LOOPBACK) -> TestClient:

@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from stlaunch.asgi import wrap_app
+from stlaunch.gateway.compose import wrap_app
+from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.log import JsonFormatter, TextFormatter
-from stlaunch.selfcheck import Gate
 from stlaunch.settings.model import SelfCheck
 from tests.asgi.driver import Recorder, handshake, make, request
 
@@ -77,7 +77,9 @@ def test_a_line_feed_in_a_message_stays() -> None:
 )
 def test_behind_a_proxy_this_machine_is_not_the_operator(is_proxied: bool, is_shown: bool) -> None:
     """Bare `proxy_pass http://127.0.0.1:8501` hands strangers on as this machine's own."""
-    app = make(Recorder(), gate=Gate(access=SelfCheck.PUBLIC, is_proxied=is_proxied))
+    app = make(
+        Recorder(), access_policy=AccessPolicy(access=SelfCheck.PUBLIC, is_proxied=is_proxied)
+    )
     handshake(app, headers=[("host", "a.test"), ("origin", "http://other-users.test")])
     as_bare_nginx_sends_it = [("host", "127.0.0.1:8501"), ("connection", "close")]
     report = request(app, "/app/_stlaunch/check", as_bare_nginx_sends_it).body.decode()

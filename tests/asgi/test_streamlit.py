@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import stlaunch
-from stlaunch.base_path import BasePath
-from stlaunch.public_paths import PublicPaths
-from stlaunch.same_origin import HOST_COOKIE, PLAIN_COOKIE, is_cookie_id
+from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE, is_cookie_id
 from stlaunch.streamlit_adapter import internals
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 from tests.asgi.conftest import Wrap
 from tests.asgi.driver import make, request
 

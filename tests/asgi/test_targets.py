@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stlaunch.base_path import BasePath
+from stlaunch.urls.base_path import BasePath
 
 PREFIXES = ["", "/app", "/user/jane-doe", "/a.b/c~d", "/%40x"]
 OWN = {"host": "inner.test", "origin": "http://inner.test"}

@@ -26,8 +26,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from stlaunch.fallback.frames import HEADER_BYTES, Flags, Inbox, Outbox, decode_frames
-from stlaunch.same_origin import PLAIN_COOKIE
+from stlaunch.gateway.origin_policy import PLAIN_COOKIE
+from stlaunch.gateway.tunnel.frames import HEADER_BYTES, Flags, Inbox, Outbox, decode_frames
 from tests.harness.ports import free_port
 from tests.harness.proxies import HTTP_1_0, start_proxy
 from tests.harness.server import RunningServer, stlaunch_app

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from stlaunch.base_path import BasePath
-from stlaunch.origin import HostPort
 from stlaunch.proxies import ProxyKind, ProxyPlan, ProxySite, TlsFiles, find_binary
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 from tests.harness.varnish import SHELL, VARNISHD
 
 Render: TypeAlias = Callable[[HostPort, bool], tuple[str, str, tuple[str, ...]]]

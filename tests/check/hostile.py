@@ -24,7 +24,7 @@ _PAGE = (
     b'<title>Streamlit</title><div id="root"></div><script src="./static/js/index.a.js"></script>'
 )
 _HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
-_LONGEST_S = 60.0
+_MAX_S = 60.0
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def hostile_server(behave: Behaviour) -> Iterator[int]:
 
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(_LONGEST_S)
+            connection.settimeout(_MAX_S)
             head = b""
             while b"\r\n\r\n" not in head and len(head) < 1 << 20:
                 piece = connection.recv(65536)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from stlaunch.check import CheckOptions, Diagnosis, Observations, Target, diagnose, observe
-from stlaunch.exceptions import StartError
+from stlaunch.errors import StartError
 from stlaunch.proxies import ProxyProcess, TlsFiles
 from tests.check.frames import Frame
 from tests.check.setups import Setup

@@ -15,11 +15,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from stlaunch import catalogue
 from stlaunch.check.explanations import render_list
 from stlaunch.check.rules import RULES
 from stlaunch.cli.check import check as check_command
-from stlaunch.exit_codes import ExitCode
+from stlaunch.diagnostics import catalogue
+from stlaunch.errors import ExitCode
 from stlaunch.proxies import TlsFiles
 from tests.check.apps import FAILING, SCRIPT, streamlit
 from tests.check.frames import nginx
@@ -91,7 +91,7 @@ def test_text_shows_cause_who_fix_and_what_arrived(apps: dict[str, str]) -> None
     assert "STL301" in done.stdout
     assert "proxy_set_header Upgrade $http_upgrade;" in done.stdout
     assert "then: nginx -t && nginx -s reload" in done.stdout
-    assert "stlaunch explain STL301, stlaunch/catalogue/README.md#stl301" in done.stdout
+    assert "stlaunch explain STL301, stlaunch/diagnostics/catalogue/README.md#stl301" in done.stdout
     assert re.search(r"sent +arrived", done.stdout)
     assert re.search(r"Upgrade: websocket +sent +\(absent\)", done.stdout)
 
@@ -333,7 +333,7 @@ def test_rendered_list_is_current_and_has_an_anchor_for_each_code() -> None:
     text = (REPOSITORY / "stlaunch" / "catalogue" / "README.md").read_text(encoding="utf-8")
 
     assert text == render_list(), (
-        "run: python -m stlaunch.check.explanations stlaunch/catalogue/README.md"
+        "run: python -m stlaunch.check.explanations stlaunch/diagnostics/catalogue/README.md"
     )
     for code in catalogue.codes():
         assert f'<a id="{code.lower()}"></a>' in text

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode
 from tests.check import hostile
 from tests.check.hostile import Behaviour, hostile_server, with_page
 from tests.conftest import REPOSITORY

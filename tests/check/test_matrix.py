@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch import catalogue
+from stlaunch.diagnostics import catalogue
 from tests.check.apps import make_certificates, start_apps
 from tests.check.matrix_nginx import NGINX_BROKEN, NGINX_HEALTHY
 from tests.check.matrix_nginx_pages import NGINX_PAGES
@@ -103,7 +103,8 @@ def render_table() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for setup in broken:
-        link = f"[{setup.expected}](../../stlaunch/catalogue/README.md#{setup.expected.lower()})"
+        anchor = f"../../stlaunch/diagnostics/catalogue/README.md#{setup.expected.lower()}"
+        link = f"[{setup.expected}]({anchor})"
         title = catalogue.entry(setup.expected).title
         lines.append(
             f"| {setup.proxies} | {_cell(setup.name)} | {link} | {title} | {_lines(setup)} |"

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from stlaunch import catalogue
-from stlaunch.catalogue import Severity
 from stlaunch.check import Check, Observations, Status, Verdict, diagnose
 from stlaunch.check.diagnosis import selects
 from stlaunch.check.formats.text import render_text
 from stlaunch.check.rules import RULES, Hit, Rule
+from stlaunch.diagnostics import catalogue
+from stlaunch.diagnostics.catalogue import Severity
 from tests.check.cases import BARE, CASES
 from tests.check.recording import recorded
 

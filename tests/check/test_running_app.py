@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch import instances
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode
+from stlaunch.storage import running_apps
 from tests.conftest import REPOSITORY
 from tests.harness.broken_nginx import BASE, start_broken
 from tests.harness.ports import free_port
@@ -32,7 +32,7 @@ def check(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
 
 def home(folder: Path, *running: str) -> dict[str, str]:
     """Return the environment of a user for whom these files were written."""
-    state = folder / ".local" / "state" / "stlaunch" / instances.FOLDER
+    state = folder / ".local" / "state" / "stlaunch" / running_apps.FOLDER
     state.mkdir(parents=True)
     for number, text in enumerate(running):
         (state / str(number)).write_text(text)
@@ -89,8 +89,8 @@ def test_several_are_named(tmp_path: Path) -> None:
     done = check(
         home(
             tmp_path,
-            instances.describe(mine, "http://127.0.0.1:1/", "https://one.example/app/"),
-            instances.describe(parents, "http://127.0.0.1:2/"),
+            running_apps.describe(mine, "http://127.0.0.1:1/", "https://one.example/app/"),
+            running_apps.describe(parents, "http://127.0.0.1:2/"),
         )
     )
 
@@ -103,7 +103,7 @@ def test_several_are_named(tmp_path: Path) -> None:
 def test_replicas_with_one_public_url_are_one_app(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/app/"
     replicas = [
-        instances.describe(pid, f"unix:/run/{pid}.sock:/app/", url)
+        running_apps.describe(pid, f"unix:/run/{pid}.sock:/app/", url)
         for pid in (os.getpid(), os.getppid())
     ]
     done = check(home(tmp_path, *replicas))
@@ -114,7 +114,7 @@ def test_replicas_with_one_public_url_are_one_app(tmp_path: Path) -> None:
 
 
 def test_a_unix_socket_without_a_public_url_needs_one(tmp_path: Path) -> None:
-    done = check(home(tmp_path, instances.describe(os.getpid(), "unix:/run/app.sock:/")))
+    done = check(home(tmp_path, running_apps.describe(os.getpid(), "unix:/run/app.sock:/")))
 
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert "the app at unix:/run/app.sock:/ does not know its public URL" in done.stderr

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stlaunch.base_path import BasePath
 from stlaunch.deploy import DeployKind, Deployment, GeneratedFile, render
-from stlaunch.origin import PublicUrl
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import PublicUrl
 
 FOLDER = Path(__file__).parent / "golden"
 URL = PublicUrl.parse("https://example.com/streamlitApp")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.base_path import BasePath
 from stlaunch.cli.deploy import default_name
 from stlaunch.deploy import DeployKind, GeneratedFile, render, write_files
-from stlaunch.exceptions import StartError, UsageError
+from stlaunch.errors import StartError, UsageError
+from stlaunch.urls.base_path import BasePath
 from tests.deploy.golden import FOLDER, files, make_deployment
 
 

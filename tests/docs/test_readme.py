@@ -12,7 +12,7 @@ import pytest
 from stlaunch.cli.config import config
 from stlaunch.cli.demo import demo
 from stlaunch.cli.detect import detect
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode
 from stlaunch.forwarded import headers as forwarding
 from stlaunch.settings.fields import FIELDS
 from tests.conftest import REPOSITORY

@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from stlaunch.asgi import Composition, compose
-from stlaunch.base_path import BasePath
-from stlaunch.fallback import TunnelLimits, TunnelRegistry
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.public_paths import PublicPaths
-from stlaunch.same_origin import OriginPolicy
+from stlaunch.gateway.compose import Composition, compose
+from stlaunch.gateway.origin_policy import OriginPolicy
+from stlaunch.gateway.tunnel.registry import TunnelLimits, TunnelRegistry
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 
 ENDED: list[int] = []
 
@@ -75,7 +75,7 @@ def make(*, limits: TunnelLimits | None = None, **changes: Any) -> tuple[Any, Tu
         "proof_secret": b"s" * 32,
         "app_base": BasePath("/app"),
         "tunnels": registry,
-        "largest_message_bytes": lambda: 4_000_000,
+        "max_message_bytes": lambda: 4_000_000,
     }
     return compose(app, Composition(**(facts | changes))), registry
 

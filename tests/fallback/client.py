@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from stlaunch.fallback.frames import Flags, Frame, Inbox, Outbox, Received, decode_frames
+from stlaunch.gateway.tunnel.frames import Flags, Frame, Inbox, Outbox, Received, decode_frames
 
 OWN = {"x-stlaunch": "1"}
 

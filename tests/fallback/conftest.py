@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from stlaunch.fallback import TunnelRegistry
+from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from tests.fallback import app as small_app
 from tests.fallback.client import Page
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from stlaunch.arrival import Arrival, with_arrival
-from stlaunch.fallback import UploadPieces
-from stlaunch.fallback.frames import Flags, Frame
-from stlaunch.fallback.tunnel import Tunnel
 from stlaunch.forwarded import Forwarded
+from stlaunch.gateway.request import RequestInfo, with_request_info
+from stlaunch.gateway.tunnel.frames import Flags, Frame
+from stlaunch.gateway.tunnel.tunnel import Tunnel
+from stlaunch.gateway.uploads.pieces import UploadPieces
 from tests.asgi.driver import make_scope
 
 PATH = "/_stlaunch/upload"
@@ -43,7 +43,7 @@ def _opening(cookie: str = "", client: str = "127.0.0.1") -> Scope:
 def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") -> Scope:
     headers = [("x-stlaunch", "1"), ("x-stlaunch-target", "session/file"), ("x-stlaunch-size", "9")]
     scope = make_scope(path, headers, method=method, client=(client, 1))
-    arrival = Arrival(
+    arrival = RequestInfo(
         peer=client,
         path=path,
         scheme="http",
@@ -53,7 +53,7 @@ def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") 
         rest=path,
         headers=((b"cookie", cookie.encode()),),
     )
-    return with_arrival(scope, arrival)
+    return with_request_info(scope, arrival)
 
 
 async def _send(pieces: UploadPieces, scope: Scope, body: bytes = b"") -> tuple[int, Any]:
@@ -142,7 +142,7 @@ def test_empty_messages_count_as_unread() -> None:
                 pass
 
         may_read = asyncio.Event()
-        tunnel = Tunnel(id="one.1", owner="", largest_message_bytes=1000, idle_limit_s=60)
+        tunnel = Tunnel(id="one.1", owner="", max_message_bytes=1000, idle_limit_s=60)
         await tunnel.open(app, {})
         many = [Frame(number, Flags.FINAL, b"") for number in range(1, 100_001)]
         await tunnel.deliver(many)
@@ -168,7 +168,7 @@ def test_text_that_is_read_is_no_longer_counted() -> None:
             while (await receive())["type"] != "websocket.disconnect":
                 pass
 
-        tunnel = Tunnel(id="one.1", owner="", largest_message_bytes=2_000_000, idle_limit_s=60)
+        tunnel = Tunnel(id="one.1", owner="", max_message_bytes=2_000_000, idle_limit_s=60)
         await tunnel.open(app, {})
         text = ("é" * 500_000).encode()
         async with asyncio.timeout(60):

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stlaunch.fallback import TunnelLimits, TunnelRegistry
-from stlaunch.fallback.frames import Flags
+from stlaunch.gateway.tunnel.frames import Flags
+from stlaunch.gateway.tunnel.registry import TunnelLimits, TunnelRegistry
 from tests.fallback.client import Page
 from tests.fallback.conftest import Serve
 from tests.harness.middleman import Behaviour, start_middleman
@@ -223,7 +223,7 @@ def _node(
     if node is None:
         pytest.fail("node is missing: apt-get install nodejs")
     script = folder / "page.mjs"
-    source = files("stlaunch.selfcheck").joinpath("tunnel.js").read_text(encoding="utf-8")
+    source = files("stlaunch.gateway.tunnel").joinpath("tunnel.js").read_text(encoding="utf-8")
     script.write_text(source + DRIVER, encoding="utf-8")
     command = [node, str(script), url, str(count), str(largest), mode]
     with subprocess.Popen(

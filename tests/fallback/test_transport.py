@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from stlaunch.fallback import TunnelLimits
-from stlaunch.fallback.frames import Flags, Frame, decode_frames
-from stlaunch.fallback.tunnel import LARGEST_UNACKNOWLEDGED_BYTES
-from stlaunch.same_origin import PLAIN_COOKIE, OriginProof
+from stlaunch.gateway.origin_policy import PLAIN_COOKIE, OriginProof
+from stlaunch.gateway.tunnel.frames import Flags, Frame, decode_frames
+from stlaunch.gateway.tunnel.registry import TunnelLimits
+from stlaunch.gateway.tunnel.tunnel import MAX_UNACKNOWLEDGED_BYTES
 from tests.fallback.client import OWN, Page
 from tests.fallback.conftest import Serve
 
@@ -170,7 +170,7 @@ def test_a_slow_page_stops_the_app_instead_of_filling_memory(serve: Serve) -> No
         seen = tunnel.outbox.unacknowledged_bytes
         time.sleep(0.2)
 
-    assert seen <= LARGEST_UNACKNOWLEDGED_BYTES + 2_000_000
+    assert seen <= MAX_UNACKNOWLEDGED_BYTES + 2_000_000
     assert len(page.read(60)) == 60
 
 

@@ -15,10 +15,10 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError
-from stlaunch.origin import HostPort
+from stlaunch.errors import StartError
 from stlaunch.proxies import ProxyKind, ProxyProcess, ProxySetup, ProxySite, TlsFiles, plan_proxy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy, proxy_binary
 

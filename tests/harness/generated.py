@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError
-from stlaunch.origin import HostPort
+from stlaunch.errors import StartError
 from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, TlsFiles, find_binary
+from stlaunch.proxies.fixes import Site
 from stlaunch.proxies.generate import KINDS, generate
 from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
-from stlaunch.remedies import Site
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy
 from tests.harness.tls import APP_HOST, Tls

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _RETRY_S = 0.1
 _PAUSE_S = 0.5
 """Between two runs: a person who looks at the result."""
-_LONGEST_RUN_S = 60
+_MAX_RUN_S = 60
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Page:
 
     def join(self) -> None:
         """Wait for the end of its last run."""
-        self._thread.join(_LONGEST_RUN_S)
+        self._thread.join(_MAX_RUN_S)
 
     def _live(self) -> None:
         try:
@@ -138,7 +138,7 @@ class Page:
                 socket.send(rerun_message(f"{self._query}&number={number.replace(' ', '')}"))
                 while True:
                     message = ForwardMsg()
-                    message.ParseFromString(socket.recv(timeout=_LONGEST_RUN_S))
+                    message.ParseFromString(socket.recv(timeout=_MAX_RUN_S))
                     has_started = has_started or message.delta.new_element.text.body == "started"
                     if message.WhichOneof("type") == "script_finished":
                         break

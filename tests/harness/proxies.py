@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import StartError
-from stlaunch.origin import HostPort
+from stlaunch.errors import StartError
 from stlaunch.proxies import (
     ProxyKind,
     ProxyPlan,
@@ -26,6 +24,8 @@ from stlaunch.proxies import (
     find_binary,
     plan_proxy,
 )
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 from tests.harness.apache import plan_apache
 from tests.harness.lighttpd import plan_lighttpd
 from tests.harness.ports import free_port

@@ -23,7 +23,7 @@ _LENGTH_BITS = 0x7F
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class RequestInfo:
     """One request as the upstream saw it."""
 
     http_version: str
@@ -44,9 +44,9 @@ class Upstream:
     """The port, and what arrived there so far."""
 
     port: int
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[RequestInfo] = field(default_factory=list)
 
-    def last(self) -> Arrival:
+    def last(self) -> RequestInfo:
         """Return the last request that arrived."""
         assert self.arrivals, "nothing arrived at the upstream"
         return self.arrivals[-1]
@@ -55,10 +55,10 @@ class Upstream:
 @contextmanager
 def start_upstream() -> Iterator[Upstream]:
     """Run an upstream on a port of 127.0.0.1 until the block ends."""
-    arrivals: list[Arrival] = []
+    arrivals: list[RequestInfo] = []
 
     class Handler(_EchoHandler):
-        def record(self, arrival: Arrival) -> None:
+        def record(self, arrival: RequestInfo) -> None:
             arrivals.append(arrival)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -78,11 +78,13 @@ class _EchoHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
 
-    def record(self, arrival: Arrival) -> None:
+    def record(self, arrival: RequestInfo) -> None:
         raise NotImplementedError
 
     def do_GET(self) -> None:
-        arrival = Arrival(http_version=self.request_version, path=self.path, headers=self.headers)
+        arrival = RequestInfo(
+            http_version=self.request_version, path=self.path, headers=self.headers
+        )
         self.record(arrival)
         if arrival.is_upgrade:
             self._echo_one_frame(arrival)
@@ -94,7 +96,7 @@ class _EchoHandler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
 
-    def _echo_one_frame(self, arrival: Arrival) -> None:
+    def _echo_one_frame(self, arrival: RequestInfo) -> None:
         """Speak as much of RFC 6455 as one short text frame takes, then hang up."""
         self.send_response(HTTPStatus.SWITCHING_PROTOCOLS)
         self.send_header("Upgrade", "websocket")

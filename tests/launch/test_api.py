@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 import stlaunch
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stlaunch.fallback.frames import Flags, Received
+from stlaunch.gateway.tunnel.frames import Flags, Received
 from tests.fallback.client import Page
 from tests.harness.protocol import Session, open_session, rerun_message
 from tests.lifecycle.running import Running, listening

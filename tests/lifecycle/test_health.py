@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch import instances
+from stlaunch.storage import running_apps
 from tests.harness.protocol import open_session
 from tests.harness.tls import Tls
 from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, listening
@@ -112,18 +112,18 @@ def test_who_answers_without_http_is_not_ready(tmp_path: Path) -> None:
 
 def test_a_number_that_is_used_again_is_not_the_app(tmp_path: Path) -> None:
     """A file of a killed process is worth nothing when its number is another's."""
-    folder = tmp_path / ".local" / "state" / "stlaunch" / instances.FOLDER
+    folder = tmp_path / ".local" / "state" / "stlaunch" / running_apps.FOLDER
     folder.mkdir(parents=True)
-    mine = instances.describe(os.getpid(), "http://127.0.0.1:1/")
+    mine = running_apps.describe(os.getpid(), "http://127.0.0.1:1/")
     (folder / "1").write_text(mine.replace("started ", "started 1"))
     (folder / "2").write_text(mine.replace("namespace ", "namespace other"))
     (folder / "3").write_text("nonsense")
     environ = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    before = instances.running_urls(environ)
+    before = running_apps.running_urls(environ)
     (folder / "4").write_text(mine)
 
     assert before == []
-    assert instances.running_urls(environ) == ["http://127.0.0.1:1/"]
+    assert running_apps.running_urls(environ) == ["http://127.0.0.1:1/"]
 
 
 def test_it_costs_at_most_three_bare_starts() -> None:
@@ -139,7 +139,7 @@ def test_it_costs_at_most_three_bare_starts() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in imports.splitlines()}
 
     assert health <= 3 * bare
-    assert "stlaunch.health" in loaded
+    assert "stlaunch.cli.quick_health" in loaded
     assert not loaded & {"click", "socket", "ssl", "json", "typing", "dataclasses", "re", "psutil"}
 
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from stlaunch.findings import memory_almost_full
+from stlaunch.gateway.monitor.findings import memory_almost_full
 from stlaunch.launcher.watch_memory import watch_memory
-from stlaunch.memory import Memory, read_memory
+from stlaunch.process.memory import Memory, read_memory
 from tests.fallback.client import Page
 from tests.harness.protocol import open_session
 from tests.lifecycle.running import DEADLINE_S, listening

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import apply, edited, unified_diff
 from stlaunch.proxies.generate import KINDS

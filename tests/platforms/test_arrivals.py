@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from stlaunch.asgi import origin_policy
-from stlaunch.origin import PublicUrl
+from stlaunch.gateway.compose import origin_policy
+from stlaunch.gateway.origin_policy import OriginProof, new_cookie_id
 from stlaunch.platforms import detect_platforms, place
-from stlaunch.public_paths import PublicPaths
-from stlaunch.same_origin import OriginProof, new_cookie_id
+from stlaunch.platforms.advice import trusted_by_default
 from stlaunch.settings.resolve import resolve_settings
-from stlaunch.surroundings import trusted_by_default
+from stlaunch.urls.origin import PublicUrl
+from stlaunch.urls.public_paths import PublicPaths
 from tests.asgi.driver import SECRET, Recorder, handshake, make, request
 from tests.platforms.samples import SAMPLES
 

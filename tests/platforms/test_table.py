@@ -13,10 +13,10 @@ import pytest
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.launcher.decide import DEFAULT_PORT, asked_port, decide_options
 from stlaunch.platforms import Placement, detect_platforms, place
+from stlaunch.platforms.advice import findings_about, platform_switches, trusted_by_default
 from stlaunch.platforms.model import Certainty, Fact, Layer, Platform
 from stlaunch.platforms.table import PLATFORMS
 from stlaunch.settings.resolve import resolve_settings
-from stlaunch.surroundings import findings_about, platform_switches, trusted_by_default
 from tests.platforms.samples import SAMPLES, Sample
 
 GOLDEN = Path(__file__).parent / "plans.json"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.base_path import BasePath
 from stlaunch.launcher.decide import Decisions, asked_port, decide_options
 from stlaunch.launcher.plan import find_placement
 from stlaunch.platforms import Placement, detect_platforms, place
-from stlaunch.settings.model import SourceKind
-from stlaunch.settings.resolve import resolve_settings
-from stlaunch.streamlit_adapter import UserOption
-from stlaunch.surroundings import (
+from stlaunch.platforms.advice import (
     AppLimits,
     findings_about,
     lowered_ping_s,
     platform_switches,
     trusted_by_default,
 )
+from stlaunch.settings.model import SourceKind
+from stlaunch.settings.resolve import resolve_settings
+from stlaunch.streamlit_adapter import UserOption
+from stlaunch.urls.base_path import BasePath
 from tests.platforms.samples import SAMPLES
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.proxies.generate import KINDS, Kind, generate
 from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.generate.values import Asked, plan_site

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from stlaunch.exceptions import StartError, UsageError
+from stlaunch.errors import StartError, UsageError
 from stlaunch.proxies import ProxyKind, ProxyProcess
 from tests.harness.proxies import (
     CHAIN,

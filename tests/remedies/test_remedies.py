@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.base_path import BasePath
-from stlaunch.findings import body_limited, upgrade_stripped
-from stlaunch.remedies import Need, Product, Site, recipe, remedy
+from stlaunch.gateway.monitor.findings import body_limited, upgrade_stripped
+from stlaunch.proxies.fixes import Need, Product, Site, recipe, remedy
+from stlaunch.urls.base_path import BasePath
 
 BASE = BasePath("/streamlitApp")
 SITES = {

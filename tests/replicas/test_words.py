@@ -14,9 +14,9 @@ import pytest
 from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.replicas import instance_words
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.origin import HostPort
 from stlaunch.proxies import ProxyKind, find_binary
 from stlaunch.replicas.balancer import BalancerSite, render_balancer
+from stlaunch.urls.origin import HostPort
 
 
 def run_replicas(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:

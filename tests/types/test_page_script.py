@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.selfcheck import browser_page, page_script
+from stlaunch.gateway.page import script as page_script
+from stlaunch.gateway.selfcheck import browser_page
 from tests.conftest import REPOSITORY
 
 TYPESCRIPT = "typescript@5.9.3"

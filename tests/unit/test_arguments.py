@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stlaunch.cli.arguments import split_arguments
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.settings.fields import FIELDS
 
 EXISTING = {"app.py", "folder", "main:app"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.assets.codings import available_codings, choose_coding
+from stlaunch.gateway.assets.codings import available_codings, choose_coding
 
 BOTH = ["br", "gzip"]
 

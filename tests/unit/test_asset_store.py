@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.assets import AssetStore, asset_folder
-from stlaunch.assets import store as store_module
+from stlaunch.gateway.assets import AssetStore, asset_folder
+from stlaunch.gateway.assets import store as store_module
 
 SCRIPT = b"export const answer = 42;\n" * 200
 
@@ -96,7 +96,7 @@ def test_without_a_folder_a_bounded_part_stays_in_memory(
     source: Path, tmp_path: Path, is_gone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = None if is_gone else tmp_path / "missing"  # root may write in a read-only folder
-    monkeypatch.setattr(store_module, "_MOST_IN_MEMORY_BYTES", 200)
+    monkeypatch.setattr(store_module, "_MAX_IN_MEMORY_BYTES", 200)
 
     store = _built(source, folder)
 
@@ -115,7 +115,7 @@ def test_other_versions_make_room(
         old = folder / f"{age}.gzip"
         old.write_bytes(bytes(1000))
         os.utime(old, (1_000_000 - age, 1_000_000 - age))
-    monkeypatch.setattr(store_module, "_MOST_KEPT_BYTES", 2500)
+    monkeypatch.setattr(store_module, "_MAX_KEPT_BYTES", 2500)
 
     store = _built(source, folder)
 

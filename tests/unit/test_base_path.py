@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
+from stlaunch.urls.base_path import BasePath
 
 PATHISH = st.text(st.sampled_from("/ab.%2fFeE05cC\\?#:@[ \tä"), max_size=24) | st.text(max_size=24)
 SEGMENTS = st.text(min_size=1, max_size=8).filter(

@@ -18,8 +18,7 @@ from stlaunch.cli import main as cli_main
 from stlaunch.cli.commands import COMMANDS, LazyCommand
 from stlaunch.cli.errors import render_error, run_guarded
 from stlaunch.cli.main import main
-from stlaunch.exceptions import StartError, StlaunchError, UsageError
-from stlaunch.exit_codes import ExitCode
+from stlaunch.errors import ExitCode, StartError, StlaunchError, UsageError
 from stlaunch.settings.fields import FIELDS, Field
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
 from stlaunch.forwarded import FORWARDING_HEADERS, Forwarded, TrustedProxies, resolve_forwarded
-from stlaunch.origin import HostPort
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 Peer = tuple[str, int] | None
 LOCAL = TrustedProxies.parse(["loopback"])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
 from stlaunch.forwarded import FORWARDING_HEADERS, Forwarded, TrustedProxies, resolve_forwarded
+from stlaunch.urls.base_path import BasePath
 
 LOCAL = TrustedProxies.parse(["loopback"])
 

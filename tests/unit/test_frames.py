@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.fallback.frames import (
+from stlaunch.gateway.tunnel.frames import (
     FRAGMENT_BYTES,
     HELLO,
     Flags,

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from stlaunch.launcher.garbage import keep_collections_short
+from stlaunch.process.garbage import keep_collections_short
 
 
 class _Cycle:

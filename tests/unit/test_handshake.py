@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.handshake import (
+from stlaunch.diagnostics.handshake import (
     Handshake,
-    HandshakeLedger,
+    HandshakeStats,
     HandshakeVerdict,
     compare,
     header_value,
@@ -169,20 +169,20 @@ def test_compare_names_what_changed() -> None:
 )
 def test_ledger_says_it_in_one_word(verdicts: list[HandshakeVerdict], summary: str) -> None:
     """The word covers all handshakes so far."""
-    ledger = HandshakeLedger()
+    handshake_stats = HandshakeStats()
 
     for verdict in verdicts:
-        ledger.record(verdict, _read())
+        handshake_stats.record(verdict, _read())
 
-    assert ledger.summary == summary
+    assert handshake_stats.summary == summary
 
 
 def test_ledger_keeps_the_last_of_each_kind_only() -> None:
     """Its size does not grow with the traffic, and it says which one came first."""
-    ledger = HandshakeLedger()
+    handshake_stats = HandshakeStats()
 
-    firsts = [ledger.record(V.INTACT, _read((b"host", b"%d" % n))) for n in range(50)]
+    firsts = [handshake_stats.record(V.INTACT, _read((b"host", b"%d" % n))) for n in range(50)]
 
     assert firsts == [True] + [False] * 49
-    assert ledger.counts[V.INTACT] == 50
-    assert [handshake.host for _, handshake in ledger.last.values()] == ["49"]
+    assert handshake_stats.counts[V.INTACT] == 50
+    assert [handshake.host for _, handshake in handshake_stats.last.values()] == ["49"]

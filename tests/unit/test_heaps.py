@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 _THREADS = """
 import threading
-from stlaunch.launcher.heaps import share_heaps
+from stlaunch.process.heaps import share_heaps
 from tests.harness.heaps import count_heaps
 
 if {is_shared}:

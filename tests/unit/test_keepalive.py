@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from stlaunch.keepalive import PingsInStep
+from stlaunch.server.pings import PingsInStep
 
 
 async def _app(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.arrival import Arrival
-from stlaunch.base_path import BasePath
 from stlaunch.forwarded import Forwarded
-from stlaunch.learned import Learned, proxy_products
-from stlaunch.origin import HostPort
-from stlaunch.public_paths import PrefixMode
+from stlaunch.gateway.monitor.observed_routes import ObservedRoutes, proxy_products
+from stlaunch.gateway.request import RequestInfo
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
+from stlaunch.urls.public_paths import PrefixMode
 
 
 def make_arrival(
     host: str = "app.example.com", *, is_trusted: bool = True, **headers: str
-) -> Arrival:
-    return Arrival(
+) -> RequestInfo:
+    return RequestInfo(
         peer="127.0.0.1",
         path="/",
         scheme="https",
@@ -34,7 +34,7 @@ def make_arrival(
 
 
 def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    learned = Learned()
+    learned = ObservedRoutes()
     caplog.set_level(logging.INFO, "stlaunch")
 
     for _ in range(3):
@@ -57,7 +57,7 @@ def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_another_clients_address_is_not_shown() -> None:
-    learned = Learned()
+    learned = ObservedRoutes()
     learned.note(make_arrival("private.example.com", via="1.1 varnish"))
 
     (told,) = learned.as_list(make_arrival("app.example.com"))
@@ -67,13 +67,13 @@ def test_another_clients_address_is_not_shown() -> None:
 
 
 def test_an_untrusted_peer_names_no_proxy() -> None:
-    learned = Learned()
+    learned = ObservedRoutes()
     learned.note(make_arrival(is_trusted=False, via="1.1 forged"))
     assert learned.as_list(make_arrival())[0]["proxies"] == []
 
 
 def test_only_a_few_lessons_are_kept() -> None:
-    learned = Learned()
+    learned = ObservedRoutes()
     for number in range(100):
         learned.note(make_arrival(f"host{number}.example"))
     assert len(learned.as_list(make_arrival())) == 8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.base_path import BasePath
 from stlaunch.launcher.login import redirect_uri_warnings
-from stlaunch.origin import PublicUrl
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import PublicUrl
 
 URL = PublicUrl.parse("https://example.com/app")
 RIGHT = "https://example.com/app/oauth2callback"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import HostPort, Origin, PublicUrl, is_url
+from stlaunch.errors import UsageError
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort, Origin, PublicUrl, is_url
 
 HOSTISH = st.text(st.sampled_from("aZ09.-_:[]@/% \t"), max_size=20) | st.text(max_size=20)
 NAMES = st.from_regex(r"[a-z0-9_][a-z0-9_-]{0,9}(\.[a-z0-9][a-z0-9-]{0,9}){0,3}", fullmatch=True)

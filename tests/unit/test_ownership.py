@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch import instances
-from stlaunch.launcher.state import state_folder
-from stlaunch.ownership import is_ours_alone
+from stlaunch.storage import running_apps
+from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.state_folder import state_folder
 
 URL = "http://evil.test/"
 FAULTS = ["writable", "link", "stranger"]
@@ -29,8 +29,8 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _plant(shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     planted = shared / f"stlaunch-{os.getuid()}"
     real = shared / "elsewhere" if fault == "link" else planted
-    (real / instances.FOLDER).mkdir(parents=True)
-    (real / instances.FOLDER / "1").write_text(instances.describe(os.getpid(), URL))
+    (real / running_apps.FOLDER).mkdir(parents=True)
+    (real / running_apps.FOLDER / "1").write_text(running_apps.describe(os.getpid(), URL))
     match fault:
         case "writable":
             planted.chmod(0o777)
@@ -50,7 +50,7 @@ def test_a_planted_folder_is_not_read_by_health(
     """Whoever plants one would tell `stlaunch health` whom to ask."""
     _plant(shared, fault, monkeypatch)
 
-    assert URL not in instances.running_urls({**os.environ, "TMPDIR": str(shared)})
+    assert URL not in running_apps.running_urls({**os.environ, "TMPDIR": str(shared)})
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -60,7 +60,7 @@ def test_a_planted_folder_keeps_no_state(
     """The configuration that a start applies is read back from there."""
     planted = _plant(shared, fault, monkeypatch)
 
-    assert not is_ours_alone(planted)
+    assert not is_private(planted)
     assert state_folder(Path("/srv/app.py"), os.environ) is None
 
 
@@ -70,7 +70,7 @@ def test_our_own_folder_is_used(shared: Path, monkeypatch: pytest.MonkeyPatch) -
 
     assert folder is not None
     assert folder.parent == planted
-    assert URL in instances.running_urls({**os.environ, "TMPDIR": str(shared)})
+    assert URL in running_apps.running_urls({**os.environ, "TMPDIR": str(shared)})
 
 
 def test_a_new_folder_is_closed_to_others(shared: Path) -> None:

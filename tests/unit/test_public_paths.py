@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.base_path import BasePath
-from stlaunch.public_paths import LearnedPaths, Location, PrefixMode, PublicPaths
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import LearnedPaths, Location, PrefixMode, PublicPaths
 
 KEPT, STRIPPED = PrefixMode.KEPT, PrefixMode.STRIPPED
 ROOT, APP, NESTED = BasePath(), BasePath("/app"), BasePath("/app/inner")
-MOST_LEARNED = 32
+MAX_LEARNED = 32
 
 
 def _learned(*texts: str) -> LearnedPaths:
@@ -110,7 +110,7 @@ def test_learned_paths_are_bounded() -> None:
     for index in range(500):
         learned.confirm(BasePath(f"/{index}"))
 
-    assert len(learned.paths) == MOST_LEARNED
+    assert len(learned.paths) == MAX_LEARNED
 
 
 def test_a_very_deep_path_is_not_learned() -> None:
@@ -124,7 +124,7 @@ def test_a_very_deep_path_is_not_learned() -> None:
 
 def test_the_restored_set_is_bounded() -> None:
     """A file from a wild past cannot fill the memory."""
-    assert len(_learned(*(f"/{index}" for index in range(500))).paths) == MOST_LEARNED
+    assert len(_learned(*(f"/{index}" for index in range(500))).paths) == MAX_LEARNED
 
 
 @pytest.mark.parametrize("junk_times", [1, 3], ids=["once-each", "three-times-each"])
@@ -138,7 +138,7 @@ def test_a_scanner_that_fills_the_set_cannot_keep_a_path_out(junk_times: int) ->
     learned.confirm(APP)
 
     assert APP in learned.paths
-    assert len(learned.paths) == MOST_LEARNED
+    assert len(learned.paths) == MAX_LEARNED
 
 
 def test_a_path_in_use_outlives_a_scanner() -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, distribution
 
 import pytest
 
-from stlaunch import quick_start
+from stlaunch.process import quick_start
 
 
 @pytest.fixture(autouse=True)
@@ -63,5 +63,5 @@ def test_a_start_does_without_what_is_slow_to_import() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     loaded = done.stdout.split()
-    assert "stlaunch.server" in loaded
-    assert not {"psutil", "tomlkit", "difflib", "stlaunch.children"} & set(loaded)
+    assert "stlaunch.server.serve" in loaded
+    assert not {"psutil", "tomlkit", "difflib", "stlaunch.process.children"} & set(loaded)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stlaunch.origin import HostPort, Origin, OriginCheck
-from stlaunch.same_origin import (
+from stlaunch.gateway.origin_policy import (
     ACCEPTING,
     HOST_COOKIE,
     PLAIN_COOKIE,
@@ -22,6 +21,7 @@ from stlaunch.same_origin import (
     is_cookie_id,
     new_cookie_id,
 )
+from stlaunch.urls.origin import HostPort, Origin, OriginCheck
 
 PUBLIC = Origin("https", "app.example.test", 443)
 PORTAL = Origin("https", "portal.example.test", 443)

@@ -1,19 +1,12 @@
-"""What the self-check decides by itself: suspicions, limits, tickets, recognised proxies."""
+"""What the self-check decides by itself: detectors, limits, tickets, recognised proxies."""
 
 from __future__ import annotations
 
 import pytest
 
-from stlaunch.base_path import BasePath
-from stlaunch.catalogue import codes
-from stlaunch.findings import Finding
-from stlaunch.noticeboard import Noticeboard
-from stlaunch.origin import Origin
-from stlaunch.remedies import Product
-from stlaunch.selfcheck.fixes import PAGE_CODES
-from stlaunch.selfcheck.limits import ProbeLimits, Turnstile, client_key
-from stlaunch.selfcheck.recognise import recognise
-from stlaunch.selfcheck.suspicions import (
+from stlaunch.diagnostics.catalogue import codes
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.gateway.monitor.detectors import (
     Lifetimes,
     PageLoads,
     Replicas,
@@ -21,7 +14,14 @@ from stlaunch.selfcheck.suspicions import (
     prefix_mismatch,
     scheme_mismatch,
 )
-from stlaunch.selfcheck.tickets import Arrivals, Tickets
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.recognise import recognise
+from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
+from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
+from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+from stlaunch.proxies.fixes import Product
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import Origin
 
 APP = BasePath("/app")
 
@@ -149,16 +149,16 @@ def test_prefix_mismatch(told: str | None, known: tuple[str, ...], code: str | N
     assert (finding.code if finding else None) == code
 
 
-# --- the notice board
+# --- the notice finding_log
 
 
 def test_a_trouble_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    board = Noticeboard()
+    finding_log = FindingLog()
     for number in range(100):
-        board.post(Finding(code="STL501", title=f"From {number % 50}", fix="Do that"))
+        finding_log.post(Finding(code="STL501", title=f"From {number % 50}", fix="Do that"))
 
     assert 0 < len(caplog.records) <= 20
-    assert board.notices[0].count == 2
+    assert finding_log.notices[0].count == 2
 
 
 def test_names_of_others_are_left_out() -> None:
@@ -177,11 +177,11 @@ def test_turnstile_bounds_number_rate_and_bytes() -> None:
         most_at_once=3, most_at_once_per_client=2, requests_per_minute_per_client=5,
         bytes_per_minute_per_client=1000,
     )  # fmt: skip
-    turnstile = Turnstile(limits=limits, clock=lambda: now[0])
-    admitted = [turnstile.admit(client) for client in "aaabb"]
+    rate_limiter = RateLimiter(limits=limits, clock=lambda: now[0])
+    admitted = [rate_limiter.admit(client) for client in "aaabb"]
     inside = [ticket.__enter__() for ticket in admitted]
-    rate = [turnstile.takes_request("a") for _ in range(7)]
-    sizes = [turnstile.takes_bytes("a", 400) for _ in range(4)]
+    rate = [rate_limiter.takes_request("a") for _ in range(7)]
+    sizes = [rate_limiter.takes_bytes("a", 400) for _ in range(4)]
     for ticket in admitted:
         ticket.__exit__(None, None, None)
     now[0] = 61.0
@@ -189,8 +189,8 @@ def test_turnstile_bounds_number_rate_and_bytes() -> None:
     assert inside == [True, True, False, True, False]
     assert rate == [True] * 5 + [False] * 2
     assert sizes == [True, True, False, False]
-    assert turnstile.inside == 0
-    assert turnstile.takes_request("a")
+    assert rate_limiter.inside == 0
+    assert rate_limiter.takes_request("a")
 
 
 def test_clients_share_limits_by_network() -> None:
@@ -227,7 +227,7 @@ def test_tickets_expire_and_cannot_be_forged() -> None:
 
 
 def test_arrivals_are_bounded() -> None:
-    arrivals = Arrivals()
+    arrivals = ProbeArrivals()
     for number in range(3000):
         arrivals.keep(("id", str(number)), {"verdict": "intact"})
 

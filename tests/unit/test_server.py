@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from stlaunch import server
-from stlaunch.server import bind_tcp
+from stlaunch.server import serve as server
+from stlaunch.server.listener import bind_tcp
 from stlaunch.streamlit_adapter import WebSocketOptions
 
 
@@ -68,7 +68,7 @@ def _serve(*, on_ready: Callable[[], None], seen: list[str]) -> None:
         app,
         bind_tcp("127.0.0.1", 0),
         websocket=WebSocketOptions(
-            ping_interval_s=30, ping_timeout_s=30, largest_message_bytes=1000, is_compressed=False
+            ping_interval_s=30, ping_timeout_s=30, max_message_bytes=1000, is_compressed=False
         ),
         tls=None,
         on_ready=on_ready,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
-from stlaunch.origin import Origin, OriginCheck, PublicUrl
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.settings.model import LogFormat, SelfCheck, Settings, SourceKind, Transport
 from stlaunch.settings.project import read_project
 from stlaunch.settings.resolve import resolve_settings
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

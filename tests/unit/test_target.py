@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.settings.target import TargetKind, is_import_string, resolve_target
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stlaunch.launcher.app_config import MergedConfig, write_merged
-from stlaunch.whole_files import FOR_ALL, write_whole
+from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 
 
 def _names(folder: Path) -> list[str]:
@@ -15,8 +15,8 @@ def _names(folder: Path) -> list[str]:
 
 
 def test_the_text_is_written_with_its_line_ends(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", "é\r\n")
-    write_whole(tmp_path / "b", b"\x00", mode=FOR_ALL)
+    write_atomic(tmp_path / "a", "é\r\n")
+    write_atomic(tmp_path / "b", b"\x00", mode=FOR_ALL)
 
     assert (tmp_path / "a").read_bytes() == "é\r\n".encode()
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
@@ -29,7 +29,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept")
     (tmp_path / "planted").symlink_to(precious)
-    write_whole(tmp_path / "planted", "new")
+    write_atomic(tmp_path / "planted", "new")
 
     assert precious.read_text() == "kept"
     assert not (tmp_path / "planted").is_symlink()
@@ -41,7 +41,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, kind: str) -> None:
     path.write_text("kept") if kind == "file" else path.symlink_to(tmp_path / "nowhere")
 
     with pytest.raises(FileExistsError):
-        write_whole(path, "new", may_replace=False)
+        write_atomic(path, "new", may_replace=False)
     assert _names(tmp_path) == ["there"]
 
 
@@ -49,9 +49,9 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(OSError, match="directory"):
-        write_whole(tmp_path / "folder", "new")
+        write_atomic(tmp_path / "folder", "new")
     with pytest.raises(UnicodeEncodeError):
-        write_whole(tmp_path / "file", "\ud800")
+        write_atomic(tmp_path / "file", "\ud800")
     assert _names(tmp_path) == ["folder"]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from stlaunch.catalogue import entry
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
 from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
+from stlaunch.diagnostics.catalogue import entry
 
 _ANNOTATIONS = {Status.FAIL: "error", Status.WARN: "warning", Status.CRASH: "error"}
 

@@ -13,7 +13,7 @@ from stlaunch.check.client import USER_AGENT, Client
 from stlaunch.check.dialer import Dialer, failure_of, make_context
 from stlaunch.check.observations import Http2
 from stlaunch.check.probes.stream import Browser
-from stlaunch.streamlit_routes import STREAM
+from stlaunch.urls.streamlit_routes import STREAM
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 1, 3, 4, 6, 7
@@ -22,8 +22,8 @@ _END_HEADERS = 4
 _PADDED, _PRIORITY = 8, 32
 _ENABLE_CONNECT_PROTOCOL = 8
 _STREAM_ID = 1
-_LARGEST_FRAME = 16384
-_MOST_FRAMES = 200
+_MAX_FRAME = 16384
+_MAX_FRAMES = 200
 _STATIC_STATUS = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
 # RFC 7541, appendix B: the codes of the digits alone.
 _DIGITS = {
@@ -69,7 +69,7 @@ def _is_checked(dialer: Dialer) -> bool:
 async def _shake(stream: ByteStream, client: Client, browser: Browser, told: list[str]) -> Http2:
     await stream.send(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
     data = bytearray()
-    for _ in range(_MOST_FRAMES):
+    for _ in range(_MAX_FRAMES):
         kind, flags, number, payload = await _receive(stream, data)
         if kind == _SETTINGS and not flags & _ACK:
             if not told:
@@ -104,7 +104,7 @@ async def _receive(stream: ByteStream, data: bytearray) -> tuple[int, int, int, 
     await _fill(stream, data, 9)
     length = int.from_bytes(data[:3], "big")
     kind, flags, number = data[3], data[4], int.from_bytes(data[5:9], "big") & 0x7FFFFFFF
-    if length > _LARGEST_FRAME:
+    if length > _MAX_FRAME:
         raise anyio.BrokenResourceError
     await _fill(stream, data, 9 + length)
     payload = bytes(data[9 : 9 + length])
@@ -114,7 +114,7 @@ async def _receive(stream: ByteStream, data: bytearray) -> tuple[int, int, int, 
 
 async def _fill(stream: ByteStream, data: bytearray, size: int) -> None:
     while len(data) < size:
-        data += await stream.receive(_LARGEST_FRAME)
+        data += await stream.receive(_MAX_FRAME)
 
 
 def _is_advertised(settings: bytes) -> bool:

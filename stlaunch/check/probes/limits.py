@@ -14,12 +14,12 @@ from stlaunch.check.observations import Exchange, Failure, Limits, Opening
 from stlaunch.check.probes import uploads
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.websocket import Socket, open_socket
-from stlaunch.streamlit_routes import STREAM
+from stlaunch.urls.streamlit_routes import STREAM
 
 _SMALLEST_BODY = 64 * 1024
-_LARGEST_BODY = uploads.ANNOUNCED_BYTES
+_MAX_BODY = uploads.ANNOUNCED_BYTES
 _STEP_TIMEOUT_S = 20.0
-_LONGEST_S = 60.0
+_MAX_S = 60.0
 _MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)
 _HEARTBEAT = b"\x88\x01\x01"  # BackMsg.app_heartbeat (17)
 _PADDING_FIELD = 1000  # unknown to Streamlit, so it is skipped
@@ -59,7 +59,7 @@ async def measure_limits(
         if has_self_check:
             seen.drip = await _drip(client)
 
-    with anyio.move_on_after(_LONGEST_S + 2 * idle_s):
+    with anyio.move_on_after(_MAX_S + 2 * idle_s):
         async with anyio.create_task_group() as tasks:
             for task in (idle, busy, body, message, drip):
                 tasks.start_soon(task)
@@ -109,12 +109,12 @@ async def _bisect_body(client: Client, browser: Browser) -> tuple[int, int] | No
     """Return the largest body that passed and the smallest that was refused (0: none was)."""
     passed, refused = 0, 0
     size = _SMALLEST_BODY
-    while size <= _LARGEST_BODY and not refused:
+    while size <= _MAX_BODY and not refused:
         verdict = _passes(await _put(client, browser, size))
         if verdict is None:
             return (passed, 0) if passed else None
         passed, refused = (size, 0) if verdict else (passed, size)
-        size = min(size * 4, _LARGEST_BODY) if size < _LARGEST_BODY else size + 1
+        size = min(size * 4, _MAX_BODY) if size < _MAX_BODY else size + 1
     while refused and refused - passed > max(passed // 8, _SMALLEST_BODY // 4):
         middle = (passed + refused) // 2
         verdict = _passes(await _put(client, browser, middle))

@@ -14,7 +14,7 @@ from stlaunch.check.dialer import Dialer, failure_of, make_context
 from stlaunch.check.observations import Dialled, Failure, Lookup, Tls, TlsTrouble
 from stlaunch.check.target import Target
 
-_MOST_ADDRESSES = 8
+_MAX_ADDRESSES = 8
 # X509_V_ERR_* of openssl/x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64
 _VERIFY = {
@@ -45,7 +45,7 @@ async def look_up(target: Target, timeout_s: float) -> Lookup:
         detail = getattr(exc, "strerror", None) or str(exc)
         return Lookup(failure=Failure.UNREACHABLE, detail=detail)
     addresses = list(dict.fromkeys((family, place[0]) for family, *_, place in found))
-    addresses = addresses[:_MOST_ADDRESSES]
+    addresses = addresses[:_MAX_ADDRESSES]
     return Lookup(
         ipv4=tuple(str(host) for family, host in addresses if family == socket.AF_INET),
         ipv6=tuple(str(host) for family, host in addresses if family == socket.AF_INET6),

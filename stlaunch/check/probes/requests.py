@@ -11,7 +11,7 @@ from stlaunch.check.target import Target
 
 MISSING_ASSET = "/static/js/stlaunch-check.00000000.js"
 DEEP_PAGE = "/stlaunch_check"
-_MOST_REDIRECTS = 10
+_MAX_REDIRECTS = 10
 _ASSET_LIMIT = 8 * 1024 * 1024
 _COOKIE_BYTES = 5000
 _ASSET = re.compile(r"""src=["']([^"']*static/js/[^"']+\.js)["']""")
@@ -37,7 +37,7 @@ async def follow(client: Client, first: Exchange) -> tuple[tuple[Exchange, ...],
     """Follow the page's redirects on the same origin; return them and the last answer."""
     chain: list[Exchange] = []
     last = first
-    while last.is_redirect and len(chain) < _MOST_REDIRECTS:
+    while last.is_redirect and len(chain) < _MAX_REDIRECTS:
         split = resolve(last.url, last.header("location"))
         if f"{split.scheme}://{split.netloc}" != str(client.dialer.target.origin):
             break

@@ -13,7 +13,7 @@ from stlaunch.check.observations import Exchange, Opening, Session
 from stlaunch.check.streamlit_session import run_script
 from stlaunch.check.target import Target
 from stlaunch.check.websocket import open_socket
-from stlaunch.streamlit_routes import STREAM
+from stlaunch.urls.streamlit_routes import STREAM
 
 FOREIGN_ORIGIN = "https://stlaunch-check.invalid"
 _PLACEHOLDER = "PLACEHOLDER_AUTH_TOKEN"

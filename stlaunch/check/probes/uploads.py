@@ -8,7 +8,7 @@ from stlaunch.check import cookies as jar
 from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.probes.stream import Browser
-from stlaunch.streamlit_routes import UPLOAD
+from stlaunch.urls.streamlit_routes import UPLOAD
 
 _BOUNDARY = "stlaunch-check-7d1f"
 _HEAD = (

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from stlaunch.base_path import BasePath
-from stlaunch.catalogue import Severity
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
-from stlaunch.origin import HostPort
+from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 
 def _request(report: Mapping[str, Any] | None) -> Mapping[str, Any]:

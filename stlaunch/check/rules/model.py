@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stlaunch.catalogue import Severity
 from stlaunch.check.hops import Hop
 from stlaunch.check.observations import Observations
+from stlaunch.diagnostics.catalogue import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

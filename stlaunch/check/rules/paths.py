@@ -5,14 +5,14 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import SplitResult
 
-from stlaunch.base_path import BasePath
-from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
-from stlaunch.origin import HostPort, Origin
+from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort, Origin
 
 _SCRIPT_TYPES = {"text/javascript", "application/javascript", "application/x-javascript"}
 _BAD_REQUEST = 400

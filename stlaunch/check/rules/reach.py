@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from stlaunch.catalogue import Severity
 from stlaunch.check.observations import Failure, Observations, Tls, TlsTrouble
 from stlaunch.check.rules.model import EVERYTHING, Hit, Judgement, Rule, Unknown
+from stlaunch.diagnostics.catalogue import Severity
 
 _SOON_DAYS = 14
 _DAY_S = 86400

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stlaunch.catalogue import Severity
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
-from stlaunch.streamlit_routes import STREAM
+from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.urls.streamlit_routes import STREAM
 
 _OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
 _SERVER_ERROR = 500

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from stlaunch.lint.nginx.judge import lint_nginx
+from stlaunch.lint.nginx.evaluate import lint_nginx
 
 __all__ = ["lint_nginx"]

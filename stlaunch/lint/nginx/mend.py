@@ -9,7 +9,7 @@ from pathlib import Path
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.nginx.rules import Fault
 from stlaunch.lint.nginx.tree import Directive
-from stlaunch.remedies import Need, Product, Site, remedy
+from stlaunch.proxies.fixes import Need, Product, Site, remedy
 
 _ALONE = re.compile(r"\s*[A-Za-z_]+\s[^;{}]*;\s*(#.*)?")
 _IN_LOCATION = {

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stlaunch.base_path import BasePath
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.tree import Directive
 from stlaunch.lint.units import seconds, size
-from stlaunch.remedies import Need
+from stlaunch.proxies.fixes import Need
+from stlaunch.urls.base_path import BasePath
 
 _DEFAULT_BODY = 1024 * 1024
 _DEFAULT_READ_S = 60

@@ -9,10 +9,10 @@ from typing import Any
 
 import crossplane
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 from stlaunch.lint.findings import Note
 
-_MOST_BYTES = 5_000_000
+_MAX_BYTES = 5_000_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,8 +69,8 @@ def read_nginx(path: Path) -> tuple[Directive, list[Note], list[Path]]:
     Raises:
         UsageError: for a file that cannot be read, or is no nginx configuration.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{path} is larger than {_MOST_BYTES} bytes.")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UsageError(f"{path} is larger than {_MAX_BYTES} bytes.")
     payload = crossplane.parse(
         str(path), check_ctx=False, check_args=False, strict=False, comments=False
     )

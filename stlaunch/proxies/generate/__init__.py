@@ -1,4 +1,4 @@
-"""Whole proxy configurations for one app, composed from `stlaunch.remedies`; nothing is started."""
+"""Complete proxy configurations for one app, from `stlaunch.proxies.fixes`; it starts nothing."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stlaunch.exceptions import UsageError
+from stlaunch.errors import UsageError
 
-_LARGEST_MB = 1_000_000
-_LONGEST_S = 3600
+_MAX_MB = 1_000_000
+_MAX_S = 3600
 _DEFAULT_PORT = 8501
 
 
@@ -54,8 +54,8 @@ def read_app_facts(
             server[name] = (environ[variable], variable)
     return AppFacts(
         port=_number(server, "port", _DEFAULT_PORT, 65535),
-        max_upload_mb=_number(server, "maxUploadSize", 200, _LARGEST_MB),
-        ping_interval_s=_number(server, "websocketPingInterval", 30, _LONGEST_S),
+        max_upload_mb=_number(server, "maxUploadSize", 200, _MAX_MB),
+        ping_interval_s=_number(server, "websocketPingInterval", 30, _MAX_S),
         identity_headers=_headers(server),
     )
 

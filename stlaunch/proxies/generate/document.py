@@ -15,8 +15,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stlaunch.remedies import Part
-from stlaunch.remedies.model import fill
+from stlaunch.proxies.fixes import Part
+from stlaunch.proxies.fixes.model import fill
 
 _WIDTH = 96
 _PLACE = re.compile("@[a-z_]+")

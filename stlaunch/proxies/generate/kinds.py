@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stlaunch.remedies import Need, Product
+from stlaunch.proxies.fixes import Need, Product
 
 _COMMON = (
     Need.ROUTE,

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from stlaunch.proxies.fixes import Need, Part, Product, Site, recipe
+from stlaunch.proxies.fixes.model import fill
 from stlaunch.proxies.generate import traefik
 from stlaunch.proxies.generate.document import Group, commented, compose, explained, snippets, whole
 from stlaunch.proxies.generate.kinds import Kind
-from stlaunch.remedies import Need, Part, Product, Site, recipe
-from stlaunch.remedies.model import fill
 
 _WIDTH = 96
 _VERBATIM = "    "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from stlaunch.remedies import Part, Site
-from stlaunch.remedies.model import DIAGNOSTICS
+from stlaunch.proxies.fixes import Part, Site
+from stlaunch.proxies.fixes.model import DIAGNOSTICS
 
 _OTHERS = "_stcore/metrics|_st(launch|core)%2[Ff].*"
 

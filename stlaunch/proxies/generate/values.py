@@ -10,20 +10,20 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from stlaunch.base_path import BasePath
-from stlaunch.exceptions import UsageError
-from stlaunch.origin import DEFAULT_PORTS, HostPort, PublicUrl, is_url
+from stlaunch.errors import UsageError
+from stlaunch.proxies.fixes import Site
+from stlaunch.proxies.fixes.model import IDENTITY_HEADERS
 from stlaunch.proxies.generate.app_facts import AppFacts
 from stlaunch.proxies.generate.kinds import Kind
-from stlaunch.remedies import Site
-from stlaunch.remedies.model import IDENTITY_HEADERS
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, PublicUrl, is_url
 
 _PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _FILE = re.compile(r"[A-Za-z0-9._/+@=][A-Za-z0-9._/+@=-]*")
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[a-z0-9._-]+")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
-_MOST_REPLICAS = 100
+_MAX_REPLICAS = 100
 _TWO = 2
 
 
@@ -122,9 +122,9 @@ def _replicas(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     places = tuple(_place("--replicas", part) for part in text.split(",") if part.strip())
-    if not _TWO <= len(set(places)) == len(places) <= _MOST_REPLICAS:
+    if not _TWO <= len(set(places)) == len(places) <= _MAX_REPLICAS:
         raise UsageError(
-            f"--replicas: {text!r} does not name 2 to {_MOST_REPLICAS} different places.",
+            f"--replicas: {text!r} does not name 2 to {_MAX_REPLICAS} different places.",
             hint="--replicas 10.0.0.1:8501,10.0.0.2:8501",
         )
     return places

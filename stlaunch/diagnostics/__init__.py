@@ -1,0 +1,1 @@
+"""Codes, their texts, and findings; it detects nothing."""

@@ -1,0 +1,198 @@
+"""What a WebSocket handshake carried when it arrived, and the verdict on it.
+
+It observes and compares; it answers nothing. Values that could identify somebody (cookie values,
+keys, tokens, addresses) are dropped here, so nothing that is built on it can leak them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+_MAX_VALUE = 256
+_BLANKS = " \t"
+
+
+class HandshakeVerdict(StrEnum):
+    """What became of a handshake on its way here."""
+
+    INTACT = "intact"
+    UPGRADE_STRIPPED = "upgrade_stripped"
+    CONNECTION_STRIPPED = "connection_stripped"
+    PROTOCOL_STRIPPED = "protocol_stripped"
+    COOKIES_STRIPPED = "cookies_stripped"
+    ORIGIN_REJECTED = "origin_rejected"
+    NOT_A_HANDSHAKE = "not_a_handshake"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """One attempt on the stream, as it arrived. Header values are masked where they are secret."""
+
+    http_version: str
+    method: str
+    is_websocket: bool
+    upgrade: str | None = None
+    connection: str | None = None
+    host: str | None = None
+    origin: str | None = None
+    key: str | None = None
+    version: str | None = None
+    protocols: int = 0
+    extensions: str | None = None
+    cookie_names: tuple[str, ...] = ()
+    forwarding: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> HandshakeVerdict:
+        """Judge the attempt by what it still carries (RFC 6455 section 4.2.1)."""
+        if self.is_websocket:
+            return HandshakeVerdict.INTACT if self.protocols else HandshakeVerdict.PROTOCOL_STRIPPED
+        if not (self.key or self.upgrade or self.version):
+            return HandshakeVerdict.NOT_A_HANDSHAKE
+        if "websocket" in (self.upgrade or "").lower():
+            return HandshakeVerdict.CONNECTION_STRIPPED
+        return HandshakeVerdict.UPGRADE_STRIPPED
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Name the headers that a handshake needs and this one lacks."""
+        gone = []
+        if "websocket" not in (self.upgrade or "").lower():
+            gone.append("Upgrade: websocket")
+        if "upgrade" not in (self.connection or "").lower():
+            gone.append("Connection: Upgrade")
+        if not self.key:
+            gone.append("Sec-WebSocket-Key")
+        return tuple(gone)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the masked record for a JSON report."""
+        return asdict(self)
+
+
+def read_handshake(scope: Mapping[str, Any], *, known_cookies: Iterable[str] = ()) -> Handshake:
+    """Record an ASGI `http` or `websocket` scope.
+
+    Args:
+        scope: with its headers as they arrived, before any layer changed them.
+        known_cookies: the cookie names that may be shown; others are only counted.
+    """
+    headers = scope["headers"]
+    known = frozenset(known_cookies)
+
+    def shown(name: bytes) -> str | None:
+        value = header_value(headers, name)
+        return value[:_MAX_VALUE] if value else value
+
+    names = [name for name, _ in read_cookies(headers)]
+    return Handshake(
+        http_version=str(scope.get("http_version", "")),
+        method=str(scope.get("method", "GET")),
+        is_websocket=scope["type"] == "websocket",
+        upgrade=shown(b"upgrade"),
+        connection=shown(b"connection"),
+        host=shown(b"host"),
+        origin=shown(b"origin"),
+        key="present" if header_value(headers, b"sec-websocket-key") else None,
+        version=shown(b"sec-websocket-version"),
+        protocols=len(list_values(headers, b"sec-websocket-protocol")),
+        extensions=shown(b"sec-websocket-extensions"),
+        cookie_names=tuple(sorted(known & set(names)))
+        + ((f"{len(set(names) - known)} others",) if set(names) - known else ()),
+        forwarding=tuple(
+            sorted(
+                {
+                    name.decode("latin-1")
+                    for name, _ in headers
+                    if name == b"forwarded"
+                    or name.startswith((b"x-forwarded-", b"x-real-", b"via"))
+                }
+            )
+        ),
+    )
+
+
+def compare(sent: Mapping[str, str], arrived: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the headers that changed on the way, as name -> (sent, arrived); "" is absent."""
+    names = {name.lower() for name in (*sent, *arrived)}
+    before = {name.lower(): value for name, value in sent.items()}
+    after = {name.lower(): value for name, value in arrived.items()}
+    return {
+        name: (before.get(name, ""), after.get(name, ""))
+        for name in sorted(names)
+        if before.get(name, "") != after.get(name, "")
+    }
+
+
+def header_value(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """Return all values of a header joined by a comma, never cut; None without."""
+    values = [value.decode("latin-1") for key, value in headers if key == name]
+    return ", ".join(values) if values else None
+
+
+def list_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """Split a list header, also one that came as several lines, into its non-empty members."""
+    lines = [value.decode("latin-1") for key, value in headers if key == name]
+    return [part.strip() for line in lines for part in line.split(",") if part.strip()]
+
+
+def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Return (name, value) of every cookie, duplicates kept (RFC 6265 section 4.2)."""
+    pairs = []
+    for key, line in headers:
+        if key != b"cookie":
+            continue
+        for part in line.decode("latin-1").split(";"):
+            # Python's own `strip` takes a no-break space for one: a sibling domain may set a cookie
+            # of such a name, to be read as ours.
+            name, separator, value = part.partition("=")
+            if separator:
+                pairs.append((name.strip(_BLANKS), value.strip(_BLANKS)))
+    return pairs
+
+
+@dataclass(slots=True)
+class HandshakeStats:
+    """Counts handshakes by verdict, and keeps the last one of each kind, masked."""
+
+    counts: Counter[HandshakeVerdict] = field(default_factory=Counter)
+    last: dict[HandshakeVerdict, tuple[float, Handshake]] = field(default_factory=dict)
+    rejections: Counter[str] = field(default_factory=Counter)
+    transports: Counter[str] = field(default_factory=Counter)
+
+    def record(self, verdict: HandshakeVerdict, handshake: Handshake, reason: str = "") -> bool:
+        """Add one; True where it is the first of its kind."""
+        is_first = verdict not in self.counts
+        self.counts[verdict] += 1
+        self.last[verdict] = (time.time(), handshake)
+        if reason:
+            self.rejections[reason] += 1
+        return is_first
+
+    @property
+    def stripped(self) -> int:
+        """How many handshakes arrived without their upgrade."""
+        return sum(self.counts[verdict] for verdict in STRIPPED)
+
+    @property
+    def summary(self) -> str:
+        """One word for all of it: `intact`, `degraded`, `stripped`, `rejected` or `unseen`."""
+        intact = self.counts[HandshakeVerdict.INTACT]
+        stripped = self.stripped
+        rejected = self.counts[HandshakeVerdict.ORIGIN_REJECTED]
+        if not (intact or stripped or rejected):
+            return "unseen"
+        if intact:
+            return "degraded" if stripped or rejected else "intact"
+        return "stripped" if stripped else "rejected"
+
+
+STRIPPED: Sequence[HandshakeVerdict] = (
+    HandshakeVerdict.UPGRADE_STRIPPED,
+    HandshakeVerdict.CONNECTION_STRIPPED,
+)

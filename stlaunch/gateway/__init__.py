@@ -1,0 +1,1 @@
+"""Everything a request meets, in its order; `compose.py` is the table."""

@@ -1,0 +1,37 @@
+"""Where compressed files outlive a restart; nobody else may be able to write there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from stlaunch.storage.private_folders import is_private
+
+
+def asset_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return a folder that is ours alone, made if needed, or None where there can be none.
+
+    Below XDG_CACHE_HOME or HOME, else a temporary one. A folder that is a link, of another user,
+    or writable for others is not taken: what lies in it is served to browsers.
+    """
+    for candidate in _candidates(environ):
+        folder = candidate / "assets"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if is_private(candidate) and is_private(folder) and os.access(folder, os.W_OK):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    if environ.get("XDG_CACHE_HOME"):
+        yield Path(environ["XDG_CACHE_HOME"]) / "stlaunch"
+    elif environ.get("HOME"):
+        yield Path(environ["HOME"]) / ".cache" / "stlaunch"
+    with contextlib.suppress(FileNotFoundError):  # none is writable
+        yield Path(tempfile.gettempdir()) / f"stlaunch-{os.getuid()}"

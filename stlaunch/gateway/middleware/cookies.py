@@ -1,0 +1,93 @@
+"""Keep the app's login cookies apart from those of other apps, and `Secure` behind https.
+
+Streamlit calls its login and session cookies the same in every app, and sets or deletes some of
+them for the whole host. Two apps on one host, one of them at its root, would log each other out.
+So an app below a path has names of its own in the browser:
+
+    the app's                   in the browser, for the app at /sales
+    _streamlit_user             _streamlit_user.1e5dc0ae
+    _streamlit_session          _streamlit_session.1e5dc0ae
+
+The app sees its own names, both ways, and never the login of another app. The XSRF cookie stays as
+it is: the page reads it by its name, and sharing it is harmless, because it names nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stlaunch.gateway.request import request_info
+from stlaunch.urls.base_path import BasePath
+
+_APART = (b"_streamlit_user", b"_streamlit_session")
+
+
+class CookieMiddleware:
+    """Change the names of the app's login cookies, and add `Secure` where the browser uses https.
+
+    Args:
+        app: the next layer.
+        base: the app's public path, as far as it is known; at the root nothing is renamed.
+    """
+
+    def __init__(self, app: ASGIApp, *, base: BasePath = BasePath()) -> None:  # noqa: B008 - immutable
+        self.app = app
+        digest = hashlib.sha256(base.value.encode()).hexdigest()
+        self.mark = f".{digest[:8]}".encode() if base.value else b""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        if scope["type"] not in {"http", "websocket"}:
+            return self.app(scope, receive, send)
+        is_secure = request_info(scope).scheme == "https"
+        if self.mark:
+            headers = [
+                (name, self._received(value) if name == b"cookie" else value)
+                for name, value in scope["headers"]
+            ]
+            scope = {**scope, "headers": headers}
+        if scope["type"] == "websocket" or not (is_secure or self.mark):
+            return self.app(scope, receive, send)
+
+        async def send_changed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {
+                    **message,
+                    "headers": [
+                        (name, self._sent(value, is_secure=is_secure))
+                        if name.lower() == b"set-cookie"
+                        else (name, value)
+                        for name, value in message["headers"]
+                    ],
+                }
+            await send(message)
+
+        return self.app(scope, receive, send_changed)
+
+    def _received(self, header: bytes) -> bytes:
+        """Return the Cookie header with the app's own names, and nobody else's login."""
+        kept = []
+        for cookie in header.split(b";"):
+            name, equals, value = cookie.strip(b" \t").partition(b"=")
+            if _is_kept_apart(name):
+                if not name.endswith(self.mark):
+                    continue
+                name = name.removesuffix(self.mark)
+            kept.append(name + equals + value)
+        return b"; ".join(kept)
+
+    def _sent(self, cookie: bytes, *, is_secure: bool) -> bytes:
+        name, equals, rest = cookie.partition(b"=")
+        if self.mark and _is_kept_apart(name):
+            cookie = name + self.mark + equals + rest
+        if not is_secure:
+            return cookie
+        attributes = {part.strip().lower() for part in cookie.split(b";")[1:]}
+        return cookie if b"secure" in attributes else cookie + b"; Secure"
+
+
+def _is_kept_apart(name: bytes) -> bool:
+    return name.startswith(_APART)

@@ -1,0 +1,121 @@
+"""Believe forwarding headers from trusted peers, and identity headers from nobody else.
+
+It does not look at the path; what it found out is handed on as an `RequestInfo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.diagnostics.handshake import header_value
+from stlaunch.forwarded import Forwarded, TrustedProxies, resolve_forwarded
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import untrusted_forwarding
+from stlaunch.gateway.request import RequestInfo, with_request_info
+from stlaunch.urls.origin import HostPort, PublicUrl
+
+_MAX_WARNINGS = 16
+
+
+class ForwardedHeadersMiddleware:
+    """Put the browser's address, scheme and host into the scope, if a trusted proxy told them.
+
+    Args:
+        app: the next layer.
+        trusted: whose headers are believed.
+        public_url: its scheme is believed for requests that name its host.
+        identity_headers: lower-case names of headers that the app believes to name the user
+            (`server.trustedUserHeaders`); removed from an untrusted peer's requests. A function,
+            because Streamlit reads them anew when its configuration changes.
+        finding_log: where a peer that ought to be trusted is noticed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trusted: TrustedProxies,
+        public_url: PublicUrl | None = None,
+        identity_headers: Callable[[], frozenset[bytes]] = frozenset,
+        finding_log: FindingLog | None = None,
+    ) -> None:
+        self.app = app
+        self.trusted = trusted
+        self.public_url = public_url
+        self.identity_headers = identity_headers
+        self.finding_log = finding_log or FindingLog()
+        self._warned: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        headers = tuple(scope["headers"])
+        peer = _peer_of(scope)
+        has_tls = scope["scheme"] in {"https", "wss"}
+        forwarded = resolve_forwarded(
+            headers=headers,
+            peer=peer,
+            scheme="https" if has_tls else "http",
+            trusted=self.trusted,
+            path=scope["path"],
+        )
+        if forwarded.ignored and not forwarded.is_peer_trusted and peer:
+            self._warn_once(peer[0], forwarded.ignored)
+        host = forwarded.host or HostPort.parse(header_value(headers, b"host") or "")
+        scheme = "https" if has_tls else forwarded.scheme or self._scheme_of_public(host)
+        arrival = RequestInfo(
+            peer=peer[0] if peer else None,
+            path=scope["path"],
+            scheme=scheme,
+            host=host,
+            forwarded=forwarded,
+            headers=headers,
+        )
+        inner = with_request_info(scope, arrival)
+        inner["headers"] = self._rewrite(headers, forwarded)
+        inner["client"] = forwarded.client
+        if scheme:
+            secure = scheme == "https"
+            plain, tls = ("ws", "wss") if scope["type"] == "websocket" else ("http", "https")
+            inner["scheme"] = tls if secure else plain
+        await self.app(inner, receive, send)
+
+    def _scheme_of_public(self, host: HostPort | None) -> str | None:
+        if self.public_url is None or host is None:
+            return None
+        is_public = host.host == self.public_url.origin.host
+        return self.public_url.origin.scheme if is_public else None
+
+    def _rewrite(
+        self, headers: tuple[tuple[bytes, bytes], ...], forwarded: Forwarded
+    ) -> list[tuple[bytes, bytes]]:
+        refused = frozenset() if forwarded.is_peer_trusted else self.identity_headers()
+        kept = [(name, value) for name, value in headers if name not in refused]
+        if forwarded.host is None:
+            return kept
+        host = (b"host", str(forwarded.host).encode("latin-1"))
+        return [host, *((name, value) for name, value in kept if name != b"host")]
+
+    def _warn_once(self, peer: str, ignored: tuple[str, ...]) -> None:
+        if peer in self._warned or len(self._warned) >= _MAX_WARNINGS:
+            return
+        self._warned.add(peer)
+        self.finding_log.post(untrusted_forwarding(peer, ignored))
+
+
+def _peer_of(scope: Scope) -> tuple[str, int] | None:
+    """Return the TCP peer; None on a unix socket alone.
+
+    uvicorn also reports no peer for a TCP connection that was reset at once; that one must not
+    pass for a unix socket, which is trusted.
+    """
+    client = scope.get("client")
+    if client:
+        return str(client[0]), int(client[1])
+    server = scope.get("server")
+    is_unix = server is not None and server[1] is None
+    return None if is_unix else ("unknown", 0)

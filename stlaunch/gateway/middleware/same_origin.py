@@ -1,0 +1,176 @@
+"""Apply the same-origin rule to the app's WebSocket; `stlaunch.gateway.origin_policy` decides.
+
+Runs before the app sees the handshake. Never reorder it below a layer that accepts sockets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.handshake import (
+    HandshakeStats,
+    HandshakeVerdict,
+    header_value,
+    list_values,
+    read_cookies,
+    read_handshake,
+)
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import cookies_missing_in_frame, origin_rejected
+from stlaunch.gateway.origin_policy import (
+    ACCEPTING,
+    HOST_COOKIE,
+    PLAIN_COOKIE,
+    TOKEN_PREFIX,
+    Evidence,
+    OriginPolicy,
+    OriginProof,
+    Rule,
+    decide,
+)
+from stlaunch.gateway.refusal import deny_handshake, refusal
+from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.urls.origin import Origin
+from stlaunch.urls.streamlit_routes import STREAM
+
+_PROTOCOL = b"sec-websocket-protocol"
+_MAX_COUNT_LOGGED = 20
+_MAX_LENGTH_LOGGED = 256
+_POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+
+class SameOriginMiddleware:
+    """Refuse sockets of other sites with 403; hand the others on with a Host that agrees.
+
+    An accepted handshake reaches Streamlit with `Host` set to Origin's host, so that its own
+    check, left on, agrees and never looks up its external address; and without our token. The
+    socket itself is not wrapped.
+
+    Args:
+        app: the next layer.
+        policy: who is let in.
+        proof: verifies tokens.
+        handshake_stats: where attempts are counted.
+        finding_log: where a refused one is noticed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        policy: OriginPolicy,
+        proof: OriginProof,
+        handshake_stats: HandshakeStats,
+        finding_log: FindingLog | None = None,
+    ) -> None:
+        self.app = app
+        self.policy = policy
+        self.proof = proof
+        self.handshake_stats = handshake_stats
+        self.finding_log = finding_log or FindingLog()
+        self._logged: Counter[str] = Counter()
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        if scope["type"] != "websocket" or request_info(scope).inner != STREAM:
+            return self.app(scope, receive, send)
+        arrival = request_info(scope)
+        rule = decide(self.policy, self._evidence(scope, arrival))
+        handshake = read_handshake({**scope, "headers": arrival.headers})
+        if rule in ACCEPTING:
+            if not arrival.is_tunnel:
+                self.handshake_stats.record(handshake.verdict, handshake)
+                self.handshake_stats.transports["websocket"] += 1
+            return self.app(_accepted(scope), receive, send)
+        if _is_nobodys(header_value(scope["headers"], b"origin")):
+            finding = self._finding(scope, arrival)
+        else:
+            self.handshake_stats.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
+            finding = self._log(rule, scope, arrival)
+        # The finding itself stays in the log: a refused client learns nothing about the app.
+        answer = refusal(403, finding.code, rule)
+        return deny_handshake(answer, _POLICY_VIOLATION, scope, receive, send)
+
+    def _evidence(self, scope: Scope, arrival: RequestInfo) -> Evidence:
+        headers = scope["headers"]
+        origin = header_value(headers, b"origin")
+        parsed = Origin.parse(origin) if origin is not None else None
+        cookies = read_cookies(headers)
+        names_https = parsed is not None and parsed.scheme == "https"
+        return Evidence(
+            origin=origin,
+            host=arrival.host,
+            scheme=arrival.scheme,
+            is_websocket=not arrival.is_tunnel,
+            has_cookie=any(name == b"cookie" for name, _ in headers),
+            fetch_site=header_value(headers, b"sec-fetch-site"),
+            has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),
+            is_proven=self.proof.verify(
+                cookies,
+                [
+                    protocol.removeprefix(TOKEN_PREFIX)
+                    for protocol in list_values(headers, _PROTOCOL)
+                    if protocol.startswith(TOKEN_PREFIX)
+                ],
+                is_https=arrival.scheme == "https" or names_https,
+            ),
+        )
+
+    def _finding(self, scope: Scope, arrival: RequestInfo) -> Finding:
+        origin = (header_value(scope["headers"], b"origin") or "")[:_MAX_LENGTH_LOGGED]
+        forwarded = str(arrival.forwarded.host) if arrival.forwarded.host else None
+        host = (header_value(arrival.headers, b"host") or "")[:_MAX_LENGTH_LOGGED]
+        return origin_rejected(origin, host, forwarded)
+
+    def _log(self, rule: Rule, scope: Scope, arrival: RequestInfo) -> Finding:
+        finding = self._finding(scope, arrival)
+        key = f"{rule} {(header_value(scope['headers'], b'origin') or '')[:_MAX_LENGTH_LOGGED]}"
+        if len(self._logged) < _MAX_COUNT_LOGGED and not self._logged[key]:
+            self.finding_log.post(finding, f" ({rule})")
+            if _lacks_cookie(scope["headers"]):
+                self.finding_log.post(cookies_missing_in_frame("Its page's proof"))
+        if len(self._logged) < _MAX_COUNT_LOGGED or key in self._logged:
+            self._logged[key] += 1
+        return finding
+
+
+def _is_nobodys(origin: str | None) -> bool:
+    """Tell an origin that no page can have (RFC 6761 section 6.4), such as that of a check.
+
+    It is refused as any other, and says nothing about the app's own pages: it is not counted.
+    """
+    parsed = Origin.parse(origin) if origin else None
+    return parsed is not None and parsed.host.endswith(".invalid")
+
+
+def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell a handshake whose page had a token but whose browser sent no cookie to go with it."""
+    has_token = any(value.startswith(TOKEN_PREFIX) for value in list_values(headers, _PROTOCOL))
+    names = {name for name, _ in read_cookies(headers)}
+    return has_token and names.isdisjoint({HOST_COOKIE, PLAIN_COOKIE})
+
+
+def _accepted(scope: Scope) -> Scope:
+    origin = header_value(scope["headers"], b"origin") or ""
+    # As it was written: Streamlit compares the text after the scheme with Host.
+    host = origin.partition("://")[2] if Origin.parse(origin) else ""
+    headers = []
+    for name, value in scope["headers"]:
+        if name == _PROTOCOL:
+            kept = [item for item in value.split(b",") if not _is_token(item)]
+            if kept:
+                headers.append((name, b",".join(kept)))
+        elif name != b"host" or not host:
+            headers.append((name, value))
+    if host:
+        headers.insert(0, (b"host", host.encode("latin-1")))
+    protocols = [item for item in scope.get("subprotocols", []) if not _is_token(item.encode())]
+    return {**scope, "headers": headers, "subprotocols": protocols}
+
+
+def _is_token(item: bytes) -> bool:
+    return item.strip().startswith(TOKEN_PREFIX.encode())

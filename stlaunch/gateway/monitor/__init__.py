@@ -1,0 +1,1 @@
+"""What the traffic shows: detectors, and the log of findings."""

@@ -1,0 +1,123 @@
+"""The findings that the running server makes: what happened, and the lines that fix it."""
+
+from __future__ import annotations
+
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.process.memory import Memory
+from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import Origin
+
+
+def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
+    """Describe a proxy that forwards the WebSocket handshake as a plain request."""
+    return Finding(
+        code="STL301",
+        title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
+        fix=_for_proxies(Need.UPGRADE, base_path, Product.NGINX, Product.APACHE, Product.ENVOY),
+    )
+
+
+def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Finding:
+    """Describe a handshake that the same-origin rule refused."""
+    allowed = Origin.parse(origin)
+    return Finding(
+        code="STL501",
+        title=(
+            f"A WebSocket from Origin {origin!r} was refused: Host is {host!r}, "
+            f"forwarded host {forwarded_host!r}"
+        ),
+        fix=(
+            "If that is the address of your app, let the proxy pass it on "
+            f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
+            f"`--allow-origin {allowed or 'https://HOST'}`."
+        ),
+        names_others=True,
+    )
+
+
+def cookies_missing_in_frame(what: str) -> Finding:
+    """Describe a browser that sends none of the app's cookies, as in a third-party frame."""
+    return Finding(
+        code="STL510",
+        title=f"{what} came without the app's cookies and was refused, as in a frame of another "
+        "site",
+        fix="If another site shows the app in a frame, name it: --embed-in https://portal.example. "
+        "Else a proxy drops cookies.",
+    )
+
+
+def fell_back(
+    reason: str, base_path: BasePath | None, *, via: str, is_explained: bool = False
+) -> Finding:
+    """Describe a page that uses the HTTP transport because its WebSocket does not work.
+
+    Args:
+        reason: what the page saw, such as `does not open`.
+        base_path: the app's.
+        via: the proxies that left their name, empty without one.
+        is_explained: whether `upgrade_stripped` has been logged with its fix already.
+    """
+    proxy = f" (the request came through {via})" if via else ""
+    fix = "see STL301 above."
+    if not is_explained:
+        fix = "\n" + upgrade_stripped(base_path or BasePath(), ("Upgrade: websocket",)).fix
+    return Finding(
+        code="STL302",
+        title=f"A page fell back to HTTP: its WebSocket {reason or 'does not work'}{proxy}",
+        fix=f"The app works, a little slower. To get the WebSocket back: {fix}",
+    )
+
+
+def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Finding:
+    """Describe a proxy that refuses large request bodies.
+
+    Args:
+        passed: the largest body in bytes that got through; 0 where not known.
+        refused: the smallest that did not.
+        base_path: the app's.
+    """
+    known = f" ({passed} bytes pass, {refused} do not)" if refused else ""
+    return Finding(
+        code="STL602",
+        title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
+        fix=_for_proxies(Need.BODY_SIZE, base_path or BasePath(), Product.NGINX),
+    )
+
+
+def memory_almost_full(memory: Memory) -> Finding:
+    """Describe a container, pod or service that is about to be killed for its memory."""
+    megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]
+    return Finding(
+        code="STL610",
+        title=(
+            f"{megabytes[0]} of {megabytes[1]} MiB of memory are used; "
+            f"{round(memory.process_bytes / 2**20)} MiB by this process"
+        ),
+        fix=(
+            "At the limit the kernel kills the app, and every session is lost. Raise the limit "
+            "(docker run --memory, resources.limits.memory, MemoryMax=), or let fewer people in "
+            "at once: --max-sessions. st.cache_data holds what it caches: give it max_entries."
+        ),
+    )
+
+
+def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
+    """Describe forwarding headers from a peer that nobody declared a proxy."""
+    return Finding(
+        code="STL401",
+        title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
+        fix=f"If it is your proxy: --trusted-proxies {peer}",
+        names_others=True,
+    )
+
+
+def _for_proxies(need: Need, base_path: BasePath, *products: Product) -> str:
+    site = Site(base_path=base_path)
+    remedies = (remedy(need, product, site) for product in products)
+    return "\n".join(known.text for known in remedies if known)
+
+
+def _first_line(need: Need, product: Product) -> str:
+    known = remedy(need, product, Site(base_path=BasePath()))
+    return known.lines.partition("\n")[0] if known else ""

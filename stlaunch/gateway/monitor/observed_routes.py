@@ -1,0 +1,145 @@
+"""What the first requests of real pages tell: address, path, proxies; shown, and never acted on.
+
+Nothing here widens trust: a value counts for its own request alone, wherever that is decided. A
+page that runs asks for the page script, so health probes and scanners teach nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from stlaunch.gateway.request import RequestInfo
+from stlaunch.urls.origin import DEFAULT_PORTS, HostPort
+from stlaunch.urls.public_paths import PrefixMode
+
+logger = logging.getLogger(__name__)
+
+_MAX = 8
+_MAX_PROXIES = 4
+_VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
+# Header -> who writes it. None of them is proof, so they are believed from trusted peers only.
+_PRODUCTS = {
+    b"cf-ray": "Cloudflare",
+    b"x-amzn-trace-id": "AWS load balancer",
+    b"x-envoy-external-address": "Envoy",
+    b"x-envoy-expected-rq-timeout-ms": "Envoy",
+    b"x-envoy-peer-metadata": "Istio",
+    b"x-cloud-trace-context": "Google front end",
+    b"x-appengine-country": "Google App Engine",
+    b"x-arr-log-id": "Azure App Service",
+    b"x-azure-ref": "Azure Front Door",
+    b"fly-client-ip": "Fly.io",
+    b"x-railway-edge": "Railway",
+    b"x-vercel-id": "Vercel",
+    b"do-connecting-ip": "DigitalOcean",
+    b"x-ingress-path": "Home Assistant",
+    b"x-proxycontextpath": "jupyter-server-proxy",
+    b"rstudio-connect-app-base-url": "Posit Connect",
+    b"x-sp-userid": "ShinyProxy",
+    b"tailscale-headers-info": "Tailscale Serve",
+    b"x-auth-request-user": "oauth2-proxy",
+    b"x-forwarded-access-token": "oauth2-proxy",
+    b"x-original-forwarded-for": "ingress-nginx",
+    b"x-varnish": "Varnish",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRoute:
+    """How one page reached the app."""
+
+    host: str | None
+    """The host in the browser's address bar, with its port where it is not the usual one."""
+    scheme: str | None
+    """None where nobody trusted tells it."""
+    base_path: str | None
+    mode: PrefixMode | None
+    proxies: tuple[str, ...]
+    hops: int
+    is_peer_trusted: bool
+
+    @property
+    def public_origin(self) -> str | None:
+        """`https://app.example.com`; None where scheme or host is not known."""
+        return f"{self.scheme}://{self.host}" if self.scheme and self.host else None
+
+    def __str__(self) -> str:
+        place = f"{self.public_origin or self.host or 'an unknown address'}{self.base_path or ''}/"
+        through = f" through {', '.join(self.proxies)}" if self.proxies else ""
+        hops = f", {self.hops} trusted prox{'y' if self.hops == 1 else 'ies'}" if self.hops else ""
+        path = f", path {self.mode}" if self.mode and self.base_path else ""
+        return f"{place}{through}{path}{hops}"
+
+
+@dataclass(slots=True)
+class ObservedRoutes:
+    """The first few different lessons, with how many pages told each."""
+
+    _routes: dict[ObservedRoute, int] = field(default_factory=dict)
+
+    def note(self, arrival: RequestInfo) -> None:
+        """Take one request of a page into account; a new route is logged, once."""
+        route = observed_route(arrival)
+        if route in self._routes:
+            self._routes[route] += 1
+        elif len(self._routes) < _MAX:
+            self._routes[route] = 1
+            logger.info("Reached at %s.", route)
+
+    def as_list(self, asking: RequestInfo) -> list[dict[str, Any]]:
+        """Return it for the self-check's report, the usual one first.
+
+        Addresses are those of the client that asks; of others only how they arrived is told.
+        """
+        own = observed_route(asking)
+        usual_first = sorted(self._routes.items(), key=lambda item: -item[1])
+        return [
+            {
+                "public_origin": route.public_origin if route.host == own.host else None,
+                "base_path": route.base_path if route.base_path == own.base_path else None,
+                "mode": route.mode,
+                "proxies": list(route.proxies),
+                "hops": route.hops,
+                "peer_is_trusted": route.is_peer_trusted,
+                "requests": count,
+            }
+            for route, count in usual_first
+        ]
+
+
+def observed_route(arrival: RequestInfo) -> ObservedRoute:
+    """Return what one request tells."""
+    is_trusted = arrival.forwarded.is_peer_trusted
+    host = arrival.host
+    if host and arrival.scheme and host.port == DEFAULT_PORTS.get(arrival.scheme):
+        host = HostPort(host.host)
+    return ObservedRoute(
+        host=str(host) if host else None,
+        scheme=arrival.scheme,
+        base_path=arrival.public.value if arrival.public is not None else None,
+        mode=arrival.mode,
+        proxies=proxy_products(arrival.headers) if is_trusted else (),
+        hops=arrival.forwarded.hops,
+        is_peer_trusted=is_trusted,
+    )
+
+
+def proxy_products(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """Name the proxies that a request says it passed, the nearest to the client first.
+
+    >>> proxy_products([(b"via", b"1.1 varnish (Varnish/7.1), 2.0 Caddy"), (b"cf-ray", b"8a")])
+    ('varnish', 'Caddy', 'Cloudflare')
+    """
+    found: dict[str, None] = {}
+    for name, value in headers:
+        if name == b"via":
+            for entry in value.decode("latin-1").split(",")[-_MAX_PROXIES:]:
+                if match := _VIA.fullmatch(entry.strip(" \t")):
+                    found[match["by"]] = None
+        elif name in _PRODUCTS:
+            found[_PRODUCTS[name]] = None
+    return tuple(found)[:_MAX_PROXIES]

@@ -1,0 +1,1 @@
+"""The rewriting of the page, and the script that runs in it."""

@@ -1,0 +1,243 @@
+"""Give the app's HTML page, and nothing else, the page script, its tokens and cookies.
+
+The page is Streamlit's index.html; it is known by the script it loads. Where the public path is
+known its relative addresses become absolute, so that `/app` without a slash works even where a
+proxy hides the slash.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import logging
+import zlib
+from collections.abc import Awaitable, Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stlaunch.diagnostics.handshake import read_cookies
+from stlaunch.gateway.origin_policy import (
+    HOST_COOKIE,
+    PLAIN_COOKIE,
+    OriginProof,
+    is_cookie_id,
+    new_cookie_id,
+)
+from stlaunch.gateway.request import RequestInfo, for_inner, request_info
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.streamlit_routes import HEALTH, SELF_CHECK, is_page
+
+logger = logging.getLogger(__name__)
+
+_MARKER = b'src="./static/js/index.'
+_MAX_PAGE = 512 * 1024
+# The page is made anew for each browser, so it is never answered with 304, and it is rewritten,
+# so it must not arrive compressed.
+_DROPPED_REQUEST = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding"})
+# With it the server reads the page from the disk itself, and nobody can rewrite it.
+_PATHSEND = "http.response.pathsend"
+_DROPPED_RESPONSE = frozenset(
+    {b"content-length", b"content-encoding", b"etag", b"last-modified", b"cache-control"}
+    | {b"accept-ranges"}
+)
+
+
+class PageMiddleware:
+    """Rewrite Streamlit's page on its way out.
+
+    Args:
+        app: the next layer, down to the app.
+        proof: signs the tokens.
+        public_paths: all known public paths, for the script to choose from where a request does
+            not tell which one it came through.
+        sends_proof: whether tokens are of use (`OriginPolicy.is_proof_accepted`).
+        transport: `auto`, `websocket` or `http`.
+        version: changes when the page script changes, so that no old one is used from a cache.
+        instance: this process's id, for the script's address: another replica notices it there.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        proof: OriginProof,
+        public_paths: Sequence[BasePath],
+        sends_proof: bool,
+        version: str,
+        transport: str = "auto",
+        instance: str = "",
+    ) -> None:
+        self.app = app
+        self.proof = proof
+        self.public_paths = public_paths
+        self.sends_proof = sends_proof
+        self.version = version
+        self.transport = transport
+        self.instance = instance
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        is_get = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
+        inner = request_info(scope).inner if is_get else None
+        if inner is None or not is_page(inner):
+            return self.app(scope, receive, send)
+        request = dict(scope)
+        request["headers"] = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
+        if _PATHSEND in scope.get("extensions", {}):
+            extensions = scope["extensions"].items()
+            request["extensions"] = {key: value for key, value in extensions if key != _PATHSEND}
+        # HEAD must answer as GET does; the body is dropped on the way out.
+        request["method"] = "GET"
+        return self.app(request, receive, _PageResponse(self, scope, send))
+
+    async def rewrite(
+        self, scope: Scope, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Return headers and body of the page for this browser."""
+        arrival = request_info(scope)
+        base = arrival.base
+        kept = [(name, value) for name, value in headers if name not in _DROPPED_RESPONSE]
+        kept.append((b"cache-control", b"private, no-cache"))
+        attributes = {"data-transport": str(self.transport)}
+        if base is not None:
+            attributes["data-base"] = base.value
+        elif self.public_paths:
+            attributes["data-public-paths"] = json.dumps([path.value for path in self.public_paths])
+        if self.sends_proof:
+            kept.extend(self._prove(arrival, attributes))
+        kept.extend(await _health_cookies(self.app, scope))
+        front = f"{base.value}/" if base is not None else "./"
+        attributes["src"] = f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}"
+        if self.instance:
+            attributes["src"] += f"&i={self.instance}"
+        tag = "<script " + " ".join(
+            f'{name}="{html.escape(value)}"' for name, value in attributes.items()
+        )
+        body = body.replace(b"<head>", b"<head>" + (tag + "></script>").encode(), 1)
+        if base is not None:
+            absolute = html.escape(front).encode()
+            for attribute in (b'src="', b'href="'):
+                body = body.replace(attribute + b"./", attribute + absolute)
+        kept.append((b"content-length", str(len(body)).encode()))
+        return kept, body
+
+    def _prove(self, arrival: RequestInfo, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
+        cookies, tokens = proof_cookies(self.proof, arrival.headers)
+        attributes["data-tokens"] = " ".join(tokens)
+        return cookies
+
+
+def proof_cookies(
+    proof: OriginProof, headers: Sequence[tuple[bytes, bytes]]
+) -> tuple[list[tuple[bytes, bytes]], list[str]]:
+    """Return the Set-Cookie headers and the tokens for this browser's two ids.
+
+    A well-formed id that arrived is kept, never rotated: tabs and apps on one host share it.
+    """
+    arrived = read_cookies(headers)
+    cookies, tokens = [], []
+    for name, attributes in (
+        (HOST_COOKIE, "Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (PLAIN_COOKIE, "Path=/; HttpOnly; SameSite=Lax"),
+    ):
+        ids = [value for key, value in arrived if key == name and is_cookie_id(value)]
+        cookie_id = ids[0] if ids else new_cookie_id()
+        cookies.append((b"set-cookie", f"{name}={cookie_id}; {attributes}".encode()))
+        tokens.append(proof.token(name, cookie_id))
+    return cookies, tokens
+
+
+class _PageResponse:
+    """Hold an HTML answer back until it is clear whether it is the page."""
+
+    def __init__(self, layer: PageMiddleware, scope: Scope, send: Send) -> None:
+        self.layer = layer
+        self.scope = scope
+        self.send = send
+        self.start: Message | None = None
+        self.body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = {name.lower(): value for name, value in message["headers"]}
+            is_html = headers.get(b"content-type", b"").startswith(b"text/html")
+            if is_html and message["status"] == 200:  # noqa: PLR2004
+                self.start = message
+            else:
+                await self.send(message)
+        elif self.start is None or message["type"] != "http.response.body":
+            await self.send(self._without_body(message))
+        else:
+            self.body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish()
+            elif len(self.body) > _MAX_PAGE or not self._may_be_page():
+                await self._pass_on(more_body=True)
+
+    def _may_be_page(self) -> bool:
+        headers = dict(self._headers())
+        if b"content-encoding" in headers or not self.body or _MARKER in self.body:
+            return True
+        # The page is a file, of known length; a stream without one must not wait for its end.
+        return b"content-length" in headers and len(self.body) < _MAX_PAGE // 16
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        headers = self.start["headers"] if self.start else []
+        return [(name.lower(), value) for name, value in headers]
+
+    async def _finish(self) -> None:
+        headers = self._headers()
+        body = _decoded(self.body, dict(headers).get(b"content-encoding"))
+        if body is None or _MARKER not in body:
+            await self._pass_on(more_body=False)
+            return
+        headers, body = await self.layer.rewrite(self.scope, headers, body)
+        await self.send({**(self.start or {}), "headers": headers})
+        await self.send(self._without_body({"type": "http.response.body", "body": body}))
+
+    async def _pass_on(self, *, more_body: bool) -> None:
+        start, self.start = self.start, None
+        await self.send(start or {})
+        body = {"type": "http.response.body", "body": self.body, "more_body": more_body}
+        await self.send(self._without_body(body))
+
+    def _without_body(self, message: Message) -> Message:
+        if self.scope["method"] == "HEAD" and message["type"] == "http.response.body":
+            return {**message, "body": b""}
+        return message
+
+
+def _decoded(body: bytes, encoding: bytes | None) -> bytes | None:
+    """Undo gzip that a layer below applied unasked; None for what cannot be read."""
+    if encoding is None or encoding == b"identity":
+        return body
+    if encoding != b"gzip":
+        return None
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, _MAX_PAGE)
+    except (zlib.error, gzip.BadGzipFile):
+        return None
+
+
+async def _health_cookies(app: ASGIApp, scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Ask the app's own health check for the XSRF cookie.
+
+    Streamlit sets it there only; where a load balancer answers the health check itself, the
+    browser would never get it and every upload would end in 403.
+    """
+    request = {**for_inner(scope, HEALTH), "method": "GET"}
+    found: list[tuple[bytes, bytes]] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def collect(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            found.extend(item for item in message["headers"] if item[0].lower() == b"set-cookie")
+
+    try:
+        await app(request, receive, collect)
+    except Exception:  # the page matters more than a cookie; the reason is in the log
+        logger.warning("The app's health check failed while its page was served", exc_info=True)
+    return found

@@ -1,0 +1,35 @@
+"""The page script as it is sent: readable parts in one file, with an ETag that changes with it."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+# Classic scripts that share one function scope: names of one are visible in the next.
+_PARTS = ("tunnel/tunnel.js", "uploads/upload.js", "page/page.js")
+_FOLDER = files("stlaunch.gateway")
+_SOURCE = (
+    b'"use strict";\n(() => {\n'
+    + b"\n".join(_FOLDER.joinpath(name).read_bytes() for name in _PARTS)
+    + b"})();\n"
+)
+PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE).hexdigest()[:12]
+_ETAG = f'"{PAGE_SCRIPT_VERSION}"'
+_HEADERS = {
+    # Asked for again on each load of the page, which tells where the app is reached; the answer
+    # is a 304 of some hundred bytes.
+    "cache-control": "no-cache",
+    "etag": _ETAG,
+    "x-content-type-options": "nosniff",
+}
+
+
+def page_script(headers: Headers) -> Response:
+    """Answer a request for the page script, with 304 where the browser has it (RFC 9110)."""
+    known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
+    if _ETAG in known:
+        return Response(status_code=304, headers=_HEADERS)
+    return Response(_SOURCE, media_type="text/javascript", headers=_HEADERS)

@@ -1,0 +1,75 @@
+"""The page at `{base}/_stlaunch/`: three files of our own, and the policy that keeps it to them."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+_FOLDER = files("stlaunch.gateway.selfcheck") / "diagnosis"
+# Classic scripts that share one function scope: names of one are visible in the next.
+_PARTS = (
+    *("network.js", "outcome.js", "tests_http.js", "tests_socket.js", "tests_slow.js"),
+    *("copy.js", "view.js", "main.js"),
+)
+SCRIPT = (
+    b'"use strict";\n(() => {\n'
+    + b"\n".join(_FOLDER.joinpath(name).read_bytes() for name in _PARTS)
+    + b"})();\n"
+)
+_STYLE = _FOLDER.joinpath("diagnosis.css").read_bytes()
+_VERSION = hashlib.sha256(SCRIPT + _STYLE).hexdigest()[:12]
+_PAGE = _FOLDER.joinpath("index.html").read_text(encoding="utf-8").replace("{version}", _VERSION)
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_FILES = {
+    "diagnosis.js": (SCRIPT, "text/javascript"),
+    "diagnosis.css": (_STYLE, "text/css"),
+}
+
+
+def page() -> Response:
+    """Return the page; nothing in it depends on the request."""
+    return Response(_PAGE, media_type="text/html", headers=_HEADERS)
+
+
+def page_file(name: str) -> Response | None:
+    """Return one of the page's files."""
+    found = _FILES.get(name)
+    return Response(found[0], media_type=found[1], headers=_HEADERS) if found else None
+
+
+def prefers(headers: Headers) -> str:
+    """Return `html`, `text` or `json`: what an Accept header asks for first; `json` without one.
+
+    >>> prefers(Headers({"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}))
+    'html'
+    """
+    kinds = {"text/html": "html", "text/plain": "text", "application/json": "json"}
+    best, best_quality = "json", 0.0
+    for item in headers.get("accept", "")[:1024].split(","):
+        media, *parameters = [part.strip().lower() for part in item.split(";")]
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        if media in kinds and quality > best_quality:
+            best, best_quality = kinds[media], quality
+    return best

@@ -1,0 +1,49 @@
+"""The text that mends a finding in one proxy, from the catalogue and the remedies.
+
+It holds no lines of its own: `stlaunch.proxies.fixes` is their one source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stlaunch.diagnostics.catalogue import codes, entry
+from stlaunch.proxies.fixes import Need, Product, Site, remedy
+
+# The codes that the browser page can name.
+PAGE_CODES = (
+    *("STL121", "STL122", "STL125", "STL207", "STL208", "STL210"),
+    *("STL301", "STL304", "STL305", "STL306", "STL307", "STL308", "STL309", "STL312"),
+    *("STL401", "STL402", "STL403", "STL404", "STL407"),
+    *("STL501", "STL505", "STL506", "STL507", "STL512"),
+    *("STL601", "STL602", "STL604", "STL605", "STL607"),
+    *("STL702", "STL704", "STL806"),
+)
+
+
+def fix_for(code: str, product: Product | None, site: Site) -> str:
+    """Return the lines for a product, else the catalogue's own words; empty without either."""
+    found = entry(code)
+    lines = [remedy(Need(name), product, site) for name in found.needs] if product else []
+    texts = [item.text for item in lines if item is not None]
+    return "\n".join(texts) if texts else found.fix
+
+
+def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
+    """Return title, severity, meaning and fix of each code that the page can name."""
+    known = codes()
+    return {
+        "schema": "stlaunch.fixes/1",
+        "product": product,
+        "products": [str(item) for item in Product],
+        "codes": {
+            code: {
+                "title": entry(code).title,
+                "severity": entry(code).severity,
+                "problem": entry(code).problem,
+                "fix": fix_for(code, product, site),
+            }
+            for code in PAGE_CODES
+            if code in known
+        },
+    }

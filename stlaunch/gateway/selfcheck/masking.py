@@ -1,0 +1,104 @@
+"""What of a request may be shown to whoever sent it: header values from a list, all else masked.
+
+It reads headers and judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from stlaunch.diagnostics.handshake import read_cookies
+from stlaunch.forwarded.headers import FORWARDING_HEADERS
+from stlaunch.gateway.monitor.recognise import recognise
+from stlaunch.gateway.request import RequestInfo
+
+_MAX_VALUE = 256
+_MAX_HEADERS = 80
+_SHOWN = FORWARDING_HEADERS | {
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"cache-control",
+    b"cdn-loop",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"host",
+    b"origin",
+    b"sec-fetch-dest",
+    b"sec-fetch-mode",
+    b"sec-fetch-site",
+    b"sec-websocket-extensions",
+    b"sec-websocket-version",
+    b"te",
+    b"transfer-encoding",
+    b"upgrade",
+    b"user-agent",
+    b"via",
+    b"x-forwarded-server",
+    b"x-host",
+    b"x-stlaunch",
+    b"x-stlaunch-canary",
+}
+
+
+def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[dict[str, str]]:
+    """Return names and values of headers; a value that is not known to be harmless is masked."""
+    shown = []
+    for name, value in list(headers)[:_MAX_HEADERS]:
+        text = f"(masked, {len(value)} bytes)"
+        if name in _SHOWN:
+            text = value[:_MAX_VALUE].decode("latin-1")
+        elif name == b"referer":
+            text = _origin_of(value.decode("latin-1"))
+        elif name == b"sec-websocket-protocol":
+            text = f"(masked, {len(value.split(b','))} values)"
+        shown.append({"name": name.decode("latin-1")[:_MAX_VALUE], "value": text})
+    return shown
+
+
+def describe_request(scope: Any, arrival: RequestInfo) -> dict[str, Any]:
+    """Return one request as it arrived, for the client that made it.
+
+    The query string is left out, as are the values of cookies and of unknown headers.
+    """
+    forwarded = arrival.forwarded
+    believed = set(forwarded.believed)
+    lines = {item["name"].lower(): item["value"] for item in shown_headers(arrival.headers)}
+    return {
+        "http_version": scope.get("http_version"),
+        "method": scope.get("method", "GET"),
+        "path": arrival.path[:_MAX_VALUE],
+        "scheme": arrival.scheme,
+        "host": str(arrival.host) if arrival.host else None,
+        "client": forwarded.client[0] if forwarded.client else None,
+        "peer": arrival.peer or "unix socket",
+        "prefix": str(forwarded.prefix) if forwarded.prefix else None,
+        "hops": forwarded.hops,
+        "peer_is_trusted": forwarded.is_peer_trusted,
+        "believed": list(forwarded.believed),
+        "ignored": {name: forwarded.reasons.get(name, "") for name in forwarded.ignored},
+        "forwarding": [
+            {
+                "name": name,
+                "value": lines.get(name.lower(), ""),
+                "believed": name in believed,
+                "reason": forwarded.reasons.get(name, "") if name not in believed else "",
+            }
+            for name in (*forwarded.believed, *forwarded.ignored)
+        ],
+        "headers": shown_headers(arrival.headers),
+        "cookies": sorted({name[:64] for name, _ in read_cookies(arrival.headers)})[:64],
+        "proxies": [str(product) for product in recognise(arrival.headers)],
+    }
+
+
+def _origin_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable)"
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}/(masked)"[:_MAX_VALUE] if parts.scheme else "(masked)"

@@ -1,0 +1,246 @@
+"""The probe endpoints: how a request arrived, an echo socket, a sink for uploads, a slow drip.
+
+Everything is bounded in size, time, rate and number (`limits`), and nothing of what one client
+sent is ever shown to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from stlaunch.diagnostics.handshake import read_handshake
+from stlaunch.gateway.monitor.traffic_monitor import PROBE_COOKIE, describe_handshake
+from stlaunch.gateway.refusal import NO_STORE, deny_handshake, refusal
+from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.gateway.selfcheck.access import Viewer
+from stlaunch.gateway.selfcheck.masking import describe_request, shown_headers
+from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
+from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+
+SUBPROTOCOL = "stlaunch.probe"
+_MAX_DRIPS = 20
+_MAX_PAUSE_MS = 1000
+_TRY_LATER, _TOO_BIG, _POLICY = 1013, 1009, 1008
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """Answers the probe endpoints.
+
+    Attributes:
+        instance: this process's id.
+        rate_limiter: who is inside, and how much they used.
+        tickets: lets a page's sockets in.
+        arrivals: what arrived with each ticket.
+        max_upload_bytes: `server.maxUploadSize`.
+    """
+
+    instance: str
+    rate_limiter: RateLimiter
+    tickets: Tickets
+    arrivals: ProbeArrivals
+    max_upload_bytes: Callable[[], int]
+
+    @property
+    def limits(self) -> ProbeLimits:
+        """The bounds."""
+        return self.rate_limiter.limits
+
+    def takes_request(self, arrival: RequestInfo) -> bool:
+        """Count one request of any kind; False where there were too many."""
+        return self.rate_limiter.takes_request(_client(arrival))
+
+    def answer(self, name: str, scope: Scope) -> Response:
+        """Answer a plain GET of a probe endpoint."""
+        match name:
+            case "echo":
+                return self.echo(scope)
+            case "ticket":
+                return self.ticket()
+            case "arrived":
+                return self.arrived(scope)
+            case "ws":
+                return self.stripped(scope)
+            case _:
+                return refusal(405, "STL503", "send a body with PUT or POST")
+
+    def echo(self, scope: Scope) -> Response:
+        """Answer how the request arrived; `?cookie=1` also sets a cookie to look for."""
+        body = {
+            "schema": "stlaunch.echo/1",
+            "instance": self.instance,
+            "server_time_ms": round(time.time() * 1000),
+            "request": describe_request(scope, request_info(scope)),
+        }
+        response = JSONResponse(body, headers=NO_STORE)
+        if QueryParams(scope["query_string"]).get("cookie") == "1":
+            response.set_cookie(PROBE_COOKIE, "1", max_age=120, path="/", samesite="lax")
+        return response
+
+    def ticket(self) -> Response:
+        """Answer a ticket for probe sockets."""
+        return JSONResponse({"ticket": self.tickets.issue()}, headers=NO_STORE)
+
+    def arrived(self, scope: Scope) -> Response:
+        """Answer what arrived of the handshake that a ticket and a number name."""
+        key = self.tickets.read(scope["query_string"])
+        record = self.arrivals.find(key) if key else None
+        body = {"schema": "stlaunch.arrived/1", "instance": self.instance, "handshake": record}
+        return JSONResponse(body, headers=NO_STORE)
+
+    def stripped(self, scope: Scope) -> Response:
+        """Answer a plain request for the echo socket: its upgrade got lost, or never was."""
+        handshake = read_handshake({**scope, "headers": request_info(scope).headers})
+        key = self.tickets.read(scope["query_string"])
+        if key is not None:
+            self.arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+        body = {
+            "schema": "stlaunch.handshake/1",
+            "verdict": handshake.verdict,
+            "missing": handshake.missing,
+        }
+        return JSONResponse(body, 426, NO_STORE)
+
+    async def sink(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count an upload and forget it."""
+        client = _client(request_info(scope))
+        with self.rate_limiter.admit(client) as is_admitted:
+            if not is_admitted:
+                await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
+                return
+            try:
+                async with asyncio.timeout(self.limits.upload_s):
+                    answer = await self._swallow(Request(scope, receive), client)
+            except TimeoutError:
+                answer = refusal(408, "STL125", "the upload took too long")
+            except ClientDisconnect:
+                return
+            await answer(scope, receive, send)
+
+    async def _swallow(self, request: Request, client: str) -> Response:
+        largest = self.max_upload_bytes() + 1_000_000
+        count = 0
+        async for chunk in request.stream():
+            count += len(chunk)
+            if count > largest:
+                return refusal(413, "STL601", "more than server.maxUploadSize")
+            if not self.rate_limiter.takes_bytes(client, len(chunk)):
+                return refusal(429, "STL603", "too many bytes in this minute")
+        headers = request.headers
+        body = {
+            "schema": "stlaunch.sink/1",
+            "received": count,
+            "is_chunked": "transfer-encoding" in headers,
+            "instance": self.instance,
+        }
+        return JSONResponse(body, headers=NO_STORE)
+
+    async def drip(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send lines with pauses: where they arrive together, something holds them back."""
+        query = QueryParams(scope["query_string"])
+        count = min(_number(query, "chunks", 6), _MAX_DRIPS)
+        pause_s = min(_number(query, "pause_ms", 200), _MAX_PAUSE_MS) / 1000
+        with self.rate_limiter.admit(_client(request_info(scope))) as is_admitted:
+            if not is_admitted:
+                await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
+                return
+            end_at = time.monotonic() + self.limits.drip_s
+
+            async def lines() -> AsyncGenerator[str]:
+                for number in range(count):
+                    if number:
+                        await asyncio.sleep(pause_s)
+                    if time.monotonic() > end_at:
+                        return
+                    yield f"{number}\n"
+
+            response = StreamingResponse(lines(), media_type="text/plain", headers=NO_STORE)
+            await response(scope, receive, send)
+
+    async def socket(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
+        """Say how the handshake arrived, then echo every message.
+
+        A browser needs a ticket, so that no page of another site gets in. A program, which sends
+        the header X-Stlaunch that no page can send on a WebSocket, needs none.
+        """
+        arrival = request_info(scope)
+        client = _client(arrival)
+        key = self.tickets.read(scope["query_string"])
+        is_program = "x-stlaunch" in Headers(scope=scope) and viewer is not Viewer.NOBODY
+        if key is not None:
+            self.arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+        if key is None and not is_program:
+            await deny_handshake(
+                refusal(403, "STL503", "no valid ticket"), _TRY_LATER, scope, receive, send
+            )
+            return
+        with self.rate_limiter.admit(client) as is_admitted:
+            if not (is_admitted and self.rate_limiter.takes_request(client)):
+                await deny_handshake(
+                    refusal(503, "STL603", "too many probes"), _TRY_LATER, scope, receive, send
+                )
+                return
+            offered = scope.get("subprotocols", [])
+            protocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+            await receive()
+            await send({"type": "websocket.accept", "subprotocol": protocol})
+            await send({"type": "websocket.send", "text": self._hello(scope)})
+            code = await self._echo(client, receive, send)
+            if code:
+                await send({"type": "websocket.close", "code": code})
+
+    async def _echo(self, client: str, receive: Receive, send: Send) -> int:
+        """Echo until the client leaves (0) or a limit is reached (the code to close with)."""
+        moved = 0
+        try:
+            async with asyncio.timeout(self.limits.socket_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "websocket.disconnect":
+                        return 0
+                    text, data = message.get("text"), message.get("bytes")
+                    size = len(data) if data is not None else len(text or "")
+                    moved += size
+                    if size > self.limits.max_message_bytes:
+                        return _TOO_BIG
+                    if moved > self.limits.socket_bytes:
+                        return _POLICY
+                    if not self.rate_limiter.takes_bytes(client, 2 * size):
+                        return _TRY_LATER
+                    await send(_message(text, data))
+        except TimeoutError:
+            return 1000
+
+    def _hello(self, scope: Scope) -> str:
+        arrival = request_info(scope)
+        body = {
+            "schema": "stlaunch.hello/1",
+            "instance": self.instance,
+            "handshake": describe_handshake(scope, arrival),
+            "headers": shown_headers(arrival.headers),
+        }
+        return bytes(JSONResponse(body).body).decode()
+
+
+def _message(text: str | None, data: bytes | None) -> Message:
+    if data is not None:
+        return {"type": "websocket.send", "bytes": data}
+    return {"type": "websocket.send", "text": text or ""}
+
+
+def _client(arrival: RequestInfo) -> str:
+    client = arrival.forwarded.client
+    return client_key(client[0] if client else arrival.peer)
+
+
+def _number(query: QueryParams, name: str, default: int) -> int:
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else default  # noqa: PLR2004

@@ -1,0 +1,113 @@
+"""Bounds on what strangers may make the probe endpoints do: number, rate, bytes.
+
+It knows nothing of what is probed. The clock comes in from outside.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_MINUTE_S = 60.0
+_MAX_CLIENTS = 4096
+_OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeLimits:
+    """How much is allowed; a proxy that tells no client makes all of them one."""
+
+    most_at_once: int = 48
+    """Probes that take time (sockets, uploads, drips), in all."""
+    most_at_once_per_client: int = 24
+    requests_per_minute: int = 6000
+    requests_per_minute_per_client: int = 1200
+    bytes_per_minute: int = 4_000_000_000
+    bytes_per_minute_per_client: int = 2_000_000_000
+    socket_s: float = 330.0
+    """Five minutes of silence and some time around them."""
+    socket_bytes: int = 256_000_000
+    max_message_bytes: int = 17_000_000
+    upload_s: float = 300.0
+    drip_s: float = 15.0
+
+
+@dataclass(slots=True, kw_only=True)
+class RateLimiter:
+    """Counts who is inside, and how much each client used in this minute."""
+
+    limits: ProbeLimits = field(default_factory=ProbeLimits)
+    clock: Callable[[], float] = time.monotonic
+    _inside: Counter[str] = field(default_factory=Counter)
+    _requests: Counter[str] = field(default_factory=Counter)
+    _bytes: Counter[str] = field(default_factory=Counter)
+    _minute: int = 0
+
+    @property
+    def inside(self) -> int:
+        """How many probes that take time are under way."""
+        return self._inside.total()
+
+    def takes_request(self, client: str) -> bool:
+        """Count one request; False where the client has made too many in this minute."""
+        self._turn()
+        key = self._key(client, self._requests)
+        self._requests[key] += 1
+        limits = self.limits
+        is_within = self._requests[key] <= limits.requests_per_minute_per_client
+        return is_within and self._requests.total() <= limits.requests_per_minute
+
+    def takes_bytes(self, client: str, count: int) -> bool:
+        """Count bytes; False where the client has moved too many in this minute."""
+        self._turn()
+        key = self._key(client, self._bytes)
+        self._bytes[key] += count
+        limits = self.limits
+        is_within = self._bytes[key] <= limits.bytes_per_minute_per_client
+        return is_within and self._bytes.total() <= limits.bytes_per_minute
+
+    @contextmanager
+    def admit(self, client: str) -> Generator[bool]:
+        """Count one probe that takes time for as long as the block lasts; False where full."""
+        limits = self.limits
+        is_full = self.inside >= limits.most_at_once
+        if is_full or self._inside[client] >= limits.most_at_once_per_client:
+            yield False
+            return
+        self._inside[client] += 1
+        try:
+            yield True
+        finally:
+            self._inside[client] -= 1
+            if self._inside[client] <= 0:
+                del self._inside[client]
+
+    def _turn(self) -> None:
+        minute = int(self.clock() // _MINUTE_S)
+        if minute != self._minute:
+            self._minute = minute
+            self._requests.clear()
+            self._bytes.clear()
+
+    @staticmethod
+    def _key(client: str, counter: Counter[str]) -> str:
+        return client if client in counter or len(counter) < _MAX_CLIENTS else _OTHERS
+
+
+def client_key(address: str | None) -> str:
+    """Return who shares a limit: an IPv4 address, or the /64 that one IPv6 customer has."""
+    if address is None:
+        return "unix"
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -1,0 +1,263 @@
+"""End the tunnel's HTTP requests, and open a `websocket` scope into all layers below.
+
+    POST   {base}/_stlaunch/tunnel           open; subprotocols in X-Stlaunch-Protocols
+    GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what is behind frame N (long poll, or stream)
+    PUT    {base}/_stlaunch/tunnel/ID?ack=N  send frames
+    DELETE {base}/_stlaunch/tunnel/ID        close (POST too: a page that is left can send it)
+
+The same-origin rule, cookies, identity and session resumption are those of the layers below,
+the very code that a WebSocket meets. Every request carries `X-Stlaunch`, so that no form, image
+or script of another site can make it, and must come from the browser that opened the tunnel.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.handshake import HandshakeStats
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import fell_back
+from stlaunch.gateway.monitor.observed_routes import proxy_products
+from stlaunch.gateway.refusal import NO_STORE, refusal
+from stlaunch.gateway.request import RequestInfo, for_inner, request_info
+from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
+from stlaunch.gateway.tunnel.frames import HELLO, FrameError, decode_frames
+from stlaunch.gateway.tunnel.owner import owner_of
+from stlaunch.gateway.tunnel.registry import TunnelRegistry
+from stlaunch.gateway.tunnel.tunnel import Tunnel, new_tunnel_id
+from stlaunch.urls.streamlit_routes import STREAM, TUNNEL
+
+_SMALLEST_COMPRESSED = 1024
+# The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
+_MAX_BODY = 4 * 1024 * 1024
+_MAX_LOGGED = 8
+# What `page.js` says. Anybody can write anything there, and all who look at the report read it.
+_REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "is switched off"})
+_CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
+
+
+class FallbackTransport:
+    """Carry the app's WebSocket over plain requests, for pages whose upgrade never arrives.
+
+    Args:
+        app: the next layer.
+        registry: the open tunnels.
+        instance: this process's id; another replica's tunnels are answered with 409.
+        max_message_bytes: what Streamlit takes in one message.
+        handshake_stats: counts sessions by transport.
+        identity_headers: names of headers that carry the user's identity.
+        finding_log: where a page that fell back is noticed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        registry: TunnelRegistry,
+        instance: str,
+        max_message_bytes: Callable[[], int],
+        handshake_stats: HandshakeStats,
+        identity_headers: Callable[[], frozenset[bytes]] = frozenset,
+        finding_log: FindingLog | None = None,
+    ) -> None:
+        self.app = app
+        self.registry = registry
+        self.instance = instance
+        self.max_message_bytes = max_message_bytes
+        self.handshake_stats = handshake_stats
+        self.identity_headers = identity_headers
+        self.finding_log = finding_log or FindingLog()
+        self._logged: set[str] = set()
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        inner = request_info(scope).inner if scope["type"] == "http" else None
+        if inner is None or not (inner == TUNNEL or inner.startswith(TUNNEL + "/")):
+            return self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
+        if "x-stlaunch" not in headers or not is_same_origin:
+            return refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
+        return self._answer(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
+
+    async def _answer(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await self._route(tunnel_id, scope, receive, send)
+
+    async def _route(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if not tunnel_id:
+            answer = await self._open(request)
+            await answer(scope, receive, send)
+            return
+        tunnel = self.registry.find(tunnel_id)
+        if tunnel is None:
+            await self._unknown(tunnel_id)(scope, receive, send)
+            return
+        if tunnel.owner != self._owner(scope):
+            answer = refusal(403, "STL504", "the tunnel belongs to another browser or user")
+            await answer(scope, receive, send)
+            return
+        tunnel.touch()
+        acknowledged = _number(request.query_params, "ack")
+        await tunnel.acknowledge(acknowledged)
+        if tunnel.is_closed and not tunnel.outbox.frames:
+            self.registry.remove(tunnel)
+            await self._unknown(tunnel_id)(scope, receive, send)
+            return
+        match scope["method"]:
+            case "GET" if request.query_params.get("mode") == "stream":
+                await self._stream(tunnel, acknowledged, request, send)
+            case "GET":
+                await self._poll(tunnel, acknowledged, request, send)
+            case "PUT":
+                answer = await self._take(tunnel, request)
+                await answer(scope, receive, send)
+            case "DELETE" | "POST":
+                self.registry.remove(tunnel)
+                await tunnel.disconnect(1001)
+                await Response(status_code=204, headers=NO_STORE)(scope, receive, send)
+            case _:
+                await refusal(405, "STL701", "no such method")(scope, receive, send)
+
+    async def _open(self, request: Request) -> Response:
+        scope, owner = request.scope, self._owner(request.scope)
+        if scope["method"] != "POST":
+            return refusal(405, "STL701", "a tunnel is opened with POST")
+        if self.registry.is_stopping:
+            return refusal(503, "STL704", "the server is stopping")
+        if not self.registry.has_room(owner):
+            return refusal(503, "STL703", "too many tunnels are open")
+        tunnel = Tunnel(
+            id=new_tunnel_id(self.instance),
+            owner=owner,
+            max_message_bytes=self.max_message_bytes(),
+            idle_limit_s=self.registry.limits.idle_s,
+        )
+        self.registry.add(tunnel)
+        opening = await tunnel.open(self.app, _websocket_scope(scope))
+        if opening.status != 101:  # noqa: PLR2004
+            self.registry.remove(tunnel)
+            code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
+            return refusal(opening.status, code, "the app refused the connection")
+        self.handshake_stats.transports["http"] += 1
+        self._log(request.headers.get("x-stlaunch-reason", ""), request_info(scope))
+        body = {
+            "id": tunnel.id,
+            "protocol": opening.protocol or "",
+            "poll_s": self.registry.limits.poll_s,
+            "idle_s": self.registry.limits.idle_s,
+        }
+        return JSONResponse(body, headers=NO_STORE)
+
+    async def _poll(self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send) -> None:
+        generation = await tunnel.next_poll()
+        wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
+        frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
+        body = b"".join(frame.encode() for frame in frames)
+        headers = dict(NO_STORE)
+        if _accepts_gzip(request) and len(body) >= _SMALLEST_COMPRESSED:
+            body = await compress(body)
+            headers["content-encoding"] = "gzip"
+        response = Response(body, media_type="application/octet-stream", headers=headers)
+        await response(request.scope, request.receive, send)
+
+    async def _stream(
+        self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send
+    ) -> None:
+        """Send frames as they come; a first one at once shows whether the path buffers."""
+        generation = await tunnel.next_poll()
+        encoder = StreamEncoder(is_compressed=_accepts_gzip(request))
+        headers = [(b"content-type", b"application/octet-stream")]
+        headers += [(name.encode(), value.encode()) for name, value in NO_STORE.items()]
+        if _accepts_gzip(request):
+            headers.append((b"content-encoding", b"gzip"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        body = await encoder.encode(HELLO)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        sent, wait_s = acknowledged, self.registry.limits.poll_s
+        # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
+        end_at = time.monotonic() + 2 * wait_s
+        while time.monotonic() < end_at:
+            frames = await tunnel.frames_after(sent, generation=generation, wait_s=wait_s)
+            for frame in frames:
+                body = await encoder.encode(frame.encode())
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            if not frames or tunnel.is_closed:
+                break
+            sent = frames[-1].number
+        await send({"type": "http.response.body", "body": encoder.finish(), "more_body": False})
+
+    async def _take(self, tunnel: Tunnel, request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_BODY:
+                return refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
+        try:
+            number = await tunnel.deliver(list(decode_frames(bytes(body))))
+        except FrameError as exc:
+            await tunnel.close(1009)
+            return refusal(413, "STL601", str(exc))
+        return JSONResponse({"ack": number}, headers=NO_STORE)
+
+    def _unknown(self, tunnel_id: str) -> Response:
+        if tunnel_id.partition(".")[0] != self.instance:
+            return refusal(409, "STL702", "the tunnel belongs to another replica")
+        return refusal(410, "STL701", "the tunnel is closed")
+
+    def _owner(self, scope: Scope) -> str:
+        return owner_of(scope, self.identity_headers())
+
+    def _log(self, reason: str, arrival: RequestInfo) -> None:
+        finding: Finding = fell_back(
+            reason if reason in _REASONS else "",
+            arrival.base,
+            via=", ".join(proxy_products(arrival.headers)),
+            is_explained=bool(self.handshake_stats.stripped),
+        )
+        if finding.title in self._logged or len(self._logged) >= _MAX_LOGGED:
+            return
+        self._logged.add(finding.title)
+        self.finding_log.post(finding)
+
+
+def _websocket_scope(scope: Scope) -> Scope:
+    """Return the handshake that this request stands for."""
+    offered = Headers(scope=scope).get("x-stlaunch-protocols", "")
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if not name.startswith(_CARRIER_HEADERS) and name != b"sec-websocket-protocol"
+    ]
+    if offered:
+        headers.append((b"sec-websocket-protocol", offered.encode("latin-1")))
+    handshake = for_inner(scope, STREAM, is_tunnel=True)
+    handshake.update(
+        {
+            "type": "websocket",
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "headers": headers,
+            "subprotocols": [item.strip() for item in offered.split(",") if item.strip()],
+            "extensions": {"websocket.http.response": {}},
+        }
+    )
+    handshake.pop("method", None)
+    return handshake
+
+
+def _accepts_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def _number(query: QueryParams, name: str) -> int:
+    text = query.get(name, "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0  # noqa: PLR2004

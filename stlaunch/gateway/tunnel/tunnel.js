@@ -1,0 +1,396 @@
+// The page's end of the HTTP transport: a WebSocket's messages over plain requests.
+//
+// Messages are cut into numbered frames, sent again until acknowledged, and taken in order:
+// nothing is lost and nothing doubled, whatever happens to a single request. The other end is
+// stlaunch/fallback; the format of a frame stands in stlaunch/gateway/tunnel/frames.py.
+
+const FRAME_HEADER_BYTES = 9;
+const FINAL = 1;
+const TEXT = 2;
+const CLOSE = 4;
+const HELLO = 8;
+// Small enough for a proxy that takes 1 MB bodies (nginx unless told otherwise).
+const FRAGMENT_BYTES = 256 * 1024;
+const BATCH_BYTES = 512 * 1024;
+const ACKNOWLEDGE_BYTES = 1024 * 1024;
+const BRIEF_POLL_MS = 700;
+const HELLO_WAIT_MS = 1500;
+const LONGEST_TROUBLE_MS = 30_000;
+// HTTP/1.1 gives a host six connections for all tabs together; three stay free.
+const POLLING_TABS = 3;
+const NOTE_MS = 40_000;
+
+/** @typedef {{number: number, flags: number, payload: Uint8Array}} Frame */
+
+/** @param {Frame[]} frames @returns {Uint8Array<ArrayBuffer>} */
+function encodeFrames(frames) {
+  const size = frames.reduce((sum, frame) => sum + FRAME_HEADER_BYTES + frame.payload.length, 0);
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  let position = 0;
+  for (const { number, flags, payload } of frames) {
+    view.setUint32(position, number);
+    view.setUint8(position + 4, flags);
+    view.setUint32(position + 5, payload.length);
+    bytes.set(payload, position + FRAME_HEADER_BYTES);
+    position += FRAME_HEADER_BYTES + payload.length;
+  }
+  return bytes;
+}
+
+/** Reads frames from bytes that arrive in any cut; what is not whole yet stays for later. */
+class FrameReader {
+  /** @type {Uint8Array} */ #rest = new Uint8Array();
+
+  /** @param {Uint8Array} chunk @returns {Frame[]} */
+  read(chunk) {
+    const bytes = this.#rest.length ? concatenate([this.#rest, chunk]) : chunk;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const frames = [];
+    let position = 0;
+    while (bytes.length - position >= FRAME_HEADER_BYTES) {
+      const end = position + FRAME_HEADER_BYTES + view.getUint32(position + 5);
+      if (end > bytes.length) break;
+      frames.push({
+        number: view.getUint32(position),
+        flags: view.getUint8(position + 4),
+        payload: bytes.subarray(position + FRAME_HEADER_BYTES, end),
+      });
+      position = end;
+    }
+    this.#rest = bytes.slice(position);
+    return frames;
+  }
+}
+
+/** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
+function concatenate(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
+}
+
+/**
+ * One of the few places from which a tab may hold a request open. Web Locks know when a tab is
+ * gone; they exist on https and localhost only. Elsewhere a place is a note with an end in
+ * localStorage: two tabs may take the same one at the same moment, which costs a connection.
+ */
+class PollingPlace {
+  #isHeld = false;
+  #name = Math.random().toString(36).slice(2);
+  #note = "";
+  /** @type {() => void} */ #release = () => {};
+
+  get isHeld() {
+    return this.#isHeld;
+  }
+
+  /** Takes a place if one is free, or keeps the one it has. */
+  async take() {
+    if (!navigator.locks) {
+      this.#isHeld = this.#takeNote();
+      return;
+    }
+    for (let index = 0; index < POLLING_TABS && !this.#isHeld; index += 1) {
+      await new Promise((resolve) => {
+        const name = `stlaunch-poll-${index}`;
+        navigator.locks
+          .request(name, { ifAvailable: true }, (lock) => {
+            if (!lock) return resolve(undefined);
+            this.#isHeld = true;
+            resolve(undefined);
+            return new Promise((release) => (this.#release = () => release(undefined)));
+          })
+          .catch(resolve);
+      });
+    }
+  }
+
+  leave() {
+    this.#isHeld = false;
+    this.#release();
+    if (this.#note) localStorage.removeItem(this.#note);
+    this.#note = "";
+  }
+
+  #takeNote() {
+    try {
+      for (let index = 0; index < POLLING_TABS; index += 1) {
+        const key = this.#note || `stlaunch-poll-${index}`;
+        const [owner, until] = (localStorage.getItem(key) ?? "").split(" ");
+        if (owner === this.#name || !(Number(until) > Date.now())) {
+          localStorage.setItem(key, `${this.#name} ${Date.now() + NOTE_MS}`);
+          this.#note = key;
+          return true;
+        }
+        this.#note = "";
+      }
+      return false;
+    } catch {
+      return true; // no storage here: nothing to share with other tabs either
+    }
+  }
+}
+
+/** What a request found out about the tunnel itself, as opposed to its carrier. */
+class TunnelEnded extends Error {
+  /** @param {number} status */
+  constructor(status) {
+    super(`the tunnel has ended (${status})`);
+    this.status = status;
+  }
+}
+
+/** A connection to the app over HTTP. Callbacks: `onmessage(data)`, `onclose(code, reason)`. */
+class Tunnel {
+  // Whether this path lets a response through as it is written; found out once for the page.
+  /** @type {boolean | undefined} */
+  static streams;
+
+  /** @type {(data: ArrayBuffer | string) => void} */ onmessage = () => {};
+  /** @type {(code: number, reason: string, status?: number) => void} */ onclose = () => {};
+  protocol = "";
+  #url = "";
+  #isOver = false;
+  #place = new PollingPlace();
+  #abort = new AbortController();
+  // Receiving.
+  #received = 0;
+  #unacknowledgedBytes = 0;
+  /** @type {Uint8Array[]} */ #partial = [];
+  // Sending.
+  #numbered = 0;
+  /** @type {Frame[]} */ #unsent = [];
+  #isSending = false;
+
+  get bufferedAmount() {
+    return this.#unsent.reduce((sum, frame) => sum + frame.payload.length, 0);
+  }
+
+  /**
+   * @param {string} url where tunnels are opened
+   * @param {string[]} protocols
+   * @param {string} reason why there is no WebSocket, for the log
+   */
+  async open(url, protocols, reason) {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "X-Stlaunch": "1",
+        "X-Stlaunch-Protocols": protocols.join(", "),
+        "X-Stlaunch-Reason": reason,
+      },
+      cache: "no-store",
+      credentials: "same-origin",
+      signal: this.#abort.signal,
+    });
+    if (!response.ok) throw new TunnelEnded(response.status);
+    const { id, protocol } = await response.json();
+    this.protocol = protocol;
+    this.#url = `${url}/${id}`;
+    if (this.#isOver) {
+      this.#sayGoodbye();
+      throw new TunnelEnded(0);
+    }
+    this.#receive();
+  }
+
+  /** @param {ArrayBuffer | ArrayBufferView | string} data */
+  send(data) {
+    const isText = typeof data === "string";
+    const bytes = isText ? new TextEncoder().encode(data) : copyOf(data);
+    for (let start = 0; start === 0 || start < bytes.length; start += FRAGMENT_BYTES) {
+      const isLast = start + FRAGMENT_BYTES >= bytes.length;
+      this.#numbered += 1;
+      this.#unsent.push({
+        number: this.#numbered,
+        flags: (isLast ? FINAL : 0) | (isText ? TEXT : 0),
+        payload: bytes.subarray(start, start + FRAGMENT_BYTES),
+      });
+    }
+    this.#flush();
+  }
+
+  /** Ends the tunnel; `onclose` is not called. */
+  close() {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#sayGoodbye();
+  }
+
+  #sayGoodbye() {
+    if (!this.#url) return;
+    const headers = { "X-Stlaunch": "1" };
+    // Survives the page: its session ends now, not when the server gives up waiting.
+    fetch(this.#url, { method: "POST", headers, keepalive: true }).catch(() => {});
+  }
+
+  #finish() {
+    this.#isOver = true;
+    this.#place.leave();
+    this.#abort.abort();
+  }
+
+  /** @param {number} code @param {string} [reason] @param {number} [status] */
+  #end(code, reason = "", status = undefined) {
+    if (this.#isOver) return;
+    this.#finish();
+    this.onclose(code, reason, status);
+  }
+
+  /**
+   * Makes one request to the tunnel.
+   * @param {string} query @param {RequestInit} [options]
+   */
+  async #request(query, options = {}) {
+    const response = await fetch(`${this.#url}?ack=${this.#received}${query}`, {
+      ...options,
+      headers: { "X-Stlaunch": "1" },
+      cache: "no-store",
+      credentials: "same-origin",
+      signal: options.signal ?? this.#abort.signal,
+    });
+    // The tunnel's own answers; anything else is the proxy's and may pass.
+    if ([403, 409, 410].includes(response.status)) throw new TunnelEnded(response.status);
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    return response;
+  }
+
+  /** Runs `work` again and again until the tunnel is over, through passing trouble of the path. */
+  async #persist(/** @type {() => Promise<boolean>} */ work) {
+    let troubleSince = 0;
+    for (let pause = 100; !this.#isOver; ) {
+      try {
+        if (!(await work())) return;
+        troubleSince = 0;
+        pause = 100;
+      } catch (error) {
+        if (this.#isOver) return;
+        if (error instanceof TunnelEnded) return this.#end(1006, error.message, error.status);
+        troubleSince ||= Date.now();
+        if (Date.now() - troubleSince > LONGEST_TROUBLE_MS) return this.#end(1006, "no answer");
+        await sleep(pause);
+        pause = Math.min(pause * 2, 3000);
+      }
+    }
+  }
+
+  #receive() {
+    return this.#persist(async () => {
+      await this.#place.take();
+      if (!this.#place.isHeld) {
+        const isEmpty = !(await this.#poll("&mode=brief"));
+        if (isEmpty) await sleep(BRIEF_POLL_MS);
+      } else if (Tunnel.streams === false) {
+        await this.#poll("");
+      } else {
+        await this.#stream();
+      }
+      return !this.#isOver;
+    });
+  }
+
+  /** @param {string} mode @returns {Promise<boolean>} whether anything came */
+  async #poll(mode) {
+    const before = this.#received;
+    const response = await this.#request(mode);
+    await this.#read(response, () => {});
+    return this.#received > before;
+  }
+
+  /** Reads a response while it is written. One that stays silent at first is buffered on its way. */
+  async #stream() {
+    const patience = new AbortController();
+    const giveUp = () => patience.abort();
+    this.#abort.signal.addEventListener("abort", giveUp);
+    let isBuffered = false;
+    const timer = setTimeout(() => {
+      isBuffered = Tunnel.streams === undefined;
+      if (isBuffered) giveUp();
+    }, HELLO_WAIT_MS);
+    try {
+      const response = await this.#request("&mode=stream", { signal: patience.signal });
+      await this.#read(response, () => {
+        clearTimeout(timer);
+        if (!isBuffered) Tunnel.streams = true;
+      });
+    } catch (error) {
+      if (!isBuffered) throw error;
+      Tunnel.streams = false;
+    } finally {
+      clearTimeout(timer);
+      this.#abort.signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** @param {Response} response @param {() => void} onHello */
+  async #read(response, onHello) {
+    const reader = new FrameReader();
+    const body = response.body?.getReader();
+    while (body) {
+      const { done, value } = await body.read();
+      if (done || this.#isOver) return;
+      for (const frame of reader.read(value)) {
+        if (frame.flags & HELLO) onHello();
+        else this.#take(frame);
+      }
+      if (this.#unacknowledgedBytes > ACKNOWLEDGE_BYTES) this.#flush(true);
+    }
+  }
+
+  /** @param {Frame} frame */
+  #take({ number, flags, payload }) {
+    if (this.#isOver || number !== this.#received + 1) return;
+    this.#received = number;
+    this.#unacknowledgedBytes += payload.length;
+    this.#partial.push(payload);
+    if (!(flags & FINAL)) return;
+    const message = concatenate(this.#partial);
+    this.#partial = [];
+    if (flags & CLOSE) {
+      const code = message.length >= 2 ? message[0] * 256 + message[1] : 1005;
+      this.#end(code, new TextDecoder().decode(message.subarray(2)));
+    } else {
+      this.onmessage(flags & TEXT ? new TextDecoder().decode(message) : message.buffer);
+    }
+  }
+
+  /** Sends what waits; with `always` an acknowledgement even if nothing does. */
+  async #flush(always = false) {
+    if (this.#isSending || !this.#url) return;
+    this.#isSending = true;
+    await this.#persist(async () => {
+      const batch = [];
+      let size = 0;
+      for (const frame of this.#unsent) {
+        if (size && size + frame.payload.length > BATCH_BYTES) break;
+        batch.push(frame);
+        size += frame.payload.length;
+      }
+      if (!batch.length && !always) return false;
+      always = false;
+      this.#unacknowledgedBytes = 0;
+      const response = await this.#request("", { method: "PUT", body: encodeFrames(batch) });
+      const { ack } = await response.json();
+      this.#unsent = this.#unsent.filter((frame) => frame.number > ack);
+      return this.#unsent.length > 0;
+    });
+    this.#isSending = false;
+    if (this.#unsent.length && !this.#isOver) this.#flush();
+  }
+}
+
+/** @param {ArrayBuffer | ArrayBufferView} data @returns {Uint8Array} */
+function copyOf(data) {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data.slice(0));
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+}
+
+/** @param {number} milliseconds */
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

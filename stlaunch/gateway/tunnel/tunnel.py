@@ -1,0 +1,233 @@
+"""One tunnel: an ASGI WebSocket whose carrier is a series of HTTP requests.
+
+It knows the app's side (`receive`, `send`) and the carrier's side (`deliver`, `frames_after`,
+`acknowledge`); it does not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import struct
+import time
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Scope
+
+from stlaunch.gateway.tunnel.frames import Flags, Frame, Inbox, Outbox, Received
+
+logger = logging.getLogger(__name__)
+
+MAX_UNACKNOWLEDGED_BYTES = 16 * 1024 * 1024
+_MAX_UNREAD_BYTES = 32 * 1024 * 1024
+# What an empty one costs in memory: without it, any number of them would be none at all.
+_MESSAGE_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How the app answered the handshake: `status` is 101 where it accepted."""
+
+    status: int
+    protocol: str | None = None
+
+
+@dataclass(kw_only=True)
+class Tunnel:
+    """One page's connection.
+
+    Attributes:
+        id: carries the instance and 128 secret bits.
+        owner: what later requests must share with the one that opened it.
+        max_message_bytes: what the app takes at once.
+        idle_limit_s: how long it lives without any request.
+    """
+
+    id: str
+    owner: str
+    max_message_bytes: int
+    idle_limit_s: float
+    outbox: Outbox = field(default_factory=Outbox)
+    is_closed: bool = False
+    """The app's side has ended; what it sent may still be on its way."""
+    is_end_sent: bool = False
+    """The page has been sent everything, the close frame too."""
+    poll_generation: int = 0
+    """Counts polls: a new one ends the one before."""
+
+    def __post_init__(self) -> None:
+        self._inbox = Inbox(self.max_message_bytes)
+        self._unread: asyncio.Queue[Message] = asyncio.Queue()
+        self._unread_bytes = 0
+        self._changed = asyncio.Condition()
+        self._opening: asyncio.Future[Opening] = asyncio.get_running_loop().create_future()
+        self._seen_at = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+        self._unread.put_nowait({"type": "websocket.connect"})
+
+    # -- the carrier's side ---------------------------------------------------------------------
+
+    async def open(self, app: ASGIApp, scope: Scope) -> Opening:
+        """Start the app on this tunnel and return its answer to the handshake."""
+        self._task = asyncio.create_task(self._run(app, scope), name=f"tunnel {self.id[:8]}")
+        return await asyncio.shield(self._opening)
+
+    def touch(self) -> None:
+        """Note a sign of life; any request is one."""
+        self._seen_at = time.monotonic()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether no request has come for longer than the idle limit."""
+        return time.monotonic() - self._seen_at > self.idle_limit_s
+
+    async def deliver(self, frames: list[Frame]) -> int:
+        """Take frames from the page; return the last number taken.
+
+        Waits while the app has much unread, so that the page waits too.
+
+        Raises:
+            FrameError: for a message that is too large.
+        """
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: self._unread_bytes < _MAX_UNREAD_BYTES or self.is_closed
+            )
+            for message in self._inbox.take(frames):
+                event = _as_event(message)
+                self._unread_bytes += _cost(event)
+                self._unread.put_nowait(event)
+        return self._inbox.acknowledged
+
+    async def acknowledge(self, number: int) -> None:
+        """Forget what the page has."""
+        if self.outbox.acknowledge(number):
+            await self._notify()
+
+    async def next_poll(self) -> int:
+        """Begin a poll; the one before ends."""
+        self.poll_generation += 1
+        await self._notify()
+        return self.poll_generation
+
+    async def frames_after(self, number: int, *, generation: int, wait_s: float) -> list[Frame]:
+        """Wait for frames behind `number`; empty at the end of the wait or for an older poll."""
+
+        def is_over() -> bool:
+            return (
+                self.outbox.last_number > number
+                or self.poll_generation != generation
+                or self.is_closed
+            )
+
+        if wait_s > 0 and not is_over():
+            try:
+                async with asyncio.timeout(wait_s), self._changed:
+                    await self._changed.wait_for(is_over)
+            except TimeoutError:
+                return []
+        if self.poll_generation != generation:
+            return []
+        self.is_end_sent = self.is_closed
+        return self.outbox.after(number)
+
+    async def disconnect(self, code: int = 1006) -> None:
+        """Tell the app that its page is gone."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._unread.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
+            await self._notify()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """End both sides: the page gets a close frame, the app a disconnect."""
+        if not self.is_closed:
+            self.outbox.put(struct.pack("!H", code) + reason.encode(), Flags.CLOSE)
+        await self.disconnect(code)
+
+    async def end(self) -> None:
+        """Wait for the app; cancel it where it does not end by itself."""
+        await self.disconnect()
+        if self._task is not None:
+            done, _ = await asyncio.wait({self._task}, timeout=5)
+            if not done:
+                self._task.cancel()
+
+    # -- the app's side -------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """ASGI's receive."""
+        message = await self._unread.get()
+        if message["type"] == "websocket.receive":
+            self._unread_bytes -= _cost(message)
+            await self._notify()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """ASGI's send; waits while the page has not acknowledged much.
+
+        Streamlit's own rule for slow clients (its bounded queue) then applies, as for a socket.
+        """
+        match message["type"]:
+            case "websocket.accept":
+                self._answer(Opening(status=101, protocol=message.get("subprotocol")))
+            case "websocket.http.response.start":
+                self._answer(Opening(status=message["status"]))
+            case "websocket.close" if not self._opening.done():
+                self._answer(Opening(status=403))
+            case "websocket.close":
+                await self.close(message.get("code") or 1000, message.get("reason") or "")
+            case "websocket.send" if not self.is_closed:
+                text = message.get("text")
+                if text is not None:
+                    await self._put(text.encode(), Flags.TEXT)
+                else:
+                    await self._put(message.get("bytes") or b"", Flags.MORE)
+            case _:
+                pass
+
+    async def _put(self, payload: bytes, flags: Flags) -> None:
+        if self.outbox.unacknowledged_bytes > MAX_UNACKNOWLEDGED_BYTES:
+            async with self._changed:
+                await self._changed.wait_for(
+                    lambda: (
+                        self.outbox.unacknowledged_bytes <= MAX_UNACKNOWLEDGED_BYTES
+                        or self.is_closed
+                    )
+                )
+        self.outbox.put(payload, flags)
+        await self._notify()
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        code = 1000
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:  # whatever the app raises, its page must hear of an end
+            code = 1011
+            logger.exception("The app failed on a tunnel")
+        finally:
+            self._answer(Opening(status=500 if code == 1011 else 403))  # noqa: PLR2004
+            await self.close(code)
+
+    def _answer(self, opening: Opening) -> None:
+        if not self._opening.done():
+            self._opening.set_result(opening)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def new_tunnel_id(instance: str) -> str:
+    """Return an id that names its instance and that nobody can guess."""
+    return f"{instance}.{secrets.token_urlsafe(16)}"
+
+
+def _as_event(message: Received) -> Message:
+    if message.flags & Flags.TEXT:
+        return {"type": "websocket.receive", "text": message.payload.decode("utf-8", "replace")}
+    return {"type": "websocket.receive", "bytes": message.payload}
+
+
+def _cost(event: Message) -> int:
+    return _MESSAGE_BYTES + len(event.get("bytes") or event.get("text") or "")

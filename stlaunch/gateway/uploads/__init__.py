@@ -1,0 +1,1 @@
+"""Uploads in pieces: the server's half, and the browser's."""

@@ -1,0 +1,268 @@
+"""Take an upload in pieces, for proxies that limit request bodies, and hand it on as one PUT.
+
+    POST {base}/_stlaunch/upload                 open; X-Stlaunch-Target names the upload's address
+    PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
+
+The pieces stream, in order, into a single request to the app, which applies its own limit, its
+XSRF check and its session check. Never more than one piece is held here. What the app said is told
+again where the answer to the last piece was lost on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import body_limited
+from stlaunch.gateway.refusal import NO_STORE, refusal
+from stlaunch.gateway.request import RequestInfo, for_inner, request_info
+from stlaunch.gateway.tunnel.owner import owner_of
+from stlaunch.urls.streamlit_routes import UPLOAD, UPLOAD_PIECES
+
+logger = logging.getLogger(__name__)
+
+_MAX_PIECE = 8 * 1024 * 1024
+_MAX_ANSWER = 64 * 1024
+_MAX_UPLOADS = 64
+_MAX_PER_OWNER = 8
+# An owner is a cookie, which costs nothing: nobody takes all places with many of them.
+_MAX_PER_ADDRESS = 32
+_MAX_ANSWERED = 64
+_SWEEP_S = 5.0
+_TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
+_TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Upload:
+    """One upload on its way to the app."""
+
+    owner: str
+    address: str
+    """The client's, or that of a proxy which does not tell it."""
+    total_bytes: int
+    accepted_bytes: int = 0
+    """Taken from the page."""
+    handed_on_bytes: int = 0
+    """Read by the app."""
+    pieces: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+    seen_at: float = field(default_factory=time.monotonic)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    task: asyncio.Task[None] = field(init=False)
+    """The request to the app; done when the app has answered."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the page has sent everything."""
+        return self.accepted_bytes >= self.total_bytes
+
+    async def receive(self) -> Message:
+        """ASGI's receive: the pieces as one body."""
+        piece = await self.pieces.get()
+        if not piece:
+            return {"type": "http.disconnect"}
+        self.handed_on_bytes += len(piece)
+        return {
+            "type": "http.request",
+            "body": piece,
+            "more_body": self.handed_on_bytes < self.total_bytes,
+        }
+
+    async def send(self, message: Message) -> None:
+        """ASGI's send: keep the app's answer for the last piece."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], message["headers"]
+        else:
+            self.body += message.get("body", b"")[: _MAX_ANSWER - len(self.body)]
+
+    def answer(self) -> Response:
+        """Return what the app said to all of it."""
+        headers = Headers(raw=self.headers)
+        return JSONResponse(
+            {
+                "expected": self.accepted_bytes,
+                "status": self.status,
+                "type": headers.get("content-type", ""),
+                "body": self.body.decode("utf-8", "replace"),
+            },
+            headers=NO_STORE,
+        )
+
+
+class UploadPieces:
+    """Serve the two requests above; `selfcheck/upload.js` is the other end.
+
+    Args:
+        app: the next layer.
+        instance: this process's id; another replica's uploads are answered with 409.
+        finding_log: where a proxy's limit is noticed.
+        idle_s: how long an upload waits for its next piece.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        instance: str,
+        finding_log: FindingLog | None = None,
+        idle_s: float = 60.0,
+    ) -> None:
+        self.app = app
+        self.instance = instance
+        self.idle_s = idle_s
+        self._uploads: dict[str, _Upload] = {}
+        self._answered: dict[str, _Upload] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self.finding_log = finding_log or FindingLog()
+        self._logged = False
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        inner = request_info(scope).inner if scope["type"] == "http" else None
+        if inner is None or not (inner == UPLOAD_PIECES or inner.startswith(UPLOAD_PIECES + "/")):
+            return self.app(scope, receive, send)
+        return self._piece(inner.removeprefix(UPLOAD_PIECES).strip("/"), scope, receive, send)
+
+    async def _piece(self, upload_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        request = Request(scope, receive)
+        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
+        if "x-stlaunch" not in headers or not is_same_origin:
+            answer = refusal(403, "STL503", "not from the app's own page")
+        else:
+            try:
+                answer = await self._answer(upload_id, request)
+            except ClientDisconnect:
+                return
+        await answer(scope, receive, send)
+
+    async def _answer(self, upload_id: str, request: Request) -> Response:
+        if not upload_id:
+            return await self._open(request)
+        upload = self._uploads.get(upload_id) or self._answered.get(upload_id)
+        if upload is None:
+            is_ours = upload_id.partition(".")[0] == self.instance
+            status, code = (410, "STL602") if is_ours else (409, "STL702")
+            return refusal(status, code, "the upload is not open here")
+        if upload.owner != owner_of(request.scope):
+            return refusal(403, "STL504", "the upload belongs to another browser")
+        async with upload.lock:
+            if upload_id in self._answered:
+                return upload.answer()
+            return await self._take(upload_id, upload, request)
+
+    async def _open(self, request: Request) -> Response:
+        headers, scope = request.headers, request.scope
+        target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
+        if request.method != "POST" or not _TARGET.fullmatch(target):
+            return refusal(400, "STL602", "no such upload address")
+        if not (total.isascii() and total.isdigit() and 0 < len(total) <= 12):  # noqa: PLR2004
+            return refusal(400, "STL602", "the size is missing")
+        upload = _Upload(
+            owner=owner_of(scope),
+            address=(scope.get("client") or ("",))[0],
+            total_bytes=int(total),
+        )
+        if not self._has_room(upload):
+            return refusal(503, "STL603", "too many uploads are under way")
+        upload_id = f"{self.instance}.{secrets.token_urlsafe(16)}"
+        self._uploads[upload_id] = upload
+        put = _upload_scope(scope, target, int(total))
+        upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep(), name="upload sweeper")
+        return JSONResponse({"id": upload_id, "expected": 0}, headers=NO_STORE)
+
+    def _has_room(self, new: _Upload) -> bool:
+        others = self._uploads.values()
+        return (
+            len(others) < _MAX_UPLOADS
+            and sum(upload.owner == new.owner for upload in others) < _MAX_PER_OWNER
+            and sum(upload.address == new.address for upload in others) < _MAX_PER_ADDRESS
+        )
+
+    async def _run(self, upload: _Upload, scope: Scope) -> None:
+        try:
+            await self.app(scope, upload.receive, upload.send)
+        except Exception:  # whatever the app raises, its page must hear of an end
+            logger.exception("The app failed on an upload")
+        finally:
+            upload.status = upload.status or 500
+
+    async def _take(self, upload_id: str, upload: _Upload, request: Request) -> Response:
+        upload.seen_at = time.monotonic()
+        if not (upload.is_complete or upload.task.done()):
+            refused = await self._feed(upload, request)
+            if refused is not None:
+                return refused
+        if upload.is_complete:
+            await asyncio.wait({upload.task}, timeout=self.idle_s / 2)  # the page asks again
+        if not upload.task.done():
+            return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
+        self._log(request_info(request.scope), request.headers.get("x-stlaunch-limit", ""))
+        self._uploads.pop(upload_id, None)  # the sweeper may have been here first
+        upload.pieces = asyncio.Queue()  # the app may have left one unread
+        self._answered[upload_id] = upload
+        if len(self._answered) > _MAX_ANSWERED:
+            del self._answered[next(iter(self._answered))]
+        return upload.answer()
+
+    async def _feed(self, upload: _Upload, request: Request) -> Response | None:
+        """Hand the piece to the app, if it is the expected one; the answer if it is refused."""
+        expected = upload.accepted_bytes
+        if request.method != "PUT" or request.query_params.get("offset") != str(expected):
+            return None
+        body = bytearray()
+        async for chunk in request.stream():
+            upload.seen_at = time.monotonic()
+            body += chunk
+            if len(body) > min(_MAX_PIECE, upload.total_bytes - expected):
+                return refusal(413, "STL601", "the piece is too large")
+        if not body:
+            return None
+        upload.accepted_bytes += len(body)
+        put = asyncio.create_task(upload.pieces.put(bytes(body)))
+        await asyncio.wait({put, upload.task}, return_when=asyncio.FIRST_COMPLETED)
+        put.cancel()  # where the app answered before it had read all
+        return None
+
+    async def _sweep(self) -> None:
+        """Give up what nobody goes on with; each holds pieces and a task."""
+        while self._uploads:
+            await asyncio.sleep(min(_SWEEP_S, self.idle_s / 2))
+            now = time.monotonic()
+            for upload_id, upload in list(self._uploads.items()):
+                if now - upload.seen_at > self.idle_s:
+                    del self._uploads[upload_id]
+                    upload.task.cancel()
+
+    def _log(self, arrival: RequestInfo, known: str) -> None:
+        """Say once what the page found out: the largest piece that passed, the least refused."""
+        if not self._logged:
+            self._logged = True
+            numbers = _TWO_SIZES.fullmatch(known)
+            passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
+            self.finding_log.post(body_limited(passed, refused, arrival.base))
+
+
+def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
+    headers = Headers(scope=scope)
+    dropped = (b"content-", b"transfer-encoding", b"x-stlaunch", b"expect")
+    kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
+    kept.append((b"content-length", str(total).encode()))
+    kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
+    return {**for_inner(scope, UPLOAD + target), "method": "PUT", "headers": kept}

@@ -1,0 +1,76 @@
+"""What goes on beside the serving, from ready to drained; it serves nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+
+from stlaunch.gateway.compose import Composition
+from stlaunch.launcher.drain import drain
+from stlaunch.launcher.warm_up import WARMING_UP, warm_up
+from stlaunch.launcher.watch_memory import watch_memory
+from stlaunch.process.garbage import keep_collections_short
+from stlaunch.settings.model import Settings
+from stlaunch.storage.state_folder import write_running
+
+
+class Lifecycle:
+    """The warm-up, the watch over memory, the file for `health` and `check`, and the drain.
+
+    Args:
+        settings: what the user decided.
+        composition: holds the readiness and the tunnels.
+        state: the app's own folder; None where nothing is writable.
+        url: at which this machine reaches the app.
+        public_url: at which a browser does; empty where that is not known.
+        is_own_process: whether the process is ours, and so its garbage collector.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        composition: Composition,
+        *,
+        state: Path | None,
+        url: str,
+        public_url: str,
+        is_own_process: bool,
+    ) -> None:
+        self.settings = settings
+        self.composition = composition
+        self.state = state
+        self.url = url
+        self.public_url = public_url
+        self.is_own_process = is_own_process
+        self._tasks: list[asyncio.Task[None]] = []
+        self._file: Path | None = None
+        if settings.warm_up:
+            composition.readiness.not_warm = WARMING_UP
+
+    def begin(self) -> None:
+        """Begin, in the server's event loop, when it listens."""
+        self._file = write_running(self.state, self.url, self.public_url)
+        self._start(watch_memory(), "memory watch")
+        if self.is_own_process:
+            self._start(keep_collections_short(), "garbage")
+        if self.settings.warm_up:
+            self._start(warm_up(self.composition.readiness), "warm-up")
+
+    async def end(self) -> None:
+        """Drain; the listener is still open."""
+        for task in self._tasks:
+            task.cancel()
+        await drain(
+            self.composition.readiness,
+            self.composition.tunnels,
+            timeout_s=self.settings.drain_timeout_s,
+        )
+
+    def forget(self) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def _start(self, action: Coroutine[None, None, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(action, name=name))

@@ -1,0 +1,227 @@
+"""What to warn about where the app runs: limits, frames, and variables that are not what they seem.
+
+Pure; it recognises nothing itself (`stlaunch.platforms` does), and no value of a variable gets
+into a sentence, because it may be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.forwarded import TrustedProxies
+from stlaunch.platforms.kubernetes import is_service_address, service_variables
+from stlaunch.platforms.model import Certainty
+from stlaunch.platforms.placement import Placement, PlatformValue, contradictions
+
+_MEGABYTE = 1_000_000
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLimits:
+    """What the app itself allows; Streamlit's own defaults unless told otherwise."""
+
+    ping_s: int = 30
+    """How often an idle connection carries something."""
+    upload_bytes: int = 200 * _MEBIBYTE
+    message_bytes: int = 200 * _MEGABYTE
+
+
+def trusted_by_default(placement: Placement) -> TrustedProxies:
+    """Return whose headers are believed where the user named nobody.
+
+    This machine; on a platform also the peers that are known to be its proxy, or private ones.
+    """
+    peers = placement.peers.value if placement.peers else ()
+    if not peers or peers == ("private",):
+        return TrustedProxies.default(in_container=bool(peers))
+    return TrustedProxies.parse(list(dict.fromkeys(["loopback", "unix", *peers])))
+
+
+def findings_about(
+    placement: Placement,
+    environ: Mapping[str, str],
+    *,
+    limits: AppLimits | None = None,
+    is_embedded: bool = False,
+    switched_off: Sequence[str] = (),
+) -> tuple[Finding, ...]:
+    """Return what a person should know before the first request.
+
+    Args:
+        placement: where the app is.
+        environ: the environment.
+        limits: the app's own.
+        is_embedded: whether `--embed-in` was given.
+        switched_off: variables of the platform that switch a protection off, as they are set.
+    """
+    limits = limits or AppLimits()
+    found: list[Finding | None] = [
+        _no_websocket(placement),
+        _switched_off(placement, switched_off),
+        _idle(placement.idle_s, limits),
+        _body(placement.body_bytes, limits),
+        _message(placement.message_bytes, limits),
+        None if is_embedded else _framed(placement),
+        _service_variables(environ),
+        _from_memory(placement),
+        _contradicting(placement, environ),
+        *map(_unusable, placement.unusable),
+    ]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def lowered_ping_s(placement: Placement, ping_s: int) -> int | None:
+    """Return a ping interval below the platform's idle limit, or None where it is below it."""
+    idle = placement.idle_s
+    return None if idle is None or ping_s < idle.value else max(1, idle.value // 2)
+
+
+def platform_switches(placement: Placement, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the platform's variables that switch a protection off, where they do."""
+    return tuple(
+        told.value
+        for told in placement.switches_off
+        if environ.get(told.value, "").strip().lower() in {"false", "0", "no", "off"}
+    )
+
+
+def _no_websocket(placement: Placement) -> Finding | None:
+    told = placement.websocket
+    fix = (
+        "Nothing: the page carries its connection over HTTP requests by itself where the "
+        "WebSocket does not open. --transport http saves it the attempt."
+    )
+    if told is not None and not told.value:
+        title = f"{told.platform.title} lets no WebSocket through"
+        return Finding(code="STL901", title=title, fix=fix)
+    for hit in placement.hits:
+        fact = hit.platform.websocket
+        if fact is not None and not fact.value and fact.certainty is Certainty.MEMORY:
+            title = f"{hit.platform.title} is said to let no WebSocket through (not verified)"
+            return Finding(code="STL901", title=title, fix=fix)
+    return None
+
+
+def _switched_off(placement: Placement, names: Sequence[str]) -> Finding | None:
+    if not names:
+        return None
+    title = placement.switches_off[0].platform.title
+    return Finding(
+        code="STL902",
+        title=f"{title} sets {' and '.join(names)} to false; the protection stays on",
+        fix="Nothing: the app works with it. To switch it off all the same, say so yourself: "
+        "--server.enableCORS false or --server.enableXsrfProtection false.",
+    )
+
+
+def _idle(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if told is None or limits.ping_s < told.value:
+        return None
+    return Finding(
+        code="STL903",
+        title=f"{told.platform.title} closes a connection that is quiet for {told.value} s, and "
+        f"the ping interval is {limits.ping_s} s; it is lowered to {max(1, told.value // 2)} s",
+        fix=f"Set server.websocketPingInterval below {told.value}, or remove it.",
+    )
+
+
+def _body(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if told is None or limits.upload_bytes <= told.value:
+        return None
+    return Finding(
+        code="STL904",
+        title=f"{told.platform.title} takes request bodies of {_size(told.value)}, and "
+        f"server.maxUploadSize allows {_size(limits.upload_bytes)}",
+        fix="Nothing: larger uploads are sent in pieces. Raising the limit there makes them "
+        "faster (nginx: client_max_body_size).",
+    )
+
+
+def _message(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if told is None or limits.message_bytes <= told.value:
+        return None
+    return Finding(
+        code="STL909",
+        title=f"{told.platform.title} takes WebSocket messages of {_size(told.value)}, and "
+        f"server.maxMessageSize allows {_size(limits.message_bytes)}",
+        fix="An element that is larger, such as a big table, ends the connection there: show less "
+        "at once, or start with --transport http.",
+    )
+
+
+def _framed(placement: Placement) -> Finding | None:
+    told = placement.framed_by
+    if told is None:
+        return None
+    return Finding(
+        code="STL905",
+        title=f"{told.platform.title} shows the app in a frame of {told.value}, where browsers "
+        "keep usual cookies out; the app's own are set so that they work there",
+        fix=f"Nothing. To forbid every other site to show it: --embed-in {told.value}",
+    )
+
+
+def _service_variables(environ: Mapping[str, str]) -> Finding | None:
+    # A Service called `streamlit` is usual, and its STREAMLIT_PORT is no option of Streamlit.
+    fronts = ("STREAMLIT_SERVER_", "STREAMLIT_BROWSER_", "STLAUNCH_")
+    names = [
+        name
+        for name in service_variables(environ, *fronts)
+        if is_service_address(environ[name]) and name.endswith("_PORT")
+    ]
+    if is_service_address(environ.get("PORT", "")):
+        names.append("PORT")
+    if not names:
+        return None
+    return Finding(
+        code="STL906",
+        title=f"{', '.join(names)} comes from a Kubernetes Service of that name and is ignored",
+        fix="Rename the Service, or set enableServiceLinks: false in the pod's spec.",
+    )
+
+
+def _from_memory(placement: Placement) -> Finding | None:
+    titles = [hit.platform.title for hit in placement.hits if not hit.decides]
+    if not titles:
+        return None
+    return Finding(
+        code="STL907",
+        title=f"This looks like {' and '.join(titles)}, but what stlaunch knows of it was never "
+        "verified, so nothing follows from it",
+        fix="Give what is needed yourself: --behind-proxy, --host, --port.",
+    )
+
+
+def _contradicting(placement: Placement, environ: Mapping[str, str]) -> Finding | None:
+    others = contradictions(placement.hits, environ)
+    nearest = placement.nearest
+    if not others or nearest is None:
+        return None
+    settings = " and ".join(dict.fromkeys(told.value for told in others))
+    titles = " and ".join(dict.fromkeys(told.platform.title for told in others))
+    return Finding(
+        code="STL908",
+        title=f"Both {nearest.title} and {titles} were recognised, and they differ in {settings}",
+        fix=f"{nearest.title} decides. Remove the other one's variables, or give the settings "
+        "yourself.",
+    )
+
+
+def _unusable(told: PlatformValue[str]) -> Finding:
+    return Finding(
+        code="STL910",
+        title=f"{', '.join(told.names)} of {told.platform.title} holds no usable "
+        f"{told.value.replace('_', ' ')}",
+        fix=f"Give it yourself: --{_FLAGS[told.value]}",
+    )
+
+
+_FLAGS = {"base_path": "behind-proxy /path", "port": "port 8501", "host": "host 0.0.0.0"}
+
+
+def _size(count: int) -> str:
+    is_decimal = count % _MEGABYTE == 0
+    return f"{count // _MEGABYTE if is_decimal else round(count / _MEBIBYTE)} MB"

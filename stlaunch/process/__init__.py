@@ -1,0 +1,1 @@
+"""This process and its children: PID 1, exit, limits, memory."""

@@ -1,0 +1,91 @@
+"""Kubernetes Gateway API, v1.2 and newer; lines of an HTTPRoute alone.
+
+What a gateway does about WebSockets, timeouts and sizes beyond the standard is its own.
+"""
+
+from __future__ import annotations
+
+from stlaunch.proxies.fixes.model import DIAGNOSTICS, Need, Part, Recipe, Site
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    names = (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix")
+    lines = "".join(f"\n      - {name}" for name in names)
+    block = f"- type: RequestHeaderModifier\n  requestHeaderModifier:\n    remove:{lines}"
+    return (Part("filters", block, "Nobody may say himself who he is or where he is."),)
+
+
+def _self_check(_site: Site) -> tuple[Part, ...]:
+    ends = ["_stcore/metrics", "_stlaunch", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
+    matches = "".join(
+        f'\n    - {{ path: {{ type: Exact, value: "<<base>>/{end}" }} }}' for end in ends
+    )
+    lines = (
+        f"- matches:{matches}\n"
+        "  filters:\n"
+        "    - type: RequestRedirect\n"
+        "      requestRedirect:\n"
+        '        path: { type: ReplaceFullPath, replaceFullPath: "<<base_slash>>" }\n'
+        "        statusCode: 302"
+    )
+    why = "Diagnostic pages and metrics are not for everybody: they lead to the app's first page."
+    return (Part("rules", lines, why),)
+
+
+RECIPE = Recipe(
+    places={
+        "service": "in the Service's port",
+        "rule": "in the HTTPRoute's rule",
+        "rules": "in the HTTPRoute's rules",
+        "filters": "in the HTTPRoute rule's filters",
+    },
+    reload="kubectl apply -f FILE",
+    parts={
+        Need.SLASH: (
+            Part(
+                "rules",
+                (
+                    '- matches: [{ path: { type: Exact, value: "<<base_or_root>>" } }]\n'
+                    "  filters:\n"
+                    "    - type: RequestRedirect\n"
+                    "      requestRedirect:\n"
+                    '        path: { type: ReplaceFullPath, replaceFullPath: "<<base_slash>>" }\n'
+                    "        statusCode: 301"
+                ),
+                "The address without its final slash leads to the app.",
+            ),
+        ),
+        Need.UPGRADE: (
+            Part(
+                "service",
+                "appProtocol: kubernetes.io/ws",
+                "It tells the gateway that the app speaks WebSocket (GEP-1911); some drop the "
+                "upgrade without it.",
+            ),
+        ),
+        Need.HOST: (
+            Part(
+                "rule",
+                "# No URLRewrite filter with a hostname.",
+                "Streamlit compares Host with Origin; a gateway keeps Host unless told otherwise.",
+            ),
+        ),
+        Need.IDENTITY: _identity,
+        Need.IDLE_TIMEOUT: (
+            Part(
+                "rule",
+                "timeouts:\n  request: 0s",
+                "0s switches the limit off, which would cut WebSockets and slow uploads.",
+            ),
+        ),
+        Need.SELF_CHECK: _self_check,
+        Need.AFFINITY: (
+            Part(
+                "rule",
+                "sessionPersistence:\n  type: Cookie",
+                "Streamlit keeps sessions and uploads in one process; the cookie chooses the "
+                "replica. Experimental (GEP-1619): other fields differ from version to version.",
+            ),
+        ),
+    },
+)

@@ -1,0 +1,105 @@
+"""The running apps of this user and machine, as small files in the state folder.
+
+Standard library only: `stlaunch health` reads them every few seconds. It starts and stops nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from stlaunch.storage.private_folders import is_private
+
+FOLDER = "running"
+_MAX_BYTES = 10_000
+
+
+def state_roots(environ: object) -> list[str]:
+    """Return the folders that may hold stlaunch's state, the preferred one first.
+
+    Of those in a temporary folder, which others can write into, only our own.
+
+    Args:
+        environ: the environment, a mapping of texts.
+    """
+    get = environ.get  # type: ignore[attr-defined] # typing would cost a third of the start-up
+    roots = []
+    if get("XDG_STATE_HOME"):
+        roots.append(os.path.join(get("XDG_STATE_HOME"), "stlaunch"))  # noqa: PTH118
+    home = get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+    temporary = [get(name) for name in ("TMPDIR", "TEMP", "TMP") if get(name)]
+    temporary += ["/tmp", "/var/tmp", "/usr/tmp", os.getcwd()]  # noqa: S108, PTH109 - as tempfile
+    # Without HOME and passwd entry the home is a temporary folder: see launcher.state.
+    roots += [f"{home}/.local/state/stlaunch", f"{home}/stlaunch-{os.getuid()}"]
+    for folder in temporary:
+        shared = (f"{folder}/.local/state/stlaunch", f"{folder}/stlaunch-{os.getuid()}")
+        roots += [root for root in shared if is_private(root)]
+    return list(dict.fromkeys(roots))
+
+
+def describe(pid: int, url: str, public_url: str = "") -> str:
+    """Return what a process's file says.
+
+    Args:
+        pid: the process that listens.
+        url: `http://127.0.0.1:8501/app/`, or `unix:/run/app.sock:/app/`.
+        public_url: what the browser shows; empty where that is not known.
+    """
+    process = f"pid {pid}\nstarted {_started(pid)}\nnamespace {_namespace()}\n"
+    public = f"public_url {public_url}\n" if public_url else ""
+    return f"{process}url {url}\n{public}"
+
+
+def running_urls(environ: object) -> list[str]:
+    """Return the addresses of all apps that run, in the order of their process ids."""
+    return [facts["url"] for facts in running(environ)]
+
+
+def running(environ: object) -> list[dict[str, str]]:
+    """Return the facts of all apps that run, in the order of their process ids."""
+    found: dict[int, dict[str, str]] = {}
+    for root in state_roots(environ):
+        folder = f"{root}/{FOLDER}"
+        try:
+            names = os.listdir(folder)  # noqa: PTH208
+        except OSError:
+            continue
+        for name in names:
+            facts = read(f"{folder}/{name}")
+            if is_alive(facts):
+                found[int(facts["pid"])] = facts
+    return [found[pid] for pid in sorted(found)]
+
+
+def read(path: str) -> dict[str, str]:
+    """Return the facts of one file; empty for one that cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            lines = file.read(_MAX_BYTES).splitlines()
+    except (OSError, ValueError):
+        return {}
+    return dict(line.split(" ", 1) for line in lines if " " in line)
+
+
+def is_alive(facts: dict[str, str]) -> bool:
+    """Tell whether the process that wrote the facts still runs, and is not a later one."""
+    pid = facts.get("pid", "")
+    if not pid.isdecimal() or "url" not in facts:
+        return False
+    # A number is used again, and means another process in another container.
+    return facts.get("namespace") == _namespace() and facts.get("started") == _started(int(pid))
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks; empty for one that does not run."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return "gone"
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        return "unknown"

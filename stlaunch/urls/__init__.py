@@ -1,0 +1,1 @@
+"""Base paths, origins, public URLs, and the paths that Streamlit answers."""
