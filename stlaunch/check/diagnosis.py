@@ -10,7 +10,7 @@ from stlaunch.check.hops import Hop, proxies, recognise
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES, Hit, Rule, Unknown
 from stlaunch.diagnostics.catalogue import Severity, entry
-from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.proxies import Need, Product, Site, fix_for
 from stlaunch.urls.base_path import BasePath
 
 DOCUMENTATION = "stlaunch/diagnostics/catalogue/README.md"
@@ -184,7 +184,7 @@ def _fix(code: str, hop: Hop | None, seen: Observations) -> str:
 
 def _lines(needs: Sequence[str], product: Product, base_path: str) -> list[str]:
     site = Site(base_path=BasePath(base_path))
-    found = (remedy(Need(need), product, site) for need in needs)
+    found = (fix_for(Need(need), product, site) for need in needs)
     return [one.text for one in found if one is not None]
 
 

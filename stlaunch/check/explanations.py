@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stlaunch.diagnostics import catalogue
 from stlaunch.diagnostics.catalogue import Entry
-from stlaunch.proxies.fixes import Need, Product, Remedy, Site, remedy
+from stlaunch.proxies import Fix, Need, Product, Site, fix_for
 from stlaunch.urls.base_path import BasePath
 
 _SITE = Site(base_path=BasePath("/streamlitApp"))
@@ -39,7 +39,7 @@ def render_entry(entry: Entry) -> str:
         *_section("By hand", entry.by_hand),
         *_section("Fix", entry.fix),
     ]
-    for product, one in _remedies(entry):
+    for product, one in _fixes(entry):
         parts += ["", f"  {product}: {one.why}", textwrap.indent(one.text, "    ")]
     return "\n".join(parts) + "\n"
 
@@ -88,10 +88,10 @@ def _wrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-def _remedies(entry: Entry) -> Iterator[tuple[Product, Remedy]]:
+def _fixes(entry: Entry) -> Iterator[tuple[Product, Fix]]:
     for product in Product:
         for need in entry.needs:
-            if one := remedy(Need(need), product, _SITE):
+            if one := fix_for(Need(need), product, _SITE):
                 yield product, one
 
 
@@ -119,7 +119,7 @@ def _markdown(entry: Entry) -> list[str]:
 def _need(need: Need) -> list[str]:
     lines = ["", f'<a id="need-{need}"></a>', "", f"### {need}"]
     for product in Product:
-        one = remedy(need, product, _SITE)
+        one = fix_for(need, product, _SITE)
         if one is None:
             continue
         then = f" Then: `{one.reload}`." if one.reload else ""

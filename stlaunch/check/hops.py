@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stlaunch.check.observations import Exchange, HeaderPairs, Observations, Opening
-from stlaunch.proxies.fixes import Product
+from stlaunch.proxies import Product
 
 _VERSION = r"(?:[/ ]v?(?P<version>[0-9][\w.]{0,20}))?"
 

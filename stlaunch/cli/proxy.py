@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.proxies.fixes import recipe
+from stlaunch.proxies import recipe
 from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate, public_url_of
 from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.generate.values import Asked, plan_site

@@ -11,7 +11,7 @@ from stlaunch.lint.app import App
 from stlaunch.lint.findings import Edit, LintFinding, Note, Report
 from stlaunch.lint.lines import Line, statements
 from stlaunch.lint.units import seconds
-from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.proxies import Need, Product, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -57,7 +57,7 @@ def _judge(
     )
 
     def add(code: str, line: int, detail: str, need: Need | None = None, *edits: Edit) -> None:
-        known = remedy(need, Product.APACHE, app.site(base)) if need else None
+        known = fix_for(need, Product.APACHE, app.site(base)) if need else None
         fix = known.text if known else ""
         report.findings.append(
             LintFinding(code=code, file=path, line=line, detail=detail, fix=fix, edits=edits)

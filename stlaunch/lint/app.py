@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stlaunch.proxies.fixes import Site
+from stlaunch.proxies import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -40,7 +40,7 @@ class App:
         return port == self.port or "streamlit" in host
 
     def site(self, base_path: BasePath) -> Site:
-        """Return what the remedies are filled in with."""
+        """Return what the fixes are filled in with."""
         return Site(
             base_path=base_path,
             upstream=str(self.upstream) if self.upstream else f"127.0.0.1:{self.port}",

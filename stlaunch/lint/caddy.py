@@ -14,7 +14,7 @@ from typing import Any
 from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
-from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.proxies import Need, Product, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -156,7 +156,7 @@ def _add(
     need: Need | None,
     app: App,
 ) -> None:
-    known = remedy(need, Product.CADDY, app.site(BasePath())) if need else None
+    known = fix_for(need, Product.CADDY, app.site(BasePath())) if need else None
     report.findings.append(
         LintFinding(
             code=code,

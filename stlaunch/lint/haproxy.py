@@ -11,7 +11,7 @@ from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
 from stlaunch.lint.lines import Line, statements
 from stlaunch.lint.units import seconds
-from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.proxies import Need, Product, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -58,7 +58,7 @@ def _judge(
     report: Report,
 ) -> None:
     def add(code: str, line: int, detail: str, need: Need | None = None) -> None:
-        known = remedy(need, Product.HAPROXY, app.site(BasePath())) if need else None
+        known = fix_for(need, Product.HAPROXY, app.site(BasePath())) if need else None
         fix = known.text if known else ""
         report.findings.append(LintFinding(code=code, file=path, line=line, detail=detail, fix=fix))
 

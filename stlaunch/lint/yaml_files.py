@@ -12,7 +12,7 @@ from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
 from stlaunch.lint.units import seconds, size
-from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.proxies import Need, Product, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -67,7 +67,7 @@ class _Judge:
     def _add(
         self, code: str, node: yaml.Node, detail: str, product: Product, need: Need | None = None
     ) -> None:
-        known = remedy(need, product, self.app.site(BasePath())) if need else None
+        known = fix_for(need, product, self.app.site(BasePath())) if need else None
         self.report.findings.append(
             LintFinding(
                 code=code,

@@ -13,8 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from stlaunch.errors import StartError
-from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, TlsFiles, find_binary
-from stlaunch.proxies.fixes import Site
+from stlaunch.proxies import (
+    ProxyKind,
+    ProxyPlan,
+    ProxyProcess,
+    ProxySite,
+    Site,
+    TlsFiles,
+    find_binary,
+)
 from stlaunch.proxies.generate import KINDS, generate
 from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
 from stlaunch.urls.base_path import BasePath

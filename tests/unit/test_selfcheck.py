@@ -19,7 +19,7 @@ from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
 from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
-from stlaunch.proxies.fixes import Product
+from stlaunch.proxies import Product
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.process.memory import Memory
-from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.proxies import Need, Product, Site, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 
@@ -114,10 +114,10 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
 
 def _for_proxies(need: Need, base_path: BasePath, *products: Product) -> str:
     site = Site(base_path=base_path)
-    remedies = (remedy(need, product, site) for product in products)
-    return "\n".join(known.text for known in remedies if known)
+    fixes = (fix_for(need, product, site) for product in products)
+    return "\n".join(known.text for known in fixes if known)
 
 
 def _first_line(need: Need, product: Product) -> str:
-    known = remedy(need, product, Site(base_path=BasePath()))
+    known = fix_for(need, product, Site(base_path=BasePath()))
     return known.lines.partition("\n")[0] if known else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from stlaunch.proxies.fixes import Product
+from stlaunch.proxies import Product
 
 # Signs in values, checked against one header each.
 _IN_VALUE: tuple[tuple[bytes, str, Product], ...] = (

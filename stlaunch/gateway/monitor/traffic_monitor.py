@@ -29,9 +29,9 @@ from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
 from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE, TOKEN_PREFIX
 from stlaunch.gateway.request import RequestInfo, request_info
-from stlaunch.gateway.selfcheck.fixes import fix_for
+from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.tickets import Key, ProbeArrivals, Tickets
-from stlaunch.proxies.fixes import Site
+from stlaunch.proxies import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import SELF_CHECK, STREAM, TUNNEL, is_page
@@ -151,7 +151,7 @@ class TrafficMonitorMiddleware:
     def _fix(self, code: str, arrival: RequestInfo) -> str:
         products = recognise(arrival.headers)
         site = Site(base_path=arrival.base or BasePath())
-        return fix_for(code, products[0] if products else None, site)
+        return fix_of_code(code, products[0] if products else None, site)
 
     def _post(self, finding: Finding | None) -> None:
         if finding is not None:

@@ -1,4 +1,4 @@
-"""The text that mends a finding in one proxy, from the catalogue and the remedies.
+"""The text that mends a finding in one proxy, from the catalogue and the fixes.
 
 It holds no lines of its own: `stlaunch.proxies.fixes` is their one source.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
-from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.proxies import Need, Product, Site, fix_for
 
 # The codes that the browser page can name.
 PAGE_CODES = (
@@ -21,10 +21,10 @@ PAGE_CODES = (
 )
 
 
-def fix_for(code: str, product: Product | None, site: Site) -> str:
+def fix_of_code(code: str, product: Product | None, site: Site) -> str:
     """Return the lines for a product, else the catalogue's own words; empty without either."""
     found = entry(code)
-    lines = [remedy(Need(name), product, site) for name in found.needs] if product else []
+    lines = [fix_for(Need(name), product, site) for name in found.needs] if product else []
     texts = [item.text for item in lines if item is not None]
     return "\n".join(texts) if texts else found.fix
 
@@ -41,7 +41,7 @@ def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
                 "title": entry(code).title,
                 "severity": entry(code).severity,
                 "problem": entry(code).problem,
-                "fix": fix_for(code, product, site),
+                "fix": fix_of_code(code, product, site),
             }
             for code in PAGE_CODES
             if code in known

@@ -21,7 +21,7 @@ from stlaunch.lint.nginx.routes import (
 )
 from stlaunch.lint.nginx.rules import Fault
 from stlaunch.lint.nginx.tree import Directive, read_nginx
-from stlaunch.proxies.fixes import Need, Product, remedy
+from stlaunch.proxies import Need, Product, fix_for
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -294,7 +294,7 @@ def _slash_faults(
 
 
 def _finding(fault: Fault, base: BasePath, app: App) -> LintFinding:
-    known = remedy(fault.need, Product.NGINX, app.site(base)) if fault.need else None
+    known = fix_for(fault.need, Product.NGINX, app.site(base)) if fault.need else None
     return LintFinding(
         code=fault.code,
         file=fault.at.file,

@@ -9,7 +9,7 @@ from pathlib import Path
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.nginx.rules import Fault
 from stlaunch.lint.nginx.tree import Directive
-from stlaunch.proxies.fixes import Need, Product, Site, remedy
+from stlaunch.proxies import Need, Product, Site, fix_for
 
 _ALONE = re.compile(r"\s*[A-Za-z_]+\s[^;{}]*;\s*(#.*)?")
 _IN_LOCATION = {
@@ -59,12 +59,12 @@ def mend(location: Directive, faults: Sequence[Fault], site: Site) -> tuple[Edit
 
 
 def _wanted(faults: Sequence[Fault], site: Site) -> dict[str, str]:
-    """Return the remedies' lines by what they set, each once."""
+    """Return the fixes' lines by what they set, each once."""
     lines: dict[str, str] = {}
     for fault in faults:
         if fault.need not in _IN_LOCATION or fault.is_removed:
             continue
-        known = remedy(fault.need, Product.NGINX, site)
+        known = fix_for(fault.need, Product.NGINX, site)
         for line in known.lines.splitlines() if known else ():
             name, *args = line.rstrip(";").split()
             key = _key(name, args)

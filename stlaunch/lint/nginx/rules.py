@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.tree import Directive
 from stlaunch.lint.units import seconds, size
-from stlaunch.proxies.fixes import Need
+from stlaunch.proxies import Need
 from stlaunch.urls.base_path import BasePath
 
 _DEFAULT_BODY = 1024 * 1024
@@ -28,8 +28,8 @@ class Fault:
         at: the directive that is at fault, or the location that lacks one.
         location: the one that answers, where the fault came from further out.
         detail: one sentence.
-        need: whose remedy mends it.
-        headers: the names of the remedy's lines that count; empty for all of them.
+        need: whose fix mends it.
+        headers: the names of the fix's lines that count; empty for all of them.
         is_removed: the directive only has to go.
     """
 

@@ -6,7 +6,7 @@ the self-check and the log print single ones. Nothing is detected here.
 
 from __future__ import annotations
 
-from stlaunch.proxies.fixes.model import Need, Part, Product, Recipe, Remedy, Site
-from stlaunch.proxies.fixes.table import recipe, remedy
+from stlaunch.proxies.fixes.model import Fix, Need, Part, Product, Recipe, Site
+from stlaunch.proxies.fixes.table import fix_for, recipe
 
-__all__ = ["Need", "Part", "Product", "Recipe", "Remedy", "Site", "recipe", "remedy"]
+__all__ = ["Fix", "Need", "Part", "Product", "Recipe", "Site", "fix_for", "recipe"]

@@ -1,4 +1,4 @@
-"""What a proxy can lack, which proxies are known, and what a remedy is: facts alone."""
+"""What a proxy can lack, which proxies are known, and what a fix is: facts alone."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class Fix:
     """The lines that give one product what the app needs.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from itertools import groupby
 
-from stlaunch.proxies.fixes.model import Need, Product, Recipe, Remedy, Site, fill
+from stlaunch.proxies.fixes.model import Fix, Need, Product, Recipe, Site, fill
 
 
 def recipe(product: Product) -> Recipe:
@@ -15,7 +15,7 @@ def recipe(product: Product) -> Recipe:
     return known
 
 
-def remedy(need: Need, product: Product, site: Site) -> Remedy | None:
+def fix_for(need: Need, product: Product, site: Site) -> Fix | None:
     """Return the lines; None where the product has the need covered by itself or cannot."""
     known = recipe(product)
     parts = known.parts_for(need, site)
@@ -25,4 +25,4 @@ def remedy(need: Need, product: Product, site: Site) -> Remedy | None:
         (fill(known.places[place], site.values), "\n".join(part.lines for part in same))
         for place, same in groupby(parts, key=lambda part: part.place)
     )
-    return Remedy(steps=steps, reload=known.reload, why=parts[0].why)
+    return Fix(steps=steps, reload=known.reload, why=parts[0].why)

@@ -1,8 +1,8 @@
-"""A configuration as lines with their reasons, composed from a template and the remedies.
+"""A configuration as lines with their reasons, composed from a template and the fixes.
 
 A template is the skeleton of one file. Its own marks, each at the beginning of a line:
 
-    @place        here go the remedies' lines for this place, in the order of the needs
+    @place        here go the fixes' lines for this place, in the order of the needs
     #: why        why the lines below are there, up to the next blank line or mark
     ?name TEXT    TEXT, where the fact holds; ?!name TEXT where it does not
     #[ where      what stands up to `#]` is also the snippet for an existing site

@@ -59,7 +59,7 @@ def _name(part: Part) -> str:
 
 
 def _flat(lines: str) -> Iterator[tuple[str, str]]:
-    """Flatten the plain YAML of the remedies: mappings, and lists of plain values."""
+    """Flatten the plain YAML of the fixes: mappings, and lists of plain values."""
     path: list[tuple[int, str]] = []
     listed: dict[str, list[str]] = {}
     found: dict[str, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stlaunch.gateway.monitor.findings import body_limited, upgrade_stripped
-from stlaunch.proxies.fixes import Need, Product, Site, recipe, remedy
+from stlaunch.proxies import Need, Product, Site, fix_for, recipe
 from stlaunch.urls.base_path import BasePath
 
 BASE = BasePath("/streamlitApp")
@@ -51,7 +51,7 @@ WITHOUT_AFFINITY = {Product.H2O, Product.CLOUDFLARE}
 @pytest.mark.parametrize("product", Product)
 def test_every_remedy_is_filled_in_and_placed(product: Product, site: Site) -> None:
     for need in Need:
-        known = remedy(need, product, site)
+        known = fix_for(need, product, site)
         if known is None:
             continue
 
@@ -63,7 +63,7 @@ def test_every_remedy_is_filled_in_and_placed(product: Product, site: Site) -> N
 
 @pytest.mark.parametrize("product", Product)
 def test_what_a_product_must_be_told_it_is_told(product: Product) -> None:
-    told = {need.value for need in Need if remedy(need, product, SITES["kept"])}
+    told = {need.value for need in Need if fix_for(need, product, SITES["kept"])}
 
     assert BY_HAND[product] <= told
 
@@ -83,13 +83,13 @@ def test_every_place_is_used_and_known(product: Product) -> None:
 
 @pytest.mark.parametrize("product", Product)
 def test_affinity_is_offered_where_the_product_has_it(product: Product) -> None:
-    has_it = remedy(Need.AFFINITY, product, SITES["replicas"]) is not None
+    has_it = fix_for(Need.AFFINITY, product, SITES["replicas"]) is not None
 
     assert has_it == (product not in WITHOUT_AFFINITY)
 
 
 def test_a_path_that_a_configuration_could_misread_is_not_written() -> None:
-    known = remedy(Need.SLASH, Product.NGINX, Site(base_path=BasePath("/a;$b")))
+    known = fix_for(Need.SLASH, Product.NGINX, Site(base_path=BasePath("/a;$b")))
 
     assert known is not None
     assert "/a;$b" not in known.text
@@ -98,8 +98,8 @@ def test_a_path_that_a_configuration_could_misread_is_not_written() -> None:
 
 def test_limits_follow_the_app() -> None:
     site = Site(base_path=BASE, max_upload_mb=500, ping_interval_s=45)
-    body = remedy(Need.BODY_SIZE, Product.NGINX, site)
-    idle = remedy(Need.IDLE_TIMEOUT, Product.NGINX, site)
+    body = fix_for(Need.BODY_SIZE, Product.NGINX, site)
+    idle = fix_for(Need.IDLE_TIMEOUT, Product.NGINX, site)
 
     assert body is not None
     assert body.lines == "client_max_body_size 501m;"
@@ -108,8 +108,8 @@ def test_limits_follow_the_app() -> None:
 
 
 def test_the_log_prints_the_same_lines() -> None:
-    upgrade = remedy(Need.UPGRADE, Product.NGINX, Site(base_path=BASE))
-    body = remedy(Need.BODY_SIZE, Product.NGINX, Site(base_path=BASE))
+    upgrade = fix_for(Need.UPGRADE, Product.NGINX, Site(base_path=BASE))
+    body = fix_for(Need.BODY_SIZE, Product.NGINX, Site(base_path=BASE))
     assert upgrade is not None
     assert body is not None
 
