@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parent.parent
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
-pytest_plugins = ["tests.harness.fixtures"]
+pytest_plugins = ["tests.harness.fixtures", "tests.harness.tiers"]
 
 
 @pytest.fixture(scope="session")

@@ -330,7 +330,9 @@ def test_explain_of_an_unknown_code_suggests() -> None:
 
 
 def test_rendered_list_is_current_and_has_an_anchor_for_each_code() -> None:
-    text = (REPOSITORY / "stlaunch" / "catalogue" / "README.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "stlaunch" / "diagnostics" / "catalogue" / "README.md").read_text(
+        encoding="utf-8"
+    )
 
     assert text == render_list(), (
         "run: python -m stlaunch.check.explanations stlaunch/diagnostics/catalogue/README.md"

@@ -27,7 +27,10 @@ def readme() -> str:
     return README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.process if name == "help" else ()) for name in SECTIONS],
+)
 def test_generated_section_is_up_to_date(readme: str, name: str) -> None:
     hint = "run: python -m tests.docs.generated"
     assert section(readme, name) == SECTIONS[name](), hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,12 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def _with_its_marks(name: str, value: object) -> Any:
+    """Return a parameter: what is Caddy's is read by Caddy itself."""
+    return pytest.param(value, marks=pytest.mark.process if "caddy" in name else (), id=name)
+
+
+@pytest.mark.parametrize("path", [_with_its_marks(path.name, path) for path in FILES])
 def test_faults_are_found_where_they_are(path: Path) -> None:
     assert found(path) == seeded(path)
     assert bool(seeded(path)) != ("good" in path.name)
@@ -35,7 +41,7 @@ def test_faults_are_found_where_they_are(path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["kept", "other"])
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", [_with_its_marks(kind, kind) for kind in NAMES])
 def test_generated_configuration_has_no_fault(kind: str, form: str, tmp_path: Path) -> None:
     """What `stlaunch proxy` writes, `stlaunch lint` finds nothing in, and knows the route."""
     assert kind in KINDS
@@ -66,7 +72,13 @@ def test_apache_fix_is_a_diff_and_keeps_the_old_file(tmp_path: Path) -> None:
     ("name", "text", "told"),
     [
         pytest.param("a.yaml", "a: [", "a.yaml, line 1", id="yaml"),
-        pytest.param("Caddyfile", "example.com {\n\tnonsense 1\n}\n", "Caddy refuses", id="caddy"),
+        pytest.param(
+            "Caddyfile",
+            "example.com {\n\tnonsense 1\n}\n",
+            "Caddy refuses",
+            marks=pytest.mark.process,
+            id="caddy",
+        ),
         pytest.param("nginx.conf", "server {\n", "not an nginx configuration", id="nginx"),
         pytest.param("nginx.conf", None, "does not exist", id="missing"),
     ],

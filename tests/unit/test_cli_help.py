@@ -203,6 +203,7 @@ def test_error_becomes_message_and_exit_code(exc: BaseException, code: int, told
     assert stderr.getvalue() == told
 
 
+@pytest.mark.process  # the platform module asks `uname`
 def test_crash_is_a_report_to_paste() -> None:
     stderr = io.StringIO()
     code = run_guarded(lambda: fail_with(ZeroDivisionError("x")), environ={}, stderr=stderr)

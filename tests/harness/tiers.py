@@ -1,0 +1,101 @@
+"""Which tests are fast: those that run in this process, with no browser, proxy or server beside it.
+
+Owns the mark `fast`, and holds a test that carries it to that. Nobody marks a test by hand: what a
+test and its fixtures call decides.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+SPAWNING_MODULES = frozenset({"multiprocessing", "playwright", "subprocess"})
+SPAWNING_EVENTS = frozenset(
+    {"os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"}
+)
+SLOW_MARKS = ("browser", "process", "proxy", "slow")
+
+_spawned: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Note every process that is started from here."""
+    sys.addaudithook(_note_process)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stays in this process."""
+    known: dict[object, bool] = {}
+    for item in items:
+        if not any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
+            functions = [getattr(item, "function", None), *_fixtures(item)]
+            if not any(_spawns(function, known) for function in functions):
+                item.add_marker("fast")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Start the record anew for each test, its fixtures included."""
+    _spawned.clear()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that is marked as fast and started a process."""
+    result = yield
+    if _spawned and item.get_closest_marker("fast"):
+        pytest.fail(f"mark it with `process`, because it started {'; '.join(_spawned)}")
+    return result
+
+
+def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in SPAWNING_EVENTS:
+        _spawned.append(f"{event} {arguments[:2]!r:.200}")
+
+
+def _fixtures(item: pytest.Item) -> Iterator[Callable[..., object]]:
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - not public
+    for overridden in definitions.values():
+        yield overridden[-1].func
+
+
+def _spawns(thing: object, known: dict[object, bool]) -> bool:
+    """Say whether a function or class of the tests leads to a module that starts processes."""
+    thing = inspect.unwrap(thing) if callable(thing) else thing
+    if isinstance(thing, ModuleType):
+        return thing.__name__.partition(".")[0] in SPAWNING_MODULES
+    if not isinstance(thing, FunctionType | type):
+        return False
+    if thing.__module__.partition(".")[0] in SPAWNING_MODULES:
+        return True
+    if not thing.__module__.startswith("tests."):
+        return False
+    if thing not in known:
+        known[thing] = False  # until it is known: functions may call each other in circles
+        known[thing] = any(_spawns(used, known) for used in _uses(thing))
+    return known[thing]
+
+
+def _uses(thing: FunctionType | type) -> Iterator[object]:
+    if isinstance(thing, type):
+        yield from (member for member in vars(thing).values() if isinstance(member, FunctionType))
+        return
+    names = set(_names(thing.__code__))
+    for name in names:
+        used = thing.__globals__.get(name)
+        yield used
+        if isinstance(used, ModuleType) and used.__name__.startswith("tests."):
+            yield from (vars(used).get(attribute) for attribute in names)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
