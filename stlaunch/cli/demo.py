@@ -19,7 +19,7 @@ import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
 from stlaunch.proxies import (
-    ProxyKind,
+    Product,
     ProxyPlan,
     ProxyProcess,
     ProxySetup,
@@ -28,6 +28,7 @@ from stlaunch.proxies import (
     find_binary,
     has_ended,
     plan_proxy,
+    startable,
 )
 from stlaunch.proxies.ports import check_port_is_free, free_port
 from stlaunch.urls.base_path import BasePath
@@ -48,7 +49,7 @@ _POLL_S = 0.1
 
 
 def run_demo(
-    proxy: ProxyKind, setup: str, keep_prefix: bool, port: int, *, app: Path | None = None
+    proxy: Product, setup: str, keep_prefix: bool, port: int, *, app: Path | None = None
 ) -> int:
     """Run the app and a proxy before it until Ctrl-C or SIGTERM; return the exit code.
 
@@ -204,8 +205,8 @@ def _parse_setup(text: str) -> ProxySetup:
 )
 @click.option(
     "--proxy",
-    type=click.Choice([str(kind) for kind in ProxyKind]),
-    default=str(ProxyKind.NGINX),
+    type=click.Choice([str(kind) for kind in startable()]),
+    default=str(Product.NGINX),
     show_default=True,
     help="The proxy; its binary comes with stlaunch[demo].",
 )
@@ -227,4 +228,4 @@ def _parse_setup(text: str) -> ProxySetup:
 )
 def demo(proxy: str, setup: str, keep_prefix: bool, port: int) -> int:
     """Show the example app behind a real reverse proxy at http://localhost:8080/streamlitApp/."""
-    return run_demo(ProxyKind(proxy), setup, keep_prefix, port)
+    return run_demo(Product(proxy), setup, keep_prefix, port)

@@ -1,7 +1,7 @@
 """`stlaunch proxy KIND`: print the configuration of a reverse proxy for the app at hand.
 
 It reads the command line and writes; what stands in a configuration is the business of
-`stlaunch.proxies.generate`.
+`stlaunch.proxies.configuration`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.proxies import recipe
-from stlaunch.proxies.generate import KINDS, Configuration, Kind, generate, public_url_of
-from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
-from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.proxies import Kind, recipe
+from stlaunch.proxies.app_facts import AppFacts, read_app_facts
+from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
+from stlaunch.proxies.site_options import Asked, plan_site
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.model import Settings
 from stlaunch.settings.project import read_project

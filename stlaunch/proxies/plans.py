@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
@@ -23,6 +24,19 @@ CERTIFICATE_AND_KEY_FILE = "cert-and-key.pem"
 
 # Nothing that any of the configuration languages gives a meaning to, quoted or not.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
+class ProxySetup(StrEnum):
+    """A way in which people configure a proxy for Streamlit."""
+
+    BLOG = "blog"
+    """A bare forwarding of one path; the WebSocket upgrade is lost."""
+    BLOG_STREAM = "blog-stream"
+    """The same, and a second location with the upgrade lines for the WebSocket alone."""
+    THREE_LINES = "three-lines"
+    """The three upgrade lines without `Host`; the app sees the upstream's address as its own."""
+    RECOMMENDED = "recommended"
+    """What the proxy's own documentation recommends for WebSockets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from stlaunch.errors import StartError
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
 from stlaunch.process.parent_death import end_with_parent
-from stlaunch.proxies import ProxyKind, ProxyPlan, ProxyProcess, ProxySite, find_binary
+from stlaunch.proxies import Product, ProxyPlan, ProxyProcess, ProxySite, find_binary
 from stlaunch.replicas.backoff import Backoff
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -129,7 +129,7 @@ def find_balancer() -> Path:
         StartError: where the extra is not installed.
     """
     try:
-        return find_binary(ProxyKind.HAPROXY)
+        return find_binary(Product.HAPROXY)
     except StartError as exc:
         raise StartError(
             f"The replicas need a load balancer. {exc.message}",

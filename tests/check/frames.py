@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from stlaunch.proxies import ProxyKind, ProxyPlan, ProxySite, TlsFiles, find_binary
+from stlaunch.proxies import Product, ProxyPlan, ProxySite, TlsFiles, find_binary
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.varnish import SHELL, VARNISHD
@@ -75,7 +75,7 @@ http {{
     return Frame(
         name="nginx 1.22" if is_old else "nginx",
         render=render,
-        binary=lambda: Path("/usr/sbin/nginx") if is_old else find_binary(ProxyKind.NGINX),
+        binary=lambda: Path("/usr/sbin/nginx") if is_old else find_binary(Product.NGINX),
         lines=_joined(http, lines),
     )
 
@@ -162,7 +162,7 @@ def caddy(lines: str) -> Frame:
     return Frame(
         name="Caddy",
         render=render,
-        binary=lambda: find_binary(ProxyKind.CADDY),
+        binary=lambda: find_binary(Product.CADDY),
         lines=_joined(lines),
     )
 
@@ -213,7 +213,7 @@ def traefik(
     return Frame(
         name="Traefik",
         render=render,
-        binary=lambda: find_binary(ProxyKind.TRAEFIK),
+        binary=lambda: find_binary(Product.TRAEFIK),
         ready_path="/ready-traefik",
         lines=_joined(
             f"rule: {rule}",
@@ -253,7 +253,7 @@ backend app
     return Frame(
         name="HAProxy",
         render=render,
-        binary=lambda: find_binary(ProxyKind.HAPROXY),
+        binary=lambda: find_binary(Product.HAPROXY),
         lines=_joined(frontend, backend, timeouts if "1h" not in timeouts else ""),
     )
 
@@ -326,7 +326,7 @@ def envoy(
     return Frame(
         name="Envoy",
         render=render,
-        binary=lambda: find_binary(ProxyKind.ENVOY),
+        binary=lambda: find_binary(Product.ENVOY),
         lines=_joined(routes, "" if upgrades else "(no upgrade_configs)", manager, filters),
     )
 

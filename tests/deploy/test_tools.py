@@ -19,7 +19,7 @@ from compose_spec import PyCompose
 
 from stlaunch.deploy import DeployKind, render, write_files
 from stlaunch.deploy.compose import balancer
-from stlaunch.proxies import ProxyKind, find_binary
+from stlaunch.proxies import Product, find_binary
 from stlaunch.settings.fields import DRAIN_TIMEOUT
 from tests.deploy.golden import files, make_deployment
 
@@ -127,7 +127,7 @@ def test_haproxy_takes_the_balancer_in_it(tmp_path: Path) -> None:
     assert content == balancer(make_deployment())
     (tmp_path / "haproxy.cfg").write_text(content)
 
-    done = run(find_binary(ProxyKind.HAPROXY), "-c", "-f", "haproxy.cfg", cwd=tmp_path)
+    done = run(find_binary(Product.HAPROXY), "-c", "-f", "haproxy.cfg", cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout + done.stderr

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-from stlaunch.proxies.generate import KINDS
+from stlaunch.proxies.configuration import KINDS
 from stlaunch.settings.fields import FIELDS, Field
 from tests.benchmarks.table import render_markdown
 from tests.conftest import REPOSITORY

@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from stlaunch.errors import StartError
-from stlaunch.proxies import ProxyKind, ProxyProcess, ProxySetup, ProxySite, TlsFiles, plan_proxy
+from stlaunch.proxies import Product, ProxyProcess, ProxySetup, ProxySite, TlsFiles, plan_proxy
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.ports import free_port
@@ -93,10 +93,10 @@ def start_broken(
 def _start(
     stack: ExitStack, breakage: str, site: ProxySite, ports: tuple[int, ...], relay: int
 ) -> ProxyProcess:
-    binary = proxy_binary(ProxyKind.NGINX)
+    binary = proxy_binary(Product.NGINX)
     for attempt in range(1, _ATTEMPTS + 1):
         here = replace(site, listen=HostPort("127.0.0.1", free_port()))
-        plan = plan_proxy(ProxyKind.NGINX, ProxySetup.RECOMMENDED, here)
+        plan = plan_proxy(Product.NGINX, ProxySetup.RECOMMENDED, here)
         text = _broken(plan.config_text, breakage, ports, relay)
         try:
             return stack.enter_context(ProxyProcess(replace(plan, config_text=text), binary))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stlaunch.errors import StartError
 from stlaunch.proxies import (
-    ProxyKind,
+    Product,
     ProxyPlan,
     ProxyProcess,
     ProxySite,
@@ -22,7 +22,7 @@ from stlaunch.proxies import (
     TlsFiles,
     find_binary,
 )
-from stlaunch.proxies.generate import KINDS, generate
+from stlaunch.proxies.configuration import KINDS, generate
 from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -152,7 +152,7 @@ def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
     (folder / CERTIFICATE_FILE).write_bytes(certificate)
     (folder / KEY_FILE).write_bytes(key)
     (folder / CERTIFICATE_AND_KEY_FILE).write_bytes(certificate + key)
-    binary = _DEBIAN.get(name) or find_binary(ProxyKind(name))
+    binary = _DEBIAN.get(name) or find_binary(Product(name))
     words = _VALIDATE[name.partition("-")[0]]
     command = [str(binary), *(word.format(folder=folder) for word in words)]
     done = subprocess.run(
@@ -185,7 +185,7 @@ def _binary(name: str) -> Path:
         binary = Path(_DEBIAN[name])
         assert binary.exists(), f"{name} needs {binary}: apt-get install {binary.name}"
         return Path("/bin/sh") if name in {"varnish", "apache"} else binary
-    return find_binary(ProxyKind(name))
+    return find_binary(Product(name))
 
 
 def _plan(name: str, site: Site, tls: Tls | None, around: str = "") -> ProxyPlan:

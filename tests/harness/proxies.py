@@ -15,7 +15,7 @@ import pytest
 
 from stlaunch.errors import StartError
 from stlaunch.proxies import (
-    ProxyKind,
+    Product,
     ProxyPlan,
     ProxyProcess,
     ProxySetup,
@@ -23,6 +23,7 @@ from stlaunch.proxies import (
     TlsFiles,
     find_binary,
     plan_proxy,
+    startable,
 )
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -41,7 +42,7 @@ CHAIN = "traefik>nginx"
 CHAIN_LOSING_SCHEME = "traefik>nginx, scheme lost"
 """nginx behind another proxy with its usual `X-Forwarded-Proto $scheme`: `http`, whatever came."""
 DEBIAN_BINARIES = {"apache": Path("/usr/sbin/apache2"), "nginx-1.22": Path("/usr/sbin/nginx")}
-KINDS: tuple[str, ...] = (*ProxyKind, *DEBIAN_BINARIES, CHAIN)
+KINDS: tuple[str, ...] = (*startable(), *DEBIAN_BINARIES, CHAIN)
 HTTP_1_0 = "nginx, HTTP/1.0"
 """nginx that speaks HTTP/1.0 with the app, as it did unless told otherwise before 1.29.7."""
 H2_CONNECT = "envoy, h2 with connect"
@@ -110,10 +111,10 @@ def start_proxy(
         target, front_kind, front_setup, front_keeps = upstream_port, kind, setup, keep_prefix
         if kind in {CHAIN, CHAIN_LOSING_SCHEME}:
             inner = _site(target, base, keep_prefix=keep_prefix, tls=None)
-            inner_kind = _INNER_NGINX if kind == CHAIN else ProxyKind.NGINX
+            inner_kind = _INNER_NGINX if kind == CHAIN else Product.NGINX
             hops.append(_start(stack, inner_kind, setup, inner))
             target = hops[0].plan.site.listen.port or 0
-            front_kind, front_setup, front_keeps = ProxyKind.TRAEFIK, "recommended", True
+            front_kind, front_setup, front_keeps = Product.TRAEFIK, "recommended", True
         outer = _site(target, base, keep_prefix=front_keeps, tls=files)
         hops.insert(0, _start(stack, front_kind, front_setup, outer))
         front = hops[0].plan.site
@@ -132,10 +133,10 @@ def proxy_binary(kind: str) -> Path:
         if not binary.exists():
             pytest.fail(f"{kind} needs {binary}: apt-get install {binary.name}")
         return binary
-    variants = dict.fromkeys((_INNER_NGINX, HTTP_1_0, STRICT_CSP), ProxyKind.NGINX)
-    variants[H2_CONNECT] = ProxyKind.ENVOY
+    variants = dict.fromkeys((_INNER_NGINX, HTTP_1_0, STRICT_CSP), Product.NGINX)
+    variants[H2_CONNECT] = Product.ENVOY
     try:
-        return find_binary(variants.get(kind) or ProxyKind(kind))
+        return find_binary(variants.get(kind) or Product(kind))
     except StartError as exc:
         pytest.fail(f"{exc.message} {exc.hint}")
 
@@ -173,10 +174,10 @@ def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
         case "apache":
             return plan_apache(setup, site)
         case "nginx-1.22":
-            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            plan = plan_proxy(Product.NGINX, setup, site)
             return replace(plan, config_text=_with_debian_temp_paths(plan.config_text))
         case "nginx behind a proxy":
-            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            plan = plan_proxy(Product.NGINX, setup, site)
             passed_on = plan.config_text.replace("$scheme;", "$http_x_forwarded_proto;")
             return replace(plan, config_text=passed_on)
         case "varnish":
@@ -184,16 +185,16 @@ def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
         case "lighttpd":
             return plan_lighttpd(setup, site)
         case "nginx, HTTP/1.0":
-            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            plan = plan_proxy(Product.NGINX, setup, site)
             return replace(plan, config_text=_with_http_1_0(plan.config_text))
         case "nginx, strict CSP":
-            plan = plan_proxy(ProxyKind.NGINX, setup, site)
+            plan = plan_proxy(Product.NGINX, setup, site)
             return replace(plan, config_text=_with_strict_csp(plan.config_text))
         case "envoy, h2 with connect":
-            plan = plan_proxy(ProxyKind.ENVOY, setup, site)
+            plan = plan_proxy(Product.ENVOY, setup, site)
             return replace(plan, config_text=_with_h2_connect(plan.config_text))
         case _:
-            return plan_proxy(ProxyKind(kind), setup, site)
+            return plan_proxy(Product(kind), setup, site)
 
 
 def _with_debian_temp_paths(config: str) -> str:

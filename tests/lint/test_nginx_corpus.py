@@ -15,7 +15,7 @@ import pytest
 
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import apply, edited
-from stlaunch.proxies import ProxyKind, find_binary
+from stlaunch.proxies import Product, find_binary
 
 CORPUS = Path(__file__).parent / "corpus" / "nginx"
 FILES = sorted(CORPUS.glob("*.conf"))
@@ -115,7 +115,7 @@ def nginx_accepts(path: Path) -> None:
     inner = f"include {path};"
     main = path.with_name("main.test")
     main.write_text(f"events {{}}\n{inner if is_whole else f'http {{ {inner} }}'}\n")
-    binary = find_binary(ProxyKind.NGINX)
+    binary = find_binary(Product.NGINX)
     command = [binary, "-t", "-e", "stderr", "-g", "pid nginx.pid;", "-p", path.parent, "-c", main]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ import pytest
 from stlaunch.errors import UsageError
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import apply, edited, unified_diff
-from stlaunch.proxies.generate import KINDS
+from stlaunch.proxies.configuration import KINDS
 from tests.lint.test_nginx_corpus import found, seeded
 from tests.proxies.golden import texts
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stlaunch.proxies.generate import KINDS, Kind, generate
-from stlaunch.proxies.generate.app_facts import AppFacts
-from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.proxies import Kind
+from stlaunch.proxies.app_facts import AppFacts
+from stlaunch.proxies.configuration import KINDS, generate
+from stlaunch.proxies.site_options import Asked, plan_site
 
 FOLDER = Path(__file__).parent / "golden"
 URL = "https://example.com/streamlitApp"

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stlaunch.errors import UsageError
-from stlaunch.proxies.generate import KINDS, Kind, generate
-from stlaunch.proxies.generate.app_facts import AppFacts, read_app_facts
-from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.proxies import Kind
+from stlaunch.proxies.app_facts import AppFacts, read_app_facts
+from stlaunch.proxies.configuration import KINDS, generate
+from stlaunch.proxies.site_options import Asked, plan_site
 from tests.proxies.golden import FOLDER, URL, texts
 
 KIND_LIST = list(KINDS.values())

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from stlaunch.errors import StartError, UsageError
-from stlaunch.proxies import ProxyKind, ProxyProcess
+from stlaunch.proxies import ProxyProcess, startable
 from tests.harness.proxies import (
     CHAIN,
     CHAIN_LOSING_SCHEME,
@@ -226,7 +226,7 @@ def test_end_leaves_no_process_and_no_directory(kind: str) -> None:
 
 def test_every_kind_has_its_binary() -> None:
     """A machine that lacks one fails here, by name."""
-    for kind in (*ProxyKind, *DEBIAN_BINARIES):
+    for kind in (*startable(), *DEBIAN_BINARIES):
         assert proxy_binary(kind).is_file()
 
 

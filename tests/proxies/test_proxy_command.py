@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.proxies.generate import KINDS
-from stlaunch.proxies.generate.app_facts import AppFacts
-from stlaunch.proxies.generate.values import Asked, plan_site
+from stlaunch.proxies.app_facts import AppFacts
+from stlaunch.proxies.configuration import KINDS
+from stlaunch.proxies.site_options import Asked, plan_site
 from tests.proxies.golden import FOLDER, URL
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
 
-    assert "stlaunch.proxies.generate.render" in imported
+    assert "stlaunch.proxies.configuration" in imported
     assert not imported & {"streamlit", "starlette", "uvicorn", "yaml", "crossplane", "jinja2"}
 
 

@@ -14,7 +14,7 @@ import pytest
 from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.replicas import instance_words
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.proxies import ProxyKind, find_binary
+from stlaunch.proxies import Product, find_binary
 from stlaunch.replicas.balancer import BalancerSite, render_balancer
 from stlaunch.urls.origin import HostPort
 
@@ -110,7 +110,7 @@ def test_haproxy_takes_the_configuration(tmp_path: Path, host: str, trusted: str
     )
     config = tmp_path / "haproxy.cfg"
     config.write_text(render_balancer(site))
-    command = [find_binary(ProxyKind.HAPROXY), "-c", "-f", config]
+    command = [find_binary(Product.HAPROXY), "-c", "-f", config]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -39,7 +39,7 @@ class Entry:
         problem: what happens, and why.
         by_hand: how to see it without stlaunch, as a command and what it prints.
         fix: how to mend it where the proxy is not known.
-        needs: names of `stlaunch.proxies.fixes.Need` that mend it, with lines for each proxy.
+        needs: names of `stlaunch.proxies.Need` that mend it, with lines for each proxy.
     """
 
     code: str

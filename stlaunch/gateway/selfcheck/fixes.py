@@ -1,6 +1,6 @@
 """The text that mends a finding in one proxy, from the catalogue and the fixes.
 
-It holds no lines of its own: `stlaunch.proxies.fixes` is their one source.
+It holds no lines of its own: `stlaunch.proxies` is their one source.
 """
 
 from __future__ import annotations

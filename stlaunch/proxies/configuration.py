@@ -1,0 +1,140 @@
+"""From a kind and a site to a configuration; pure, and the same text for the same arguments."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stlaunch.proxies.fixes import recipe
+from stlaunch.proxies.model import Kind, Part, Parts
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site, fill
+from stlaunch.proxies.template import Group, commented, compose, explained, snippets, whole
+
+_WIDTH = 96
+_VERBATIM = "    "
+"""What a line of the head begins with that is to be copied, and so not wrapped."""
+
+
+def _every_kind() -> Iterator[Kind]:
+    for product in Product:
+        yield from recipe(product).kinds
+
+
+KINDS = {kind.name: kind for kind in _every_kind()}
+"""By name, in the order of the documentation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A configuration in its three forms."""
+
+    kind: Kind
+    head: tuple[str, ...]
+    """What is said before the first line, a sentence each."""
+    groups: tuple[Group, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole file."""
+        return self._with_head(whole(self.groups, self.kind.comment))
+
+    @property
+    def snippet(self) -> str:
+        """What is pasted into an existing site."""
+        return self._with_head(snippets(self.groups, self.kind.comment))
+
+    @property
+    def explained(self) -> str:
+        """Every line, and why it is there."""
+        return explained(self.groups)
+
+    def _with_head(self, body: str) -> str:
+        lines = [
+            line
+            for sentence in self.head
+            for line in (
+                [sentence] if sentence.startswith(_VERBATIM) else textwrap.wrap(sentence, _WIDTH)
+            )
+        ]
+        head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
+        first, newline, rest = body.partition("\n")
+        if first.startswith("<?xml"):  # nothing may stand before it
+            return f"{first}{newline}{head}{rest}"
+        return f"{head}\n{body}"
+
+
+def generate(kind: Kind, site: Site) -> Configuration:
+    """Write the configuration of one site."""
+    parts, more = kind.shape(site, _parts(kind, site))
+    facts = {
+        "tls": site.is_https and kind.ends_tls,
+        "keep": site.keep_prefix or not site.base_path.value,
+        "strip": not site.keep_prefix and bool(site.base_path.value),
+        "replicas": len(site.servers) > 1,
+        "named": bool(site.host),
+        "rooted": not site.base_path.value,
+        "restricted": bool(site.self_check_from),
+        "certified": site.is_https and bool(site.certificate),
+    }
+    values = (
+        site.values
+        | more
+        | {
+            "count": str(len(site.servers)),
+            "public": public_url_of(site),
+        }
+    )
+    return Configuration(
+        kind=kind,
+        head=(*_head(kind, site), *_beside(kind, site, parts)),
+        groups=compose(kind.template, values, parts=parts, facts=facts),
+    )
+
+
+def _parts(kind: Kind, site: Site) -> Parts:
+    known = recipe(kind.product)
+    placed: dict[str, list[Part]] = {}
+    for need in kind.needs:
+        if need is Need.SLASH and not site.base_path.value:
+            continue
+        if need is Need.AFFINITY and len(site.servers) == 1:
+            continue
+        for part in known.parts_for(need, site):
+            placed.setdefault(part.place, []).append(part)
+    return {place: tuple(parts) for place, parts in placed.items()}
+
+
+def public_url_of(site: Site) -> str:
+    """Return the address that browsers show; the path alone where the host is not known."""
+    usual = 443 if site.is_https else 80
+    port = "" if site.port == usual else f":{site.port}"
+    if not site.host:
+        return site.base_path.value or "/"
+    return f"{site.values['scheme']}://{site.host}{port}{site.base_path.value}"
+
+
+def _beside(kind: Kind, site: Site, parts: Mapping[str, Sequence[Part]]) -> list[str]:
+    """Tell the lines that stand in no file of this kind: commands and other command lines."""
+    told = []
+    for place, where in recipe(kind.product).places.items():
+        lines = [line for part in parts.get(place, ()) for line in part.lines.splitlines()]
+        if f"@{place}\n" not in kind.template and lines:
+            told += [f"Also, {fill(where, site.values)}:", *(_VERBATIM + line for line in lines)]
+    return told
+
+
+def _head(kind: Kind, site: Site) -> tuple[str, ...]:
+    path = "strips" if not site.keep_prefix and site.base_path.value else "keeps"
+    head = [
+        f"{kind.title} before a Streamlit app; written by stlaunch proxy {kind.name}.",
+        f"The app: stlaunch app.py --behind-proxy {public_url_of(site)}",
+        f"This {path} the path {site.values['base_slash']}; uploads up to {site.max_upload_mb} MB.",
+    ]
+    if site.is_whole:
+        head.append(f"It goes into {kind.put_into}.")
+    reload = recipe(kind.product).reload
+    if reload:
+        head.append(f"Then: {reload}")
+    return (*head, *kind.notes)

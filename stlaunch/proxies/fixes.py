@@ -1,0 +1,65 @@
+"""From a need and a product to the lines that meet it; the lines stand in the product's file."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from textwrap import indent
+
+from stlaunch.proxies.model import Recipe
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site, fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """The lines that give one product what the app needs.
+
+    Attributes:
+        steps: each place in words, and the paste-ready lines for it.
+        reload: the command that puts them in force; empty where none is needed.
+        why: one sentence.
+    """
+
+    steps: tuple[tuple[str, str], ...]
+    reload: str
+    why: str
+
+    @property
+    def lines(self) -> str:
+        """All lines, in the product's own language."""
+        return "\n".join(lines for _, lines in self.steps)
+
+    @property
+    def where(self) -> str:
+        """The place for them: ``in nginx, inside `location /app/ { }```."""
+        return ", and ".join(where for where, _ in self.steps)
+
+    @property
+    def text(self) -> str:
+        """Where, what and how to reload, for a log line or a report."""
+        told = [f"{where}:\n{indent(lines, '    ')}" for where, lines in self.steps]
+        return "\n".join(told + ([f"then: {self.reload}"] if self.reload else []))
+
+
+@cache
+def recipe(product: Product) -> Recipe:
+    """Return all that is known about a product; its file is read when it is asked for."""
+    module = importlib.import_module(f"stlaunch.proxies.{product.name.lower()}")
+    known: Recipe = module.RECIPE
+    return known
+
+
+def fix_for(need: Need, product: Product, site: Site) -> Fix | None:
+    """Return the lines; None where the product has the need covered by itself or cannot."""
+    known = recipe(product)
+    parts = known.parts_for(need, site)
+    if not parts:
+        return None
+    steps = tuple(
+        (fill(known.places[place], site.values), "\n".join(part.lines for part in same))
+        for place, same in groupby(parts, key=lambda part: part.place)
+    )
+    return Fix(steps=steps, reload=known.reload, why=parts[0].why)

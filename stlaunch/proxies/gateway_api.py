@@ -1,0 +1,177 @@
+"""Kubernetes Gateway API, v1.2 and newer: an HTTPRoute.
+
+What a gateway does about WebSockets, timeouts and sizes beyond the standard is its own.
+"""
+
+from __future__ import annotations
+
+from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe, common_without
+from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "kubectl apply --dry-run=server -f FILE"
+
+# --- its lines for each need
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    names = (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix")
+    lines = "".join(f"\n      - {name}" for name in names)
+    block = f"- type: RequestHeaderModifier\n  requestHeaderModifier:\n    remove:{lines}"
+    return (Part("filters", block, "Nobody may say himself who he is or where he is."),)
+
+
+def _self_check(_site: Site) -> tuple[Part, ...]:
+    ends = ["_stcore/metrics", "_stlaunch", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
+    matches = "".join(
+        f'\n    - {{ path: {{ type: Exact, value: "<<base>>/{end}" }} }}' for end in ends
+    )
+    lines = (
+        f"- matches:{matches}\n"
+        "  filters:\n"
+        "    - type: RequestRedirect\n"
+        "      requestRedirect:\n"
+        '        path: { type: ReplaceFullPath, replaceFullPath: "<<base_slash>>" }\n'
+        "        statusCode: 302"
+    )
+    why = "Diagnostic pages and metrics are not for everybody: they lead to the app's first page."
+    return (Part("rules", lines, why),)
+
+
+_LINES: Lines = {
+    Need.SLASH: (
+        Part(
+            "rules",
+            (
+                '- matches: [{ path: { type: Exact, value: "<<base_or_root>>" } }]\n'
+                "  filters:\n"
+                "    - type: RequestRedirect\n"
+                "      requestRedirect:\n"
+                '        path: { type: ReplaceFullPath, replaceFullPath: "<<base_slash>>" }\n'
+                "        statusCode: 301"
+            ),
+            "The address without its final slash leads to the app.",
+        ),
+    ),
+    Need.UPGRADE: (
+        Part(
+            "service",
+            "appProtocol: kubernetes.io/ws",
+            "It tells the gateway that the app speaks WebSocket (GEP-1911); some drop the "
+            "upgrade without it.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "rule",
+            "# No URLRewrite filter with a hostname.",
+            "Streamlit compares Host with Origin; a gateway keeps Host unless told otherwise.",
+        ),
+    ),
+    Need.IDENTITY: _identity,
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "rule",
+            "timeouts:\n  request: 0s",
+            "0s switches the limit off, which would cut WebSockets and slow uploads.",
+        ),
+    ),
+    Need.SELF_CHECK: _self_check,
+    Need.AFFINITY: (
+        Part(
+            "rule",
+            "sessionPersistence:\n  type: Cookie",
+            "Streamlit keeps sessions and uploads in one process; the cookie chooses the "
+            "replica. Experimental (GEP-1619): other fields differ from version to version.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#: The app's pods, as one name.
+apiVersion: v1
+kind: Service
+metadata:
+  name: streamlit
+spec:
+  selector:
+    app: streamlit
+  ports:
+    - name: http
+      port: <<upstream_port>>
+      targetPort: <<upstream_port>>
+      #[ in the Service's port
+      @service
+      #]
+---
+#: Where requests come in; an existing Gateway will do.
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: web
+spec:
+  gatewayClassName: my-gateway-class
+  listeners:
+    - name: <<scheme>>
+      port: <<port>>
+      ?tls protocol: HTTPS
+      ?!tls protocol: HTTP
+      ?named hostname: <<host>>
+      ?tls #: The certificate and its key, as a Secret of type kubernetes.io/tls.
+      ?tls tls:
+      ?tls   certificateRefs: [ { name: streamlit-tls } ]
+---
+#[ an HTTPRoute of your own
+#: Which requests go to the app.
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: streamlit
+spec:
+  parentRefs: [ { name: web } ]
+  ?named hostnames: [ <<host>> ]
+  rules:
+    #: Everything below the path.
+    - matches: [ { path: { type: PathPrefix, value: "<<base_or_root>>" } } ]
+      filters:
+        @filters
+        ?strip #: The path is stripped.
+        ?strip - type: URLRewrite
+        ?strip   urlRewrite:
+        ?strip     path: { type: ReplacePrefixMatch, replacePrefixMatch: / }
+      @rule
+      backendRefs: [ { name: streamlit, port: <<upstream_port>> } ]
+    @rules
+#]
+"""
+
+_KINDS = (
+    Kind(
+        name="gateway-api",
+        title="Kubernetes Gateway API",
+        product=Product.GATEWAY_API,
+        template=_TEMPLATE,
+        put_into="a file for kubectl apply -f",
+        needs=common_without(Need.HOST),
+        restricts=False,
+        notes=(NOT_TRIED,),
+    ),
+)
+
+
+RECIPE = Recipe(
+    title="Kubernetes Gateway",
+    places={
+        "service": "in the Service's port",
+        "rule": "in the HTTPRoute's rule",
+        "rules": "in the HTTPRoute's rules",
+        "filters": "in the HTTPRoute rule's filters",
+    },
+    validate=_VALIDATE,
+    reload="kubectl apply -f FILE",
+    parts=_LINES,
+    kinds=_KINDS,
+)

@@ -1,0 +1,212 @@
+"""IIS with Application Request Routing 3, URL Rewrite 2 and the WebSocket module."""
+
+from __future__ import annotations
+
+from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.signs import VERSION, sent, server
+from stlaunch.proxies.site import Site
+
+_SIGNS = (
+    server(rf"Microsoft-IIS{VERSION}"),
+    sent("x-arr-log-id"),
+)
+
+
+# --- its lines for each need
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    lines = "\n".join(
+        f'<set name="HTTP_{name.upper().replace("-", "_")}" value="" />'
+        for name in (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Port")
+    )
+    return (Part("variables", lines, "Nobody may say himself who he is or where he is."),)
+
+
+_LINES: Lines = {
+    Need.UPGRADE: (
+        Part(
+            "webserver",
+            '<webSocket enabled="true" />',
+            "The WebSocket Protocol feature must be installed and on.",
+        ),
+        Part(
+            "variables",
+            '<set name="HTTP_SEC_WEBSOCKET_EXTENSIONS" value="" />',
+            "ARR breaks compressed WebSockets, so none is offered.",
+        ),
+    ),
+    Need.SUBPROTOCOL: (
+        Part(
+            "variables",
+            '<set name="HTTP_SEC_WEBSOCKET_PROTOCOL" value="{HTTP_SEC_WEBSOCKET_PROTOCOL}" />',
+            "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "variables",
+            '<set name="HTTP_X_FORWARDED_HOST" value="{HTTP_HOST}" />',
+            "The app is told the public host.",
+        ),
+        Part(
+            "server",
+            (
+                "appcmd set config -section:system.webServer/proxy /enabled:true "
+                "/preserveHostHeader:true /commit:apphost"
+            ),
+            "ARR sends the upstream's address as Host, and Streamlit compares Host with Origin.",
+        ),
+    ),
+    Need.SCHEME: (
+        Part(
+            "variables",
+            '<set name="HTTP_X_FORWARDED_PROTO" value="<<scheme>>" />',
+            "Cookies get Secure, and redirects https.",
+        ),
+    ),
+    Need.CLIENT: (
+        Part(
+            "variables",
+            '<set name="HTTP_X_FORWARDED_FOR" value="{REMOTE_ADDR}" />',
+            "The app sees the client's address, whatever the client claims.",
+        ),
+    ),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: (
+        Part(
+            "webserver",
+            (
+                "<security>\n  <requestFiltering>\n"
+                '    <requestLimits maxAllowedContentLength="<<body_bytes>>" />\n'
+                "  </requestFiltering>\n</security>"
+            ),
+            "IIS refuses bodies above 30 MB unless told otherwise.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "server",
+            ("appcmd set config -section:system.webServer/proxy /timeout:00:05:00 /commit:apphost"),
+            "ARR cuts after 2 minutes unless told otherwise.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "server",
+            (
+                "appcmd set config -section:system.webServer/proxy "
+                "/responseBufferThreshold:0 /commit:apphost"
+            ),
+            "Responses go on as they come.",
+        ),
+    ),
+    Need.COMPRESSION: (
+        Part(
+            "webserver",
+            '<urlCompression doDynamicCompression="false" />',
+            "The page holds a secret token, which must not be compressed; the app keeps its "
+            "hashed files in browsers for a year.",
+        ),
+    ),
+    Need.AFFINITY: (
+        Part(
+            "server",
+            (
+                "appcmd set config -section:webFarms /\"[name='streamlit']."
+                'applicationRequestRouting.affinity.useCookie:true" /commit:apphost'
+            ),
+            "Streamlit keeps sessions and uploads in one process; ARR's cookie chooses the "
+            "replica of the server farm `streamlit`.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+
+def _with_insiders(site: Site, parts: Parts) -> tuple[Parts, dict[str, str]]:
+    if not site.self_check_from:
+        return parts, {}
+    addresses = "|".join(place.replace(".", r"\.") for place in site.self_check_from)
+    line = f'<add input="{{REMOTE_ADDR}}" pattern="^({addresses})$" negate="true" />'
+    return parts | {"insiders": (Part("insiders", line, "Everybody but these."),)}, {}
+
+
+_TEMPLATE = """\
+<?xml version="1.0" encoding="utf-8"?>
+#: What IIS reads in the folder of a site.
+<configuration>
+  <system.webServer>
+    #[ in <system.webServer>
+    @webserver
+    <rewrite>
+      <rules>
+        #: Diagnostic pages and metrics are not for everybody.
+        <rule name="streamlit-diagnostics" stopProcessing="true">
+          <match url="^<<base_rest_re>>(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$" />
+          ?restricted <conditions>
+          ?restricted   @insiders
+          ?restricted </conditions>
+          <action type="CustomResponse" statusCode="403" statusReason="Forbidden" statusDescription="Forbidden" />
+        </rule>
+        ?!rooted #: The address without its final slash leads to the app.
+        ?!rooted <rule name="streamlit-slash" stopProcessing="true">
+        ?!rooted   <match url="^<<base_bare_re>>$" />
+        ?!rooted   <conditions>
+        ?!rooted     <add input="{PATH_INFO}" pattern="/$" negate="true" />
+        ?!rooted   </conditions>
+        ?!rooted   <action type="Redirect" url="<<base_slash>>" redirectType="Permanent" />
+        ?!rooted </rule>
+        #: Everything below the path goes to the app.
+        <rule name="streamlit" stopProcessing="true">
+          <match url="^<<base_rest_re>>(.*)$" />
+          #: Each name must be allowed once: appcmd set config -section:system.webServer/rewrite/allowedServerVariables /+[name='NAME'] /commit:apphost
+          <serverVariables>
+            @variables
+          </serverVariables>
+          ?replicas <action type="Rewrite" url="http://streamlit<<target>>{R:1}" />
+          ?!replicas <action type="Rewrite" url="http://<<upstream>><<target>>{R:1}" />
+        </rule>
+      </rules>
+    </rewrite>
+    #]
+  </system.webServer>
+</configuration>
+"""  # noqa: E501 - lines of its language
+
+_KINDS = (
+    Kind(
+        name="iis",
+        title="IIS with Application Request Routing",
+        product=Product.IIS,
+        template=_TEMPLATE,
+        shape=_with_insiders,
+        put_into="the site's web.config",
+        comment="<!-- {} -->",
+        takes_networks=False,
+        notes=(
+            (
+                "ARR 3, URL Rewrite 2 and the WebSocket Protocol feature must be installed; "
+                "replicas are a server farm named streamlit."
+            ),
+            NOT_TRIED,
+        ),
+    ),
+)
+
+
+RECIPE = Recipe(
+    title="IIS",
+    signs=_SIGNS,
+    places={
+        "variables": "in web.config, in the rule's `<serverVariables>`",
+        "webserver": "in web.config, in `<system.webServer>`",
+        "server": "in a shell of the server's administrator",
+    },
+    reload="iisreset",
+    parts=_LINES,
+    kinds=_KINDS,
+)

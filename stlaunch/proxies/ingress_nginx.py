@@ -1,0 +1,137 @@
+"""Annotations of ingress-nginx, which was retired in March 2026; the WebSocket it hands on."""
+
+from __future__ import annotations
+
+from stlaunch.proxies.model import NOT_CLOSED, Kind, Lines, Part, Recipe, common_without
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.signs import body, sent
+
+_VALIDATE = "kubectl apply --dry-run=server -f FILE"
+_SIGNS = (
+    body(r"^default backend - 404"),
+    sent("x-original-forwarded-for"),
+    sent("x-scheme", "x-real-ip", "x-request-id"),
+)
+
+
+# --- its lines for each need
+
+_PREFIX = "nginx.ingress.kubernetes.io"
+
+
+_LINES: Lines = {
+    Need.HOST: (
+        Part(
+            "annotations",
+            f"# No {_PREFIX}/upstream-vhost.",
+            "Streamlit compares Host with Origin; ingress-nginx keeps Host unless told otherwise.",
+        ),
+    ),
+    Need.BODY_SIZE: (
+        Part(
+            "annotations",
+            f'{_PREFIX}/proxy-body-size: "<<body_mb>>m"',
+            "nginx refuses bodies above 1 MB unless told otherwise; this is "
+            "server.maxUploadSize and the form around it.",
+        ),
+    ),
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "annotations",
+            (
+                f'{_PREFIX}/proxy-read-timeout: "<<idle_s>>"\n'
+                f'{_PREFIX}/proxy-send-timeout: "<<idle_s>>"'
+            ),
+            "A quiet WebSocket outlives several pings.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "annotations",
+            (f'{_PREFIX}/proxy-buffering: "off"\n{_PREFIX}/proxy-request-buffering: "off"'),
+            "Streams and uploads go on as they come.",
+        ),
+    ),
+    Need.AFFINITY: (
+        Part(
+            "annotations",
+            (
+                f'{_PREFIX}/affinity: "cookie"\n'
+                f'{_PREFIX}/affinity-mode: "persistent"\n'
+                f'{_PREFIX}/session-cookie-name: "<<cookie>>"\n'
+                f'{_PREFIX}/session-cookie-path: "<<base_slash>>"\n'
+                f'{_PREFIX}/session-cookie-samesite: "Lax"'
+            ),
+            "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica.",
+        ),
+    ),
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#[ an Ingress of your own
+#: Which requests go to the app, for ingress-nginx.
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: streamlit
+  annotations:
+    @annotations
+    ?strip #: The path is stripped: what the second group matches is sent.
+    ?strip nginx.ingress.kubernetes.io/use-regex: "true"
+    ?strip nginx.ingress.kubernetes.io/rewrite-target: /$2
+spec:
+  ingressClassName: nginx
+  ?tls #: The certificate and its key, as a Secret of type kubernetes.io/tls.
+  ?tls tls:
+  ?tls   - secretName: streamlit-tls
+  ?tls     ?named hosts: [ <<host>> ]
+  rules:
+    #: Everything below the path goes to the app's Service.
+    ?named - host: <<host>>
+    ?named   http:
+    ?!named - http:
+        paths:
+          ?strip - path: <<base>>(/|$)(.*)
+          ?strip   pathType: ImplementationSpecific
+          ?!strip - path: <<base_or_root>>
+          ?!strip   pathType: Prefix
+            backend:
+              service:
+                name: streamlit
+                port:
+                  number: <<upstream_port>>
+#]
+"""
+
+_KINDS = (
+    Kind(
+        name="ingress",
+        title="Kubernetes Ingress (ingress-nginx)",
+        product=Product.INGRESS_NGINX,
+        template=_TEMPLATE,
+        put_into="a file for kubectl apply -f",
+        needs=common_without(Need.HOST),
+        restricts=False,
+        notes=(
+            (
+                "ingress-nginx was retired in March 2026 and gets no security fixes any more: use"
+                " the Gateway API (stlaunch proxy gateway-api) for anything new."
+            ),
+            NOT_CLOSED,
+        ),
+    ),
+)
+
+
+RECIPE = Recipe(
+    title="ingress-nginx",
+    signs=_SIGNS,
+    places={"annotations": "in the Ingress, in `metadata.annotations`"},
+    validate=_VALIDATE,
+    reload="kubectl apply -f FILE",
+    parts=_LINES,
+    kinds=_KINDS,
+)

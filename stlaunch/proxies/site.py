@@ -1,0 +1,101 @@
+"""What a proxy's lines are filled in with: where the app is, its path, its limits.
+
+Every limit that a proxy must have is worked out here, from the app's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stlaunch.proxies.needs import DIAGNOSTICS, IDENTITY_HEADERS, REPLICA_COOKIE
+from stlaunch.urls.base_path import BasePath
+
+_NAME = re.compile("<<([a-z_]+)>>")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+_SHORTEST_IDLE_S = 60
+_PINGS_IN_IDLE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the lines are filled in with; every value is plain enough to stand in any of them.
+
+    Attributes:
+        base_path: the public path; one with special characters shows as `/YOUR-PATH`.
+        upstream: `host:port` of the app.
+        replicas: `host:port` of each replica; two or more ask for affinity.
+        host: the public host name, without a port; empty for any.
+        port: where the proxy listens.
+        is_https: the browser speaks https.
+        certificate: the file with the certificate chain, where the proxy has one to serve.
+        key: the file with its key.
+        keep_prefix: the app gets the path as the browser sent it.
+        max_upload_mb: `server.maxUploadSize`.
+        ping_interval_s: how often a quiet socket is used.
+        identity_headers: removed from what clients send.
+        self_check_from: addresses and networks that may see the diagnostic pages.
+        is_whole: the lines stand in a configuration of their own, not alone in an existing one.
+    """
+
+    base_path: BasePath
+    upstream: str = "127.0.0.1:8501"
+    replicas: tuple[str, ...] = ()
+    host: str = ""
+    port: int = 443
+    is_https: bool = True
+    certificate: str = ""
+    key: str = ""
+    keep_prefix: bool = True
+    max_upload_mb: int = 200
+    ping_interval_s: int = 30
+    identity_headers: tuple[str, ...] = IDENTITY_HEADERS
+    self_check_from: tuple[str, ...] = ("127.0.0.1", "::1")
+    is_whole: bool = False
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Where the app listens: the replicas, or the one upstream."""
+        return self.replicas or (self.upstream,)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the `<<names>>` in the lines stand for."""
+        path = self.base_path.value
+        base = path if _PLAIN_PATH.fullmatch(path) else "/YOUR-PATH"
+        upstream = self.servers[0]
+        host, _, port = upstream.rpartition(":")
+        body_mb = self.max_upload_mb + 1
+        return {
+            "base": base,
+            "base_or_root": base or "/",
+            "base_slash": f"{base}/",
+            "base_re": re.escape(base),
+            "base_json_re": re.escape(base).replace("\\", "\\\\"),
+            "upstream": upstream,
+            "upstream_host": host.strip("[]"),
+            "upstream_port": port,
+            "target": f"{base}/" if self.keep_prefix else "/",
+            "target_re": re.escape(base) + "/" if self.keep_prefix else "/",
+            "host": self.host or "example.com",
+            "port": str(self.port),
+            "scheme": "https" if self.is_https else "http",
+            "certificate": self.certificate or "/etc/ssl/app/cert.pem",
+            "key": self.key or "/etc/ssl/app/key.pem",
+            "upload_mb": str(self.max_upload_mb),
+            "body_mb": str(body_mb),
+            "body_kb": str(body_mb * 1024),
+            "body_bytes": str(body_mb * 1024 * 1024),
+            "idle_s": str(max(_SHORTEST_IDLE_S, _PINGS_IN_IDLE * self.ping_interval_s)),
+            "cookie": REPLICA_COOKIE,
+            "secure": "; Secure" if self.is_https else "",
+            "diagnostics": "|".join(DIAGNOSTICS),
+            "base_rest_re": re.escape(f"{base}/".lstrip("/")),
+            "base_bare_re": re.escape(base.lstrip("/")),
+        }
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values in for `<<names>>`."""
+    return _NAME.sub(lambda match: values[match[1]], text)

@@ -1,0 +1,263 @@
+"""Varnish 6 and 7. It speaks no TLS: hitch or another proxy stands in front."""
+
+from __future__ import annotations
+
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe
+from stlaunch.proxies.needs import DIAGNOSTICS, ENCODED_LETTERS, Need, Product
+from stlaunch.proxies.signs import VERSION, Side, body, sent, via
+from stlaunch.proxies.site import Site
+
+_VALIDATE = "varnishd -C -f /etc/varnish/default.vcl"
+_SIGNS = (
+    sent("x-varnish", side=Side.BOTH),
+    via(rf"varnish(?: \(Varnish{VERSION}\))?"),
+    body(r"Guru Meditation"),
+)
+
+
+# --- its lines for each need
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    names = (*site.identity_headers, "Forwarded", "X-Forwarded-Port", "X-Real-IP")
+    lines = "\n".join(f"unset req.http.{name};" for name in names)
+    return (Part("recv", lines, "Nobody may say himself who he is or where he is."),)
+
+
+def _scheme(site: Site) -> tuple[Part, ...]:
+    if not site.is_https:
+        line = 'set req.http.X-Forwarded-Proto = "http";'
+        return (Part("recv", line, "What the client claims is overwritten."),)
+    line = 'if (!req.http.X-Forwarded-Proto) {\n    set req.http.X-Forwarded-Proto = "http";\n}'
+    why = "The proxy in front that ends TLS tells the scheme; it must overwrite this header."
+    return (Part("recv", line, why),)
+
+
+def _route(site: Site) -> tuple[Part, ...]:
+    def backend(number: int, place: str) -> str:
+        host, _, port = place.rpartition(":")
+        return (
+            f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'
+        )
+
+    backends = "\n".join(backend(number, place) for number, place in enumerate(site.servers, 1))
+    parts = [Part("top", backends, "Where the app listens.")]
+    if not site.keep_prefix:
+        line = 'set req.url = regsub(req.url, "^<<base_re>>/", "/");'
+        parts.append(Part("recv", line, "The path is stripped."))
+    return tuple(parts)
+
+
+def _affinity(site: Site) -> tuple[Part, ...]:
+    members = "".join(
+        f"    streamlit.add_backend(app{number}, 1.0);\n"
+        for number in range(1, len(site.servers) + 1)
+    )
+    return (
+        Part(
+            "top",
+            f"sub vcl_init {{\n    new streamlit = directors.hash();\n{members}}}",
+            "The group of replicas.",
+        ),
+        Part(
+            "recv",
+            "set req.backend_hint = streamlit.backend(req.http.X-Forwarded-For);",
+            "Streamlit keeps sessions and uploads in one process; the client's address chooses it.",
+        ),
+    )
+
+
+def _self_check(site: Site) -> tuple[Part, ...]:
+    names = "|".join(DIAGNOSTICS)
+    path = (
+        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
+        f'    req.url ~ "(?i)^[^?]*{ENCODED_LETTERS}")'
+    )
+    why = (
+        "Diagnostic pages and metrics are not for everybody, whatever letters of the path are "
+        "encoded, which no browser does."
+    )
+
+    def entry(network: str) -> str:
+        address, _, length = network.partition("/")
+        return f'    "{address}"{"/" + length if length else ""};\n'
+
+    allowed = "".join(entry(network) for network in site.self_check_from)
+    if not allowed:
+        return (Part("recv", f"if ({path}) {{\n    return (synth(403));\n}}", why),)
+    return (
+        Part("top", f"acl insiders {{\n{allowed}}}", why),
+        Part("recv", f"if ({path} && client.ip !~ insiders) {{\n    return (synth(403));\n}}", why),
+    )
+
+
+_LINES: Lines = {
+    Need.ROUTE: _route,
+    Need.SLASH: (
+        Part(
+            "recv",
+            (
+                'if (req.url ~ "^<<base_re>>(\\?.*)?$") {\n'
+                '    return (synth(752, regsub(req.url, "^<<base_re>>", "<<base_slash>>")));\n'
+                "}"
+            ),
+            "The address without its final slash leads to the app.",
+        ),
+        Part(
+            "top",
+            (
+                "sub vcl_synth {\n"
+                "    if (resp.status == 752) {\n"
+                "        set resp.http.Location = resp.reason;\n"
+                "        set resp.status = 308;\n"
+                "        return (deliver);\n"
+                "    }\n"
+                "}"
+            ),
+            "The redirect itself.",
+        ),
+    ),
+    Need.UPGRADE: (
+        Part(
+            "recv",
+            'if (req.http.Upgrade ~ "(?i)websocket") {\n    return (pipe);\n}',
+            "Varnish knows no WebSocket; it must hand the connection through.",
+        ),
+        Part(
+            "top",
+            (
+                "sub vcl_pipe {\n"
+                "    if (req.http.Upgrade) {\n"
+                "        set bereq.http.Upgrade = req.http.Upgrade;\n"
+                "        set bereq.http.Connection = req.http.Connection;\n"
+                "    }\n"
+                "    return (pipe);\n"
+                "}"
+            ),
+            "Varnish drops the hop-by-hop headers of a handshake unless told otherwise.",
+        ),
+    ),
+    Need.HOST: (
+        Part(
+            "recv",
+            (
+                "set req.http.X-Forwarded-Host = req.http.Host;\n"
+                'set req.http.X-Forwarded-Prefix = "<<base_or_root>>";'
+            ),
+            "Host goes on as it came; what the client claims is overwritten.",
+        ),
+    ),
+    Need.SCHEME: _scheme,
+    Need.IDENTITY: _identity,
+    Need.IDLE_TIMEOUT: (
+        Part(
+            "start",
+            "-p pipe_timeout=<<idle_s>>",
+            "A quiet WebSocket outlives several pings.",
+        ),
+    ),
+    Need.BUFFERING: (
+        Part(
+            "response",
+            "set beresp.do_stream = true;",
+            "Responses go on as they come.",
+        ),
+    ),
+    Need.COMPRESSION: (
+        Part(
+            "response",
+            (
+                'if (bereq.url ~ "^<<target_re>>static/" && beresp.http.Content-Type ~ '
+                '"(css|javascript|json|wasm|svg)") {\n'
+                "    set beresp.do_gzip = true;\n"
+                "}"
+            ),
+            "A first visit loads 1 MB instead of 3.",
+        ),
+    ),
+    Need.CACHING: (
+        Part(
+            "recv",
+            (
+                'if (req.method == "GET" && '
+                'req.url ~ "^<<target_re>>static/(js|css|media)/") {\n'
+                "    unset req.http.Cookie;\n"
+                "    return (hash);\n"
+                "}\n"
+                "return (pass);"
+            ),
+            "Hashed assets are the same for everybody; all else belongs to one browser.",
+        ),
+    ),
+    Need.AFFINITY: _affinity,
+    Need.SELF_CHECK: _self_check,
+}
+
+
+# --- its complete configuration
+
+_TEMPLATE = """\
+#: Start: varnishd -a :<<port>> -f default.vcl -p pipe_timeout=<<idle_s>>
+vcl 4.1;
+
+?replicas #: What is used.
+?replicas import directors;
+
+#[ outside of any block
+@top
+
+#: What becomes of a request.
+sub vcl_recv {
+    @recv
+}
+
+#: What becomes of a response.
+sub vcl_backend_response {
+    @response
+}
+#]
+"""
+
+_KINDS = (
+    Kind(
+        name="varnish",
+        title="Varnish",
+        product=Product.VARNISH,
+        template=_TEMPLATE,
+        put_into="/etc/varnish/default.vcl",
+        needs=(
+            Need.HOST,
+            Need.SCHEME,
+            Need.IDENTITY,
+            Need.SELF_CHECK,
+            Need.SLASH,
+            Need.ROUTE,
+            Need.AFFINITY,
+            Need.UPGRADE,
+            Need.CACHING,
+            Need.BUFFERING,
+            Need.COMPRESSION,
+        ),
+        ends_tls=False,
+        notes=(
+            "Varnish speaks no TLS: for https a proxy such as hitch stands in front of it.",
+            "Affinity goes by the client's address: browsers behind one address share.",
+        ),
+    ),
+)
+
+
+RECIPE = Recipe(
+    title="Varnish",
+    signs=_SIGNS,
+    places={
+        "top": "in VCL, outside of any block",
+        "recv": "in VCL, inside `sub vcl_recv { }`",
+        "response": "in VCL, inside `sub vcl_backend_response { }`",
+        "start": "on varnishd's command line",
+    },
+    validate=_VALIDATE,
+    reload="varnishreload",
+    parts=_LINES,
+    kinds=_KINDS,
+)
