@@ -71,6 +71,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         where="stlaunch.cli.explain:explain",
         summary="Print what a finding's code means.",
     ),
+    "guide": LazyCommand(
+        where="stlaunch.cli.guide:guide",
+        summary="Read the handbook: proxies, platforms, security and more.",
+    ),
     "replicas": LazyCommand(
         where="stlaunch.cli.replicas:replicas",
         summary="Run several instances of an app behind a load balancer.",

@@ -16,7 +16,7 @@ from stlaunch.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_QUICK = frozenset({"detect"})
+_QUICK = frozenset({"detect", "guide"})
 _PROGRAM = "stlaunch"
 
 

@@ -19,7 +19,7 @@ _REPORTED_PACKAGES = ("streamlit", "starlette", "uvicorn", "websockets", "click"
 
 def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr: TextIO) -> int:
     """Run `action` and return its exit code; an error becomes a message on stderr and its code."""
-    is_coloured = _is_coloured(environ, stderr)
+    is_coloured = has_colour(environ, stderr)
     try:
         return action()
     except StlaunchError as exc:
@@ -88,7 +88,7 @@ def _told_by_click(exc: click.ClickException) -> tuple[str, str]:
     return message if message.endswith((".", "?", "!")) else f"{message}.", hint
 
 
-def _is_coloured(environ: Mapping[str, str], stream: TextIO) -> bool:
+def has_colour(environ: Mapping[str, str], stream: TextIO) -> bool:
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
