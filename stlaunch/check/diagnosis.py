@@ -13,9 +13,6 @@ from stlaunch.diagnostics.catalogue import Severity, entry
 from stlaunch.proxies import Need, Product, Site, fix_for
 from stlaunch.urls.base_path import BasePath
 
-DOCUMENTATION = "stlaunch/diagnostics/catalogue/README.md"
-"""The rendered catalogue, in the repository; it has an anchor for each code."""
-
 
 class Status(StrEnum):
     """What became of one rule."""
@@ -52,7 +49,7 @@ class Finding:
         evidence: what was seen.
         hop: who is to blame; empty where that is not known.
         fix: what to type, where, and how to reload.
-        link: to the code's entry in the documentation.
+        explain: the command that prints the code's entry.
         consequences: what is wrong because of this.
     """
 
@@ -63,7 +60,7 @@ class Finding:
     evidence: str
     hop: str = ""
     fix: str = ""
-    link: str = ""
+    explain: str = ""
     consequences: tuple[Finding, ...] = ()
 
 
@@ -165,7 +162,7 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
         evidence=hit.evidence,
         hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
         fix=_fix(code, None if is_app_itself and not rule.is_of_app else hop, seen),
-        link=f"{DOCUMENTATION}#{code.lower()}",
+        explain=f"stlaunch explain {code}",
     )
 
 

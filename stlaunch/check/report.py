@@ -159,6 +159,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "evidence": safe_text(finding.evidence),
         "hop": safe_text(finding.hop),
         "fix": finding.fix,
-        "link": finding.link,
+        "explain": finding.explain,
         "consequences": [_finding(one) for one in finding.consequences],
     }

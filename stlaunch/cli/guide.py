@@ -61,11 +61,12 @@ def _link_without_file(link: re.Match[str]) -> str:
 
 
 def render(markdown: str, *, width: int, is_coloured: bool) -> str:
-    """Return Markdown as a terminal of this width shows it."""
+    """Return Markdown as a terminal of this width shows it; lines of code are never wrapped."""
     import io  # noqa: PLC0415 - the list of pages needs neither
 
     from rich.console import Console  # noqa: PLC0415
-    from rich.markdown import Markdown  # noqa: PLC0415
+
+    from stlaunch.cli.guide_markdown import GUIDE_THEME, GuideMarkdown  # noqa: PLC0415
 
     console = Console(
         file=io.StringIO(),
@@ -73,10 +74,10 @@ def render(markdown: str, *, width: int, is_coloured: bool) -> str:
         force_terminal=is_coloured,
         color_system="standard" if is_coloured else None,
         legacy_windows=False,
+        theme=GUIDE_THEME,
     )
-    shown = Markdown(without_files(markdown), code_theme="ansi_dark", hyperlinks=False)
     with console.capture() as capture:
-        console.print(shown)
+        console.print(GuideMarkdown(without_files(markdown)), crop=False)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
@@ -126,7 +127,7 @@ def guide(page: str | None, *, markdown: bool) -> int:
     width = shutil.get_terminal_size().columns
     text = render(source(name), width=width, is_coloured=is_coloured)
     if sys.stdout.isatty():
-        click.echo_via_pager(text, color=is_coloured)
+        click.echo_via_pager(text, color=None if is_coloured else False)  # None: asks the pager
     else:
         click.echo(text, nl=False)
     return ExitCode.OK

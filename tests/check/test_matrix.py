@@ -103,7 +103,7 @@ def render_table() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for setup in broken:
-        anchor = f"../../stlaunch/diagnostics/catalogue/README.md#{setup.expected.lower()}"
+        anchor = f"../../stlaunch/handbook/codes.md#{setup.expected.lower()}"
         link = f"[{setup.expected}]({anchor})"
         title = catalogue.entry(setup.expected).title
         lines.append(

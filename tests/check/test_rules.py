@@ -58,7 +58,7 @@ def test_finding_says_what_was_seen_and_where_to_read_on(code: str) -> None:
 
     assert found.evidence.endswith((".", "/", ")")) or "->" in found.evidence
     assert found.fix
-    assert found.link.endswith(f"#{code.lower()}")
+    assert found.explain == f"stlaunch explain {code}"
 
 
 def test_recording_is_healthy() -> None:

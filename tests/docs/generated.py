@@ -1,38 +1,99 @@
-"""The parts of the README that the code itself tells; `python -m tests.docs.generated` writes them.
+"""The generated parts of the README and the handbook; `python -m tests.docs.generated` writes them.
 
-Owns the text between the markers `<!-- name -->` and `<!-- /name -->`. It must not know the prose
-around them.
+Owns the text between the markers `<!-- name -->` and `<!-- /name -->`, in whichever document they
+are. It must not know the prose around them.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+from stlaunch.cli.guide import HANDBOOK
+from stlaunch.diagnostics import catalogue
+from stlaunch.errors import ExitCode
+from stlaunch.proxies import Need, Product, Site, fix_for
 from stlaunch.proxies.configuration import KINDS
 from stlaunch.settings.fields import FIELDS, Field
-from tests.benchmarks.table import render_markdown
+from stlaunch.urls.base_path import BasePath
+from tests.benchmarks.table import render_machine, render_markdown
 from tests.conftest import REPOSITORY
 from tests.harness.generated import RUNNABLE
 
 README = REPOSITORY / "README.md"
 TABLE = REPOSITORY / "tests" / "benchmarks" / "table.json"
+FAMILIES = {
+    "1": "Reachability and TLS",
+    "2": "Base path and assets",
+    "3": "WebSocket and session",
+    "4": "Forwarding headers and trust",
+    "5": "Origin, XSRF and cookies",
+    "6": "Limits",
+    "7": "Replicas and affinity",
+    "8": "Caching and versions",
+    "9": "Platforms",
+}
+_END = re.compile(r"^<!-- /([\w ]+) -->$", re.MULTILINE)
+SITE = Site(base_path=BasePath("/streamlitApp"))
+
+
+def documents() -> list[Path]:
+    """Return every document that users read: the README, and the handbook's pages."""
+    return [README, *sorted(HANDBOOK.glob("*.md"))]
+
+
+def sections() -> Iterator[tuple[Path, str]]:
+    """Return each document with each generated section in it."""
+    for path in documents():
+        for name in re.findall(
+            r"^<!-- /([\w ]+) -->$", path.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            yield path, name
 
 
 def section(text: str, name: str) -> str:
-    """Return what stands between the markers of `name`."""
+    """Return the text between the markers of `name`."""
     _, _, rest = text.partition(f"<!-- {name} -->\n")
     inner, marker, _ = rest.partition(f"<!-- /{name} -->\n")
-    assert marker, f"the README has no section {name!r}"
+    assert marker, f"there is no section {name!r}"
     return inner
 
 
 def render_settings() -> str:
-    """Return the table of settings, one row for each field."""
-    head = "| flag | variable | key | default | what it does |\n| --- | --- | --- | --- | --- |\n"
-    return head + "".join(f"| {' | '.join(_cells(field))} |\n" for field in FIELDS)
+    """Return the list of settings, one item for each field."""
+    return "\n".join(_item(field) for field in FIELDS) + "\n"
+
+
+def _item(field: Field[object]) -> str:
+    what, _, default = field.help.partition(" Default: ")
+    default = default.removesuffix(".") or "none"
+    return (
+        f"- `{field.flag} {field.metavar}`, `{field.env}`, `{field.name}`: {what} "
+        f"Default: {default}."
+    )
+
+
+def render_exit_codes() -> str:
+    """Return the table of exit codes, each with the docstring below it."""
+    (enum,) = ast.parse(inspect.getsource(ExitCode)).body
+    assert isinstance(enum, ast.ClassDef)
+    meanings = [
+        node.value.value.removesuffix(".")
+        for node in enum.body[1:]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    rows = [
+        f"| {code.value} | {code.name} | {meaning} |\n"
+        for code, meaning in zip(ExitCode, meanings, strict=True)
+    ]
+    return "| code | name | meaning |\n| --- | --- | --- |\n" + "".join(rows)
 
 
 def render_help() -> str:
@@ -45,23 +106,10 @@ def render_help() -> str:
     return f"```text\n{done.stdout}```\n"
 
 
-def _cells(field: Field[object]) -> list[str]:
-    what, _, default = field.help.partition(" Default: ")
-    flag = f"{field.flag} {field.metavar}".replace("|", "\\|")
-    return [
-        f"`{flag}`",
-        f"`{field.env}`",
-        f"`{field.name}`",
-        default.removesuffix(".") or "none",
-        what,
-    ]
-
-
 def render_kinds() -> str:
     """Return the table of the configurations that `stlaunch proxy` writes."""
     head = (
-        "| kind | what for | strips the path | affinity | tried here |\n"
-        "| --- | --- | --- | --- | --- |\n"
+        "| kind | for | can strip the path | affinity | tested |\n| --- | --- | --- | --- | --- |\n"
     )
     validated = {"ingress": "schema"}
     rows = [
@@ -74,25 +122,125 @@ def render_kinds() -> str:
 
 
 def render_benchmarks() -> str:
-    """Return the measured table that is kept beside the benchmarks."""
+    """Return the measured table, as the benchmarks keep it."""
     return render_markdown(json.loads(TABLE.read_text(encoding="utf-8")))
+
+
+SPEED = ("start-health", "click", "rerun-pandas", "page-slow", "memory-ready")
+
+
+def render_speed() -> str:
+    """Return five rows of the measured table, in plain figures."""
+    document = json.loads(TABLE.read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in document["rows"]}
+    names = {"page-slow": "cold page load in Chromium over 20 Mbit/s with 60 ms"}
+    lines = ["| measured | stlaunch | `streamlit run` |", "| --- | --- | --- |"]
+    for name in SPEED:
+        row = rows[name]
+        ours, bare = (f"{row[who]:.3g} {row['scale']}" for who in ("ours", "bare"))
+        lines.append(f"| {names.get(name, row['what'])} | {ours} | {bare} |")
+    return "\n".join([*lines, "", render_machine(document)]) + "\n"
+
+
+def render_codes() -> str:
+    """Return all finding codes, by family, with an anchor for each."""
+    lines = []
+    for digit, family in FAMILIES.items():
+        lines += ["", f"## STL{digit}xx: {family}", "", "| code | severity | finding |"]
+        lines.append("| --- | --- | --- |")
+        for code in catalogue.codes():
+            if code.startswith(f"STL{digit}"):
+                known = catalogue.entry(code)
+                entry = f"../diagnostics/catalogue/entries/{code}.toml"
+                anchor = f'<a id="{code.lower()}"></a>'
+                lines.append(f"| {anchor}[{code}]({entry}) | {known.severity} | {known.title} |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def render_proxies() -> str:
+    """Return the least that each of the README's five proxies needs."""
+    return "\n".join(f"{name}:\n\n{short_block(name)}" for name in list(_SHORT)[:5])
+
+
+def render_six_proxies() -> str:
+    """Return the least that each of six proxies needs, below a heading for each."""
+    return "\n".join(f"## {name}\n\n{short_block(name)}" for name in _SHORT)
+
+
+def short_block(name: str) -> str:
+    """Return the shortest working configuration of a proxy as a Markdown block."""
+    product, language, around = _SHORT[name]
+    needs = {need.value.replace("-", "_"): _lines(product, need, around) for need in Need}
+    return f"```{language}\n{around.format(**needs)}\n```\n"
+
+
+def _lines(product: Product, need: Need, around: str) -> str:
+    """Return the lines for a need, indented as the place where they go."""
+    fix = fix_for(need, product, SITE)
+    place = re.search(rf"^( *).*{{{need.value}}}", around, re.MULTILINE)
+    return fix.lines.replace("\n", f"\n{place[1] if place else ''}") if fix else ""
+
+
+_NGINX = """\
+location /streamlitApp/ {{
+    {route}
+    {upgrade}
+}}"""
+_CADDY = """\
+reverse_proxy /streamlitApp* {{
+    {route}
+}}"""
+_TRAEFIK = """\
+http:
+  routers:
+    app: {{ rule: PathPrefix(`/streamlitApp`), service: app }}
+  services:
+    app:
+      loadBalancer:
+        {route}"""
+_HAPROXY = """\
+# in your frontend
+use_backend app if {{ path /streamlitApp }} or {{ path_beg /streamlitApp/ }}
+
+backend app
+    {route}"""
+_ENVOY = """\
+# in your HttpConnectionManager
+{upgrade}
+
+# in the routes; the cluster `streamlit` is 127.0.0.1:8501
+{route}"""
+_SHORT = {
+    "nginx": (Product.NGINX, "nginx", _NGINX),
+    "Apache": (Product.APACHE, "apache", "{upgrade}"),
+    "Caddy": (Product.CADDY, "caddy", _CADDY),
+    "Traefik": (Product.TRAEFIK, "yaml", _TRAEFIK),
+    "HAProxy": (Product.HAPROXY, "haproxy", _HAPROXY),
+    "Envoy": (Product.ENVOY, "yaml", _ENVOY),
+}
+"""What goes around the lines of `stlaunch.proxies`, which fill in the names of their needs."""
 
 
 SECTIONS = {
     "settings": render_settings,
+    "exit codes": render_exit_codes,
     "help": render_help,
     "kinds": render_kinds,
     "benchmarks": render_benchmarks,
+    "codes": render_codes,
+    "proxies": render_proxies,
+    "six proxies": render_six_proxies,
+    "speed": render_speed,
 }
 
 
 def main() -> None:
     """Rewrite the sections in place."""
-    text = README.read_text(encoding="utf-8")
-    for name, render in SECTIONS.items():
+    for path, name in sections():
+        text = path.read_text(encoding="utf-8")
         before, marker, rest = text.partition(f"<!-- {name} -->\n")
-        text = before + marker + render() + rest[len(section(text, name)) :]
-    README.write_text(text, encoding="utf-8")
+        text = before + marker + SECTIONS[name]() + rest[len(section(text, name)) :]
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""The lines that the README gives for each proxy are the ones that work.
+"""The lines that the README and the handbook give for each proxy are lines that work.
 
-nginx, Caddy and Traefik: they stand in the examples, which `tests/examples` runs. HAProxy, Envoy
-and Apache: they are put into as little around them as the proxy needs to start.
+They are put into as little around them as the proxy needs to start.
 """
 
 from __future__ import annotations
@@ -12,54 +11,67 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.conftest import REPOSITORY
-from tests.docs.generated import README
-from tests.examples.client import open_app
+from tests.docs.generated import short_block
+from tests.harness.browser import Visit
 from tests.harness.ports import free_port
 from tests.harness.proxies import proxy_binary
 from tests.harness.server import RunningServer, start_server, stlaunch_app
 
-EXAMPLES = REPOSITORY / "examples"
-CONFIG = "proxy.yaml"  # Envoy goes by the ending, the others do not care
+CONFIG = "proxy.yaml"  # Envoy and Traefik go by the ending, the others do not care
 
 
 def lines_for(proxy: str) -> str:
-    """Return the configuration block below the proxy's heading."""
-    _, _, rest = README.read_text(encoding="utf-8").partition(f"\n### {proxy}\n")
-    found = re.search(r"```\w*\n(.*?)```", rest.partition("\n## ")[0], re.DOTALL)
+    """Return the configuration in the proxy's block."""
+    found = re.fullmatch(r"```\w+\n(.*?)```\n", short_block(proxy), re.DOTALL)
     assert found, proxy
     return found[1]
 
 
-@pytest.mark.parametrize(
-    ("proxy", "file"),
-    [
-        ("nginx", "nginx/nginx.conf"),
-        ("nginx", "docker/nginx.conf"),
-        ("Caddy", "caddy/Caddyfile"),
-        ("Traefik", "traefik/dynamic.yml"),
-    ],
-)
-def test_readme_lines_stand_in_the_example(proxy: str, file: str) -> None:
-    example = (EXAMPLES / file).read_text().replace("http://app:8501", "http://127.0.0.1:8501")
-    example_lines = iter([line.strip() for line in example.splitlines()])
-    wanted = [line.strip() for line in lines_for(proxy).splitlines()]
-    wanted = [line for line in wanted if line and not line.startswith("#")]
+def nginx(lines: str, port: int, _app_port: int) -> tuple[str, list[str]]:
+    config = f"""daemon off;
+pid nginx.pid;
+events {{
+}}
+http {{
+    access_log off;
+    client_body_temp_path client_body_temp;
+    proxy_temp_path proxy_temp;
+    server {{
+        listen 127.0.0.1:{port};
+{indent(lines, " " * 8)}
+    }}
+}}"""
+    return config, ["-p", ".", "-c", CONFIG, "-e", "stderr"]
 
-    missing = [line for line in wanted if line not in example_lines]  # in this order
 
-    assert not missing
+def caddy(lines: str, port: int, _app_port: int) -> tuple[str, list[str]]:
+    config = f"""{{
+    admin off
+    persist_config off
+}}
+http://127.0.0.1:{port}, http://localhost:{port} {{
+{indent(lines, "    ")}
+}}
+"""
+    return config, ["run", "--config", CONFIG, "--adapter", "caddyfile"]
+
+
+def traefik(lines: str, port: int, _app_port: int) -> tuple[str, list[str]]:
+    return lines, [
+        f"--entrypoints.web.address=127.0.0.1:{port}",
+        f"--providers.file.filename={CONFIG}",
+    ]
 
 
 def haproxy(lines: str, port: int, _app_port: int) -> tuple[str, list[str]]:
-    timeout, frontend, backend = lines.split("\n\n")
+    frontend, backend = lines.split("\n\n")
     config = f"""defaults
     mode http
     timeout connect 5s
     timeout client 1m
     timeout server 1m
-{indent(timeout, "    ")}
 
 frontend web
     bind 127.0.0.1:{port}
@@ -106,7 +118,7 @@ def envoy(lines: str, port: int, app_port: int) -> tuple[str, list[str]]:
 
 
 def apache(lines: str, port: int, _app_port: int) -> tuple[str, list[str]]:
-    needed = ("proxy", "proxy_http", "headers")  # what the README says
+    needed = ("proxy", "proxy_http")  # what the handbook says
     modules = "\n".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
         for name in ("mpm_event", "authz_core", *needed)
@@ -129,25 +141,39 @@ def app(hello_app: Path) -> Iterator[RunningServer]:
         yield server
 
 
+@pytest.mark.browser
 @pytest.mark.proxy
 @pytest.mark.parametrize(
-    ("heading", "around"), [("HAProxy", haproxy), ("Envoy", envoy), ("Apache", apache)]
+    ("name", "around"),
+    [
+        ("nginx", nginx),
+        ("Apache", apache),
+        ("Caddy", caddy),
+        ("Traefik", traefik),
+        ("HAProxy", haproxy),
+        ("Envoy", envoy),
+    ],
 )
-def test_readme_lines_work(
+def test_lines_work(
     app: RunningServer,
+    visit: Visit,
     tmp_path: Path,
-    heading: str,
+    name: str,
     around: Callable[[str, int, int], tuple[str, list[str]]],
 ) -> None:
     port = free_port()
-    lines = lines_for(heading).replace("127.0.0.1:8501", f"127.0.0.1:{app.port}")
+    lines = lines_for(name).replace("127.0.0.1:8501", f"127.0.0.1:{app.port}")
     config, arguments = around(lines, port, app.port)
     (tmp_path / CONFIG).write_text(config)
 
     with start_server(
-        [str(proxy_binary(heading.lower())), *arguments],
+        [str(proxy_binary(name.lower())), *arguments],
         cwd=tmp_path,
         ready_path="/streamlitApp/_stlaunch/health",
         port=port,
     ):
-        open_app(port, "/streamlitApp/", "Hello from Streamlit")
+        with visit.page.expect_websocket() as opened:
+            visit.page.goto(f"http://localhost:{port}/streamlitApp/")
+        expect(visit.page.get_by_text("Hello from Streamlit").first).to_be_visible()
+
+        assert not opened.value.is_closed()

@@ -96,7 +96,7 @@ def _print_finding(console: Console, finding: Finding, *, label: str) -> None:
     if finding.consequences:
         told = "\n".join(f"{one.code} {one.title}" for one in finding.consequences)
         rows.append(("hence", told))
-    rows.append(("more", f"stlaunch explain {finding.code}, {finding.link}"))
+    rows.append(("more", finding.explain))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
