@@ -1,0 +1,131 @@
+"""The house: how wide and how deep it is, and who may speak to the user."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.harness.imports import longest_chain, read_imports, top_level
+
+PACKAGE = REPOSITORY / "stlaunch"
+MAX_TOP_LEVEL = 23
+MAX_CHAIN = 18  # on its way to 12
+MAY_END_THE_PROCESS = ("cli/", "process/", "__main__.py", "streamlit_adapter/internals.py")
+MAY_WRITE_TO_THE_TERMINAL = (
+    "cli/",
+    "process/exit.py",  # flushes what was written
+    "api.py",  # the banner of a launch from Python
+    "log.py",  # the handler
+)
+ENDING = frozenset({"sys.exit", "os._exit", "os.abort", "SystemExit", "exit", "quit"})
+WRITING = frozenset(
+    {"print", "input", "click.echo", "click.secho", "sys.stdout", "sys.stderr", "sys.__stderr__"}
+)
+
+
+def test_top_level_is_narrow() -> None:
+    entries = top_level(REPOSITORY, "stlaunch")
+
+    assert "gateway" in entries
+    assert "demo" not in entries  # data
+    assert len(entries) <= MAX_TOP_LEVEL, entries
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    chain = longest_chain(read_imports(REPOSITORY, "stlaunch"))
+
+    assert len(chain) - 1 <= MAX_CHAIN, " -> ".join(chain)
+
+
+def test_only_the_command_line_ends_the_process() -> None:
+    assert _used(ENDING, MAY_END_THE_PROCESS) == []
+
+
+def test_only_the_command_line_writes_to_the_terminal() -> None:
+    assert _used(WRITING, MAY_WRITE_TO_THE_TERMINAL) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import sys\ndef f():\n    sys.exit(3)\n", ["sys.exit"]),
+        ("def f():\n    raise SystemExit(1) from None\n", ["SystemExit"]),
+        ("def f():\n    raise SystemExit\n", ["SystemExit"]),
+        ("try:\n    f()\nexcept SystemExit as exc:\n    pass\n", []),
+        ("from os import _exit\n", ["os._exit"]),
+        ("console.print(1)\n", []),
+    ],
+)
+def test_ends_of_the_process_are_recognised(source: str, found: list[str]) -> None:
+    assert [name for _, name in _names(ast.parse(source)) if name in ENDING] == found
+
+
+def test_what_is_carried_out_at_import_counts(tmp_path: Path) -> None:
+    """Not what is inside a function or for type checkers; packages on the way count."""
+    files = {
+        "__init__.py": "",
+        "first.py": "from typing import TYPE_CHECKING\n"
+        "from pack.inner.leaf import x\n"
+        "if TYPE_CHECKING:\n    from pack import typed\n"
+        "else:\n    import pack.other\n"
+        "def f():\n    from pack import late\n",
+        "inner/__init__.py": "from .middle import y\n",
+        "inner/middle.py": "from ..other import z\n",
+        "inner/leaf.py": "from . import middle\n",
+        "other.py": "try:\n    import json\nexcept ImportError:\n    import pack.late\n",
+        "typed.py": "",
+        "late.py": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "pack" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    imports = read_imports(tmp_path, "pack")
+
+    assert imports["pack.first"] == {"pack.inner", "pack.inner.leaf", "pack.other"}
+    assert longest_chain(imports) == [
+        "pack.first",
+        "pack.inner",
+        "pack.inner.middle",
+        "pack.other",
+        "pack.late",
+    ]
+
+
+def test_a_circle_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a circle: a -> b -> a"):
+        longest_chain({"a": frozenset({"b"}), "b": frozenset({"a"})})
+
+
+def _used(names: frozenset[str], allowed: tuple[str, ...]) -> list[str]:
+    return [
+        f"{path.relative_to(REPOSITORY)}:{line}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not path.relative_to(PACKAGE).as_posix().startswith(allowed)
+        for line, name in _names_in(path)
+        if name in names
+    ]
+
+
+@functools.cache
+def _names_in(path: Path) -> list[tuple[int, str]]:
+    return list(_names(ast.parse(path.read_bytes())))
+
+
+def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield each name that is used, with its module where it has one; what is caught is no use."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=module), attr=name, lineno=line):
+                yield line, f"{module}.{name}"
+            case ast.ImportFrom(module=str(module), names=aliases, lineno=line):
+                yield from ((line, f"{module}.{alias.name}") for alias in aliases)
+            case ast.Call(func=ast.Name(id=name), lineno=line):
+                yield line, name
+            case ast.Raise(exc=ast.Name(id=name), lineno=line):
+                yield line, name
