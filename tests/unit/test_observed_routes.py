@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stlaunch.forwarded import Forwarded
-from stlaunch.gateway.monitor.observed_routes import ObservedRoutes, proxy_products
+from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
 from stlaunch.gateway.request import RequestInfo
+from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.public_paths import PrefixMode
@@ -95,12 +96,12 @@ def test_only_a_few_lessons_are_kept() -> None:
 def test_products_are_read_from_request_headers(
     headers: list[tuple[bytes, bytes]], expected: tuple[str, ...]
 ) -> None:
-    assert proxy_products(headers) == expected
+    assert names_in_request(headers) == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"via", b"cf-ray"]), st.binary(max_size=60))))
 def test_products_are_short_plain_words_whatever_comes(headers: list[tuple[bytes, bytes]]) -> None:
-    found = proxy_products(headers)
+    found = names_in_request(headers)
 
     assert len(found) <= 4
     assert all(len(name) <= 40 and name.isprintable() for name in found)

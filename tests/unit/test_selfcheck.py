@@ -15,11 +15,11 @@ from stlaunch.gateway.monitor.detectors import (
     scheme_mismatch,
 )
 from stlaunch.gateway.monitor.finding_log import FindingLog
-from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
 from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.proxies import Product
+from stlaunch.proxies.recognition import products_in
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 
@@ -261,7 +261,7 @@ def test_arrivals_are_bounded() -> None:
 def test_proxies_are_recognised(headers: dict[str, str], products: list[Product]) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
 
-    assert list(recognise(raw)) == products
+    assert list(products_in(raw)) == products
 
 
 def test_every_code_of_the_page_is_in_the_catalogue() -> None:

@@ -7,45 +7,17 @@ page that runs asks for the page script, so health probes and scanners teach not
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stlaunch.gateway.request import RequestInfo
+from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.origin import DEFAULT_PORTS, HostPort
 from stlaunch.urls.public_paths import PrefixMode
 
 logger = logging.getLogger(__name__)
 
 _MAX = 8
-_MAX_PROXIES = 4
-_VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
-# Header -> who writes it. None of them is proof, so they are believed from trusted peers only.
-_PRODUCTS = {
-    b"cf-ray": "Cloudflare",
-    b"x-amzn-trace-id": "AWS load balancer",
-    b"x-envoy-external-address": "Envoy",
-    b"x-envoy-expected-rq-timeout-ms": "Envoy",
-    b"x-envoy-peer-metadata": "Istio",
-    b"x-cloud-trace-context": "Google front end",
-    b"x-appengine-country": "Google App Engine",
-    b"x-arr-log-id": "Azure App Service",
-    b"x-azure-ref": "Azure Front Door",
-    b"fly-client-ip": "Fly.io",
-    b"x-railway-edge": "Railway",
-    b"x-vercel-id": "Vercel",
-    b"do-connecting-ip": "DigitalOcean",
-    b"x-ingress-path": "Home Assistant",
-    b"x-proxycontextpath": "jupyter-server-proxy",
-    b"rstudio-connect-app-base-url": "Posit Connect",
-    b"x-sp-userid": "ShinyProxy",
-    b"tailscale-headers-info": "Tailscale Serve",
-    b"x-auth-request-user": "oauth2-proxy",
-    b"x-forwarded-access-token": "oauth2-proxy",
-    b"x-original-forwarded-for": "ingress-nginx",
-    b"x-varnish": "Varnish",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,24 +94,7 @@ def observed_route(arrival: RequestInfo) -> ObservedRoute:
         scheme=arrival.scheme,
         base_path=arrival.public.value if arrival.public is not None else None,
         mode=arrival.mode,
-        proxies=proxy_products(arrival.headers) if is_trusted else (),
+        proxies=names_in_request(arrival.headers) if is_trusted else (),
         hops=arrival.forwarded.hops,
         is_peer_trusted=is_trusted,
     )
-
-
-def proxy_products(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
-    """Name the proxies that a request says it passed, the nearest to the client first.
-
-    >>> proxy_products([(b"via", b"1.1 varnish (Varnish/7.1), 2.0 Caddy"), (b"cf-ray", b"8a")])
-    ('varnish', 'Caddy', 'Cloudflare')
-    """
-    found: dict[str, None] = {}
-    for name, value in headers:
-        if name == b"via":
-            for entry in value.decode("latin-1").split(",")[-_MAX_PROXIES:]:
-                if match := _VIA.fullmatch(entry.strip(" \t")):
-                    found[match["by"]] = None
-        elif name in _PRODUCTS:
-            found[_PRODUCTS[name]] = None
-    return tuple(found)[:_MAX_PROXIES]

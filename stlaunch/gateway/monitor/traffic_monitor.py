@@ -26,12 +26,12 @@ from stlaunch.gateway.monitor.detectors import (
 )
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
-from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE, TOKEN_PREFIX
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.tickets import Key, ProbeArrivals, Tickets
 from stlaunch.proxies import Site
+from stlaunch.proxies.recognition import products_in
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import SELF_CHECK, STREAM, TUNNEL, is_page
@@ -149,7 +149,7 @@ class TrafficMonitorMiddleware:
             self._post(scheme_mismatch(page, arrival.scheme, self._fix("STL402", arrival)))
 
     def _fix(self, code: str, arrival: RequestInfo) -> str:
-        products = recognise(arrival.headers)
+        products = products_in(arrival.headers)
         site = Site(base_path=arrival.base or BasePath())
         return fix_of_code(code, products[0] if products else None, site)
 
@@ -183,7 +183,7 @@ def describe_handshake(scope: Scope, arrival: RequestInfo) -> dict[str, object]:
         "scheme": arrival.scheme,
         "client": arrival.forwarded.client[0] if arrival.forwarded.client else None,
         "via": header_value(arrival.headers, b"via"),
-        "proxies": [str(product) for product in recognise(arrival.headers)],
+        "proxies": [str(product) for product in products_in(arrival.headers)],
     }
 
 

@@ -13,7 +13,6 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page.script import page_script
 from stlaunch.gateway.refusal import NO_STORE, refusal
@@ -26,6 +25,7 @@ from stlaunch.gateway.selfcheck.probes import Probes
 from stlaunch.gateway.selfcheck.report import BROKEN, Facts, build_report
 from stlaunch.gateway.selfcheck.text import render_text
 from stlaunch.proxies import Product, Site
+from stlaunch.proxies.recognition import products_in
 from stlaunch.settings.model import SelfCheck
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import SELF_CHECK
@@ -187,7 +187,7 @@ class SelfCheckMiddleware:
                 for name in ("server", "via", "cf-ray", "x-amzn-trace-id", "x-varnish")
                 if name in query
             ]
-            found = recognise([*seen, *arrival.headers])
+            found = products_in([*seen, *arrival.headers])
             product = found[0] if found else None
         site = Site(
             base_path=arrival.base or BasePath(),

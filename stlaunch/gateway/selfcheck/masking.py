@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from stlaunch.diagnostics.handshake import read_cookies
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
-from stlaunch.gateway.monitor.recognise import recognise
 from stlaunch.gateway.request import RequestInfo
+from stlaunch.proxies.recognition import products_in
 
 _MAX_VALUE = 256
 _MAX_HEADERS = 80
@@ -91,7 +91,7 @@ def describe_request(scope: Any, arrival: RequestInfo) -> dict[str, Any]:
         ],
         "headers": shown_headers(arrival.headers),
         "cookies": sorted({name[:64] for name, _ in read_cookies(arrival.headers)})[:64],
-        "proxies": [str(product) for product in recognise(arrival.headers)],
+        "proxies": [str(product) for product in products_in(arrival.headers)],
     }
 
 

@@ -25,7 +25,6 @@ from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import HandshakeStats
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import fell_back
-from stlaunch.gateway.monitor.observed_routes import proxy_products
 from stlaunch.gateway.refusal import NO_STORE, refusal
 from stlaunch.gateway.request import RequestInfo, for_inner, request_info
 from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
@@ -33,6 +32,7 @@ from stlaunch.gateway.tunnel.frames import HELLO, FrameError, decode_frames
 from stlaunch.gateway.tunnel.owner import owner_of
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.gateway.tunnel.tunnel import Tunnel, new_tunnel_id
+from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.streamlit_routes import STREAM, TUNNEL
 
 _SMALLEST_COMPRESSED = 1024
@@ -221,7 +221,7 @@ class FallbackTransport:
         finding: Finding = fell_back(
             reason if reason in _REASONS else "",
             arrival.base,
-            via=", ".join(proxy_products(arrival.headers)),
+            via=", ".join(names_in_request(arrival.headers)),
             is_explained=bool(self.handshake_stats.stripped),
         )
         if finding.title in self._logged or len(self._logged) >= _MAX_LOGGED:

@@ -1,0 +1,171 @@
+"""Which proxies a request or an answer passed, from the signs in the products' files.
+
+Signs, not proof: anybody can write a header, and what leaves no trace is not guessed. Only what is
+shown, and the choice of a fix, may depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from stlaunch.proxies import services
+from stlaunch.proxies.fixes import recipe
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.signs import Side, Sign
+
+_BODY_CHARACTERS = 4096
+_EVIDENCE_CHARACTERS = 60
+_MAX_NAMES = 4
+_VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
+
+# From the browser to the app, where several are there; content networks and clouds first.
+_CLOUDS = (Product.AWS_ALB, Product.AZURE_GATEWAY, Product.IIS)
+_NEAREST = (
+    Product.VARNISH,
+    Product.ENVOY,
+    Product.CADDY,
+    Product.OPENSHIFT,
+    Product.INGRESS_NGINX,
+    Product.GATEWAY_API,
+    Product.NGINX,
+    Product.APACHE,
+    Product.LIGHTTPD,
+    Product.H2O,
+    Product.HAPROXY,
+    Product.TRAEFIK,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A row of the table: a sign and whose it is.
+
+    Attributes:
+        sign: the sign.
+        name: as people call it.
+        product: the one that lines are known for; None for others.
+        is_app: it is the app itself.
+    """
+
+    sign: Sign
+    name: str
+    product: Product | None = None
+    is_app: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What gave itself away in one answer.
+
+    Attributes:
+        known: the row of the table.
+        version: empty where it does not tell.
+        evidence: what gave it away.
+    """
+
+    known: Known
+    version: str
+    evidence: str
+
+
+@cache
+def table() -> tuple[Known, ...]:
+    """Return every sign that is known, those of the outermost first."""
+    return (
+        *_of_product(Product.CLOUDFLARE),
+        *(Known(sign=sign, name=sign.name) for sign in services.OUTER),
+        *(known for product in _CLOUDS for known in _of_product(product)),
+        *(Known(sign=sign, name=sign.name) for sign in services.INNER),
+        *(known for product in _NEAREST for known in _of_product(product)),
+        *(Known(sign=sign, name=sign.name, is_app=True) for sign in services.APP),
+    )
+
+
+def _of_product(product: Product) -> Iterator[Known]:
+    known = recipe(product)
+    for sign in known.signs:
+        yield Known(sign=sign, name=sign.name or known.title, product=product)
+
+
+def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
+    """Return the products that left a sign in headers, each once, the nearest to the app first.
+
+    That one is the first guess for a fix: whoever runs the app configures it.
+    """
+    lines = _as_text(headers)
+    found = [
+        known.product
+        for known in table()
+        if known.product and known.sign.header and any(_matches(known.sign, lines))
+    ]
+    return tuple(dict.fromkeys(reversed(found)))
+
+
+def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """Name what a request says it passed, in the order of its headers.
+
+    >>> names_in_request([(b"via", b"1.1 varnish (Varnish/7.1), 2.0 Caddy"), (b"cf-ray", b"8a")])
+    ('varnish', 'Caddy', 'Cloudflare')
+    """
+    lines = _as_text(headers)
+    found: dict[str, str] = {}
+    for name, value in lines:
+        if name == "via":
+            for entry in value.split(",")[-_MAX_NAMES:]:
+                if match := _VIA.fullmatch(entry.strip(" \t")):
+                    found.setdefault(match["by"].lower(), match["by"])
+            continue
+        for known in table():
+            sign = known.sign
+            if sign.header == name and sign.side is not Side.ANSWER and any(_matches(sign, lines)):
+                found.setdefault(known.name.lower(), known.name)
+    return tuple(found.values())[:_MAX_NAMES]
+
+
+def sightings_in_answer(
+    headers: Sequence[tuple[str, str]], *, body: str, status: int
+) -> Iterator[Sighting]:
+    """Yield what gave itself away in one answer, the outermost first; the app's server last.
+
+    Args:
+        headers: with names in lower case.
+        body: its beginning is enough.
+        status: of the answer; 0 without one.
+    """
+    for known in table():
+        sign = known.sign
+        if sign.side is Side.REQUEST or sign.status not in {0, status}:
+            continue
+        for match in _matches(sign, headers, body):
+            shown = match[0][:_EVIDENCE_CHARACTERS]
+            if sign.header:
+                # Of a cookie, its name alone.
+                text = match[0] if sign.header == "set-cookie" else match.string
+                shown = f"{sign.header}: {text[:_EVIDENCE_CHARACTERS]}"
+            yield Sighting(
+                known=known,
+                version=match.groupdict().get("version") or "",
+                evidence=" ".join(shown.split()),
+            )
+            break
+
+
+def _matches(
+    sign: Sign, headers: Sequence[tuple[str, str]], body: str = ""
+) -> Iterator[re.Match[str]]:
+    names = {name for name, _ in headers}
+    if not sign.present <= names or sign.absent & names:
+        return
+    values = (
+        [value for name, value in headers if name == sign.header]
+        if sign.header
+        else [body[:_BODY_CHARACTERS]]
+    )
+    yield from filter(None, map(sign.pattern.search, values))
+
+
+def _as_text(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
