@@ -117,7 +117,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as exc:
         raise UsageError(
             f"--prometheus: {str(path)!r} cannot be written: {exc.strerror}.",
-            hint="Name a file in a folder that exists and may be written.",
+            hint="Name a file in a folder that exists and is writable.",
         ) from exc
 
 
@@ -171,29 +171,37 @@ def _print_list() -> int:
 
 @click.command(
     "check",
-    short_help="Judge an app from outside, and say who broke what.",
+    short_help="Check a deployed app and pinpoint the hop that breaks it.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\nExamples:\n  stlaunch check https://example.com/streamlitApp/\n"
     "  stlaunch check  (on the app's machine: its public URL, compared with its own address)",
 )
 @click.argument("url", required=False)
-@click.option("--direct", metavar="URL", help="The app's address around the proxy, to compare.")
-@click.option("--header", multiple=True, metavar="'NAME: VALUE'", help="Send this; repeatable.")
-@click.option("--cookie", multiple=True, metavar="NAME=VALUE", help="Send this; repeatable.")
-@click.option("--insecure", is_flag=True, help="Go on although the certificate is not trusted.")
-@click.option("--connect-to", default="", metavar="HOST:PORT", help="Dial this instead of the URL.")
+@click.option(
+    "--direct", metavar="URL", help="The app's own address, bypassing the proxy, to compare."
+)
+@click.option(
+    "--header", multiple=True, metavar="'NAME: VALUE'", help="Send this header; repeatable."
+)
+@click.option("--cookie", multiple=True, metavar="NAME=VALUE", help="Send this cookie; repeatable.")
+@click.option("--insecure", is_flag=True, help="Accept an untrusted certificate.")
+@click.option(
+    "--connect-to", default="", metavar="HOST:PORT", help="Connect to this address instead."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 300),
     default=DEFAULT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
-    help="For each step; raise it for an app that has to wake up.",
+    help="Timeout of each step; raise it for an app that has to wake up.",
 )
-@click.option("--only", multiple=True, metavar="CODE,...", help="Judge these; STL3 is all STL3xx.")
-@click.option("--skip", multiple=True, metavar="CODE,...", help="Leave these out.")
-@click.option("--limits", is_flag=True, help="Measure idle time, sizes and buffering; takes 40 s.")
-@click.option("--list", "is_list", is_flag=True, help="List what is judged, and stop.")
+@click.option(
+    "--only", multiple=True, metavar="CODE,...", help="Check only these; STL3 means all STL3xx."
+)
+@click.option("--skip", multiple=True, metavar="CODE,...", help="Skip these.")
+@click.option("--limits", is_flag=True, help="Measure idle timeouts, sizes and buffering (40 s).")
+@click.option("--list", "is_list", is_flag=True, help="List all checks, and exit.")
 @click.option("--json", "json_", is_flag=True, help="Report as JSON (stlaunch.check/1).")
 @click.option("--markdown", is_flag=True, help="Report as Markdown, to paste into an issue.")
 @click.option("--junit", is_flag=True, help="Report as JUnit XML.")
@@ -202,7 +210,7 @@ def _print_list() -> int:
     "--watch",
     type=click.FloatRange(1, 86400),
     metavar="SECONDS",
-    help="Check again and again, and print what changes.",
+    help="Keep checking, and print what changes.",
 )
 @click.option(
     "--prometheus",
@@ -211,24 +219,25 @@ def _print_list() -> int:
     help="Also write metrics for a textfile collector.",
 )
 def check(url: str | None, **given: Any) -> int:
-    """Judge from outside whether the app at URL works, and say which hop broke what.
+    """Check the app at URL from outside, and pinpoint the hop that breaks it.
 
-    Without URL the app that you run on this machine is judged.
+    Without URL, check the app that you run on this machine.
 
-    Exit code 0: it works. 1: warnings or errors were found. 4: nothing could be judged.
+    Exit code 0: it works. 1: warnings or errors were found. 4: the check could not run.
     """
     if given["is_list"]:
         return _print_list()
     kinds = [kind for kind in _FORMATS if given["json_" if kind == "json" else kind]]
     if len(kinds) > 1:
         raise UsageError(
-            f"One report has one format, and got --{' and --'.join(kinds)}.", hint="Choose one."
+            f"Choose one report format, not --{' and --'.join(kinds)}.",
+            hint="See: stlaunch check --help.",
         )
     kind = kinds[0] if kinds else "text"
     app = RunningApp(url=url, is_public=True) if url else find_running_app(os.environ)
     if not app.is_public:
         click.echo(
-            f"The public URL is not known (--public-url tells it): checking {app.url} instead.",
+            f"The public URL is not known (set --public-url): checking {app.url} instead.",
             err=True,
         )
     target = Target.parse(app.url, connect_to=given["connect_to"])

@@ -37,7 +37,7 @@ class LazyCommand:
 COMMANDS: Mapping[str, LazyCommand] = {
     "run": LazyCommand(
         where="stlaunch.cli.main:run_command",
-        summary="Run an app; may be left out.",
+        summary="Run an app; the word run is optional.",
     ),
     "health": LazyCommand(
         where="stlaunch.cli.health:health",
@@ -45,11 +45,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "detect": LazyCommand(
         where="stlaunch.cli.detect:detect",
-        summary="Tell which platform this is, and what follows from it.",
+        summary="Detect the platform and the settings it implies.",
     ),
     "config": LazyCommand(
         where="stlaunch.cli.config:config",
-        summary="Show every setting with its source, or write config.toml.",
+        summary="Show every setting and where it comes from, or write config.toml.",
     ),
     "proxy": LazyCommand(
         where="stlaunch.cli.proxy:proxy",
@@ -57,19 +57,19 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "lint": LazyCommand(
         where="stlaunch.cli.lint:lint",
-        summary="Read proxy configurations and say what breaks the app.",
+        summary="Find what breaks the app in a proxy configuration, and fix it.",
     ),
     "demo": LazyCommand(
         where="stlaunch.cli.demo:demo",
-        summary="Show the example app behind a real proxy.",
+        summary="Try the example app behind a real proxy.",
     ),
     "check": LazyCommand(
         where="stlaunch.cli.check:check",
-        summary="Judge an app from outside, and say who broke what.",
+        summary="Check a deployed app and pinpoint the hop that breaks it.",
     ),
     "explain": LazyCommand(
         where="stlaunch.cli.explain:explain",
-        summary="Print what a finding's code means.",
+        summary="Explain a finding code, and how to fix it.",
     ),
     "guide": LazyCommand(
         where="stlaunch.cli.guide:guide",
@@ -85,6 +85,6 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "completion": LazyCommand(
         where="stlaunch.cli.completion:completion",
-        summary="Print the completion script of a shell.",
+        summary="Print the shell completion script.",
     ),
 }

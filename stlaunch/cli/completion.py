@@ -28,7 +28,7 @@ def complete(instruction: str, run_command: click.Command) -> int:
     kind = get_completion_class(shell)
     if kind is None or what != "complete":
         raise UsageError(
-            f"{COMPLETION_VARIABLE} is {instruction!r}, which no shell asks for.",
+            f"{COMPLETION_VARIABLE} is {instruction!r}, which is not a request from a known shell.",
             hint=f"Unset {COMPLETION_VARIABLE}; see: stlaunch completion --help",
         )
     shell_complete = kind(run_command, {}, _PROGRAM, COMPLETION_VARIABLE)
@@ -57,7 +57,7 @@ def _items(
 
 @click.command(
     "completion",
-    short_help="Print the completion script of a shell.",
+    short_help="Print the shell completion script.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog='Example, in ~/.bashrc: eval "$(stlaunch completion bash)"',
 )
@@ -66,6 +66,6 @@ def completion(shell: str) -> int:
     """Print the script that completes stlaunch's commands and options in SHELL."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise UsageError(f"No completion is known for {shell!r}.", hint=", ".join(_SHELLS))
+        raise UsageError(f"There is no completion for {shell!r}.", hint=", ".join(_SHELLS))
     print(kind(completion, {}, _PROGRAM, COMPLETION_VARIABLE).source())
     return ExitCode.OK

@@ -29,9 +29,7 @@ def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
 
     as_json, is_writing = ctx.params["json"], ctx.params["write"]
     if as_json and is_writing:
-        raise UsageError(
-            "--write shows the change as a diff, not as JSON.", hint="Leave --json out."
-        )
+        raise UsageError("--write shows the change as a diff, not as JSON.", hint="Remove --json.")
     plan = plan_launch(settings_of(ctx, app), environ=os.environ)
     if not is_writing:
         rows = [row.as_dict() for row in effective_settings(plan)]
@@ -39,11 +37,11 @@ def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
         return ExitCode.OK
     merged = merged_config(plan)
     if not merged.diff:
-        print(f"{merged.path} says all of it already.", file=sys.stderr)
+        print(f"{merged.path} already says all of this.", file=sys.stderr)
         return ExitCode.OK
     print(merged.diff, end="", flush=True)
     backup = write_merged(merged)
-    kept = f"; the file as it was: {backup}" if backup else ""
+    kept = f"; the old file is now {backup}" if backup else ""
     print(f"Written: {merged.path}{kept}", file=sys.stderr)
     return ExitCode.OK
 
@@ -61,7 +59,7 @@ def _render(plan: LaunchPlan, rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         notes = [row["where"]]
-        notes += [f"over {item['value']} from {item['where']}" for item in row["shadowed"]]
+        notes += [f"overrides {item['value']} from {item['where']}" for item in row["shadowed"]]
         if _shown(row["bare"]) != _shown(row["value"]):
             notes.append(f"bare Streamlit: {_shown(row['bare'])}")
         lines.append(f"{row['name']} = {_shown(row['value'])}  ({'; '.join(notes)})")
@@ -79,9 +77,9 @@ def _shown(value: Any) -> str:
 
 config = AppCommand(
     name="config",
-    short_help="Show every setting with its source, or write config.toml.",
-    help="Show every effective setting of an app: its value, where it comes from, what it wins "
-    "over, and what bare Streamlit would do. Takes all settings of `stlaunch APP`.",
+    short_help="Show every setting and where it comes from, or write config.toml.",
+    help="Show every setting of an app: its value, where it comes from, what it overrides, and "
+    "what bare Streamlit would do. Takes all options of `stlaunch APP`.",
     epilog="Example: stlaunch config app.py --behind-proxy /streamlitApp --write",
     params=[
         *app_parameters(),
@@ -89,9 +87,9 @@ config = AppCommand(
         click.Option(
             ["--write"],
             is_flag=True,
-            help="Merge the decisions into the app's own .streamlit/config.toml, so that plain "
-            "`streamlit run` works here too: comments stay, the change is shown, and the file as "
-            "it was is kept as config.toml.bak.",
+            help="Merge the settings into the app's own .streamlit/config.toml, so that plain "
+            "`streamlit run` works here too. Comments stay, the change is shown, and the old file "
+            "is saved as config.toml.bak.",
         ),
     ],
     callback=click.pass_context(lambda ctx, app, **_: _config(ctx, app)),

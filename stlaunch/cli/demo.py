@@ -116,7 +116,7 @@ def render_block(plan: ProxyPlan, setup: str, config_path: Path, script: Path) -
     app         {plan.site.upstream}
                 {script}
 
-    Ctrl-C ends all of it.
+    Ctrl-C stops both.
 """
 
 
@@ -165,7 +165,7 @@ def _raise_if_ended(app_process: subprocess.Popen[bytes], proxy_process: ProxyPr
     if has_ended(app_process):
         raise StartError(
             f"The app ended with exit code {end_process_group(app_process)}.",
-            hint="What it wrote stands above.",
+            hint="See its output above.",
         )
     proxy_process.raise_if_ended()
 
@@ -199,7 +199,7 @@ def _parse_setup(text: str) -> ProxySetup:
 
 @click.command(
     "demo",
-    short_help="Show the example app behind a real proxy.",
+    short_help="Try the example app behind a real proxy.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stlaunch demo --proxy caddy --keep-prefix",
 )
@@ -215,10 +215,10 @@ def _parse_setup(text: str) -> ProxySetup:
     type=click.Choice([str(setup) for setup in _SETUPS]),
     default=str(ProxySetup.RECOMMENDED),
     show_default=True,
-    help="blog: nothing but the path. three-lines: the upgrade, without Host. "
-    "recommended: what the proxy's own documentation says.",
+    help="blog: only the path. three-lines: the path and the upgrade, without Host. "
+    "recommended: the configuration from the proxy's documentation.",
 )
-@click.option("--keep-prefix", is_flag=True, help="Let the proxy keep /streamlitApp in the path.")
+@click.option("--keep-prefix", is_flag=True, help="Keep /streamlitApp in the path.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),

@@ -29,7 +29,7 @@ def make_deployment(
     script = resolve_target(app, cwd).path
     if script is None:
         raise UsageError(
-            f"{app!r} names a module, and a deployment starts from a script.",
+            f"{app!r} is a module, but a deployment needs a script.",
             hint="Name the file that defines the app: stlaunch deploy dockerfile main.py",
         )
     behind = parse_behind_proxy([behind_proxy])
@@ -72,15 +72,21 @@ def default_name(script: Path) -> str:
     default="/",
     help="The public path (/streamlitApp) or address (https://example.com/streamlitApp).",
 )
-@click.option("--name", help="The name of the service. Default: after the script or its folder.")
-@click.option("--image", help="The image, with a version. Default: NAME:1.0.0.")
 @click.option(
-    "--replicas", type=int, default=_DEFAULT_REPLICAS, show_default=True, help="How many instances."
+    "--name", help="The name of the service. Default: the name of the script or its folder."
+)
+@click.option("--image", help="The image and its version. Default: NAME:1.0.0.")
+@click.option(
+    "--replicas",
+    type=int,
+    default=_DEFAULT_REPLICAS,
+    show_default=True,
+    help="The number of instances.",
 )
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Write the files here."
 )
-@click.option("--force", is_flag=True, help="With -o: write over files with other content.")
+@click.option("--force", is_flag=True, help="With -o: overwrite files that differ.")
 def deploy(
     *,
     kind: str,
@@ -92,16 +98,16 @@ def deploy(
     output: Path | None,
     force: bool,
 ) -> int:
-    """Write what runs APP elsewhere, on standard output or with -o into a folder.
+    """Write the files that run APP elsewhere, to standard output or with -o to a folder.
 
     \b
-    compose     replicas of the app, and HAProxy with session affinity before them
+    compose     replicas of the app behind HAProxy with session affinity
     dockerfile  two stages, slim, pinned, not root, with a health check
     kubernetes  Deployment, Service, HPA, PodDisruptionBudget, HTTPRoute with affinity
     systemd     a service, and a template with a target for several; hardened, on Unix sockets
     """  # noqa: D301 - \b is click's mark for lines that are not to be joined
     if force and output is None:
-        raise UsageError("--force belongs to -o.", hint="Add -o DIR.")
+        raise UsageError("--force needs -o.", hint="Add -o DIR.")
     deployment = make_deployment(
         app,
         behind_proxy=behind_proxy,

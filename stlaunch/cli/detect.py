@@ -55,8 +55,8 @@ def render(document: Mapping[str, Any]) -> str:
         if platform["hint"]:
             lines.append(f"  {platform['hint']}")
     if not lines:
-        lines.append("No platform was recognised.")
-    lines.append("What follows:")
+        lines.append("No known platform detected.")
+    lines.append("Settings:")
     for name, value in document["settings"].items():
         if name != "sources":
             source = document["settings"]["sources"].get(name, {}).get("where", "default")
@@ -138,15 +138,15 @@ def _value(told: PlatformValue[Any] | None, default: Any) -> Any:
 
 @click.command(
     "detect",
-    short_help="Tell which platform this is, and what follows from it.",
+    short_help="Detect the platform and the settings it implies.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stlaunch detect --json",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, schema stlaunch.detect/1.")
 def detect(as_json: bool) -> int:
-    """Tell which platform this is, on what evidence, how sure that is, and what follows from it.
+    """Show the platform, the evidence for it, and the settings it implies.
 
-    Only names of variables are shown as evidence, and no secret ever is.
+    Evidence is shown as names of variables only; secrets are never shown.
     """
     document = describe(os.environ, os.path.exists)
     click.echo(json.dumps(document, indent=2) if as_json else render(document))

@@ -12,13 +12,13 @@ from stlaunch.settings.suggestion import did_you_mean
 
 @click.command(
     "explain",
-    short_help="Print what a finding's code means.",
+    short_help="Explain a finding code, and how to fix it.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stlaunch explain STL301",
 )
 @click.argument("codes", nargs=-1, metavar="CODE...")
 def explain(codes: tuple[str, ...]) -> int:
-    """Print the problem, how to see it by hand, and the fix for each proxy; all codes without CODE."""  # noqa: E501
+    """Explain each CODE: the problem, how to see it by hand, the fix for each proxy. Without CODE, list all codes."""  # noqa: E501
     if not codes:
         for code in catalogue.codes():
             click.echo(f"{code}  {catalogue.entry(code).title}")

@@ -8,20 +8,20 @@ USAGE = "[OPTIONS] [APP] [--section.option VALUE ...] [-- SCRIPT ARGS ...]"
 
 ABOUT = """\
 APP is a script, a folder with streamlit_app.py, or module:attr of an ASGI app;
-without it, streamlit_app.py of this folder. Streamlit's own flags
+the default is streamlit_app.py in this folder. Streamlit's own flags
 (--server.maxUploadSize 500) and STREAMLIT_* variables work as in "streamlit run".
 Each option is also a variable (STLAUNCH_PORT) and a key in stlaunch.toml or in
-[tool.stlaunch] of pyproject.toml (port = 8501); the command line beats the
-variable, and the variable beats the file."""
+[tool.stlaunch] of pyproject.toml (port = 8501). The command line overrides the
+variable, and the variable overrides the file."""
 
 EXAMPLES = """\
-  In all of them the app runs next to the proxy, at 127.0.0.1:8501:
+  The app runs next to the proxy, at 127.0.0.1:8501:
 
     stlaunch app.py --behind-proxy /streamlitApp
 
   The proxy may strip /streamlitApp or keep it. What its configuration needs:
 
-    nginx     three lines hand the WebSocket on; without them it is dropped:
+    nginx     three lines pass the WebSocket on; without them nginx drops it:
                 location /streamlitApp/ {
                   proxy_pass http://127.0.0.1:8501;
                   proxy_http_version 1.1;
@@ -37,7 +37,7 @@ EXAMPLES = """\
   The proxy runs on another machine:
     stlaunch app.py --behind-proxy /streamlitApp \\
       --host 0.0.0.0 --trusted-proxies 10.0.0.5
-  The strictest check of origins:
+  The strictest origin check:
     stlaunch app.py --behind-proxy https://example.com/streamlitApp
-  What would be started:
+  Show what would be started:
     stlaunch app.py --behind-proxy /streamlitApp --dry-run"""

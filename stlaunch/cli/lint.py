@@ -23,17 +23,17 @@ _SCHEMA = "stlaunch.lint/1"
 
 @click.command(
     "lint",
-    short_help="Read proxy configurations and say what breaks the app.",
+    short_help="Find what breaks the app in a proxy configuration, and fix it.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stlaunch lint /etc/nginx/nginx.conf --upstream 127.0.0.1:8501 --fix",
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--app", metavar="APP", help="The app, for its limits. Default: this folder's.")
 @click.option(
-    "--upstream", metavar="HOST:PORT", help="Where the app listens, to know its routes by."
+    "--app", metavar="APP", help="The app, for its limits. Default: the one in this folder."
 )
-@click.option("--public-url", metavar="URL|PATH", help="The path below which browsers see the app.")
-@click.option("--fix", is_flag=True, help="Make the changes of the diff; keep each old file.")
+@click.option("--upstream", metavar="HOST:PORT", help="The app's address, to find its routes by.")
+@click.option("--public-url", metavar="URL|PATH", help="The app's path in the browser.")
+@click.option("--fix", is_flag=True, help="Apply the changes; keep the old files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (stlaunch.lint/1).")
 def lint(  # noqa: PLR0917 - click passes options by name
     files: tuple[Path, ...],
@@ -43,10 +43,10 @@ def lint(  # noqa: PLR0917 - click passes options by name
     fix: bool,
     as_json: bool,
 ) -> int:
-    """Read FILES (nginx, Caddyfile, Apache, HAProxy, Traefik, Compose, Kubernetes) and judge them.
+    """Find what breaks the app in FILES of nginx, Caddy, Apache, HAProxy, Traefik and Kubernetes.
 
-    Includes are followed. Only routes that lead to the app count: what is passed to its port, or
-    to a name with streamlit in it. Nothing is reported where it is not sure.
+    Includes are followed. Only routes to the app count: those to its port, or to a name with
+    "streamlit" in it. It reports only problems that it is sure of.
     """
     known = _known_app(app, upstream, public_url)
     report = Report()
@@ -62,7 +62,7 @@ def lint(  # noqa: PLR0917 - click passes options by name
     if fix and texts:
         backups = apply(texts)
         click.echo(
-            f"Changed {len(texts)} file(s). Before: {', '.join(map(str, backups))}", err=True
+            f"Changed {len(texts)} file(s). The old ones: {', '.join(map(str, backups))}", err=True
         )
         return _after_fix(files, known)
     return ExitCode.FINDINGS if report.findings else _verdict(report)
@@ -74,7 +74,7 @@ def _after_fix(files: tuple[Path, ...], known: App) -> int:
         left.extend(lint_file(file, known))
     left.sort()
     for finding in left.findings:
-        click.echo(f"Left for you: {_head(finding)}", err=True)
+        click.echo(f"Not fixed automatically: {_head(finding)}", err=True)
     return ExitCode.FINDINGS if left.findings else ExitCode.OK
 
 
@@ -87,7 +87,7 @@ def _known_app(app: str | None, upstream: str | None, public_url: str | None) ->
     place = HostPort.parse(upstream) if upstream else None
     if upstream and (place is None or place.port is None):
         raise UsageError(
-            f"--upstream: {upstream!r} is not of the form host:port.",
+            f"--upstream: {upstream!r} is not host:port.",
             hint="--upstream 127.0.0.1:8501",
         )
     base = None
@@ -118,7 +118,7 @@ def _as_text(report: Report, diff: str) -> str:
         lines += [_head(finding), *(f"    {line}" for line in finding.fix.splitlines()), ""]
     lines += [f"{note.file}:{note.line}: note: {note.text}" for note in report.notes]
     if diff:
-        lines += ["", "What --fix would change:", "", diff.rstrip("\n")]
+        lines += ["", "--fix would change:", "", diff.rstrip("\n")]
     routes, count = len(report.routes), len(report.findings)
     lines.append(f"{routes} route(s) to the app, {count} finding(s), {len(report.notes)} note(s).")
     return "\n".join(lines) + "\n"

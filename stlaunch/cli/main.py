@@ -78,7 +78,7 @@ class _RunCommand(AppCommand):
 
 def _run(ctx: click.Context, app: tuple[str, ...]) -> int:
     if ctx.params["json"] and not ctx.params["dry_run"]:
-        raise UsageError("--json belongs to --dry-run.", hint="Add --dry-run.")
+        raise UsageError("--json needs --dry-run.", hint="Add --dry-run.")
     settings = settings_of(ctx, app)
     return run(settings, dry_run=ctx.params["dry_run"], as_json=ctx.params["json"])
 
@@ -111,16 +111,16 @@ def _only_app(words: Sequence[str], cwd: Path) -> str:
             if (cwd / DEFAULT_SCRIPT).is_file():
                 return DEFAULT_SCRIPT
             raise UsageError(
-                f"No app was named, and this folder has no {DEFAULT_SCRIPT}.",
+                f"You named no app, and this folder has no {DEFAULT_SCRIPT}.",
                 hint="Run: stlaunch app.py --behind-proxy /streamlitApp\nSee also: stlaunch --help",
             )
         case [word]:
             return word
         case _:
             raise UsageError(
-                f"stlaunch runs one app, and got {', '.join(map(repr, words))}.",
-                hint=f"Arguments of the script stand behind --: stlaunch {words[0]} -- "
-                f"{' '.join(words[1:])}\nA public path that is also a file's name is written "
+                f"stlaunch runs one app, but got {', '.join(map(repr, words))}.",
+                hint=f"Arguments for the script go after --: stlaunch {words[0]} -- "
+                f"{' '.join(words[1:])}\nIf a public path is also a file name, write it "
                 "with =: --behind-proxy=PATH",
             )
 
@@ -163,15 +163,15 @@ def app_parameters() -> list[click.Parameter]:
 def _options() -> list[click.Parameter]:
     return [
         *app_parameters(),
-        click.Option(["--dry-run"], is_flag=True, help="Show what would be started, and stop."),
-        click.Option(["--json"], is_flag=True, help="With --dry-run: show it as JSON."),
+        click.Option(["--dry-run"], is_flag=True, help="Show what would be started, and exit."),
+        click.Option(["--json"], is_flag=True, help="With --dry-run: print JSON."),
         click.Option(
             ["--version"],
             is_flag=True,
             expose_value=False,
             is_eager=True,
             callback=_print_version,
-            help="Show the version and stop.",
+            help="Show the version and exit.",
         ),
     ]
 

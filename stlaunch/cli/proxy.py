@@ -56,28 +56,30 @@ Examples:
     "--upstream", metavar="HOST:PORT", help="Where the app listens. Default: this machine."
 )
 @click.option(
-    "--replicas", metavar="LIST", help="Several places instead, host:port with commas between."
+    "--replicas", metavar="LIST", help="Several addresses instead, host:port separated by commas."
 )
-@click.option("--tls", metavar="CERT,KEY", help="The files of the certificate and its key.")
+@click.option("--tls", metavar="CERT,KEY", help="The certificate file and its key file.")
 @click.option(
     "--keep-prefix/--strip-prefix",
     default=True,
-    help="Hand the path on as it came (default), or without the public path; stlaunch serves both.",
+    help="Forward the path unchanged (default), or strip the public path; stlaunch serves both.",
 )
 @click.option(
     "--self-check-from",
     metavar="LIST",
-    help="Addresses and networks that may see the diagnostic pages and metrics, or none. "
+    help="Addresses and networks that may open the diagnostic pages and metrics, or none. "
     "Default: the proxy's own machine.",
 )
-@click.option("--snippet", is_flag=True, help="Print only what is pasted into an existing site.")
-@click.option("--explain", is_flag=True, help="Say for each line why it is there.")
+@click.option("--snippet", is_flag=True, help="Print only the part to paste into an existing site.")
+@click.option("--explain", is_flag=True, help="List the lines with their reasons.")
 @click.option(
     "--verify",
     is_flag=True,
-    help="Wait until the app answers at the public URL, check it, and say PASS or what is wrong.",
+    help="Wait until the app answers at the public URL, check it, and print PASS or what is wrong.",
 )
-@click.option("--connect-to", default="", metavar="HOST:PORT", help="With --verify: dial this.")
+@click.option(
+    "--connect-to", default="", metavar="HOST:PORT", help="With --verify: connect to this address."
+)
 @click.option("--insecure", is_flag=True, help="With --verify: accept any certificate.")
 @click.option(
     "--wait",
@@ -88,7 +90,7 @@ Examples:
     help="With --verify: give up after this time.",
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write here.")
-@click.option("--force", is_flag=True, help="Let --output replace a file that is there.")
+@click.option("--force", is_flag=True, help="With --output: replace an existing file.")
 def proxy(  # noqa: PLR0917 - click passes options by name
     kind: str,
     app: str | None,
@@ -107,14 +109,14 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     output: Path | None,
     force: bool,
 ) -> int:
-    """Print a complete configuration of a reverse proxy for the app, with a reason for each line.
+    """Print a complete configuration of a reverse proxy, with a reason for each line.
 
     Upload size, ping interval and identity headers come from the app's own Streamlit
-    configuration; path, host and port from its stlaunch settings, unless they are given here.
+    configuration. Path, host and port come from its stlaunch settings unless you give them here.
     """
     known = _kind(kind)
     if snippet and explain:
-        raise UsageError("--snippet and --explain exclude each other.", hint="Give one of them.")
+        raise UsageError("--snippet and --explain cannot be combined.", hint="Use one of them.")
     facts, settings = read_app(app)
     if settings.uds and not (upstream or replicas):
         raise UsageError(
@@ -134,7 +136,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     site = plan_site(known, asked, facts)
     if verify and not site.host:
         raise UsageError(
-            "--verify needs the address that browsers show.",
+            "--verify needs the public URL.",
             hint="Add --public-url https://example.com/streamlitApp",
         )
     configuration = generate(known, site)
@@ -145,7 +147,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
         write_new(output, text, may_replace=force)
         click.echo(f"Wrote {output}.", err=True)
     if site.is_https and not site.certificate and site.values["certificate"] in configuration.text:
-        click.echo("The certificate's files are a guess; name yours with --tls CERT,KEY.", err=True)
+        click.echo("The certificate files are a guess; name yours with --tls CERT,KEY.", err=True)
     if not verify:
         return ExitCode.OK
     # Late: it loads the whole check.
@@ -166,16 +168,16 @@ def write_new(path: Path, text: str, *, may_replace: bool) -> None:
     """Write a file as a whole or not at all, and never over another one unasked.
 
     Raises:
-        UsageError: if it is there already.
+        UsageError: if it already exists.
         StartError: if it cannot be written.
     """
     if not may_replace and path.exists():
-        raise UsageError(f"{path} is there already.", hint="Add --force to replace it.")
+        raise UsageError(f"{path} already exists.", hint="Add --force to replace it.")
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else FOR_ALL
         write_atomic(path, text, mode=mode, may_replace=may_replace)
     except FileExistsError as exc:
-        raise UsageError(f"{path} is there already.", hint="Add --force to replace it.") from exc
+        raise UsageError(f"{path} already exists.", hint="Add --force to replace it.") from exc
     except OSError as exc:
         raise StartError(f"{path} cannot be written: {exc.strerror}.") from exc
 
@@ -185,7 +187,7 @@ def _kind(name: str) -> Kind:
         return KINDS[name]
     except KeyError as exc:
         raise UsageError(
-            f"There is no kind of proxy {name!r}.",
+            f"There is no proxy kind {name!r}.",
             hint=did_you_mean(name, KINDS) or f"Known: {', '.join(KINDS)}.",
         ) from exc
 

@@ -20,11 +20,11 @@ _OK, _NOT_READY, _USAGE = 0, 1, 2
 HELP = """\
 Usage: stlaunch health [URL]
 
-Ask whether the app takes sessions: exit code 0 if it does, 1 if not.
+Ask whether the app accepts sessions: exit code 0 if it does, 1 if not.
 
-Without URL every app that this user runs here is asked; where they are is known
-from the state folder, and all of them have to be ready. If none is known there,
-127.0.0.1 is asked, at the port of STLAUNCH_PORT or 8501.
+Without URL, ask every app that this user runs here (they are listed in the state
+folder); all of them have to be ready. If none is listed, ask 127.0.0.1 at the port
+in STLAUNCH_PORT, or 8501.
 
 URL is http://, https:// or unix:, with the app's path: unix:/run/app.sock:/app
 
@@ -49,7 +49,7 @@ def main(words: list[str], environ: object) -> int:
         sys.stdout.write(HELP)
         return _OK
     if len(words) > 1 or (words and words[0].startswith("-")):
-        return _refuse(f"stlaunch health takes one URL, and got {' '.join(map(repr, words))}.")
+        return _refuse(f"stlaunch health takes one URL, but got {' '.join(map(repr, words))}.")
     urls = words or running_urls(environ) or [_default_url(environ)]
     is_ready = True
     for url in urls:
@@ -58,7 +58,7 @@ def main(words: list[str], environ: object) -> int:
         except _BadUrlError as exc:
             return _refuse(str(exc))
         except OSError as exc:
-            status, answer = 0, f"nobody answers ({exc})"
+            status, answer = 0, f"no answer ({exc})"
         is_ready = is_ready and status == 200  # noqa: PLR2004 - http.HTTPStatus costs an import
         stream = sys.stdout if status == 200 else sys.stderr  # noqa: PLR2004
         stream.write(f"{url} {answer}\n")
@@ -90,7 +90,7 @@ def _ask(url: str) -> tuple[int, str]:
     head, _, body = data.partition(b"\r\n\r\n")
     parts = head.split(b" ", 2)
     if not data.startswith(b"HTTP/1.") or not parts[1].isdigit():
-        return 0, "answers, but not with HTTP"
+        return 0, "answers, but not in HTTP"
     status = int(parts[1])
     text = body.decode("utf-8", "replace").strip().partition("\n")[0][:200]
     said = text if text.startswith(("ready", "not ready")) else f"answers {status}"
@@ -99,7 +99,7 @@ def _ask(url: str) -> tuple[int, str]:
 
 def _split(url: str) -> tuple[str, str]:
     if not url.isprintable() or " " in url:
-        raise _BadUrlError(f"The URL {url!r} holds spaces or control characters.")
+        raise _BadUrlError(f"The URL {url!r} contains spaces or control characters.")
     if url.startswith("unix:"):
         return "unix", url[len("unix:") :]
     for scheme in ("http", "https"):

@@ -109,13 +109,13 @@ class _ReplicasCommand(click.Command):
 @click.argument("count", metavar="N")
 @click.argument("words", metavar="[OPTIONS] [APP] ...", nargs=-1)
 def replicas(count: int, words: Sequence[str]) -> int:
-    """Run N instances of APP on this machine behind HAProxy, one browser with one instance.
+    """Run N instances of APP on this machine behind HAProxy; each browser stays on one of them.
 
-    All options of `stlaunch APP` work here; --host and --port are where HAProxy listens. It comes
-    with stlaunch[replicas].
+    All options of `stlaunch APP` work here; HAProxy listens on --host and --port. Install it with
+    stlaunch[replicas].
 
-    An instance that dies is started again. SIGHUP restarts all of them one by one, each new one
-    before an old one drains. SIGTERM and Ctrl-C drain them all; a second one ends them at once.
+    An instance that dies is restarted. SIGHUP restarts all of them one by one, each new one
+    before its predecessor drains. SIGTERM and Ctrl-C drain them all; the second one kills them.
     """
     # Streamlit comes in.
     from stlaunch.gateway.compose import new_self_check_token  # noqa: PLC0415
@@ -126,8 +126,8 @@ def replicas(count: int, words: Sequence[str]) -> int:
         is_dry, as_json = ctx.params["dry_run"], ctx.params["json"]
     if settings.uds is not None:
         raise UsageError(
-            f"{settings.sources['uds'].where}: the replicas listen on an address and a port.",
-            hint="Use --host and --port; each instance gets a Unix socket of its own.",
+            f"{settings.sources['uds'].where}: replicas need an address and a port.",
+            hint="Use --host and --port; each instance gets its own Unix socket.",
         )
     is_new_token = settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None
     if is_new_token:
@@ -145,7 +145,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
         shows_token=is_new_token,
         more=[
             ("instances", f"{plan.count} behind HAProxy"),
-            ("restart them", f"kill -HUP {os.getpid()}, one after the other"),
+            ("restart them", f"kill -HUP {os.getpid()}, one by one"),
         ],
     )
     return Supervisor(plan).run(on_ready=lambda: print(banner, file=sys.stderr, flush=True))
@@ -154,7 +154,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
 def _parse_count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX):
         raise UsageError(
-            f"The number of replicas is {text!r}, not 1 to {_MAX}.",
+            f"The number of replicas must be 1 to {_MAX}, not {text!r}.",
             hint="Write it first: stlaunch replicas 4 app.py --behind-proxy /streamlitApp",
         )
     return int(text)
@@ -165,7 +165,7 @@ def _identity_headers() -> list[str]:
     for name in names:
         if not _HEADER_NAME.fullmatch(name):
             raise UsageError(
-                f"server.trustedUserHeaders names {name!r}, which no balancer can remove.",
+                f"server.trustedUserHeaders names {name!r}, which the load balancer cannot remove.",
                 hint="Use a header name of letters, digits, - and _.",
             )
     return names
@@ -175,9 +175,9 @@ def _refuse_tls(launch: LaunchPlan) -> None:
     given = launch.user_options.get("server.sslCertFile")
     if given and given.value:
         raise UsageError(
-            f"server.sslCertFile ({given.where}) makes each instance speak https, and the load "
-            "balancer before the replicas speaks http with them.",
-            hint="Remove it, and let the proxy in front speak https.",
+            f"server.sslCertFile ({given.where}) makes each instance speak https, but the load "
+            "balancer in front of them speaks http.",
+            hint="Remove it, and use https on the proxy in front.",
         )
 
 

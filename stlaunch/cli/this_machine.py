@@ -39,18 +39,18 @@ def find_running_app(environ: Mapping[str, str]) -> RunningApp:
     apps = {facts.get("public_url") or facts["url"]: facts for facts in running(environ)}
     if not apps:
         raise UsageError(
-            "No URL was given, and no app of yours runs on this machine.", hint=f"Run: {_EXAMPLE}"
+            "You gave no URL, and none of your apps runs on this machine.", hint=f"Run: {_EXAMPLE}"
         )
     if len(apps) > 1:
         raise UsageError(
-            f"No URL was given, and several apps run on this machine: {', '.join(apps)}.",
-            hint="Name the one that you mean: stlaunch check URL",
+            f"You gave no URL, and several of your apps run on this machine: {', '.join(apps)}.",
+            hint="Name one: stlaunch check URL",
         )
     ((url, facts),) = apps.items()
     if url.startswith(_UNIX):
         raise UsageError(
-            f"No URL was given, and the app at {url} does not know its public URL.",
-            hint=f"Write the address that the browser shows: {_EXAMPLE}",
+            f"You gave no URL, and the app at {url} does not know its public URL.",
+            hint=f"Give the address in the browser's address bar: {_EXAMPLE}",
         )
     own = "" if facts["url"].startswith(_UNIX) else facts["url"]
     is_public = "public_url" in facts

@@ -57,10 +57,12 @@ def wait_and_check(asked: Verification) -> ExitCode:
     options = CheckOptions(target=target, is_insecure=asked.is_insecure)
     deadline = time.monotonic() + asked.wait_s
     then = f", then: {asked.reload}" if asked.reload else ""
-    click.echo(f"Put it in place{then}\nWaiting for {asked.url} (^C ends this) ...", err=True)
+    click.echo(f"Install it{then}\nWaiting for {asked.url} (Ctrl-C to stop) ...", err=True)
     while not _answers(target):
         if time.monotonic() > deadline:
-            click.echo(f"No app answered at {asked.url} within {asked.wait_s:g} s.", err=True)
+            click.echo(
+                f"No answer from the app at {asked.url} within {asked.wait_s:g} s.", err=True
+            )
             return ExitCode.NO_VERDICT
         time.sleep(_POLL_S)
     told: set[str] | None = None
@@ -72,7 +74,7 @@ def wait_and_check(asked: Verification) -> ExitCode:
         codes = {finding.code for finding in diagnosis.findings}
         if codes != told:
             click.echo(render_text(seen, diagnosis, is_coloured=_is_coloured()), err=True)
-            click.echo("Checking again until it passes (^C ends this) ...", err=True)
+            click.echo("Checking again until it passes (Ctrl-C to stop) ...", err=True)
             told = codes
         if time.monotonic() > deadline:
             still = ", ".join(sorted(codes)) or str(diagnosis.verdict)

@@ -58,9 +58,9 @@ class Field(Generic[T_co]):
 BEHIND_PROXY: Field[BehindProxy] = Field(
     name="behind_proxy",
     metavar="[PATH|URL]",
-    help="The app is reached through a reverse proxy, below this path (/streamlitApp) or at this "
-    "address (https://example.com/streamlitApp). The proxy may strip the path or keep it. Without "
-    "a value the path is found out. Repeat it for several paths.",
+    help="Run behind a reverse proxy, below this path (/streamlitApp) or at this address "
+    "(https://example.com/streamlitApp). The proxy may strip the path or keep it. Without a value, "
+    "stlaunch detects the path. Repeat for several paths.",
     parse=parsers.parse_behind_proxy,
     default=BehindProxy(),
     multiple=True,
@@ -70,15 +70,15 @@ BEHIND_PROXY: Field[BehindProxy] = Field(
 PUBLIC_URL: Field[PublicUrl | None] = Field(
     name="public_url",
     metavar="URL",
-    help="The address that the browser shows. Other origins are then refused, unless "
-    "--allow-origin names them.",
+    help="The address in the browser's address bar. All other origins are then refused, except "
+    "those in --allow-origin.",
     parse=parsers.parse_public_url,
     default=None,
 )
 HOST: Field[str | None] = Field(
     name="host",
     metavar="ADDRESS",
-    help="Listen on this address. Default: what the platform needs (stlaunch detect), 0.0.0.0 in a "
+    help="Listen on this address. Default: the platform's (stlaunch detect), 0.0.0.0 in a "
     "container, else 127.0.0.1.",
     parse=parsers.parse_host,
     default=None,
@@ -86,8 +86,8 @@ HOST: Field[str | None] = Field(
 PORT: Field[int | None] = Field(
     name="port",
     metavar="PORT",
-    help="Listen on this port; 0 takes any free one. Default: Streamlit's server.port, "
-    "the platform's port, 8501.",
+    help="Listen on this port; 0 picks a free one. Default: Streamlit's server.port, "
+    "the platform's port, or 8501.",
     parse=parsers.parse_port,
     default=None,
     also_takes=(int,),
@@ -102,8 +102,9 @@ UDS: Field[Path | None] = Field(
 TRUSTED_PROXIES: Field[TrustedProxies | None] = Field(
     name="trusted_proxies",
     metavar="WHO",
-    help="Believe the forwarding headers of these peers: addresses, networks (10.0.0.0/8), unix, "
-    "private, none; several with commas. Default: loopback; in a container private networks too.",
+    help="Trust forwarding headers from these peers: addresses, networks (10.0.0.0/8), unix, "
+    "private or none, separated by commas. Default: loopback; in a container also private "
+    "networks.",
     parse=TrustedProxies.parse,
     default=None,
     multiple=True,
@@ -111,8 +112,8 @@ TRUSTED_PROXIES: Field[TrustedProxies | None] = Field(
 ALLOW_ORIGIN: Field[tuple[Origin, ...]] = Field(
     name="allow_origin",
     metavar="ORIGIN",
-    help="Let pages of this origin (https://portal.example.com) open the app's WebSocket. "
-    "May be repeated.",
+    help="Allow pages of this origin (https://portal.example.com) to open the app's WebSocket. "
+    "Repeatable.",
     parse=parsers.parse_origins,
     default=(),
     multiple=True,
@@ -120,8 +121,8 @@ ALLOW_ORIGIN: Field[tuple[Origin, ...]] = Field(
 ORIGIN_CHECK: Field[OriginCheck] = Field(
     name="origin_check",
     metavar="proof|strict",
-    help="Where a proxy rewrites Host: proof accepts a browser that proves to run the app's own "
-    "page, strict accepts named and equal origins alone. Default: proof.",
+    help="If a proxy rewrites Host: proof accepts a browser that proves it runs the app's own "
+    "page; strict accepts only listed origins and the app's own. Default: proof.",
     parse=parsers.parse_origin_check,
     default=OriginCheck.PROOF,
     choices=tuple(OriginCheck),
@@ -129,8 +130,8 @@ ORIGIN_CHECK: Field[OriginCheck] = Field(
 EMBED_IN: Field[tuple[Origin, ...]] = Field(
     name="embed_in",
     metavar="ORIGIN",
-    help="Work inside a frame on pages of this origin (https://portal.example.com), and of no "
-    "other: the browser then keeps the app's cookies for that page. Needs https. May be repeated.",
+    help="Allow pages of this origin (https://portal.example.com), and no others, to show the app "
+    "in a frame; the browser then keeps the app's cookies there. Needs https. Repeatable.",
     parse=parsers.parse_origins,
     default=(),
     multiple=True,
@@ -138,8 +139,8 @@ EMBED_IN: Field[tuple[Origin, ...]] = Field(
 MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
     name="mount_path",
     metavar="PATH",
-    help="Serve requests that arrive below this path as well, for a proxy that strips only a part "
-    "of the public path. May be repeated.",
+    help="Also serve requests that arrive below this path, for a proxy that strips only part of "
+    "the public path. Repeatable.",
     parse=parsers.parse_base_paths,
     default=(),
     multiple=True,
@@ -147,16 +148,16 @@ MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
 CONFIG_OUT: Field[Path | None] = Field(
     name="config_out",
     metavar="FILE",
-    help="Write the generated config.toml here. Default: the state folder of the app.",
+    help="Write the generated config.toml here. Default: the app's state folder.",
     parse=parsers.parse_file_path,
     default=None,
 )
 SELF_CHECK: Field[SelfCheck] = Field(
     name="self_check",
     metavar="public|local|token|off",
-    help="Who may use the diagnostic pages below _stlaunch/: everybody, requests from this machine "
-    "that no proxy forwarded, holders of the token (STLAUNCH_SELF_CHECK_TOKEN, or one shown at "
-    "start), nobody. Default: public.",
+    help="Who may use the diagnostic pages below _stlaunch/: everybody (public), requests from "
+    "this machine that no proxy forwarded (local), holders of the token "
+    "(STLAUNCH_SELF_CHECK_TOKEN, or the one shown at start), or nobody (off). Default: public.",
     parse=parsers.parse_self_check,
     default=SelfCheck.PUBLIC,
     choices=tuple(SelfCheck),
@@ -165,8 +166,7 @@ SELF_CHECK: Field[SelfCheck] = Field(
 VERIFY: Field[bool] = Field(
     name="verify",
     metavar="on|off",
-    help="When ready, dial the public URL as a browser would, and log whether the app is reached. "
-    "Default: off.",
+    help="When ready, open the public URL as a browser would, and log the result. Default: off.",
     parse=parsers.parse_flag,
     default=False,
     choices=("on", "off"),
@@ -177,8 +177,8 @@ VERIFY: Field[bool] = Field(
 TRANSPORT: Field[Transport] = Field(
     name="transport",
     metavar="auto|websocket|http",
-    help="auto uses a WebSocket, and plain HTTP requests where a proxy lets none through; "
-    "websocket and http use that one alone. Default: auto.",
+    help="auto uses a WebSocket, and plain HTTP requests if the proxy blocks it; websocket and "
+    "http use only that one. Default: auto.",
     parse=parsers.parse_transport,
     default=Transport.AUTO,
     choices=tuple(Transport),
@@ -187,7 +187,7 @@ TRANSPORT: Field[Transport] = Field(
 DRAIN_TIMEOUT: Field[float] = Field(
     name="drain_timeout",
     metavar="SECONDS",
-    help="When told to stop, wait this long for script runs that are going. Default: 20.",
+    help="On shutdown, wait this long for running scripts. Default: 20.",
     parse=parsers.parse_seconds,
     default=20.0,
     also_takes=(int, float),
@@ -195,7 +195,7 @@ DRAIN_TIMEOUT: Field[float] = Field(
 WARM_UP: Field[bool] = Field(
     name="warm_up",
     metavar="on|off",
-    help="Be ready only after the script has run once without an error, in a session of its own. "
+    help="Report ready only after the script has run once without an error, in a separate session. "
     "Default: off.",
     parse=parsers.parse_flag,
     default=False,
@@ -206,7 +206,7 @@ WARM_UP: Field[bool] = Field(
 MAX_SESSIONS: Field[int | None] = Field(
     name="max_sessions",
     metavar="NUMBER",
-    help="Answer further visitors with 503 and a page that tries again by itself. "
+    help="Above this number of sessions, answer new visitors with 503 and a page that retries. "
     "Default: no limit.",
     parse=parsers.parse_count,
     default=None,
@@ -215,8 +215,8 @@ MAX_SESSIONS: Field[int | None] = Field(
 LOG_FORMAT: Field[LogFormat] = Field(
     name="log_format",
     metavar="text|json",
-    help="Log lines for people, or one JSON object a line; uvicorn's and Streamlit's lines too. "
-    "Default: text.",
+    help="Write log lines as text, or as one JSON object a line; includes uvicorn's and "
+    "Streamlit's. Default: text.",
     parse=parsers.parse_log_format,
     default=LogFormat.TEXT,
     choices=tuple(LogFormat),
@@ -224,8 +224,8 @@ LOG_FORMAT: Field[LogFormat] = Field(
 ACCESS_LOG: Field[bool] = Field(
     name="access_log",
     metavar="on|off",
-    help="Log each request and each change of the page, also those inside of the WebSocket, which "
-    "no proxy can see. Default: off.",
+    help="Log each request, and each page switch inside a session, which proxies cannot see. "
+    "Default: off.",
     parse=parsers.parse_flag,
     default=False,
     choices=("on", "off"),

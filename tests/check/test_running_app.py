@@ -71,7 +71,7 @@ def test_without_a_public_url_its_own_address_is_checked(hello_app: Path) -> Non
 
     assert (done.returncode, report["url"]) == (ExitCode.OK, own)
     assert done.stderr == (
-        f"The public URL is not known (--public-url tells it): checking {own} instead.\n"
+        f"The public URL is not known (set --public-url): checking {own} instead.\n"
     )
     assert "STL807" not in {finding["code"] for finding in report["findings"]}
 
@@ -80,7 +80,7 @@ def test_none_that_runs_is_a_usage_error(tmp_path: Path) -> None:
     done = check(home(tmp_path))
 
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert "no app of yours runs on this machine" in done.stderr
+    assert "none of your apps runs on this machine" in done.stderr
     assert "Hint: Run: stlaunch check https://example.com/streamlitApp/" in done.stderr
 
 
@@ -97,7 +97,7 @@ def test_several_are_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert "https://one.example/app/" in done.stderr
     assert "http://127.0.0.1:2/" in done.stderr
-    assert "Hint: Name the one that you mean: stlaunch check URL" in done.stderr
+    assert "Hint: Name one: stlaunch check URL" in done.stderr
 
 
 def test_replicas_with_one_public_url_are_one_app(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_a_unix_socket_without_a_public_url_needs_one(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert "the app at unix:/run/app.sock:/ does not know its public URL" in done.stderr
-    assert "Hint: Write the address that the browser shows: " in done.stderr
+    assert "Hint: Give the address in the browser's address bar: " in done.stderr

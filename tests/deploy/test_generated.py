@@ -176,8 +176,8 @@ def test_command_writes_and_says_what(app: Path) -> None:
     [
         pytest.param(["nowhere"], "'nowhere' is not one of 'compose'", id="kind"),
         pytest.param(["compose", "nope.py"], "'nope.py' does not exist", id="app"),
-        pytest.param(["compose", "main:app"], "names a module", id="module"),
-        pytest.param(["compose", "app.py", "--force"], "--force belongs to -o", id="force"),
+        pytest.param(["compose", "main:app"], "is a module", id="module"),
+        pytest.param(["compose", "app.py", "--force"], "--force needs -o", id="force"),
         pytest.param(["compose", "app.py", "--behind-proxy", "/a/../b"], "base path", id="path"),
     ],
 )

@@ -240,7 +240,7 @@ def test_no_secret_of_the_environment_is_ever_shown(project: Path) -> None:
 def test_detect_says_so_where_there_is_nothing(project: Path) -> None:
     done = stlaunch(project, "detect", PORT="5000")
 
-    assert "What follows:" in done.stdout
+    assert "Settings:" in done.stdout
     assert "port = 8501 (default)" in done.stdout
     assert done.stderr == ""
 

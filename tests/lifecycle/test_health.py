@@ -64,7 +64,7 @@ def test_it_finds_the_app_and_tells_ready_from_draining(tmp_path: Path) -> None:
     assert draining == (1, two, f"{running.url}app/ not ready: draining\n")
     assert one == (0, two, "")
     assert none[0] == 1
-    assert none[2].startswith("http://127.0.0.1:1/ nobody answers")
+    assert none[2].startswith("http://127.0.0.1:1/ no answer")
 
 
 def test_it_asks_an_app_that_speaks_https(tmp_path: Path, tls: Tls) -> None:
@@ -81,7 +81,7 @@ def test_it_asks_an_app_that_speaks_https(tmp_path: Path, tls: Tls) -> None:
         (["8501"], "begins with neither http://, https:// nor unix:"),
         (["http://"], "is not a host and a port"),
         (["http://a:99999"], "is not a host and a port"),
-        (["http://a b"], "holds spaces or control characters"),
+        (["http://a b"], "contains spaces or control characters"),
         (["http://a", "http://b"], "takes one URL"),
         (["--now"], "takes one URL"),
     ],
@@ -107,7 +107,7 @@ def test_who_answers_without_http_is_not_ready(tmp_path: Path) -> None:
         _, said = asking.communicate(timeout=DEADLINE_S)
 
     assert asking.returncode == 1
-    assert "answers, but not with HTTP" in said
+    assert "answers, but not in HTTP" in said
 
 
 def test_a_number_that_is_used_again_is_not_the_app(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_output_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
     ("words", "told"),
     [
         pytest.param(("ngnix",), "Did you mean 'nginx'?", id="kind"),
-        pytest.param(("nginx", "--snippet", "--explain"), "exclude each other", id="forms"),
+        pytest.param(("nginx", "--snippet", "--explain"), "cannot be combined", id="forms"),
         pytest.param(("nginx", "--public-url", "/a b"), "cannot hold", id="path"),
         pytest.param(("nginx", "--verify"), "--public-url https://", id="verify"),
         pytest.param(("nginx", "-o", "no/where"), "cannot be written", id="folder"),

@@ -136,12 +136,12 @@ def test_output_into_a_closed_pipe_is_quiet(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
-        pytest.param([], "No app was named", "stlaunch app.py", id="no-app"),
+        pytest.param([], "You named no app", "stlaunch app.py", id="no-app"),
         pytest.param(["nope.py"], "'nope.py' does not exist", "", id="missing-script"),
         pytest.param(["app.py", "--prot", "1"], "no option --prot", "--port", id="option"),
         pytest.param(["app.py", "--port", "70000"], "--port: The port '70000'", "8501", id="port"),
-        pytest.param(["app.py", "--json"], "--json belongs", "--dry-run", id="json-alone"),
-        pytest.param(["app.py", "x"], "one app, and got 'app.py', 'x'", "app.py -- x", id="two"),
+        pytest.param(["app.py", "--json"], "--json needs", "--dry-run", id="json-alone"),
+        pytest.param(["app.py", "x"], "one app, but got 'app.py', 'x'", "app.py -- x", id="two"),
         pytest.param(["app.py", "--server.port"], "--server.port needs", "VALUE", id="streamlit"),
         pytest.param(["run", "nope.py"], "'nope.py' does not exist", "", id="run-by-name"),
         pytest.param(["app.py", "--dry-run=1"], "does not take a value", "--help", id="flag-value"),
