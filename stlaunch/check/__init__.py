@@ -10,7 +10,7 @@ from stlaunch.check.diagnosis import Check, Diagnosis, Finding, Status, Verdict,
 from stlaunch.check.observations import Observations
 from stlaunch.check.observe import observe
 from stlaunch.check.options import CheckOptions
-from stlaunch.check.report import build_report
+from stlaunch.check.report import build_report, exit_code
 from stlaunch.check.target import Target
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "Verdict",
     "build_report",
     "diagnose",
+    "exit_code",
     "observe",
 ]

@@ -1,6 +1,6 @@
 """One HTTP/1.1 request a connection, with every read bounded in bytes and in time.
 
-It follows no redirect, keeps no cookie and believes nothing that it reads.
+It follows no redirect, keeps a cookie only when it is told to, and believes nothing that it reads.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import anyio
 import h11
 from anyio.abc import ByteStream
 
 from stlaunch import __version__
+from stlaunch.check.cookies import Jar, as_pairs
 from stlaunch.check.dialer import Dialer, failure_of
 from stlaunch.check.observations import Exchange, Failure, HeaderPairs
 from stlaunch.check.options import Headers
@@ -27,7 +29,7 @@ _PIECE = 256 * 1024
 USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
 BODY_LIMIT = 2 * 1024 * 1024
 CHECK = ("X-Stlaunch", "check")
-"""Marks a probe that an app under stlaunch would else take for a user's, and warn."""
+"""Marks a probe: an app under stlaunch answers it as any other, and does not judge by it."""
 
 
 @dataclass(slots=True)
@@ -42,9 +44,13 @@ class Answer:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     failure: Failure | None = None
     detail: str = ""
+    into: bytearray | None = None
+    """Where the whole body goes as well."""
 
     def add(self, data: bytes) -> None:
         """Take a piece of the body."""
+        if self.into is not None:
+            self.into += data
         self.first_at = self.first_at or time.monotonic()
         self.size += len(data)
         self.digest.update(data)
@@ -66,12 +72,12 @@ class Answer:
 
 
 class Client:
-    """Sends the headers that the user gave with every request.
+    """One browser: it keeps cookies, and shows the user's own headers to the app alone.
 
     Args:
         dialer: where to.
-        headers: of the user.
-        cookies: `name=value` of the user.
+        headers: of the user; sent to the app's own paths only.
+        cookies: `name=value` of the user; likewise.
         slots: how many connections are open at once.
     """
 
@@ -87,16 +93,48 @@ class Client:
         self.headers = headers
         self.cookies = tuple(cookies)
         self.slots = slots
+        self.jar = Jar(dialer.target)
 
-    def head(self, extra: Headers = (), cookies: Sequence[str] = ()) -> Headers:
-        """Return the request's headers; later ones of a name replace earlier ones."""
-        jar = (*self.cookies, *cookies)
+    def cookies_for(
+        self, path: str, cookies: Sequence[str] = (), *, without: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the cookies for a path: the user's, then the jar's, then `cookies`."""
+        own = self.cookies if self._is_of_app(path) else ()
+        pairs = [*own, *as_pairs(self.jar.sent_to(path).items()), *cookies]
+        named = {pair.partition("=")[0]: pair for pair in pairs}
+        return tuple(pair for name, pair in named.items() if name not in without)
+
+    def headers_for(self, path: str) -> Headers:
+        """Return the user's own headers, for the app's own paths."""
+        return self.headers if self._is_of_app(path) else ()
+
+    def _is_of_app(self, path: str) -> bool:
+        """Tell the app's own paths from others of the same host, which may be somebody else's."""
+        return self.dialer.target.base_path.strip_from(unquote(path.partition("?")[0])) is not None
+
+    def head(
+        self,
+        path: str,
+        extra: Headers = (),
+        cookies: Sequence[str] = (),
+        *,
+        without: Sequence[str] = (),
+    ) -> Headers:
+        """Return the request's headers; later ones of a name replace earlier ones.
+
+        Args:
+            path: that is asked for.
+            extra: more headers.
+            cookies: more cookies.
+            without: names of cookies that are not sent.
+        """
+        jar = self.cookies_for(path, cookies, without=without)
         pairs = [
             ("Host", self.dialer.target.host),
             ("User-Agent", USER_AGENT),
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
-            *self.headers,
+            *self.headers_for(path),
         ]
         names = {name.lower() for name, _ in extra}
         pairs = [(name, value) for name, value in pairs if name.lower() not in names]
@@ -125,8 +163,10 @@ class Client:
         body: bytes = b"",
         padding: int = 0,
         holds_body: bool = False,
+        without: Sequence[str] = (),
         limit: int = BODY_LIMIT,
         timeout_s: float | None = None,
+        into: bytearray | None = None,
     ) -> Exchange:
         """Send one request and read its answer.
 
@@ -138,12 +178,14 @@ class Client:
             body: the beginning of the body.
             padding: how many zero bytes follow it.
             holds_body: announce the body, wait for a first answer, and send none of it.
+            without: names of cookies that are not sent.
             limit: the most bytes of the answer's body.
             timeout_s: another deadline than the usual one.
+            into: gets the whole body of the answer.
         """
-        answer = Answer()
+        answer = Answer(into=into)
         length = len(body) + padding
-        headers = [*self.head(extra, cookies), ("Connection", "close")]
+        headers = [*self.head(path, extra, cookies, without=without), ("Connection", "close")]
         if method != "GET":
             headers.append(("Content-Length", str(length)))
         if holds_body:

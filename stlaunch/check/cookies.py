@@ -1,13 +1,18 @@
-"""The cookies that a browser would keep and send back; it stores nothing."""
+"""The cookies that a browser would keep and send back, in the order in which they came."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
+from stlaunch.check.locations import resolve
+from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
 
 XSRF = "_streamlit_xsrf"
+_MAX_COOKIES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,7 @@ class SetCookie:
     path: str = ""
     domain: str = ""
     is_secure: bool = False
+    is_expired: bool = False
 
     @classmethod
     def parse(cls, line: str) -> SetCookie:
@@ -35,23 +41,73 @@ class SetCookie:
             path=attributes.get("path", ""),
             domain=attributes.get("domain", "").lstrip(".").lower(),
             is_secure="secure" in attributes,
+            is_expired=_is_over(attributes),
         )
 
-    def reaches(self, target: Target) -> bool:
-        """Tell whether a browser that got this from the target sends it to the stream."""
+    def reaches(self, target: Target, *, asked: str = "", default_path: str = "/") -> bool:
+        """Tell whether a browser that got this from the target sends it back.
+
+        Args:
+            target: whose host and scheme count.
+            asked: to this path; the stream's where it is empty.
+            default_path: of a cookie that names none.
+        """
         if self.is_secure and not target.is_tls:
             return False
         host = target.origin.host
         if self.domain and host != self.domain and not host.endswith("." + self.domain):
             return False
-        path = self.path if self.path.startswith("/") else "/"
-        asked = target.path("/_stcore/stream")
+        path = self.path if self.path.startswith("/") else default_path
+        asked = asked or target.path("/_stcore/stream")
         return asked.startswith(path) and (
-            path.endswith("/") or asked[len(path) : len(path) + 1] in {"", "/"}
+            path.endswith("/") or asked[len(path) : len(path) + 1] in {"", "/", "?"}
         )
 
 
-def kept(lines: Iterable[str], target: Target) -> dict[str, str]:
-    """Return name -> value of the cookies that would be sent to the stream."""
-    cookies = [SetCookie.parse(line) for line in lines]
-    return {cookie.name: cookie.value for cookie in cookies if cookie.reaches(target)}
+@dataclass(slots=True)
+class Jar:
+    """One browser's cookies of one target.
+
+    Only answers to requests that follow one another are kept: two at once may come from two
+    replicas, and one's cookie beside the other's page is what no browser would send.
+    """
+
+    target: Target
+    _kept: dict[tuple[str, str, str], tuple[SetCookie, str]] = field(default_factory=dict)
+
+    def keep(self, answer: Exchange) -> None:
+        """Take the cookies of an answer; later ones replace earlier ones, expired ones go."""
+        default = resolve(answer.url, "").path.rpartition("/")[0] or "/"
+        for cookie in map(SetCookie.parse, answer.cookies()):
+            key = (cookie.name, cookie.domain, cookie.path)
+            self._kept.pop(key, None)
+            if cookie.name and not cookie.is_expired and len(self._kept) < _MAX_COOKIES:
+                self._kept[key] = cookie, default
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that was kept."""
+        return tuple(cookie.name for cookie, _ in self._kept.values())
+
+    def sent_to(self, path: str) -> dict[str, str]:
+        """Return name -> value of what a browser sends to a path of the target."""
+        return {
+            cookie.name: cookie.value
+            for cookie, default in self._kept.values()
+            if cookie.reaches(self.target, asked=path, default_path=default)
+        }
+
+
+def as_pairs(cookies: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return cookies as they are written in a Cookie header."""
+    return tuple(f"{name}={value}" for name, value in cookies)
+
+
+def _is_over(attributes: dict[str, str]) -> bool:
+    age = attributes.get("max-age")
+    if age is not None:
+        return age.startswith("-") or age == "0"
+    try:
+        return parsedate_to_datetime(attributes["expires"]).timestamp() < time.time()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return False

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from stlaunch.check.fixes import fix_text
 from stlaunch.check.hops import Hop, proxies, recognise
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES, Hit, Rule, Unknown
-from stlaunch.diagnostics.catalogue import Severity, entry
-from stlaunch.proxies import Need, Product, Site, fix_for
-from stlaunch.urls.base_path import BasePath
+from stlaunch.diagnostics import ranking
+from stlaunch.diagnostics.catalogue import entry
+from stlaunch.diagnostics.severity import Severity
 
 
 class Status(StrEnum):
@@ -22,11 +23,20 @@ class Status(StrEnum):
     FAIL = "FAIL"
     """Something does not work."""
     WARN = "WARN"
+    """It works, and somebody will be hit."""
+    INFO = "INFO"
     """It works, and there is something to say."""
     SKIP = "SKIP"
     """It could not run."""
     CRASH = "CRASH"
     """stlaunch itself failed while judging."""
+
+
+_STATUSES = {
+    Severity.ERROR: Status.FAIL,
+    Severity.WARNING: Status.WARN,
+    Severity.INFO: Status.INFO,
+}
 
 
 class Verdict(StrEnum):
@@ -133,8 +143,7 @@ def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
         return Check(code=rule.code, status=Status.PASS), None
     if isinstance(judged, Unknown):
         return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
-    severity = judged.severity or entry(rule.code).severity
-    status = Status.FAIL if severity is Severity.ERROR else Status.WARN
+    status = _STATUSES[entry(rule.code).severity_under(judged.circumstances)]
     return Check(code=rule.code, status=status), _finding(rule, status, judged, seen)
 
 
@@ -157,11 +166,11 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
     return Finding(
         code=code,
         status=status,
-        severity=hit.severity or known.severity,
+        severity=known.severity_under(hit.circumstances),
         title=known.title,
         evidence=hit.evidence,
         hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
-        fix=_fix(code, None if is_app_itself and not rule.is_of_app else hop, seen),
+        fix=fix_text(code, None if is_app_itself and not rule.is_of_app else hop, seen),
         explain=f"stlaunch explain {code}",
     )
 
@@ -172,26 +181,13 @@ def _suspect(seen: Observations) -> Hop | None:
     return found[0] if len(found) == 1 else None
 
 
-def _fix(code: str, hop: Hop | None, seen: Observations) -> str:
-    known = entry(code)
-    product = hop.product if hop else None
-    lines = _lines(known.needs, product, seen.base_path) if product else []
-    return "\n".join(lines) if lines else " ".join(known.fix.split())
-
-
-def _lines(needs: Sequence[str], product: Product, base_path: str) -> list[str]:
-    site = Site(base_path=BasePath(base_path))
-    found = (fix_for(Need(need), product, site) for need in needs)
-    return [one.text for one in found if one is not None]
-
-
 def _fold(found: Sequence[tuple[Rule, Finding]]) -> list[Finding]:
-    """Put each finding below the first one that explains it."""
+    """Put each finding below the first one that explains it, and the most likely cause first."""
     heads: list[tuple[Rule, Finding, list[Finding]]] = []
-    order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-    for rule, finding in found:
-        for cause, _, consequences in heads:
-            if finding.code.startswith(cause.explains or ("-",)):
+    for rule, finding in sorted(found, key=lambda pair: ranking.step_of(pair[1].code)):
+        for cause, head, consequences in heads:
+            is_milder = finding.severity.rank >= head.severity.rank
+            if is_milder and finding.code.startswith(cause.explains or ("-",)):
                 consequences.append(finding)
                 break
         else:
@@ -199,7 +195,7 @@ def _fold(found: Sequence[tuple[Rule, Finding]]) -> list[Finding]:
     folded = [
         replace(finding, consequences=tuple(consequences)) for _, finding, consequences in heads
     ]
-    return sorted(folded, key=lambda finding: order[finding.severity])
+    return sorted(folded, key=lambda finding: ranking.rank(finding.code, finding.severity))
 
 
 def _verdict(findings: Sequence[Finding], checks: Sequence[Check]) -> Verdict:
@@ -208,6 +204,6 @@ def _verdict(findings: Sequence[Finding], checks: Sequence[Check]) -> Verdict:
         return Verdict.BROKEN
     if Severity.WARNING in severities:
         return Verdict.DEGRADED
-    if not any(check.status in {Status.PASS, Status.WARN} for check in checks):
+    if not any(check.status in {Status.PASS, Status.INFO} for check in checks):
         return Verdict.UNKNOWN
     return Verdict.HEALTHY

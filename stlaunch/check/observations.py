@@ -205,9 +205,11 @@ class Observations:
     """Everything that was seen of one address.
 
     Attributes:
+        lacks_slash: the address was asked for without its final slash.
         http: exchanges by name; see `stlaunch.check.observe`.
         redirects: the page's redirects, one by one, before `http["page"]`.
         openings: handshakes by name.
+        fallback: a run over stlaunch's HTTP requests, where a browser's WebSocket would fail.
         self_check: the app's own report, where it runs under stlaunch.
         forged: the same, asked with forged forwarding headers.
         handshake: headers of one handshake, `sent` and, as the app tells, `arrived`.
@@ -223,6 +225,7 @@ class Observations:
     host: str
     base_path: str
     at: float
+    lacks_slash: bool = False
     elapsed_ms: int = 0
     dns: Lookup | None = None
     dialled: tuple[Dialled, ...] = ()
@@ -232,6 +235,7 @@ class Observations:
     openings: Mapping[str, Opening] = field(default_factory=dict)
     http2: Http2 | None = None
     session: Session | None = None
+    fallback: Session | None = None
     self_check: Mapping[str, Any] | None = None
     forged: Mapping[str, Any] | None = None
     handshake: Mapping[str, Any] | None = None

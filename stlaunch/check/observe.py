@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import anyio
 
+from stlaunch.check import pages
 from stlaunch.check.client import Client
 from stlaunch.check.dialer import Dialer, make_context
 from stlaunch.check.observations import (
@@ -27,7 +28,7 @@ from stlaunch.check.observations import (
     Tls,
 )
 from stlaunch.check.options import CheckOptions
-from stlaunch.check.probes import http2, network, requests, self_check, stream, uploads
+from stlaunch.check.probes import http2, network, requests, self_check, stream, tunnel, uploads
 from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.target import Target
 from stlaunch.urls.streamlit_routes import HEALTH
@@ -36,12 +37,16 @@ Progress: TypeAlias = Callable[[str], None]
 
 _SLOTS = 8
 _UPLOADS = 6
+_OK = 200
 _NO_ANSWER = "the page gave no whole answer"
 _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
 
 
 async def observe(options: CheckOptions, progress: Progress = lambda _: None) -> Observations:
-    """Look at the target, and at the same app around the proxy where that was asked."""
+    """Look at the target, and at the same app around the proxy where that was asked.
+
+    It ends in time: what has been seen by then is returned, and the rest says that time was over.
+    """
     if options.direct is None:
         return await _observe(options, options.target, progress)
     found: dict[str, Observations] = {}
@@ -57,10 +62,17 @@ async def observe(options: CheckOptions, progress: Progress = lambda _: None) ->
 
 async def _observe(options: CheckOptions, target: Target, progress: Progress) -> Observations:
     gathered = _Gathered(target=target)
-    await _Run(options, gathered, progress).run()
-    if gathered.moved_to is not None:
-        gathered = _Gathered(target=gathered.moved_to, redirects=gathered.redirects)
-        await _Run(options, gathered, progress, may_move=False).run()
+    run = _Run(options, gathered, progress)
+    with anyio.move_on_after(options.timeout_s) as scope:
+        await run.run()
+        if gathered.moved_to is not None:
+            gathered = _Gathered(target=gathered.moved_to, redirects=gathered.redirects)
+            run = _Run(options, gathered, progress, may_move=False)
+            await run.run()
+    if scope.cancelled_caught:
+        why = f"the time for the check was over (--timeout {options.timeout_s:g})"
+        gathered.skipped = _rest(why) | gathered.skipped
+    await run.measure()
     return gathered.freeze()
 
 
@@ -78,6 +90,7 @@ class _Gathered:
     openings: dict[str, Opening] = field(default_factory=dict)
     http2: Http2 | None = None
     session: Session | None = None
+    fallback: Session | None = None
     self_check: dict[str, Any] | None = None
     forged: dict[str, Any] | None = None
     handshake: dict[str, Any] | None = None
@@ -94,6 +107,7 @@ class _Gathered:
             scheme=self.target.origin.scheme,
             host=self.target.host,
             base_path=self.target.base_path.value,
+            lacks_slash=self.target.lacks_slash,
             at=time.time(),
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
             dns=self.dns,
@@ -104,6 +118,7 @@ class _Gathered:
             openings=dict(sorted(self.openings.items())),
             http2=self.http2,
             session=self.session,
+            fallback=self.fallback,
             self_check=self.self_check,
             forged=self.forged,
             handshake=self.handshake,
@@ -131,6 +146,7 @@ class _Run:
         self.target = gathered.target
         self.progress = progress
         self.may_move = may_move
+        self.measured: tuple[Client, stream.Browser] | None = None
 
     async def run(self) -> None:
         address = await self._reach()
@@ -141,7 +157,7 @@ class _Run:
             target=self.target,
             address=address,
             context=context,
-            timeout_s=self.options.timeout_s,
+            timeout_s=self.options.step_s,
         )
         client = Client(
             dialer,
@@ -151,23 +167,58 @@ class _Run:
         )
         if not await self._load_page(client, address):
             return
+        # One browser's cookies, from answers in their order; from here on they stay as they are.
+        self.progress("health")
+        health = self.seen.http["health"] = await client.get(self.target.path(HEALTH))
+        client.jar.keep(health)
+        browser = stream.Browser.after(client, self.seen.http["page"])
         async with anyio.create_task_group() as tasks:
             for name, path in requests.planned(self.target).items():
                 tasks.start_soon(self._guard, f"http.{name}", self._get, client, name, path)
             tasks.start_soon(self._guard, "http.asset", self._load_asset, client)
             tasks.start_soon(self._guard, "self_check", self._ask_self_check, client)
-            browser = await self._connect(client)
+            await self._connect(client, browser)
+        if self.seen.self_check is not None:
+            self.seen.instances = await self_check.ask_instances(client)
+            self.seen.handshake = await self_check.ask_arrival(client, browser)
+        if pages.is_stlaunch(self.seen.http["page"]) and self._is_socket_doubtful():
+            self.progress("a session over HTTP")
+            await self._guard("fallback", self._run_fallback, client, browser)
         # A refused Origin makes bare Streamlit look its own address up on the internet, which
         # stops it for up to two seconds: nothing else may run meanwhile.
         self.progress("a handshake from another site")
         self.seen.openings["foreign"] = await stream.only_open(client, "foreign", browser)
-        if self.options.measures_limits:
+        self.measured = client, browser
+
+    async def measure(self) -> None:
+        """Measure limits, where that was asked and the rest came to its end."""
+        if not self.options.measures_limits:
+            self.seen.skipped["limits"] = "not asked for (--limits)"
+        elif self.measured is not None:
             self.progress("limits")
+            client, browser = self.measured
             self.seen.limits = await measure_limits(
                 client, browser, idle_s=self.options.idle_s, has_self_check=self._has_self_check
             )
-        else:
-            self.seen.skipped["limits"] = "not asked for (--limits)"
+
+    def _is_socket_doubtful(self) -> bool:
+        """Tell whether the page of a browser would go on without its WebSocket."""
+        opening, session, h2 = self.seen.openings.get("browser"), self.seen.session, self.seen.http2
+        is_refused_in_h2 = h2 is not None and h2.is_advertised and h2.status != _OK
+        return (
+            opening is None
+            or not opening.is_accept_right
+            or opening.header("sec-websocket-protocol") != stream.PROTOCOL
+            or session is None
+            or not session.messages
+            or bool(session.damage)
+            or is_refused_in_h2
+        )
+
+    async def _run_fallback(self, client: Client, browser: stream.Browser) -> None:
+        told, session = await tunnel.run_session(client, browser)
+        self.seen.http["tunnel"] = told
+        self.seen.fallback = session
 
     @property
     def _has_self_check(self) -> bool:
@@ -176,7 +227,7 @@ class _Run:
     async def _reach(self) -> str | None:
         """Return the address that accepts connections and speaks what was asked, if any."""
         self.progress("name and addresses")
-        seen, target, timeout_s = self.seen, self.target, self.options.timeout_s
+        seen, target, timeout_s = self.seen, self.target, self.options.step_s
         seen.dns = await network.look_up(target, timeout_s)
         seen.dialled = await network.dial_all(target, seen.dns, timeout_s)
         reached = [dialled.address for dialled in seen.dialled if dialled.failure is None]
@@ -204,6 +255,7 @@ class _Run:
         self.progress("the page")
         seen = self.seen
         page = await client.get(self.target.path("/"))
+        client.jar.keep(page)
         moved = self.target.following(page.header("location")) if page.is_redirect else None
         if moved is not None and moved != self.target and self.may_move:
             seen.moved_to, seen.redirects = moved, (page,)
@@ -212,7 +264,7 @@ class _Run:
         seen.redirects, seen.http["page"] = (*seen.redirects, *chain), last
         if last.failure in _TROUBLED and not self.target.is_tls:
             tls = await network.shake_tls(
-                self.target, address, is_insecure=True, timeout_s=self.options.timeout_s
+                self.target, address, is_insecure=True, timeout_s=self.options.step_s
             )
             seen.tls = tls if tls.trouble is None else None
         if last.failure is not None:
@@ -249,12 +301,9 @@ class _Run:
         self.seen.self_check = report
         self.seen.forged = await self_check.ask(client, self_check.FORGED)
 
-    async def _connect(self, client: Client) -> stream.Browser:
+    async def _connect(self, client: Client, browser: stream.Browser) -> None:
         """Do what depends on the cookies of the page and of health."""
-        seen, target = self.seen, self.target
         self.progress("WebSocket and session")
-        health = seen.http["health"] = await client.get(target.path(HEALTH))
-        browser = stream.Browser.after(target, seen.http["page"], health)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._guard, "openings.browser", self._run_session, client, browser)
             for kind in ("no_origin", "three_parts"):
@@ -266,10 +315,6 @@ class _Run:
             tasks.start_soon(self._guard, "http.announced", self._announce, client, browser)
             tasks.start_soon(self._guard, "http.large_header", self._large_header, client)
             tasks.start_soon(self._guard, "http2", self._over_http2, client, browser)
-        if seen.self_check is not None:
-            seen.instances = await self_check.ask_instances(client, browser)
-            seen.handshake = await self_check.ask_arrival(client, browser)
-        return browser
 
     async def _run_session(self, client: Client, browser: stream.Browser) -> None:
         async def upload(session_id: str) -> None:
@@ -315,5 +360,8 @@ class _Run:
 
 
 def _rest(why: str) -> dict[str, str]:
-    names = ("http", "openings", "http2", "session", "self_check", "forged", "instances", "uploads")
+    names = (
+        *("dns", "dialled", "tls", "http", "openings", "http2", "session", "fallback"),
+        *("self_check", "forged", "instances", "uploads"),
+    )
     return dict.fromkeys((*names, "limits"), why)

@@ -16,7 +16,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _OURS = frozenset(
     {"host", "connection", "upgrade", "content-length", "transfer-encoding", "cookie", "origin"}
 )
-DEFAULT_TIMEOUT_S = 3.0
+DEFAULT_TIMEOUT_S = 30.0
+_STEPS_IN_TIMEOUT = 3
+_SHORTEST_STEP_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +28,10 @@ class CheckOptions:
     Attributes:
         target: the address.
         direct: the same app's address around the proxy.
-        headers: sent with every request.
-        cookies: `name=value`, sent with every request.
+        headers: sent with every request to the app's own paths.
+        cookies: `name=value`, sent likewise.
         is_insecure: go on although the certificate cannot be trusted.
-        timeout_s: for one step: a connection, an answer, a handshake.
+        timeout_s: for all of it but the limits; what has been seen by then is judged.
         measures_limits: measure idle time, sizes and buffering; takes longer.
         idle_s: how long an idle connection is watched when limits are measured.
     """
@@ -42,6 +44,11 @@ class CheckOptions:
     timeout_s: float = DEFAULT_TIMEOUT_S
     measures_limits: bool = False
     idle_s: float = 35.0
+
+    @property
+    def step_s(self) -> float:
+        """For one step: a connection, an answer, a handshake, a run of the script."""
+        return min(self.timeout_s, max(_SHORTEST_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT))
 
 
 def parse_headers(lines: Iterable[str]) -> Headers:

@@ -123,6 +123,16 @@ def stripped_by_stlaunch(opening: Opening) -> list[str] | None:
     return [str(name)[:40] for name in missing[:5]] if isinstance(missing, list) else []
 
 
+def refused_by_stlaunch(opening: Opening) -> str:
+    """Return the code with which stlaunch refused it; empty where it did not."""
+    try:
+        told = json.loads(opening.text)
+    except (ValueError, RecursionError):
+        return ""
+    is_ours = isinstance(told, dict) and told.get("schema") == "stlaunch.refusal/1"
+    return str(told.get("code"))[:6] if is_ours else ""
+
+
 def title_of(answer: Exchange | Opening) -> str:
     """Return the page's title, or the beginning of its text, as evidence."""
     found = re.search(r"<title[^>]{0,100}>([^<]{0,120})", answer.text, re.IGNORECASE)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stlaunch import __version__
-from stlaunch.check.diagnosis import Diagnosis, Finding, Status
+from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
 from stlaunch.check.observations import Observations
 from stlaunch.check.pages import stripped_by_stlaunch
 from stlaunch.check.redact import redacted, safe_text, without_addresses
 from stlaunch.diagnostics.handshake import compare
+from stlaunch.diagnostics.severity import Severity
+from stlaunch.errors import ExitCode
 
 SCHEMA = "stlaunch.check/1"
 _ESSENTIAL = ("upgrade", "connection", "host", "origin", "sec-websocket-protocol")
 _MASKED = {"cookie", "authorization", "sec-websocket-key", "sec-websocket-protocol"}
 _OURS = {"x-stlaunch"}
+_EXIT = {
+    Verdict.HEALTHY: ExitCode.OK,
+    Verdict.DEGRADED: ExitCode.OK,
+    Verdict.BROKEN: ExitCode.FINDINGS,
+    Verdict.UNKNOWN: ExitCode.NO_VERDICT,
+}
 
 
 def build_report(
-    seen: Observations, diagnosis: Diagnosis, *, secret_headers: Sequence[str] = ()
+    seen: Observations,
+    diagnosis: Diagnosis,
+    *,
+    secret_headers: Sequence[str] = (),
+    is_strict: bool = False,
 ) -> dict[str, Any]:
     """Return the redacted report; the first finding is the most likely cause.
 
@@ -27,6 +40,7 @@ def build_report(
         seen: of one run.
         diagnosis: of the same.
         secret_headers: names of headers that the user added.
+        is_strict: a warning counts as an error does.
     """
     return {
         "schema": SCHEMA,
@@ -34,6 +48,8 @@ def build_report(
         "url": seen.url,
         "verdict": str(diagnosis.verdict),
         "summary": summary(seen, diagnosis),
+        "counts": counts(diagnosis),
+        "exit_code": int(exit_code(diagnosis, is_strict=is_strict)),
         "elapsed_ms": seen.elapsed_ms,
         "hops": redacted([hop.as_dict() for hop in diagnosis.hops]),
         "findings": [_finding(finding) for finding in diagnosis.findings],
@@ -47,24 +63,56 @@ def build_report(
     }
 
 
+def counts(diagnosis: Diagnosis) -> dict[str, int]:
+    """Return how many findings there are of each severity, consequences left out."""
+    found = Counter(finding.severity for finding in diagnosis.findings)
+    return {str(severity): found[severity] for severity in Severity}
+
+
+def exit_code(diagnosis: Diagnosis, *, is_strict: bool = False) -> ExitCode:
+    """Return how the command ends: errors are told, warnings alone only where that is asked."""
+    code = _EXIT[diagnosis.verdict]
+    if is_strict and diagnosis.verdict is Verdict.DEGRADED:
+        code = ExitCode.FINDINGS
+    has_crashed = any(check.status is Status.CRASH for check in diagnosis.checks)
+    return ExitCode.BUG if has_crashed and code is ExitCode.OK else code
+
+
 def summary(seen: Observations, diagnosis: Diagnosis) -> str:
     """Return one line: the most likely cause, or how far the app was seen to work."""
-    if diagnosis.findings and diagnosis.findings[0].status is not Status.WARN:
+    if diagnosis.findings and diagnosis.findings[0].status in {Status.FAIL, Status.CRASH}:
         first = diagnosis.findings[0]
         return f"{first.code} {first.title}"
     return f"{diagnosis.verdict}: {session_line(seen)}"
 
 
+def verdict_sentence(seen: Observations, diagnosis: Diagnosis) -> str:
+    """Return the verdict in words; an app whose script was not run is never said to work."""
+    session = seen.fallback or seen.session
+    is_run = session is not None and session.finished_ms is not None
+    match diagnosis.verdict:
+        case Verdict.HEALTHY:
+            return "The app is reachable and whole." if is_run else "Nothing wrong was found."
+        case Verdict.DEGRADED:
+            return "The app works, with warnings." if is_run else "There are warnings."
+        case Verdict.BROKEN:
+            return "Something is broken."
+        case Verdict.UNKNOWN:
+            return "Nothing could be judged."
+
+
 def session_line(seen: Observations) -> str:
-    """Tell how far a session came."""
-    session = seen.session
+    """Tell how far a session came, and over what."""
+    session, over = seen.session, ""
+    if seen.fallback is not None:
+        session, over = seen.fallback, " over HTTP"
     if session is None:
         return "no session was run"
     if session.finished_ms is not None:
-        return f"script finished: {session.messages} messages, {session.finished_ms} ms"
+        return f"script finished{over}: {session.messages} messages, {session.finished_ms} ms"
     if session.messages:
-        return f"session started: {session.messages} messages so far, the script still runs"
-    return "a session was opened, and no message came"
+        return f"session started{over}: {session.messages} messages so far, the script still runs"
+    return f"a session was opened{over}, and no message came"
 
 
 def sent_and_arrived(seen: Observations) -> list[tuple[str, str, str]]:
@@ -131,10 +179,10 @@ def proxied_and_direct(seen: Observations) -> list[tuple[str, str, str]]:
 
 
 def _session(seen: Observations) -> str:
-    session = seen.session
+    session, over = (seen.session, "") if seen.session else (seen.fallback, " over HTTP")
     if session is None:
         return "none"
-    return "script finished" if session.finished_ms is not None else "not finished"
+    return f"script finished{over}" if session.finished_ms is not None else "not finished"
 
 
 def _answered(answer: Any) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Protocol
 
 import anyio
 
 from stlaunch.check import protobuf
 from stlaunch.check.observations import Session
 from stlaunch.check.protobuf import DamagedMessageError
-from stlaunch.check.websocket import Socket
 
 _RERUN = b"\x5a\x00"  # BackMsg.rerun_script (11), an empty ClientState
 _NEW_SESSION, _DELTA, _FINISHED = 4, 5, 6
@@ -28,8 +28,22 @@ _MAX_MESSAGES = 100_000
 _MAX_BYTES = 256 * 1024 * 1024
 
 
+class Carrier(Protocol):
+    """What carries Streamlit's messages: a WebSocket, or something in its place."""
+
+    close_code: int | None
+    close_reason: str
+    damage: str
+
+    async def send(self, data: bytes) -> None:
+        """Send a message."""
+
+    async def receive(self) -> bytes | None:
+        """Return the next message; None once it is closed."""
+
+
 async def run_script(
-    socket: Socket,
+    socket: Carrier,
     *,
     timeout_s: float,
     with_session: Callable[[str], Awaitable[None]] | None = None,

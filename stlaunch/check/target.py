@@ -20,11 +20,13 @@ class Target:
         origin: scheme, host and port, as the browser names them.
         base_path: the path that the app is below.
         connect_to: dial this instead of the host; Host, Origin and TLS name stay.
+        lacks_slash: it was typed without the final slash.
     """
 
     origin: Origin
     base_path: BasePath
     connect_to: HostPort | None = None
+    lacks_slash: bool = False
 
     @classmethod
     def parse(cls, url: str, *, connect_to: str = "") -> Target:
@@ -50,7 +52,12 @@ class Target:
                     f"--connect-to {connect_to!r} is not of the form host:port.",
                     hint="Write for instance --connect-to 127.0.0.1:8080.",
                 )
-        return cls(origin=public.origin, base_path=public.base_path, connect_to=place)
+        return cls(
+            origin=public.origin,
+            base_path=public.base_path,
+            connect_to=place,
+            lacks_slash=bool(public.base_path.value) and not url.strip().endswith("/"),
+        )
 
     @property
     def is_tls(self) -> bool:

@@ -19,7 +19,7 @@ from anyio.abc import ByteStream
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from stlaunch.check.client import Answer, Client, readable
+from stlaunch.check.client import CHECK, Answer, Client, readable
 from stlaunch.check.dialer import failure_of
 from stlaunch.check.observations import Failure, Opening
 from stlaunch.check.options import Headers
@@ -137,7 +137,7 @@ async def open_socket(
     *,
     origin: str,
     protocols: Sequence[str],
-    cookies: Sequence[str] = (),
+    without: Sequence[str] = (),
     extra: Headers = (),
 ) -> AsyncIterator[tuple[Opening, Socket | None]]:
     """Try a handshake; the socket is None where it failed.
@@ -147,11 +147,12 @@ async def open_socket(
         path: of the stream.
         origin: the Origin header; none where it is empty.
         protocols: to offer.
-        cookies: besides those of the user.
+        without: names of cookies that are not sent.
         extra: more headers.
     """
     key = base64.b64encode(os.urandom(16)).decode()
-    sent = client.head((*_handshake_headers(origin, key, protocols), *extra), cookies)
+    handshake = _handshake_headers(origin, key, protocols)
+    sent = client.head(path, (*handshake, CHECK, *extra), without=without)
     answer = Answer()
     started = time.monotonic()
     stream: ByteStream | None = None

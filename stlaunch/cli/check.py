@@ -19,11 +19,10 @@ from stlaunch.check import (
     CheckOptions,
     Diagnosis,
     Observations,
-    Status,
     Target,
-    Verdict,
     build_report,
     diagnose,
+    exit_code,
     observe,
 )
 from stlaunch.check.formats.machines import render_github, render_junit, render_prometheus
@@ -39,12 +38,6 @@ from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 
 _FORMATS = ("json", "markdown", "junit", "github")
-_EXIT = {
-    Verdict.HEALTHY: ExitCode.OK,
-    Verdict.DEGRADED: ExitCode.FINDINGS,
-    Verdict.BROKEN: ExitCode.FINDINGS,
-    Verdict.UNKNOWN: ExitCode.NO_VERDICT,
-}
 
 
 def run_check(
@@ -55,6 +48,7 @@ def run_check(
     skip: Sequence[str] = (),
     prometheus: Path | None = None,
     shows_progress: bool = False,
+    is_strict: bool = False,
 ) -> tuple[ExitCode, Diagnosis]:
     """Check once, print the report and return the exit code with what it was made from."""
     seen = _observe(options, shows_progress=shows_progress)
@@ -63,13 +57,7 @@ def run_check(
     sys.stdout.flush()
     if prometheus is not None:
         _write(prometheus, render_prometheus(seen, diagnosis))
-    return _exit_code(diagnosis), diagnosis
-
-
-def _exit_code(diagnosis: Diagnosis) -> ExitCode:
-    code = _EXIT[diagnosis.verdict]
-    has_crashed = any(check.status is Status.CRASH for check in diagnosis.checks)
-    return ExitCode.BUG if has_crashed and code is ExitCode.OK else code
+    return exit_code(diagnosis, is_strict=is_strict), diagnosis
 
 
 def _observe(options: CheckOptions, *, shows_progress: bool) -> Observations:
@@ -135,7 +123,7 @@ def _codes(texts: Sequence[str], flag: str) -> tuple[str, ...]:
 
 
 def _renderer(
-    kind: str, options: CheckOptions, *, is_one_line: bool
+    kind: str, options: CheckOptions, *, is_one_line: bool, is_strict: bool
 ) -> Callable[[Observations, Diagnosis], str]:
     secret = [name for name, _ in options.headers]
     match kind:
@@ -143,7 +131,7 @@ def _renderer(
             indent = None if is_one_line else 2
 
             def as_json(seen: Observations, diagnosis: Diagnosis) -> str:
-                report = build_report(seen, diagnosis, secret_headers=secret)
+                report = build_report(seen, diagnosis, secret_headers=secret, is_strict=is_strict)
                 return json.dumps(report, indent=indent) + "\n"
 
             return as_json
@@ -194,12 +182,13 @@ def _print_list() -> int:
     default=DEFAULT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
-    help="Timeout of each step; raise it for an app that has to wake up.",
+    help="Timeout of the whole check; raise it for an app that has to wake up.",
 )
 @click.option(
     "--only", multiple=True, metavar="CODE,...", help="Check only these; STL3 means all STL3xx."
 )
 @click.option("--skip", multiple=True, metavar="CODE,...", help="Skip these.")
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 @click.option("--limits", is_flag=True, help="Measure idle timeouts, sizes and buffering (40 s).")
 @click.option("--list", "is_list", is_flag=True, help="List all checks, and exit.")
 @click.option("--json", "json_", is_flag=True, help="Report as JSON (stlaunch.check/1).")
@@ -223,7 +212,7 @@ def check(url: str | None, **given: Any) -> int:
 
     Without URL, check the app that you run on this machine.
 
-    Exit code 0: it works. 1: warnings or errors were found. 4: the check could not run.
+    Exit code 0: no errors. 1: errors (--strict: or warnings). 4: the check could not run.
     """
     if given["is_list"]:
         return _print_list()
@@ -252,7 +241,8 @@ def check(url: str | None, **given: Any) -> int:
         measures_limits=given["limits"],
     )
     watch = given["watch"]
-    render = _renderer(kind, options, is_one_line=bool(watch))
+    is_strict = given["strict"]
+    render = _renderer(kind, options, is_one_line=bool(watch), is_strict=is_strict)
     once = partial(
         run_check,
         options,
@@ -260,6 +250,7 @@ def check(url: str | None, **given: Any) -> int:
         skip=(*_codes(given["skip"], "--skip"), *(() if app.is_public else FOR_INSIDERS)),
         prometheus=given["prometheus"],
         shows_progress=kind == "text" and sys.stderr.isatty(),
+        is_strict=is_strict,
     )
     if watch:
         return _watch(once, render, watch, is_json=kind == "json")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stlaunch.diagnostics.catalogue import Severity, entry
+from stlaunch.diagnostics.catalogue import entry
+from stlaunch.diagnostics.severity import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

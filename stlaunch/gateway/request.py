@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stlaunch.diagnostics.handshake import header_value
 from stlaunch.forwarded import Forwarded
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.public_paths import PrefixMode
 
+PROBE = "check"
 _KEY = "stlaunch"
 
 
@@ -47,6 +49,15 @@ class RequestInfo:
     inner: str | None = None
     is_tunnel: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it says that it is a probe of `stlaunch check`.
+
+        It grants nothing: such a request is answered as any other. It is only left out of what the
+        app concludes about its visitors, and counted by itself. No page can say it on a WebSocket.
+        """
+        return header_value(self.headers, b"x-stlaunch") == PROBE
 
 
 def request_info(scope: Mapping[str, Any]) -> RequestInfo:

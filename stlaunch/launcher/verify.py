@@ -10,8 +10,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from stlaunch.diagnostics.catalogue import Severity, entry
+from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.severity import Severity
 from stlaunch.gateway.selfcheck.access import TOKEN_HEADER
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # The first run of the script loads the app's libraries.
-_TIMEOUT_S = 30
+_TIMEOUT_S = 90
 _ATTEMPTS = 5
 _PAUSE_S = 2.0
 _NOT_YET = frozenset({"STL101", "STL102", "STL103", "STL120"})

@@ -236,6 +236,18 @@ CASES: Mapping[str, Case] = {
         skips={"http.page.headers": []},
     ),
     "STL807": Case(fires={}, skips=NO_HTTP, quiet=NO_SELF_CHECK),
+    "STL809": Case(
+        fires={"http.component.headers": [["x-frame-options", "DENY"]]},
+        skips=page(200, "<title>Portal</title>"),
+    ),
+    "STL810": Case(
+        fires={"http.page.headers": [["content-security-policy", "connect-src 'none'"]]},
+        skips=page(200, "<title>Portal</title>"),
+    ),
+    "STL811": Case(
+        fires={"http.page.headers": [["permissions-policy", "camera=()"]]},
+        skips=page(200, "<title>Portal</title>"),
+    ),
     "STL808": Case(
         fires=answer("metrics", 200, "# TYPE active_sessions gauge", "text/plain"),
         skips={"http.metrics": GONE},

@@ -346,7 +346,7 @@ ENVOY: tuple[Setup, ...] = (
         "a buffer filter before the upgrade",
         "STL305",
         envoy("@bare@", routes=_ROUTES, filters=_BUFFER),
-        timeout_s=6,
+        timeout_s=9,
     ),
     broken(
         "everything answers 403",

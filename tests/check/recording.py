@@ -46,6 +46,11 @@ _COMPLETED: dict[str, Any] = {
     "self_check.request.client": "9.9.9.9",
     "forged.request.client": "9.9.9.9",
     "http2": {"is_advertised": True, "status": 200, "detail": ""},
+    "http.component": {
+        "url": "https://app.example.test/app/component/stlaunch_check.none/index.html",
+        "status": 404,
+        "text": "Not Found",
+    },
     "limits.drip_first_ms": 20,
     "limits.drip_last_ms": 900,
     "http.asset_gzip.headers": [["content-encoding", "gzip"]],

@@ -31,7 +31,7 @@ class Setup:
     url: str = ""
     tls: str = ""
     app: str = ""
-    timeout_s: float = 20.0
+    timeout_s: float = 60.0
     limits: float = 0
 
     @property
@@ -58,7 +58,7 @@ def broken(
     url: str = "",
     tls: str = "",
     app: str = "",
-    timeout_s: float = 20.0,
+    timeout_s: float = 60.0,
     limits: float = 0,
 ) -> Setup:
     """Return a row in which `expected` must be the first finding."""

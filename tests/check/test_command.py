@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -52,6 +54,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
                 "stripped": f"http://{bad}/app/",
                 "direct": f"http://{names['stl']}/app/",
                 "stl": names["stl"],
+                "log": str(stl.log_path),
                 "failing": f"http://{names['bare']}/",
             }
 
@@ -69,7 +72,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def check(url: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    return run("check", url, "--timeout", "30", *flags)
+    return run("check", url, "--timeout", "90", *flags)
 
 
 # --- reports
@@ -87,7 +90,8 @@ def test_healthy_app_is_told_so_and_exits_0(apps: dict[str, str]) -> None:
 def test_text_shows_cause_who_fix_and_what_arrived(apps: dict[str, str]) -> None:
     done = check(apps["stripped"])
 
-    assert done.returncode == ExitCode.FINDINGS
+    assert done.returncode == ExitCode.OK  # the fallback was run; bodies are limited: warnings
+    assert "The app works, with warnings. Script finished over HTTP:" in done.stdout
     assert "STL301" in done.stdout
     assert "proxy_set_header Upgrade $http_upgrade;" in done.stdout
     assert "then: nginx -t && nginx -s reload" in done.stdout
@@ -101,6 +105,8 @@ def test_json_is_stable(apps: dict[str, str]) -> None:
 
     assert report["schema"] == "stlaunch.check/1"
     assert (report["url"], report["verdict"]) == (apps["stripped"], "degraded")
+    assert report["exit_code"] == ExitCode.OK
+    assert (report["counts"]["error"], report["counts"]["warning"] > 0) == (0, True)
     assert report["hops"][0]["product"] == "nginx"
     first = report["findings"][0]
     assert set(first) == {
@@ -118,7 +124,7 @@ def test_markdown_can_be_pasted(apps: dict[str, str]) -> None:
     done = check(apps["failing"], "--markdown")
 
     assert done.stdout.startswith("### stlaunch check")
-    assert "**WARN STL313" in done.stdout
+    assert "**FAIL STL313" in done.stdout
     assert "RuntimeError" in done.stdout
 
 
@@ -154,7 +160,7 @@ def test_direct_shows_the_difference(apps: dict[str, str]) -> None:
     rows = {name: (here, there) for name, here, there in report["proxied_and_direct"]}
 
     assert rows["WebSocket, browser"] == ("426 application/json", "101")
-    assert rows["session"] == ("none", "script finished")
+    assert rows["session"] == ("script finished over HTTP", "script finished")
     assert "without the proxy" not in report["findings"][0]["hop"]
 
 
@@ -181,7 +187,7 @@ def test_watch_prints_what_changes(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     with streamlit(script) as server:
         command = [sys.executable, "-m", "stlaunch", "check", server.url, "--watch", "1",
-                   "--timeout", "30", "--only", "STL102"]  # fmt: skip
+                   "--timeout", "90", "--only", "STL102"]  # fmt: skip
         with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as watch:
             assert watch.stdout is not None
             for line in watch.stdout:
@@ -194,6 +200,36 @@ def test_watch_prints_what_changes(tmp_path: Path) -> None:
             watch.terminate()
 
     assert any("healthy -> broken" in line for line in lines)
+
+
+@pytest.mark.parametrize("flags", [(), ("--cookie", "session=abc")], ids=["plain", "cookie"])
+def test_probes_leave_no_trace_in_the_app_s_verdict(
+    apps: dict[str, str], flags: tuple[str, ...]
+) -> None:
+    """Not even through a proxy that strips the upgrade, where they are told apart and counted."""
+
+    def told() -> dict[str, Any]:
+        with urlopen(apps["direct"] + "_stlaunch/check?json", timeout=30) as answer:
+            report: dict[str, Any] = json.load(answer)
+        return report
+
+    before = told()
+    for url in (apps["good"], apps["stripped"], apps["direct"]):
+        check(url, *flags)
+    after = told()
+
+    assert after["verdict"] == before["verdict"] == "unseen"
+    assert after["findings"] == before["findings"] == []
+    assert after["handshakes"]["by_verdict"] == before["handshakes"]["by_verdict"]
+    assert after["handshakes"]["by_transport"]["probe"] > 0
+    assert after["handshakes"]["rejections_by_reason"]["probe"] > 0
+    assert "STL" not in Path(apps["log"]).read_text()
+
+
+def test_strict_exits_1_for_a_warning(apps: dict[str, str]) -> None:
+    done = check(apps["stripped"], "--strict", "--json")
+
+    assert done.returncode == json.loads(done.stdout)["exit_code"] == ExitCode.FINDINGS
 
 
 # --- options
@@ -247,7 +283,7 @@ def test_a_name_without_an_address_is_a_finding() -> None:
 
 
 def test_progress_is_shown_on_a_terminal_only(apps: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "stlaunch", "check", apps["good"], "--timeout", "30"]
+    command = [sys.executable, "-m", "stlaunch", "check", apps["good"], "--timeout", "90"]
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         process = subprocess.Popen(

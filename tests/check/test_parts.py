@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.check import Target, protobuf
-from stlaunch.check.cookies import SetCookie, kept
+from stlaunch.check import CheckOptions, Target, protobuf
+from stlaunch.check.client import Client
+from stlaunch.check.cookies import Jar, SetCookie
+from stlaunch.check.dialer import Dialer
 from stlaunch.check.observations import Exchange
 from stlaunch.check.pages import login_of
 from stlaunch.check.probes.http2 import _status
+from stlaunch.check.probes.tunnel import TunnelSocket
 from stlaunch.check.protobuf import DamagedMessageError
 from stlaunch.check.redact import MASK, redacted, safe_text, without_addresses
+from stlaunch.gateway.tunnel.frames import HELLO, Flags, Outbox
 
 APP = Target.parse("http://app.example.test/app/")
 
@@ -54,8 +59,102 @@ def test_only_a_better_address_of_the_same_app_is_followed(location: str, url: s
     ],
 )
 def test_cookie_is_sent_as_a_browser_would(line: str, is_sent: bool) -> None:
+    jar = Jar(APP)
+    jar.keep(answered("/app/", line))
+
     assert SetCookie.parse(line).reaches(APP) is is_sent
-    assert ("a" in kept([line], APP)) is is_sent
+    assert ("a" in jar.sent_to("/app/_stcore/stream")) is is_sent
+
+
+def answered(path: str, *lines: str) -> Exchange:
+    headers = tuple(("set-cookie", line) for line in lines)
+    return Exchange(url=f"http://app.example.test{path}", status=200, headers=headers)
+
+
+def test_a_later_cookie_replaces_an_earlier_one_and_an_expired_one_goes() -> None:
+    jar = Jar(APP)
+    jar.keep(answered("/app/", "a=1; Path=/", "b=1; Path=/", "c=1; Path=/"))
+    past = "Thu, 01 Jan 1970 00:00:00 GMT"
+    jar.keep(
+        answered("/app/", "a=2; Path=/", "b=x; Path=/; Max-Age=0", f"c=x; Path=/; Expires={past}")
+    )
+
+    assert jar.sent_to("/app/") == {"a": "2"}
+
+
+def test_a_cookie_without_a_path_belongs_to_the_folder_that_set_it() -> None:
+    jar = Jar(APP)
+    jar.keep(answered("/app/_stcore/health", "a=1"))
+
+    assert jar.sent_to("/app/_stcore/stream") == {"a": "1"}
+    assert jar.sent_to("/app/") == {}
+
+
+def browser() -> Client:
+    dialer = Dialer(target=APP, address="127.0.0.1", context=None, timeout_s=1)
+    return Client(
+        dialer,
+        headers=(("Authorization", "Bearer abc"),),
+        cookies=("session=abc",),
+        slots=anyio.CapacityLimiter(1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "is_own"),
+    [
+        pytest.param("/app/", True, id="page"),
+        pytest.param("/app", True, id="bare"),
+        pytest.param("/app/_stcore/health?x=1", True, id="below"),
+        pytest.param("/_stcore/health", False, id="root"),
+        pytest.param("/apple/", False, id="longer-name"),
+        pytest.param("/app/../admin", True, id="as-it-is-written"),
+        pytest.param("/login?rd=/app/", False, id="login"),
+    ],
+)
+def test_the_user_s_secrets_go_to_the_app_s_own_paths_alone(path: str, is_own: bool) -> None:
+    head = dict(browser().head(path))
+
+    assert ("Authorization" in head) is is_own
+    assert ("session=abc" in head.get("Cookie", "")) is is_own
+
+
+def test_cookies_that_are_left_out_are_not_sent() -> None:
+    client = browser()
+    client.jar.keep(answered("/app/", "a=1; Path=/", "session=def; Path=/"))
+
+    assert dict(client.head("/app/", cookies=("b=2",)))["Cookie"] == "session=def; a=1; b=2"
+    assert dict(client.head("/app/", without=("a",)))["Cookie"] == "session=def"
+
+
+def test_one_step_takes_a_part_of_the_whole_time() -> None:
+    steps = [CheckOptions(target=APP, timeout_s=time_s).step_s for time_s in (1, 6, 30, 90)]
+
+    assert steps == [1, 3, 10, 30]
+
+
+def test_the_check_s_tunnel_speaks_as_the_app_does() -> None:
+    """Frames of the app's own end, in fragments and with a repeated one, are read whole."""
+    outbox = Outbox()
+    large = bytes(range(256)) * 5000
+    outbox.put(large, Flags.MORE)
+    outbox.put(b"end", Flags.MORE)
+    outbox.put((1001).to_bytes(2, "big") + b"gone", Flags.CLOSE)
+    frames = [frame.encode() for frame in outbox.frames]
+    socket = TunnelSocket(browser(), "/app/_stlaunch/tunnel/x")
+    socket._take(HELLO + frames[0])
+    socket._take(b"".join(frames))
+
+    assert list(socket._messages) == [large, b"end"]
+    assert (socket.close_code, socket.close_reason, socket.damage) == (1001, "gone", "")
+    socket._take(frames[0][:-1])
+    assert socket.damage
+
+
+def test_a_url_without_its_final_slash_is_known_as_such() -> None:
+    assert Target.parse("http://x/app").lacks_slash
+    assert not Target.parse("http://x/app/").lacks_slash
+    assert not Target.parse("http://x").lacks_slash
 
 
 def test_observations_are_masked() -> None:

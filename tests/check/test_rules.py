@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from stlaunch.check import Check, Observations, Status, Verdict, diagnose
+from stlaunch.check import Check, Observations, Status, Verdict, build_report, diagnose
 from stlaunch.check.diagnosis import selects
 from stlaunch.check.formats.text import render_text
+from stlaunch.check.report import session_line
 from stlaunch.check.rules import RULES, Hit, Rule
-from stlaunch.diagnostics import catalogue
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics import catalogue, ranking
+from stlaunch.diagnostics.severity import Severity
 from tests.check.cases import BARE, CASES
 from tests.check.recording import recorded
 
@@ -34,7 +35,7 @@ def test_no_code_has_two_rules() -> None:
 def test_rule_fires(code: str) -> None:
     check = outcome(recorded(CASES[code].fires), code)
 
-    assert check.status in {Status.FAIL, Status.WARN}, check
+    assert check.status in {Status.FAIL, Status.WARN, Status.INFO}, check
 
 
 @pytest.mark.parametrize("code", RULE_CODES)
@@ -85,12 +86,143 @@ def test_fix_is_written_for_the_recognised_proxy() -> None:
     assert "nginx -s reload" in found.fix
 
 
-def test_stripped_upgrade_is_a_warning_where_the_page_falls_back() -> None:
-    under_stlaunch = diagnose(recorded(CASES["STL301"].fires)).findings[0]
+FELL_BACK = {"fallback": {"messages": 12, "finished_ms": 99}, "session": None}
+
+
+def test_stripped_upgrade_is_a_warning_where_the_page_was_seen_to_fall_back() -> None:
+    seen = recorded({**CASES["STL301"].fires, **FELL_BACK})
+    fell_back = diagnose(seen)
+    promised = diagnose(recorded(CASES["STL301"].fires)).findings[0]
     bare = diagnose(recorded({**CASES["STL301"].fires, **BARE})).findings[0]
 
-    assert (under_stlaunch.code, under_stlaunch.status) == ("STL301", Status.WARN)
+    assert fell_back.findings[0].code == "STL301"
+    assert fell_back.findings[0].status is Status.WARN
+    assert fell_back.findings[0].evidence.endswith("the page goes on over HTTP requests.")
+    assert session_line(seen) == "script finished over HTTP: 12 messages, 99 ms"
+    assert (promised.code, promised.status) == ("STL301", Status.FAIL)
     assert (bare.code, bare.status) == ("STL301", Status.FAIL)
+
+
+def test_a_fallback_that_fails_as_well_is_told() -> None:
+    patch = {**CASES["STL301"].fires, "http.tunnel": {"url": "x", "method": "POST", "status": 405}}
+    first = diagnose(recorded(patch)).findings[0]
+
+    assert first.status is Status.FAIL
+    assert first.evidence.endswith("The fallback over HTTP requests fails too: POST gets 405.")
+
+
+# --- severity and ranking
+
+
+@pytest.mark.parametrize(
+    ("lacks_slash", "status"),
+    [pytest.param(True, Status.FAIL, id="asked"), pytest.param(False, Status.WARN, id="other")],
+)
+@pytest.mark.parametrize("code", ["STL203", "STL205", "STL206"])
+def test_the_address_without_its_slash_counts_as_it_was_asked_for(
+    code: str, lacks_slash: bool, status: Status
+) -> None:
+    check = outcome(recorded({**CASES[code].fires, "lacks_slash": lacks_slash}), code)
+
+    assert check.status is status
+
+
+@pytest.mark.parametrize("side", ["STL203", "STL206", "STL508", "STL209"])
+@pytest.mark.parametrize(
+    "code",
+    [*("STL301", "STL304", "STL307", "STL501", "STL120", "STL202", "STL208", "STL210"),
+     *("STL505", "STL506", "STL512", "STL602", "STL702", "STL809")],
+)  # fmt: skip
+@pytest.mark.parametrize("lacks_slash", [True, False], ids=["bare", "slash"])
+def test_what_blanks_the_page_comes_before_side_issues(
+    code: str, side: str, lacks_slash: bool
+) -> None:
+    patch = {**CASES[side].fires, **CASES[code].fires, **BARE, "lacks_slash": lacks_slash}
+    if code == "STL304":  # without an Origin it is refused as well
+        patch["openings.no_origin.status"] = 403
+    first = diagnose(recorded(patch)).findings[0]
+
+    if (code, side, lacks_slash) in {
+        (milder, spelling, True)
+        for milder in ("STL602", "STL809")
+        for spelling in ("STL203", "STL206")
+    }:  # the address that was asked for shows nothing: worse than a limit
+        assert first.code == side
+    else:
+        assert first.code == code
+
+
+def test_every_code_that_check_finds_has_its_step() -> None:
+    listed = [code for step in ranking.STEPS for code in step]
+
+    assert len(listed) == len(set(listed))
+    assert {rule.code for rule in RULES} <= set(listed) <= set(catalogue.codes())
+
+
+def test_a_milder_cause_hides_nothing_worse() -> None:
+    """Stlaunch's page needs no pings, but a cookie that is lost with them is missed."""
+    patch = {**CASES["STL210"].fires, **CASES["STL506"].fires}
+    found = {one.code: one.severity for one in diagnose(recorded(patch)).findings}
+
+    assert found["STL506"] is Severity.ERROR
+    assert found["STL210"] is Severity.WARNING
+
+
+def test_circumstances_only_make_milder() -> None:
+    for entry in map(catalogue.entry, catalogue.codes()):
+        for circumstance, severity in entry.severity_when.items():
+            assert severity.rank > entry.severity.rank, (entry.code, circumstance)
+            assert entry.severity_under([circumstance]) is severity
+        assert entry.severity_under(()) is entry.severity
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+@pytest.mark.parametrize(
+    ("code", "verdict", "lax", "strict"),
+    [
+        pytest.param("STL301", Verdict.BROKEN, 1, 1, id="error"),
+        pytest.param("STL602", Verdict.DEGRADED, 0, 1, id="warning"),
+        pytest.param("STL804", Verdict.HEALTHY, 0, 0, id="info"),
+    ],
+)
+def test_exit_code_and_counts(
+    code: str, verdict: Verdict, lax: int, strict: int, is_strict: bool
+) -> None:
+    seen = recorded(CASES[code].fires)
+    diagnosis = diagnose(seen)
+    report = build_report(seen, diagnosis, is_strict=is_strict)
+
+    assert diagnosis.verdict is verdict
+    assert report["exit_code"] == (strict if is_strict else lax)
+    assert report["counts"][str(diagnosis.findings[0].severity)] >= 1
+
+
+def test_an_app_whose_script_was_not_run_is_not_said_to_work() -> None:
+    seen = recorded({"session": None})
+    told = render_text(seen, diagnose(seen), is_coloured=False)
+
+    assert "works" not in told
+    assert "whole" not in told
+    assert "No session was run." in told
+
+
+@pytest.mark.parametrize("code", ["STL502", "STL511"])
+def test_the_app_s_own_protections_are_the_app_s_to_mend(code: str) -> None:
+    patch = {**CASES[code].fires}
+    (found,) = [one for one in diagnose(recorded(patch)).findings if one.code == code]
+
+    assert found.hop == "the app"
+    assert found.fix.startswith("Remove server.enable")
+
+
+def test_lines_name_the_app_s_address_where_it_is_known() -> None:
+    seen = recorded(CASES["STL120"].fires)
+    around = replace(
+        recorded(), url="http://10.0.0.7:9000/app/", host="10.0.0.7:9000", scheme="http"
+    )
+    (found, *_) = diagnose(replace(seen, direct=around)).findings
+
+    assert "proxy_pass http://10.0.0.7:9000" in found.fix
 
 
 def test_a_crash_of_one_rule_hides_nothing_else() -> None:

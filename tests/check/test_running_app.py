@@ -18,7 +18,7 @@ from tests.harness.broken_nginx import BASE, start_broken
 from tests.harness.ports import free_port
 from tests.harness.server import stlaunch_app
 
-FLAGS = ("--timeout", "30", "--json")
+FLAGS = ("--timeout", "90", "--json")
 
 
 def check(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

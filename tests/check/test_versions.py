@@ -33,7 +33,7 @@ def test_other_versions_are_judged(version: str, tmp_path: Path) -> None:
     script = tmp_path / "streamlit_app.py"
     script.write_text(SCRIPT)
     with streamlit(script, python=python) as server:
-        options = CheckOptions(target=Target.parse(server.url), timeout_s=30)
+        options = CheckOptions(target=Target.parse(server.url), timeout_s=90)
         seen = anyio.run(observe, options)
     diagnosis = diagnose(seen)
 

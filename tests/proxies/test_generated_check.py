@@ -25,7 +25,7 @@ from tests.harness.tls import APP_HOST, Tls
 
 pytestmark = pytest.mark.proxy
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 90.0
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,12 @@ from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
 from stlaunch.diagnostics.catalogue import entry
 
-_ANNOTATIONS = {Status.FAIL: "error", Status.WARN: "warning", Status.CRASH: "error"}
+_ANNOTATIONS = {
+    Status.FAIL: "error",
+    Status.WARN: "warning",
+    Status.INFO: "notice",
+    Status.CRASH: "error",
+}
 
 
 def render_junit(seen: Observations, diagnosis: Diagnosis) -> str:
@@ -39,7 +44,7 @@ def render_junit(seen: Observations, diagnosis: Diagnosis) -> str:
                 ET.SubElement(case, "error", message=_xml(check.reason))
             case Status.SKIP:
                 ET.SubElement(case, "skipped", message=_xml(check.reason))
-            case Status.WARN:
+            case Status.WARN | Status.INFO:
                 ET.SubElement(case, "system-out").text = text
             case Status.PASS:
                 pass

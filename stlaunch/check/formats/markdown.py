@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from stlaunch import __version__
-from stlaunch.check.diagnosis import Diagnosis, Finding
+from stlaunch.check.diagnosis import Diagnosis, Finding, Status
 from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
 from stlaunch.check.report import proxied_and_direct, sent_and_arrived, session_line
@@ -36,7 +36,8 @@ def render_markdown(seen: Observations, diagnosis: Diagnosis) -> str:
 
 
 def _finding(finding: Finding, *, is_first: bool) -> list[str]:
-    cause = " (most likely cause)" if is_first else ""
+    is_cause = is_first and finding.status is Status.FAIL
+    cause = " (most likely cause)" if is_cause else ""
     lines = [
         f"**{finding.status} {finding.code} {_plain(finding.title)}**{cause}",
         "",

@@ -15,20 +15,26 @@ from rich.text import Text
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
 from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
-from stlaunch.check.report import proxied_and_direct, sent_and_arrived, session_line
+from stlaunch.check.report import (
+    proxied_and_direct,
+    sent_and_arrived,
+    session_line,
+    verdict_sentence,
+)
 
 _WIDTH = 100
 _MARGIN = 8
 _MARKS = {
     Status.FAIL: ("✗", "bold red"),
     Status.WARN: ("!", "yellow"),
+    Status.INFO: ("i", "dim"),
     Status.CRASH: ("☠", "bold magenta"),
 }
 _VERDICTS = {
-    Verdict.HEALTHY: ("✓ The app is reachable and whole.", "bold green"),
-    Verdict.DEGRADED: ("! The app works, with warnings.", "bold yellow"),
-    Verdict.BROKEN: ("✗ Something is broken.", "bold red"),
-    Verdict.UNKNOWN: ("? Nothing could be judged.", "bold"),
+    Verdict.HEALTHY: ("✓", "bold green"),
+    Verdict.DEGRADED: ("!", "bold yellow"),
+    Verdict.BROKEN: ("✗", "bold red"),
+    Verdict.UNKNOWN: ("?", "bold"),
 }
 
 
@@ -54,16 +60,17 @@ def render_text(
         legacy_windows=False,
     )
     console.print(Text(f"stlaunch check {safe_text(seen.url)}", style="bold"))
-    sentence, style = _VERDICTS[diagnosis.verdict]
-    console.print(Text(f"{sentence} {session_line(seen)[:1].upper()}{session_line(seen)[1:]}.",
-                       style=style))  # fmt: skip
+    mark, style = _VERDICTS[diagnosis.verdict]
+    told = session_line(seen)
+    sentence = f"{verdict_sentence(seen, diagnosis)} {told[:1].upper()}{told[1:]}."
+    console.print(Text(f"{mark} {sentence}", style=style))
     if diagnosis.hops:
         route = " -> ".join(["browser", *(safe_text(str(hop)) for hop in diagnosis.hops)])
         console.print(Text(f"Seen on the way: {route}"))
     for index, finding in enumerate(diagnosis.findings):
         console.print()
         is_cause = index == 0 and finding.status is Status.FAIL
-        _print_finding(console, finding, label="Most likely cause" if is_cause else "")
+        _print_finding(console, finding, label="most likely cause" if is_cause else "")
     _print_table(console, ("", "sent", "arrived"), sent_and_arrived(seen))
     _print_table(console, ("", "through the proxy", "around it"), proxied_and_direct(seen))
     console.print()
@@ -86,7 +93,7 @@ def _print_finding(console: Console, finding: Finding, *, label: str) -> None:
     mark, style = _MARKS[finding.status]
     head = Text(f"{mark} {finding.code}  {finding.title}", style=style)
     if label:
-        head.append(f"   ({label.lower()})", style="default")
+        head.append(f"   ({label})", style="default")
     console.print(head)
     rows = [("seen", safe_text(finding.evidence))]
     if finding.hop:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import anyio
 from anyio.abc import ByteStream
 
-from stlaunch.check.client import USER_AGENT, Client
+from stlaunch.check.client import CHECK, USER_AGENT, Client
 from stlaunch.check.dialer import Dialer, failure_of, make_context
 from stlaunch.check.observations import Http2
 from stlaunch.check.probes.stream import Browser
@@ -125,18 +125,19 @@ def _is_advertised(settings: bytes) -> bool:
 
 def _header_block(client: Client, browser: Browser) -> bytes:
     target = client.dialer.target
-    cookies = (*client.cookies, *browser.pairs)
+    path = target.path(STREAM)
+    cookies = client.cookies_for(path)
     pairs = [
         (":method", "CONNECT"),
         (":protocol", "websocket"),
         (":scheme", "https"),
-        (":path", target.path(STREAM)),
+        (":path", path),
         (":authority", target.host),
         ("user-agent", USER_AGENT),
         ("origin", str(target.origin)),
         ("sec-websocket-version", "13"),
         ("sec-websocket-protocol", ", ".join(browser.protocols())),
-        *((name.lower(), value) for name, value in client.headers),
+        *((name.lower(), value) for name, value in (*client.headers_for(path), CHECK)),
     ]
     if cookies:
         pairs.append(("cookie", "; ".join(cookies)))

@@ -182,5 +182,4 @@ def _stream(
         target.path(STREAM),
         origin=str(target.origin),
         protocols=browser.protocols(),
-        cookies=browser.pairs,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 import time
 from ipaddress import ip_address
+from typing import Any, TypeAlias
 
 import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
@@ -15,6 +19,7 @@ from stlaunch.check.observations import Dialled, Failure, Lookup, Tls, TlsTroubl
 from stlaunch.check.target import Target
 
 _MAX_ADDRESSES = 8
+_AddressInfo: TypeAlias = tuple[Any, ...]
 # X509_V_ERR_* of openssl/x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64
 _VERIFY = {
@@ -38,7 +43,7 @@ async def look_up(target: Target, timeout_s: float) -> Lookup:
         return Lookup(ipv6=(host,)) if is_v6 else Lookup(ipv4=(host,))
     try:
         with anyio.fail_after(timeout_s):
-            found = await anyio.getaddrinfo(host, target.dial.port, type=socket.SOCK_STREAM)
+            found = await _ask_names(host, target.dial.port or 0)
     except TimeoutError:
         return Lookup(failure=Failure.TIMEOUT, detail="the name service does not answer")
     except (OSError, UnicodeError) as exc:
@@ -50,6 +55,26 @@ async def look_up(target: Target, timeout_s: float) -> Lookup:
         ipv4=tuple(str(host) for family, host in addresses if family == socket.AF_INET),
         ipv6=tuple(str(host) for family, host in addresses if family == socket.AF_INET6),
     )
+
+
+async def _ask_names(host: str, port: int) -> list[_AddressInfo]:
+    """Ask in a thread that nobody waits for: a dead name service holds it for a minute."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    found: list[list[_AddressInfo] | OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            found.append(exc)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the time was over
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=ask, daemon=True).start()
+    await done.wait()
+    if isinstance(found[0], list):
+        return found[0]
+    raise found[0]
 
 
 async def dial_all(target: Target, lookup: Lookup, timeout_s: float) -> tuple[Dialled, ...]:

@@ -10,6 +10,7 @@ from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
 
 MISSING_ASSET = "/static/js/stlaunch-check.00000000.js"
+COMPONENT = "/component/stlaunch_check.none/index.html"
 DEEP_PAGE = "/stlaunch_check"
 _MAX_REDIRECTS = 10
 _ASSET_LIMIT = 8 * 1024 * 1024
@@ -24,6 +25,7 @@ def planned(target: Target) -> dict[str, str]:
         "deep_slash": target.path(DEEP_PAGE + "/"),
         "host_config": target.path("/_stcore/host-config"),
         "missing_asset": target.path(MISSING_ASSET),
+        "component": target.path(COMPONENT),
         "metrics": target.path("/_stcore/metrics"),
     }
     if target.base_path.value:
@@ -46,6 +48,7 @@ async def follow(client: Client, first: Exchange) -> tuple[tuple[Exchange, ...],
         if not path.isascii() or not path.isprintable() or " " in path:
             break
         last = await client.get(path)
+        client.jar.keep(last)
     return tuple(chain), last
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from stlaunch.check.client import CHECK, Client
+from stlaunch.check.client import Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.options import Headers
 from stlaunch.check.probes.stream import Browser
@@ -51,8 +51,6 @@ async def ask_arrival(client: Client, browser: Browser) -> dict[str, Any] | None
         target.path(SOCKET),
         origin=str(target.origin),
         protocols=browser.protocols(),
-        cookies=browser.pairs,
-        extra=(CHECK,),
     ) as (opening, socket):
         if socket is None:
             return None
@@ -77,13 +75,13 @@ def _pairs(headers: object) -> list[tuple[str, str]]:
     ]
 
 
-async def ask_instances(client: Client, browser: Browser) -> tuple[str, ...]:
+async def ask_instances(client: Client) -> tuple[str, ...]:
     """Ask on several connections, as one browser, which instance answers."""
     ids: list[str] = []
 
     async def one() -> None:
         path = client.dialer.target.path(PATH)
-        report = parse(await client.get(path, cookies=browser.pairs))
+        report = parse(await client.get(path))
         instance = report.get("instance") if report else None
         if isinstance(instance, dict):
             ids.append(str(instance.get("id"))[:64])

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from stlaunch.check import cookies as jar
 from stlaunch.check.client import Client
 from stlaunch.check.observations import Exchange, Opening, Session
 from stlaunch.check.streamlit_session import run_script
-from stlaunch.check.target import Target
 from stlaunch.check.websocket import open_socket
 from stlaunch.urls.streamlit_routes import STREAM
 
 FOREIGN_ORIGIN = "https://stlaunch-check.invalid"
+PROTOCOL = "streamlit"
 _PLACEHOLDER = "PLACEHOLDER_AUTH_TOKEN"
 _TOKENS = re.compile(r"""data-tokens=["']([A-Za-z0-9_\- ]{0,200})["']""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """What a browser that has loaded the page would send with its handshake."""
+    """What the page's script would send with its handshake; cookies are the client's."""
 
-    cookies: Mapping[str, str]
+    xsrf: str = ""
     tokens: Sequence[str] = ()
 
     @classmethod
-    def after(cls, target: Target, page: Exchange | None, health: Exchange) -> Browser:
-        """Keep the cookies of the page and of health, and the page's tokens."""
-        lines = [*(page.cookies() if page else ()), *health.cookies()]
-        found = _TOKENS.search(page.text) if page else None
-        return cls(cookies=jar.kept(lines, target), tokens=found[1].split() if found else ())
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """The cookies as they stand in a Cookie header."""
-        return tuple(f"{name}={value}" for name, value in self.cookies.items())
+    def after(cls, client: Client, page: Exchange) -> Browser:
+        """Read the page's tokens, and the XSRF cookie that the client has by now."""
+        found = _TOKENS.search(page.text)
+        cookies = client.jar.sent_to(client.dialer.target.path(STREAM))
+        return cls(xsrf=cookies.get(jar.XSRF, ""), tokens=found[1].split() if found else ())
 
     def protocols(self, *more: str) -> list[str]:
         """Return the subprotocols that the page offers."""
-        token = self.cookies.get(jar.XSRF, _PLACEHOLDER)
-        return ["streamlit", token, *more, *(f"stlaunch.{token}" for token in self.tokens)]
+        token = self.xsrf or _PLACEHOLDER
+        return [PROTOCOL, token, *more, *(f"stlaunch.{token}" for token in self.tokens)]
 
 
 async def run_session(
@@ -58,7 +53,6 @@ async def run_session(
         target.path(STREAM),
         origin=str(target.origin),
         protocols=browser.protocols(),
-        cookies=browser.pairs,
     ) as (opening, socket):
         if socket is None:
             return opening, None
@@ -72,17 +66,18 @@ async def run_session(
 async def only_open(client: Client, kind: str, browser: Browser) -> Opening:
     """Try one of the other handshakes: `no_origin`, `three_parts` or `foreign`."""
     target = client.dialer.target
-    cookies = browser.pairs
+    without: Sequence[str] = ()
     match kind:
         case "no_origin":
-            origin, protocols, cookies = "", ["streamlit", _PLACEHOLDER], ()
+            # A program, not a browser: with the browser's cookies it would be taken for one.
+            origin, protocols, without = "", [PROTOCOL, _PLACEHOLDER], client.jar.names
         case "three_parts":
             origin, protocols = str(target.origin), browser.protocols(secrets.token_hex(16))
         case _:
             # No token: it is of the app's own page, which another site cannot read.
-            origin, protocols = FOREIGN_ORIGIN, ["streamlit", _PLACEHOLDER]
+            origin, protocols = FOREIGN_ORIGIN, [PROTOCOL, _PLACEHOLDER]
     async with open_socket(
-        client, target.path(STREAM), origin=origin, protocols=protocols, cookies=cookies
+        client, target.path(STREAM), origin=origin, protocols=protocols, without=without
     ) as (opening, socket):
         if socket is not None:
             await socket.close()

@@ -1,8 +1,9 @@
-"""All rules, causes before their consequences: the first that fires is the most likely cause."""
+"""All rules; `stlaunch.diagnostics.ranking` says which of those that fire comes first."""
 
 from __future__ import annotations
 
 from stlaunch.check.rules import (
+    browser_headers,
     caching,
     forwarding,
     limits,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *origins.RULES,
     *limits.RULES,
     *caching.RULES,
+    *browser_headers.RULES,
 )
 
 __all__ = ["RULES", "Hit", "Judgement", "Rule", "Unknown"]

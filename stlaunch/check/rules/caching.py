@@ -79,7 +79,8 @@ def _uncompressed(seen: Observations) -> Judgement:
 
 
 def _version(seen: Observations) -> Judgement:
-    version = seen.session.streamlit_version if seen.session else ""
+    session = seen.session or seen.fallback
+    version = session.streamlit_version if session else ""
     found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
     if not found:
         return Unknown("the app did not tell its version")
@@ -121,7 +122,7 @@ RULES = (
     Rule(code="STL802", requires=("http.asset",), judge=_damaged),
     Rule(code="STL803", requires=("http.asset",), judge=_not_kept),
     Rule(code="STL804", requires=("http.asset_gzip",), judge=_uncompressed),
-    Rule(code="STL805", requires=("session",), judge=_version, is_of_app=True),
+    Rule(code="STL805", requires=("http.page",), judge=_version, is_of_app=True),
     Rule(code="STL806", requires=("http.page",), judge=_clocks),
     Rule(code="STL807", requires=("http.page",), judge=_self_check_open, is_of_app=True),
     Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open, is_of_app=True),

@@ -10,7 +10,7 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -79,7 +79,7 @@ def _forgeable(seen: Observations) -> Judgement:
     is_address = forged.get("client") == FORGED_ADDRESS
     return Hit(
         evidence=f"The app believed {' and '.join(believed)}, which a request invented.",
-        severity=None if is_address else Severity.INFO,
+        circumstances=() if is_address else (Circumstance.FORGER_ONLY,),
     )
 
 

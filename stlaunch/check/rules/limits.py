@@ -7,6 +7,7 @@ from stlaunch.check.hops import author_of
 from stlaunch.check.observations import Observations
 from stlaunch.check.probes.uploads import ANNOUNCED_BYTES
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.diagnostics.severity import Circumstance
 
 _TOO_LARGE = 413
 _HEADER_REFUSALS = {400, 413, 431, 494}
@@ -22,8 +23,8 @@ def _body(seen: Observations) -> Judgement:
     if announced.status != _TOO_LARGE:
         return None
     return Hit(
-        evidence=f"An upload of {ANNOUNCED_BYTES // _MEBIBYTE} MiB, which Streamlit allows, is "
-        "answered 413.",
+        evidence=f"An upload of {ANNOUNCED_BYTES // 1_000_000} MB, which Streamlit allows, is "
+        "answered 413; a small one is not.",
         hop=author_of(announced),
     )
 
@@ -52,7 +53,8 @@ def _message(seen: Observations) -> Judgement:
         return None
     return Hit(
         evidence=f"A message of {_size(limits.message_passed or 0)} passes, one of "
-        f"{_size(limits.message_refused)} does not."
+        f"{_size(limits.message_refused)} does not.",
+        circumstances=(Circumstance.LARGE_ONLY,),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from stlaunch.check.hops import Hop
 from stlaunch.check.observations import Observations
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics.severity import Circumstance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +17,12 @@ class Hit:
 
     Attributes:
         evidence: what was seen, in one sentence.
-        severity: another one than the catalogue's.
+        circumstances: why fewer people are hit than the catalogue's severity says.
         hop: who is to blame, where the answer itself tells it.
     """
 
     evidence: str
-    severity: Severity | None = None
+    circumstances: tuple[Circumstance, ...] = ()
     hop: Hop | None = None
 
 

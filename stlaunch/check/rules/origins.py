@@ -16,6 +16,11 @@ _NO_SUCH_METHOD = {405, 501}
 
 def _origin_refused(seen: Observations) -> Judgement:
     browser, without = seen.openings["browser"], seen.openings["no_origin"]
+    if pages.refused_by_stlaunch(browser) == "STL501":
+        return Hit(
+            evidence=f"stlaunch refuses the handshake with Origin {seen.scheme}://{seen.host}: it "
+            "is not the host that the app is told, and no cookie proves that it is the app's page."
+        )
     if browser.status != _FORBIDDEN or not without.is_open:
         return None
     return Hit(

@@ -7,6 +7,7 @@ from stlaunch.check.hops import author_of
 from stlaunch.check.locations import origin_of, resolve
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule
+from stlaunch.check.rules.stream import without_socket
 
 _GATEWAY = {502, 503, 504}
 _REFUSED = {401, 403, 406, 429, 451}
@@ -42,9 +43,11 @@ def _upstream_down(seen: Observations) -> Judgement:
             )
     opening = seen.openings.get("browser")
     if opening is not None and opening.status in _GATEWAY:
+        circumstances, more = without_socket(seen)
         return Hit(
-            evidence=f"The WebSocket handshake is answered with {opening.status}.",
+            evidence=f"The WebSocket handshake is answered with {opening.status}.{more}",
             hop=author_of(opening),
+            circumstances=circumstances,
         )
     return None
 

@@ -10,7 +10,7 @@ from stlaunch.check.hops import author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin
 
@@ -63,7 +63,18 @@ def _bare_path(seen: Observations) -> Judgement:
         what = "is the page, whose assets are then looked for one level up"
     else:
         what = f"answers {bare.status or bare.detail}"
-    return Hit(evidence=f"{seen.base_path} {what}.", hop=author_of(bare))
+    return Hit(
+        evidence=f"{seen.base_path}, without the final slash, {what}.",
+        hop=author_of(bare),
+        circumstances=_spelling(seen, "bare"),
+    )
+
+
+def _spelling(seen: Observations, name: str) -> tuple[Circumstance, ...]:
+    """Return who is hit by an answer of that name, at the address that was asked for."""
+    if name == "deep_slash":
+        return (Circumstance.SUBPAGE_SLASH,)
+    return (Circumstance.OTHER_SPELLING,) if name == "bare" and not seen.lacks_slash else ()
 
 
 def _loses_prefix(seen: Observations) -> Judgement:
@@ -79,13 +90,13 @@ def _loses_prefix(seen: Observations) -> Judgement:
             if base.strip_from(split.path) is None:
                 return Hit(
                     evidence=f"{_path(answer)} is redirected to {split.path}.",
-                    severity=Severity.INFO if name == "deep_slash" else None,
+                    circumstances=_spelling(seen, name),
                 )
     return None
 
 
 def _leaves_host(seen: Observations) -> Judgement:
-    for name in ("bare", "deep_slash", "page"):
+    for name in ("page", "bare", "deep_slash"):
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
             continue
@@ -100,7 +111,7 @@ def _leaves_host(seen: Observations) -> Judgement:
             return Hit(
                 evidence=f"{_path(answer)} is redirected to {place.scheme}://{place.netloc}"
                 f"{place.path}.",
-                severity=Severity.WARNING if name == "deep_slash" else None,
+                circumstances=_spelling(seen, name),
             )
     return None
 
@@ -157,14 +168,23 @@ def _core_paths(seen: Observations) -> Judgement:
         return Hit(
             evidence=f"{_path(health)} answers {health.status} with {what!r} instead of 'ok'.",
             hop=author_of(health),
+            circumstances=without_pings(seen),
         )
     if not config.is_ok or config.content_type != "application/json":
         return Hit(
             evidence=f"{_path(config)} answers {config.status or config.detail} with "
             f"{config.content_type or 'nothing'}.",
             hop=author_of(config),
+            circumstances=without_pings(seen),
         )
     return None
+
+
+def without_pings(seen: Observations) -> tuple[Circumstance, ...]:
+    """Return FALLBACK where stlaunch's page, which asks for neither, ran a session."""
+    session = seen.session or seen.fallback
+    is_run = session is not None and session.messages > 0
+    return (Circumstance.FALLBACK,) if is_run and pages.is_stlaunch(seen.http["page"]) else ()
 
 
 def _missing_asset(seen: Observations) -> Judgement:

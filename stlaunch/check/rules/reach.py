@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from stlaunch.check.observations import Failure, Observations, Tls, TlsTrouble
 from stlaunch.check.rules.model import EVERYTHING, Hit, Judgement, Rule, Unknown
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics.severity import Circumstance
 
 _SOON_DAYS = 14
 _DAY_S = 86400
@@ -44,8 +44,8 @@ def _one_family(seen: Observations) -> Judgement:
     if not failed or len(failed) == len(seen.dialled):
         return None
     is_local = all(ip_address(dialled.address).is_loopback for dialled in seen.dialled)
-    severity = Severity.INFO if is_local else None
-    return Hit(evidence=_attempts(seen), severity=severity)
+    circumstances = (Circumstance.OWN_MACHINE,) if is_local else ()
+    return Hit(evidence=_attempts(seen), circumstances=circumstances)
 
 
 def _attempts(seen: Observations) -> str:

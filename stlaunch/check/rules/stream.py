@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stlaunch.check import pages
-from stlaunch.check.hops import author_of
+from stlaunch.check.hops import Hop, author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
-from stlaunch.diagnostics.catalogue import Severity
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.streamlit_routes import STREAM
 
 _OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
@@ -17,6 +17,24 @@ _GATEWAY = {502, 503, 504}
 
 def _opening(seen: Observations) -> Opening:
     return seen.openings["browser"]
+
+
+def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
+    """Return whether stlaunch's page goes on over plain requests, and a sentence about it."""
+    session, tunnel = seen.fallback, seen.http.get("tunnel")
+    if session is not None and session.messages:
+        return (Circumstance.FALLBACK,), " Under stlaunch the page goes on over HTTP requests."
+    if session is not None and (tunnel is None or tunnel.is_ok):
+        return (), " The fallback over HTTP requests opens, but no message came."
+    if tunnel is not None:
+        told = tunnel.status or tunnel.detail
+        return (), f" The fallback over HTTP requests fails too: {tunnel.method} gets {told}."
+    return (), ""
+
+
+def _hit(seen: Observations, evidence: str, hop: Hop | None = None) -> Hit:
+    circumstances, more = without_socket(seen)
+    return Hit(evidence=evidence + more, hop=hop, circumstances=circumstances)
 
 
 def stripped(opening: Opening) -> str:
@@ -35,9 +53,7 @@ def _upgrade(seen: Observations) -> Judgement:
     told = stripped(_opening(seen))
     if not told:
         return None
-    # Under stlaunch the page goes on over plain requests.
-    has_fallback = seen.self_check is not None or pages.is_stlaunch(seen.http.get("page"))
-    return Hit(evidence=f"{_sentence(told)}.", severity=Severity.WARNING if has_fallback else None)
+    return _hit(seen, f"{_sentence(told)}.")
 
 
 def _redirected(seen: Observations) -> Judgement:
@@ -47,22 +63,23 @@ def _redirected(seen: Observations) -> Judgement:
         return None
     split = resolve(opening.url, place)
     shown = f"{split.scheme}://{split.netloc}{split.path}" if split.netloc else split.path
-    return Hit(evidence=f"The handshake is answered {opening.status} to {shown[:200]}.")
+    return _hit(seen, f"The handshake is answered {opening.status} to {shown[:200]}.")
 
 
 def _hangs(seen: Observations) -> Judgement:
     opening = _opening(seen)
     if opening.failure is Failure.TIMEOUT and opening.status is None:
-        return Hit(evidence=f"No answer within {opening.elapsed_ms / 1000:.1f} s.")
+        return _hit(seen, f"No answer within {opening.elapsed_ms / 1000:.1f} s.")
     return None
 
 
 def _no_route(seen: Observations) -> Judgement:
     opening = _opening(seen)
     if opening.status in {_NOT_FOUND, _SERVER_ERROR}:
-        return Hit(
-            evidence=f"{STREAM} answers {opening.status}: {pages.title_of(opening)!r}.",
-            hop=author_of(opening),
+        return _hit(
+            seen,
+            f"{STREAM} answers {opening.status}: {pages.title_of(opening)!r}.",
+            author_of(opening),
         )
     return None
 
@@ -70,17 +87,17 @@ def _no_route(seen: Observations) -> Judgement:
 def _headers(seen: Observations) -> Judgement:
     opening = _opening(seen)
     if opening.is_open and not opening.is_accept_right:
-        return Hit(evidence="101 comes without the Sec-WebSocket-Accept that belongs to the key.")
+        return _hit(seen, "101 comes without the Sec-WebSocket-Accept that belongs to the key.")
     if (
         opening.status in {_BAD, 426}
         and "websocket" in opening.text.lower()
         and not stripped(opening)
     ):
-        return Hit(evidence=f"The app answers {opening.status}: {opening.text.strip()[:120]!r}.")
+        return _hit(seen, f"The app answers {opening.status}: {opening.text.strip()[:120]!r}.")
     parts = seen.openings.get("three_parts")
     if opening.is_open and parts is not None and not parts.is_open:
         told = parts.status or parts.detail
-        return Hit(evidence=f"With a third subprotocol, as after a lost connection: {told}.")
+        return _hit(seen, f"With a third subprotocol, as after a lost connection: {told}.")
     return None
 
 
@@ -94,10 +111,10 @@ def _refused(seen: Observations) -> Judgement:
         return None
     told = f"answers {opening.status}" if opening.status else opening.detail
     shown = pages.title_of(opening)
-    return Hit(
-        evidence=f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and "
-        "without.",
-        hop=author_of(opening),
+    return _hit(
+        seen,
+        f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and without.",
+        author_of(opening),
     )
 
 
@@ -107,9 +124,10 @@ def _over_http2(seen: Observations) -> Judgement:
         return None
     if told.status == _OK:
         return None
-    return Hit(
-        evidence=f"The server offers WebSockets over HTTP/2, and the handshake gets "
-        f"{told.status or told.detail}; over HTTP/1.1 it gets {_opening(seen).status}."
+    return _hit(
+        seen,
+        f"The server offers WebSockets over HTTP/2, and the handshake gets "
+        f"{told.status or told.detail}; over HTTP/1.1 it gets {_opening(seen).status}.",
     )
 
 
@@ -121,7 +139,7 @@ def _subprotocol(seen: Observations) -> Judgement:
     if chosen == "streamlit":
         return None
     told = f"names {chosen[:60]!r}" if chosen else "names none"
-    return Hit(evidence=f"'streamlit' was offered, and the answer {told}.")
+    return _hit(seen, f"'streamlit' was offered, and the answer {told}.")
 
 
 def _closed(seen: Observations) -> Judgement:
@@ -132,9 +150,9 @@ def _closed(seen: Observations) -> Judgement:
         return None
     code = f"close code {session.close_code}" if session.close_code else "no close frame"
     reason = f" {session.close_reason!r}" if session.close_reason else ""
-    return Hit(
-        evidence=f"Closed after {session.closed_ms} ms and {session.messages} messages, "
-        f"{code}{reason}."
+    return _hit(
+        seen,
+        f"Closed after {session.closed_ms} ms and {session.messages} messages, {code}{reason}.",
     )
 
 
@@ -142,20 +160,20 @@ def _silent(seen: Observations) -> Judgement:
     session = seen.session
     if session is None or session.messages or session.closed_ms is not None or session.damage:
         return None
-    return Hit(evidence="101, and then not one message.")
+    return _hit(seen, "101, and then not one message.")
 
 
 def _damaged(seen: Observations) -> Judgement:
     session = seen.session
     if session is None or not session.damage:
         return None
-    return Hit(evidence=f"{_sentence(session.damage)}.")
+    return _hit(seen, f"{_sentence(session.damage)}.")
 
 
 def _script(seen: Observations) -> Judgement:
-    session = seen.session
+    session = seen.session or seen.fallback
     if session is None:
-        return None
+        return Unknown("no session was run")
     if not session.is_compiled:
         return Hit(evidence="The script cannot be compiled.")
     if session.exception:
@@ -182,5 +200,5 @@ RULES = (
     Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
     Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
     Rule(code="STL311", requires=("session",), judge=_silent, explains=_REST),
-    Rule(code="STL313", requires=("session",), judge=_script, is_of_app=True),
+    Rule(code="STL313", requires=("http.page",), judge=_script, is_of_app=True),
 )

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from stlaunch.diagnostics.severity import Circumstance, Severity
 
 # Not importlib.resources, which takes as long to import as `stlaunch detect` takes to run.
 _ENTRIES = Path(__file__).parent / "entries"
 _CODE = re.compile(r"STL[1-9][0-9]{2}", re.ASCII)
-
-
-class Severity(StrEnum):
-    """How bad it is, the worst first."""
-
-    ERROR = "error"
-    """The app, or a part of it, does not work."""
-    WARNING = "warning"
-    """It works, but is weaker, slower or less safe than it could be."""
-    INFO = "info"
-    """Good to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +26,8 @@ class Entry:
     Attributes:
         code: `STL` and three digits; the first one is the family.
         title: the problem in a few words.
-        severity: how bad it is.
+        severity: how bad it is, where nothing makes it milder.
+        severity_when: how bad it is under a circumstance.
         problem: what happens, and why.
         by_hand: how to see it without stlaunch, as a command and what it prints.
         fix: how to mend it where the proxy is not known.
@@ -45,10 +37,16 @@ class Entry:
     code: str
     title: str
     severity: Severity
+    severity_when: Mapping[Circumstance, Severity] = field(default_factory=dict)
     problem: str = ""
     by_hand: str = ""
     fix: str = ""
     needs: tuple[str, ...] = ()
+
+    def severity_under(self, circumstances: Collection[Circumstance]) -> Severity:
+        """Return how bad it is here: the mildest that a circumstance makes it."""
+        milder = [self.severity_when[one] for one in circumstances if one in self.severity_when]
+        return max((self.severity, *milder), key=lambda severity: severity.rank)
 
 
 def codes() -> tuple[str, ...]:
@@ -70,5 +68,8 @@ def entry(code: str) -> Entry:
         raise KeyError(code)
     data = tomllib.loads((_ENTRIES / f"{code}.toml").read_text(encoding="utf-8"))
     data["severity"] = Severity(data["severity"])
+    data["severity_when"] = {
+        Circumstance(name): Severity(text) for name, text in data.get("severity_when", {}).items()
+    }
     data["needs"] = tuple(data.get("needs", ()))
     return Entry(code=code, **data)

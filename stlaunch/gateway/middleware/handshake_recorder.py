@@ -46,7 +46,7 @@ class HandshakeRecorderMiddleware:
         handshake = read_handshake({**scope, "headers": arrival.headers})
         verdict = handshake.verdict
         finding = upgrade_stripped(arrival.base or BasePath(), handshake.missing)
-        is_first = self.handshake_stats.record(verdict, handshake)
+        is_first = not arrival.is_probe and self.handshake_stats.record(verdict, handshake)
         if is_first and verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
             via = f", HTTP/{handshake.http_version} from {arrival.peer or 'a unix socket'}"
             self.finding_log.post(finding, via)

@@ -82,11 +82,14 @@ class SameOriginMiddleware:
         rule = decide(self.policy, self._evidence(scope, arrival))
         handshake = read_handshake({**scope, "headers": arrival.headers})
         if rule in ACCEPTING:
-            if not arrival.is_tunnel:
+            if arrival.is_probe:
+                self.handshake_stats.transports["probe"] += 1
+            elif not arrival.is_tunnel:
                 self.handshake_stats.record(handshake.verdict, handshake)
                 self.handshake_stats.transports["websocket"] += 1
             return self.app(_accepted(scope), receive, send)
-        if _is_nobodys(header_value(scope["headers"], b"origin")):
+        if arrival.is_probe or _is_nobodys(header_value(scope["headers"], b"origin")):
+            self.handshake_stats.rejections["probe"] += 1
             finding = self._finding(scope, arrival)
         else:
             self.handshake_stats.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)

@@ -98,12 +98,14 @@ class TrafficMonitorMiddleware:
         self.requests_by_mode[str(arrival.mode)] += 1
         inner = arrival.inner
         if inner == STREAM:
-            self.pages.connected()
+            if not arrival.is_probe:
+                self.pages.connected()
             key = self.tickets.read(scope["query_string"]) if scope["query_string"] else None
             if key is not None:
                 self._keep(key, scope, arrival)
         elif inner is not None and inner.startswith(TUNNEL):
-            self.pages.connected()
+            if not arrival.is_probe:
+                self.pages.connected()
         elif inner is not None and scope["method"] == "GET":
             self._page_request(inner, scope, arrival)
 
@@ -124,6 +126,9 @@ class TrafficMonitorMiddleware:
         if key is not None:
             self._keep(key, scope, arrival)
             await self.app(scope, receive, self._noting(key, send))
+            return
+        if arrival.is_probe:
+            await self.app(scope, receive, send)
             return
         self.pages.connected()
         client = arrival.forwarded.client[0] if arrival.forwarded.client else ""

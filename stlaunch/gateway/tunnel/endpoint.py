@@ -148,8 +148,10 @@ class FallbackTransport:
             self.registry.remove(tunnel)
             code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
             return refusal(opening.status, code, "the app refused the connection")
-        self.handshake_stats.transports["http"] += 1
-        self._log(request.headers.get("x-stlaunch-reason", ""), request_info(scope))
+        arrival = request_info(scope)
+        if not arrival.is_probe:
+            self.handshake_stats.transports["http"] += 1
+            self._log(request.headers.get("x-stlaunch-reason", ""), arrival)
         body = {
             "id": tunnel.id,
             "protocol": opening.protocol or "",

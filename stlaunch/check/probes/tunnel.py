@@ -1,0 +1,134 @@
+"""One run of the script over stlaunch's HTTP requests, as its page makes them without a WebSocket.
+
+The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It judges nothing, and the app counts
+no page that fell back: each request says that it is a check's.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import deque
+
+import anyio
+
+from stlaunch.check.client import CHECK, Client
+from stlaunch.check.observations import Exchange, Session
+from stlaunch.check.options import Headers
+from stlaunch.check.probes.stream import Browser
+from stlaunch.check.streamlit_session import run_script
+from stlaunch.urls.streamlit_routes import TUNNEL
+
+_FRAME = struct.Struct("!IBI")  # number, flags, length of the payload
+_FINAL, _TEXT, _CLOSE, _HELLO = 1, 2, 4, 8
+_BODY_LIMIT = 64 * 1024 * 1024
+_BINARY: Headers = (CHECK, ("Content-Type", "application/octet-stream"))
+
+
+async def run_session(client: Client, browser: Browser) -> tuple[Exchange, Session | None]:
+    """Open a tunnel and run the script; return the last answer that mattered, and the session."""
+    target = client.dialer.target
+    offered = ", ".join(browser.protocols())
+    opened = await client.send(
+        "POST",
+        target.path(TUNNEL),
+        extra=(CHECK, ("X-Stlaunch-Protocols", offered), ("Origin", str(target.origin))),
+    )
+    tunnel_id = _tunnel_id(opened)
+    if not tunnel_id:
+        return opened, None
+    socket = TunnelSocket(client, f"{target.path(TUNNEL)}/{tunnel_id}")
+    session = await run_script(socket, timeout_s=client.dialer.timeout_s)
+    await socket.close()
+    return socket.failed or opened, session
+
+
+def _tunnel_id(opened: Exchange) -> str:
+    try:
+        told = json.loads(opened.text) if opened.is_ok else None
+    except (ValueError, RecursionError):
+        return ""
+    found = told.get("id") if isinstance(told, dict) else None
+    is_plain = isinstance(found, str) and found.replace(".", "").replace("-", "").isalnum()
+    return found[:200] if isinstance(found, str) and is_plain and found.isascii() else ""
+
+
+class TunnelSocket:
+    """What `stlaunch.check.websocket.Socket` is, over requests.
+
+    Attributes:
+        close_code: of the app's close frame; None without one.
+        close_reason: of that frame.
+        damage: what was wrong with a frame; empty while all were right.
+        failed: the answer that ended it before its time.
+    """
+
+    def __init__(self, client: Client, path: str) -> None:
+        self._client = client
+        self._path = path
+        self._sent = 0
+        self._received = 0
+        self._messages: deque[bytes] = deque()
+        self._partial = bytearray()
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self.damage = ""
+        self.failed: Exchange | None = None
+
+    async def send(self, data: bytes) -> None:
+        """Send a message as one frame."""
+        self._sent += 1
+        frame = _FRAME.pack(self._sent, _FINAL, len(data)) + data
+        answer = await self._client.send("PUT", self._address(), extra=_BINARY, body=frame)
+        if not answer.is_ok:
+            self.failed = answer
+
+    async def receive(self) -> bytes | None:
+        """Return the next message; None once the tunnel is closed."""
+        while not self._messages:
+            if self.close_code is not None or self.damage or self.failed is not None:
+                return None
+            body = bytearray()
+            answer = await self._client.send(
+                "GET", self._address(), extra=(CHECK,), limit=_BODY_LIMIT, into=body
+            )
+            if answer.is_ok:
+                self._take(bytes(body))
+            else:
+                self.failed = answer
+        return self._messages.popleft()
+
+    async def close(self) -> None:
+        """Leave, so that the app keeps nothing."""
+        with anyio.CancelScope(shield=True):
+            await self._client.send("DELETE", self._address(), extra=(CHECK,), timeout_s=1.0)
+
+    def _address(self) -> str:
+        return f"{self._path}?ack={self._received}"
+
+    def _take(self, data: bytes) -> None:
+        at = 0
+        while at < len(data) and not self.damage:
+            if len(data) - at < _FRAME.size:
+                self.damage = "an answer of the tunnel ends within a frame"
+                return
+            number, flags, length = _FRAME.unpack_from(data, at)
+            payload = data[at + _FRAME.size : at + _FRAME.size + length]
+            at += _FRAME.size + length
+            if len(payload) < length:
+                self.damage = "an answer of the tunnel ends within a frame"
+            elif not flags & _HELLO and number == self._received + 1:
+                self._received = number
+                self._add(flags, payload)
+
+    def _add(self, flags: int, payload: bytes) -> None:
+        if flags & _CLOSE:
+            self.close_code = int.from_bytes(payload[:2], "big")
+            self.close_reason = payload[2:200].decode("utf-8", "replace")
+            return
+        self._partial += payload
+        if len(self._partial) > _BODY_LIMIT:
+            self.damage = f"a message of more than {_BODY_LIMIT} bytes"
+        elif flags & _FINAL:
+            self._messages.append(bytes(self._partial))
+            self._partial.clear()

@@ -1,0 +1,148 @@
+"""STL809 to 811: what response headers forbid a browser to do with the page."""
+
+from __future__ import annotations
+
+from stlaunch.check import pages
+from stlaunch.check.content_security import Policies
+from stlaunch.check.locations import resolve
+from stlaunch.check.observations import Exchange, Observations
+from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.urls.origin import Origin
+
+_OK = 200
+_FEATURES = {
+    "camera": "st.camera_input",
+    "microphone": "st.audio_input",
+    "clipboard-write": "copy buttons",
+}
+"""Of Permissions-Policy, and what of Streamlit needs it."""
+
+
+def _policy(seen: Observations) -> Judgement:
+    page = seen.http["page"]
+    if not pages.is_streamlit(page):
+        return Unknown("the page is not the app's")
+    here = Origin.parse(f"{seen.scheme}://{seen.host}")
+    if here is None:
+        return Unknown("the address has no origin")
+    policies = Policies.parse(page.header("content-security-policy"), here)
+    for what, is_needed_by_all, blocker in _blocked(seen, policies):
+        return Hit(
+            evidence=f"The page's policy {blocker!r} blocks {what}.",
+            circumstances=() if is_needed_by_all else (Circumstance.PART_ONLY,),
+        )
+    return None
+
+
+def _blocked(seen: Observations, policies: Policies) -> list[tuple[str, bool, str]]:
+    """Return (what is blocked, whether every page needs it, the directive), the worst first."""
+    page = seen.http["page"]
+    script = resolve(page.url, "static/js/index.js")
+    needs: list[tuple[str, bool, str]] = []
+
+    def need(what: str, is_needed_by_all: bool, blocker: str) -> None:
+        if blocker:
+            needs.append((what, is_needed_by_all, blocker))
+
+    need("the whole page", True, policies.sandbox())
+    need("the page's scripts", True, policies.own_file("script-src-elem", script.path))
+    need(
+        "all that loads scripts by Trusted Types", True, policies.named("require-trusted-types-for")
+    )
+    need("the page's styles", True, policies.own_file("style-src-elem", script.path))
+    need("the connection to the app", True, policies.own_connection())
+    if seen.scheme == "http":
+        need("all of a page on http", True, policies.named("upgrade-insecure-requests"))
+    need("the frames of custom components", False, policies.own_file("frame-src", script.path))
+    need("the page's fonts and icons", False, policies.own_file("font-src", script.path))
+    need("images that the script shows", False, policies.own_file("img-src", script.path))
+    need("charts by Vega (st.line_chart, st.altair_chart)", False, policies.evaluation())
+    return sorted(needs, key=lambda need: not need[1])
+
+
+def _frames(seen: Observations) -> Judgement:
+    page, component = seen.http["page"], seen.http.get("component")
+    if not pages.is_streamlit(page):
+        return Unknown("the page is not the app's")
+    if component is None:
+        return Unknown("no component was asked for")
+    here = Origin.parse(f"{seen.scheme}://{seen.host}")
+    if here is None:
+        return Unknown("the address has no origin")
+    told = _refuses_frames(component, here)
+    if told:
+        return Hit(evidence=f"Below component/: {told}. A custom component's frame stays empty.")
+    if component.status == _OK:
+        return None
+    # nginx's add_header leaves errors out unless it says `always`: then the answers to what exists
+    # tell more than the 404 of a component that does not.
+    other = seen.http.get("missing_asset")
+    is_told_on_errors = other is not None and other.status != _OK and _refuses_frames(other, here)
+    everywhere = [seen.http[name] for name in ("page", "health", "asset") if name in seen.http]
+    told = _refuses_frames(page, here)
+    if is_told_on_errors or not told or not all(_refuses_frames(one, here) for one in everywhere):
+        return None
+    return Hit(
+        evidence=f"Every answer carries {told}. Below component/ it leaves the frame of a custom "
+        "component empty."
+    )
+
+
+def _refuses_frames(answer: Exchange, here: Origin) -> str:
+    """Return the header that keeps the app's own page from showing this in a frame."""
+    policies = Policies.parse(answer.header("content-security-policy"), here)
+    if policies.has("frame-ancestors"):  # X-Frame-Options is then ignored (CSP 3, section 6.4.2)
+        return policies.own_file("frame-ancestors", "/")
+    options = {part.strip().lower() for part in answer.header("x-frame-options").split(",")}
+    if "deny" in options or len(options - {""}) > 1:
+        return f"X-Frame-Options: {answer.header('x-frame-options')[:60]}"
+    return ""
+
+
+def _features(seen: Observations) -> Judgement:
+    page = seen.http["page"]
+    if not pages.is_streamlit(page):
+        return Unknown("the page is not the app's")
+    component = seen.http.get("component")
+    embedder = page.header("cross-origin-embedder-policy").partition(";")[0].strip().lower()
+    if embedder in {"require-corp", "credentialless"}:
+        is_alike = component is None or component.header("cross-origin-embedder-policy")
+        if not is_alike:
+            return Hit(
+                evidence=f"The page has Cross-Origin-Embedder-Policy: {embedder}, and what is "
+                "below component/ has not: the frames of custom components stay empty."
+            )
+        return Hit(
+            evidence=f"Cross-Origin-Embedder-Policy: {embedder} keeps images and frames of other "
+            "sites out of the page.",
+            circumstances=(Circumstance.IF_USED,),
+        )
+    refused = [
+        f"{feature} ({used_by})"
+        for feature, used_by in _FEATURES.items()
+        if _is_refused(feature, page.header("permissions-policy"))
+    ]
+    if refused:
+        return Hit(
+            evidence=f"Permissions-Policy forbids {', '.join(refused)}.",
+            circumstances=(Circumstance.IF_USED,),
+        )
+    return None
+
+
+def _is_refused(feature: str, header: str) -> bool:
+    for part in header.lower().split(","):
+        name, _, allowed = part.strip().partition("=")
+        if name == feature:
+            return allowed.strip() in {"()", '""', "'none'"}
+    return False
+
+
+_PAGE = ("http.page",)
+
+RULES = (
+    Rule(code="STL810", requires=_PAGE, judge=_policy),
+    Rule(code="STL809", requires=_PAGE, judge=_frames),
+    Rule(code="STL811", requires=_PAGE, judge=_features),
+)
