@@ -4,8 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing's, whose import would cost `stlaunch health` a third of its time
 if TYPE_CHECKING:
-    from stlaunch.api import launch
-    from stlaunch.gateway.compose import wrap_app
+    from stlaunch.api import launch, wrap_app
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "launch", "wrap_app"]
@@ -13,12 +12,8 @@ __all__ = ["__version__", "launch", "wrap_app"]
 
 def __getattr__(name: str) -> object:
     # Late, so that `stlaunch --help` and `stlaunch health` load neither Streamlit nor a server.
-    if name == "wrap_app":
-        from stlaunch.gateway.compose import wrap_app  # noqa: PLC0415
+    if name in __all__:
+        from stlaunch import api  # noqa: PLC0415
 
-        return wrap_app
-    if name == "launch":
-        from stlaunch.api import launch  # noqa: PLC0415
-
-        return launch
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,9 +17,9 @@ def entrypoint() -> None:
         from stlaunch.process.init import run_in_child  # noqa: PLC0415
 
         run_in_child()
-    from stlaunch.cli.entry import enter  # noqa: PLC0415
+    from stlaunch.cli.entry import main  # noqa: PLC0415
 
-    sys.exit(enter(words))
+    sys.exit(main(words))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class LazyCommand:
 
 COMMANDS: Mapping[str, LazyCommand] = {
     "run": LazyCommand(
-        where="stlaunch.cli.main:run_command",
+        where="stlaunch.cli.run:run_command",
         summary="Run an app; the word run is optional.",
     ),
     "health": LazyCommand(

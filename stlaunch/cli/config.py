@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stlaunch.cli.main import AppCommand, app_parameters, settings_of
+from stlaunch.cli.app_command import AppCommand, app_parameters, request_of
 from stlaunch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ _WIDTH = 100
 
 def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
     # Late: this is where Streamlit comes in.
-    from stlaunch.launcher import plan_launch  # noqa: PLC0415
+    from stlaunch.launcher import gather_facts, plan_launch  # noqa: PLC0415
     from stlaunch.launcher.app_config import merged_config, write_merged  # noqa: PLC0415
     from stlaunch.launcher.effective import effective_settings  # noqa: PLC0415
 
     as_json, is_writing = ctx.params["json"], ctx.params["write"]
     if as_json and is_writing:
         raise UsageError("--write shows the change as a diff, not as JSON.", hint="Remove --json.")
-    plan = plan_launch(settings_of(ctx, app), environ=os.environ)
+    request = request_of(ctx, app)
+    plan = plan_launch(request, gather_facts(request, os.environ))
     if not is_writing:
         rows = [row.as_dict() for row in effective_settings(plan)]
         print(json.dumps(_document(plan, rows), indent=2) if as_json else _render(plan, rows))
@@ -49,7 +50,7 @@ def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
 def _document(plan: LaunchPlan, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "schema": "stlaunch.config/1",
-        "app": plan.import_string or str(plan.script),
+        "app": plan.facts.import_string or str(plan.facts.script),
         "settings": rows,
         "warnings": list(plan.warnings),
     }

@@ -1,4 +1,7 @@
-"""The first door: commands that must start quickly go in here, all others through `main`."""
+"""The command line's only door: finds the command that was meant, and hands its words over.
+
+A command is imported when it is used: `stlaunch detect` does not load the settings.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,36 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stlaunch.cli.commands import COMMANDS
+from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
 from stlaunch.cli.errors import run_guarded
 from stlaunch.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_QUICK = frozenset({"detect", "guide"})
 _PROGRAM = "stlaunch"
+_UNNAMED = "run"
+"""The command that may be left out."""
 
 
-def enter(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code; errors are told on stderr."""
-    word = argv[0] if argv else ""
-    if word not in _QUICK:
-        from stlaunch.cli.main import main  # noqa: PLC0415 - loads every setting
-
-        return main(argv)
-    action = partial(invoke, COMMANDS[word].load(), f"{_PROGRAM} {word}", argv[1:])
-    return run_guarded(action, environ=os.environ, stderr=sys.stderr)
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors are reported on stderr."""
+    return run_guarded(partial(_dispatch, argv), environ=os.environ, stderr=sys.stderr)
 
 
-def invoke(command: click.Command, name: str, words: Sequence[str]) -> int:
-    """Run one command; its own return value is the exit code."""
+def _dispatch(argv: Sequence[str]) -> int:
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        from stlaunch.cli.completion import complete  # noqa: PLC0415 - only when a shell asks
+
+        return complete(asked, COMMANDS[_UNNAMED].load())
+    # A file or folder with a command's name is reached as ./demo.
+    is_named = bool(argv) and argv[0] in COMMANDS
+    word = argv[0] if is_named else _UNNAMED
+    name = _PROGRAM if word == _UNNAMED else f"{_PROGRAM} {word}"
+    return _invoke(COMMANDS[word].load(), name, argv[1:] if is_named else argv)
+
+
+def _invoke(command: click.Command, name: str, words: Sequence[str]) -> int:
     try:
         # Not `command.main`, which turns a closed pipe into exit code 1: FINDINGS.
         with command.make_context(name, list(words)) as ctx:

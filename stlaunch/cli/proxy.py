@@ -17,9 +17,9 @@ from stlaunch.proxies import Kind, recipe
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
 from stlaunch.proxies.site_options import Asked, plan_site
-from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.model import Settings
 from stlaunch.settings.project import read_project
+from stlaunch.settings.read import read_settings
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
@@ -118,10 +118,10 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     if snippet and explain:
         raise UsageError("--snippet and --explain cannot be combined.", hint="Use one of them.")
     facts, settings = read_app(app)
-    if settings.uds and not (upstream or replicas):
+    if settings.uds.value and not (upstream or replicas):
         raise UsageError(
-            f"The app listens on the Unix socket {settings.uds}; configurations are written for "
-            "an address and a port.",
+            f"The app listens on the Unix socket {settings.uds.value}; configurations are written "
+            "for an address and a port.",
             hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
         )
     asked = Asked(
@@ -201,23 +201,17 @@ def read_app(text: str | None) -> tuple[AppFacts, Settings]:
     if text is not None:
         script = resolve_target(text, cwd).path
     project, where = read_project(script.parent if script else cwd)
-    settings = resolve_settings(
-        target=text or "",
-        script_args=(),
-        streamlit_flags=(),
-        values={field.name: () for field in FIELDS},
-        environ=os.environ,
-        project=project,
-        project_where=where,
-    )
+    raw = read_settings(values={}, environ=os.environ, project=project, project_where=where)
+    settings = resolve_settings(raw)
     home = Path(os.environ["HOME"]) if os.environ.get("HOME") else None
+    port = settings.port
     facts = read_app_facts(script, cwd=cwd, home=home, environ=os.environ)
-    return (replace(facts, port=settings.port) if settings.port else facts), settings
+    return (replace(facts, port=port.value) if port.is_chosen and port.value else facts), settings
 
 
 def _public_of(settings: Settings) -> str | None:
-    if settings.public_url:
-        return str(settings.public_url)
+    if settings.public_url.value:
+        return str(settings.public_url.value)
     return str(settings.public_paths[0]) or "/" if settings.public_paths else None
 
 

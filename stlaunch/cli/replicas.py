@@ -7,25 +7,24 @@ import os
 import re
 import secrets
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from stlaunch import streamlit_adapter
+from stlaunch.cli.app_command import request_of
 from stlaunch.cli.arguments import split_arguments
-from stlaunch.cli.main import run_command, settings_of
-from stlaunch.cli.run import IS_INSTANCE
+from stlaunch.cli.run import IS_INSTANCE, run_command
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.log import configure
 from stlaunch.proxies.ports import free_port
 from stlaunch.replicas import ReplicasPlan, Supervisor
-from stlaunch.settings.given import SELF_CHECK_TOKEN
+from stlaunch.settings.fields import SELF_CHECK_TOKEN
 from stlaunch.settings.model import LogFormat, SelfCheck
 from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from stlaunch.cli.arguments import Arguments
     from stlaunch.launcher import LaunchPlan
@@ -57,15 +56,13 @@ def instance_words(given: Arguments, trusted: str) -> list[str]:
     return [*kept, *flags, "--trusted-proxies", ",".join(["unix", *names]), *script_args]
 
 
-def make_plan(
-    count: int, given: Arguments, launch: LaunchPlan, environ: Mapping[str, str]
-) -> ReplicasPlan:
+def make_plan(count: int, given: Arguments, launch: LaunchPlan) -> ReplicasPlan:
     """Return what to run, from the plan of a single launch.
 
     The secret that signs cookies is the user's where there is one, else a new one; the instances
     get it by their environment, which other users cannot read, as they get the self-check's token.
     """
-    instances = dict(environ)
+    instances = dict(launch.facts.environ)
     for name in ("STLAUNCH_HOST", "STLAUNCH_PORT", "STLAUNCH_UDS", "STLAUNCH_TRUSTED_PROXIES"):
         instances.pop(name, None)
     instances[IS_INSTANCE] = "1"
@@ -73,17 +70,17 @@ def make_plan(
         instances[SELF_CHECK_TOKEN] = launch.settings.self_check_token
     if "server.cookieSecret" not in launch.user_options and not instances.get(_SECRET):
         instances[_SECRET] = secrets.token_hex(32)
-    port = launch.decisions.port or free_port()
+    port = launch.settings.port.value or free_port()
     return ReplicasPlan(
         count=count,
         command=[sys.executable, "-P", "-m", "stlaunch", "run"],
-        words=instance_words(given, str(launch.decisions.trusted)),
+        words=instance_words(given, str(launch.settings.trusted_proxies.value)),
         environ=instances,
-        listen=HostPort(launch.decisions.host, port),
-        trusted=launch.decisions.trusted,
-        identity_headers=_identity_headers(),
-        app=str(launch.script),
-        drain_s=launch.settings.drain_timeout_s,
+        listen=HostPort(launch.settings.host.value, port),
+        trusted=launch.settings.trusted_proxies.value,
+        identity_headers=_identity_headers(launch),
+        app=str(launch.facts.script),
+        drain_s=launch.settings.drain_timeout.value,
     )
 
 
@@ -119,26 +116,28 @@ def replicas(count: int, words: Sequence[str]) -> int:
     """
     # Streamlit comes in.
     from stlaunch.gateway.compose import new_self_check_token  # noqa: PLC0415
-    from stlaunch.launcher import plan_launch, render_banner, render_plan  # noqa: PLC0415
+    from stlaunch.launcher import gather_facts, plan_launch, render_banner, render_plan  # noqa: PLC0415
 
     with run_command.make_context("stlaunch replicas N", list(words)) as ctx:
-        settings = settings_of(ctx, ctx.params["app"])
+        request = request_of(ctx, ctx.params["app"])
         is_dry, as_json = ctx.params["dry_run"], ctx.params["json"]
-    if settings.uds is not None:
+    launch = plan_launch(request, gather_facts(request, os.environ))
+    settings = launch.settings
+    if settings.uds.value is not None and settings.uds.is_chosen:
         raise UsageError(
-            f"{settings.sources['uds'].where}: replicas need an address and a port.",
+            f"{settings.uds.where}: replicas need an address and a port.",
             hint="Use --host and --port; each instance gets its own Unix socket.",
         )
-    is_new_token = settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None
+    is_token = settings.self_check.value is SelfCheck.TOKEN
+    is_new_token = is_token and settings.self_check_token is None
     if is_new_token:
-        settings = replace(settings, self_check_token=new_self_check_token())
-    launch = plan_launch(settings, environ=os.environ)
+        launch = launch.with_token(new_self_check_token())
     _refuse_tls(launch)
-    plan = make_plan(count, split_arguments(words), launch, os.environ)
+    plan = make_plan(count, split_arguments(words), launch)
     if is_dry:
         print(_render(plan, render_plan(launch, as_json), as_json))
         return ExitCode.OK
-    configure(as_json=settings.log_format is LogFormat.JSON)
+    configure(as_json=settings.log_format.value is LogFormat.JSON)
     banner = render_banner(
         launch,
         f"http://{plan.listen}",
@@ -160,8 +159,9 @@ def _parse_count(text: str) -> int:
     return int(text)
 
 
-def _identity_headers() -> list[str]:
-    names = sorted(name.decode("latin-1") for name in streamlit_adapter.trusted_user_headers())
+def _identity_headers(launch: LaunchPlan) -> list[str]:
+    option = launch.user_options.get("server.trustedUserHeaders")
+    names = sorted(streamlit_adapter.header_names(option.value if option else None))
     for name in names:
         if not _HEADER_NAME.fullmatch(name):
             raise UsageError(

@@ -14,12 +14,10 @@ sockets above SameOrigin; SelfCheck's echo socket has a rule of its own, its tic
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,17 +53,11 @@ from stlaunch.gateway.state import Readiness
 from stlaunch.gateway.tunnel.endpoint import FallbackTransport
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.gateway.uploads.pieces import UploadPieces
-from stlaunch.platforms import detect_platforms, place
-from stlaunch.platforms.advice import trusted_by_default
-from stlaunch.settings.given import SELF_CHECK_TOKEN
 from stlaunch.settings.model import SelfCheck, Settings, Transport
-from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, PublicUrl
 from stlaunch.urls.public_paths import PublicPaths
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,93 +223,9 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     )
 
 
-def wrap_app(
-    app: ASGIApp,
-    *,
-    behind_proxy: str | Sequence[str] = (),
-    public_url: str | None = None,
-    trusted_proxies: Sequence[str] | None = None,
-    allow_origins: Sequence[str] = (),
-    origin_check: str = "proof",
-    embed_in: Sequence[str] = (),
-    mount_paths: Sequence[str] = (),
-    self_check: bool | str = True,
-    self_check_token: str | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> ASGIApp:
-    """Give an app of your own what `stlaunch app.py` gives a script, under any ASGI server.
-
-    `app` is an `st.App`, or a FastAPI or Starlette app with Streamlit mounted in it. Switch the
-    server's own proxy headers off (`uvicorn --no-proxy-headers`): they are read here.
-
-        app = stlaunch.wrap_app(st.App("app.py"), behind_proxy="/streamlitApp")
-
-    Args:
-        app: the app; Streamlit mounts are found, also those added later.
-        behind_proxy: the public path or URL, or several; empty: found out from requests.
-        public_url: the address that the browser shows.
-        trusted_proxies: addresses and networks; None for loopback, and private ones in a container.
-        allow_origins: other sites that may open the app's socket.
-        origin_check: `proof` or `strict`.
-        embed_in: sites that may show the app in a frame.
-        mount_paths: other paths that may arrive.
-        self_check: who may use `{base}/_stlaunch/`: `public`, `local`, `token` or `off`; True and
-            False are `public` and `off`.
-        self_check_token: for `token`; None: one is made, and logged once.
-        environ: for the detection of the platform; None for this process's.
-
-    Raises:
-        UsageError: for a value that cannot be used.
-    """
-    settings = resolve_settings(
-        target="",
-        values={
-            "behind_proxy": [behind_proxy] if isinstance(behind_proxy, str) else behind_proxy,
-            "public_url": [] if public_url is None else [public_url],
-            "trusted_proxies": () if trusted_proxies is None else trusted_proxies,
-            "allow_origin": allow_origins,
-            "origin_check": [origin_check],
-            "embed_in": embed_in,
-            "mount_path": mount_paths,
-            "self_check": [_word(self_check)],
-        },
-        environ={SELF_CHECK_TOKEN: self_check_token} if self_check_token else {},
-        project={},
-    )
-    if settings.self_check is SelfCheck.TOKEN and settings.self_check_token is None:
-        settings = replace(settings, self_check_token=new_self_check_token())
-        logger.info("The self-check's token, shown once: %s", settings.self_check_token)
-    user_options = streamlit_adapter.current_user_options()
-    is_streamlit = streamlit_adapter.is_streamlit_app(app)
-    surroundings = os.environ if environ is None else environ
-    hits = detect_platforms(surroundings, os.path.exists)
-    # The port is the ASGI server's business, and what depends on it is not known.
-    placement = place(hits, surroundings, port=0, default_port=0)
-    known = settings.public_paths
-    if not known and not settings.public_url and placement.base_paths:
-        known = tuple(path for path in placement.base_paths.value if path.value)
-    if is_streamlit and known:
-        streamlit_adapter.set_base_url_path(known[0])
-    told = placement.public_url.value if placement.public_url else None
-    composition = composition_for(
-        app,
-        settings,
-        paths=PublicPaths(known=known, mounts=settings.mount_paths, is_learning=not known),
-        user_options=user_options,
-        trusted=settings.trusted_proxies or trusted_by_default(placement),
-        public_url=settings.public_url or told,
-        is_embedded=bool(settings.embed_in or placement.framed_by),
-    )
-    return compose(app, composition)
-
-
 def new_self_check_token() -> str:
     """Return a token that nobody guesses."""
     return secrets.token_urlsafe(24)
-
-
-def _word(switch: bool | str) -> str:
-    return switch if isinstance(switch, str) else "on" if switch else "off"
 
 
 def composition_for(
@@ -326,32 +234,30 @@ def composition_for(
     *,
     paths: PublicPaths,
     user_options: Mapping[str, UserOption],
-    trusted: TrustedProxies,
-    public_url: PublicUrl | None,
-    is_embedded: bool = False,
+    environ: Mapping[str, str],
 ) -> Composition:
     """Decide what the layers do, from what the user set for stlaunch and for Streamlit.
 
     Args:
         app: the app.
-        settings: what the user decided.
+        settings: every setting, resolved.
         paths: where the app is looked for.
         user_options: what the user set for Streamlit.
-        trusted: whose forwarding headers are believed.
-        public_url: the user's, else the platform's; only the user's refuses other origins.
-        is_embedded: whether the app has to work in a frame of another site.
+        environ: names the folder for compressed assets.
     """
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
+    public_url, embed_in = settings.public_url.value, settings.embed_in
     return Composition(
         paths=paths,
-        policy=origin_policy(settings, user_options, public_url=public_url),
-        trusted=trusted,
+        policy=origin_policy(settings, user_options),
+        trusted=settings.trusted_proxies.value,
         proof_secret=derive_secret(streamlit_adapter.cookie_secret(user_options)),
         public_url=public_url,
-        is_embedded=is_embedded,
-        frame_ancestors=settings.embed_in,
+        is_embedded=bool(embed_in.value),
+        # The platform's frame is let in, and shuts nobody out.
+        frame_ancestors=embed_in.value if embed_in.is_chosen else (),
         access_policy=AccessPolicy(
-            access=settings.self_check,
+            access=settings.self_check.value,
             token=settings.self_check_token,
             is_proxied=bool(paths.known or paths.is_learning or public_url),
         ),
@@ -360,39 +266,35 @@ def composition_for(
         is_own_route=lambda scope: streamlit_adapter.is_own_route(app, scope),
         mounts=lambda: streamlit_adapter.find_streamlit_mounts(app),
         identity_headers=streamlit_adapter.trusted_user_headers,
-        max_sessions=settings.max_sessions,
-        is_access_logged=settings.access_log,
-        transport=settings.transport,
+        max_sessions=settings.max_sessions.value,
+        is_access_logged=settings.access_log.value,
+        transport=settings.transport.value,
         max_message_bytes=lambda: streamlit_adapter.websocket_options().max_message_bytes,
-        assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(os.environ)),
+        assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(environ)),
         max_upload_bytes=streamlit_adapter.max_upload_bytes,
         ping_interval_s=lambda: streamlit_adapter.websocket_options().ping_interval_s,
     )
 
 
-def origin_policy(
-    settings: Settings,
-    user_options: Mapping[str, UserOption],
-    *,
-    public_url: PublicUrl | None = None,
-) -> OriginPolicy:
+def origin_policy(settings: Settings, user_options: Mapping[str, UserOption]) -> OriginPolicy:
     """Return the same-origin policy; Streamlit's own allow-list and CORS switch are honoured.
 
-    A platform's `public_url` is let in like an allowed origin, and refuses no other: the app may
-    have further host names that the platform's variables do not tell.
+    A platform's public URL is let in like an allowed origin, and refuses no other: the app may
+    have further host names that the platform's variables do not name.
     """
-    platform = (public_url.origin,) if public_url and not settings.public_url else ()
+    url = settings.public_url
+    known = (url.value.origin,) if url.value else ()
     cors = user_options.get("server.enableCORS")
     listed = user_options.get("server.corsAllowedOrigins")
     origins = [Origin.parse(str(text).rstrip("/")) for text in (listed.value if listed else ())]
     return OriginPolicy(
-        public_origins=(settings.public_url.origin,) if settings.public_url else (),
+        public_origins=known if url.is_chosen else (),
         allowed_origins=(
-            *settings.allow_origins,
-            *platform,
+            *settings.allow_origin.value,
+            *(() if url.is_chosen else known),
             *(origin for origin in origins if origin),
         ),
-        check=settings.origin_check,
+        check=settings.origin_check.value,
         is_cors_disabled=cors is not None and cors.value is False,
     )
 

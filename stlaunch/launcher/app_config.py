@@ -20,6 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 from stlaunch.errors import StartError, UsageError
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.platforms.model import Prefix
+from stlaunch.settings.model import SourceKind
 from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 from stlaunch.streamlit_adapter import default_options
 
@@ -54,7 +55,7 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
         UsageError: for a file that cannot be read or is not TOML.
     """
     # Through a link: the file behind it is the one to change.
-    path = (plan.script.parent / _RELATIVE).resolve()
+    path = (plan.facts.script.parent / _RELATIVE).resolve()
     try:
         before = path.read_bytes().decode("utf-8") if path.exists() else ""
         document = tomlkit.parse(before)
@@ -79,20 +80,14 @@ def plain_streamlit_options(plan: LaunchPlan) -> dict[str, Any]:
     Behind a proxy that strips the path bare Streamlit works with no base path alone, where
     stlaunch takes both.
     """
-    options = dict(plan.decisions.options)
-    prefix = plan.placement.prefix
+    options = dict(plan.options)
+    behind, prefix = plan.settings.behind_proxy, plan.settings.placement.prefix
     is_stripped = prefix is not None and prefix.value is Prefix.STRIPPED
-    if is_stripped and plan.decisions.sources["behind_proxy"].where == prefix_source(plan):
+    if is_stripped and behind.source is SourceKind.PLATFORM:
         options["server.baseUrlPath"] = ""
-    if plan.decisions.is_embedded and default_options(["server.xsrfCookieSameSite"]):
+    if plan.settings.embed_in.value and default_options(["server.xsrfCookieSameSite"]):
         options["server.xsrfCookieSameSite"] = "none"
     return options
-
-
-def prefix_source(plan: LaunchPlan) -> str:
-    """Name the place from which the platform's own path comes."""
-    told = plan.placement.base_paths
-    return told.where if told else ""
 
 
 def write_merged(merged: MergedConfig) -> Path | None:

@@ -1,4 +1,4 @@
-"""Every effective setting of a plan: its source, what it shadows, what bare Streamlit does.
+"""Every setting of a plan for people and programs, next to what bare Streamlit does.
 
 Pure; secrets are masked here, so that no output has to think of it.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.settings.fields import FIELDS
-from stlaunch.settings.model import Settings, Source, SourceKind
+from stlaunch.settings.model import Setting, SourceKind
 from stlaunch.streamlit_adapter import default_options, sensitive_options
 
 MASK = "***"
@@ -39,94 +39,78 @@ _BARE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effective:
-    """One setting as it is in force."""
+class EffectiveSetting:
+    """One setting in force, and what plain Streamlit would do."""
 
     name: str
     """`port`, or Streamlit's `server.port`."""
-    value: Any
-    """As JSON has it."""
-    source: Source
+    setting: Setting[Any]
+    """Its value is as JSON has it."""
     bare: Any
     """What plain `streamlit run` would do in its place; None where it has no such thing."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a JSON document."""
+        found = self.setting
         return {
             "name": self.name,
-            "value": self.value,
-            "source": self.source.kind.value,
-            "where": self.source.where,
-            "shadowed": [{"where": where, "value": text} for where, text in self.source.shadowed],
+            "value": found.value,
+            "source": found.source.value,
+            "where": found.where,
+            "shadowed": [{"where": where, "value": text} for where, text in found.shadowed],
             "bare": self.bare,
         }
 
 
-def effective_settings(plan: LaunchPlan) -> tuple[Effective, ...]:
-    """Return our own settings in the order of the table, then Streamlit's options by name."""
-    values = _values(plan)
-    defaults = default_options([*_COUNTERPARTS.values(), *plan.decisions.options])
-    bare = {key: option.value for key, option in plan.user_options.items()}
-    bare = {**defaults, **bare}
-    own = [
-        Effective(
-            name=field.name,
-            value=values[field.name],
-            source=_masked_source(field.name, plan.decisions.sources[field.name]),
-            bare=_masked(field.name, _bare(field.name, bare)),
-        )
-        for field in FIELDS
-    ]
-    decided = [
-        Effective(
-            name=key,
-            value=_masked(key, value),
-            source=_option_source(plan, key),
-            bare=_masked(key, bare.get(key)),
-        )
-        for key, value in plan.decisions.options.items()
-    ]
-    theirs = [
-        Effective(
-            name=key,
-            value=_masked(key, option.value),
-            source=Source(kind=SourceKind.STREAMLIT_CONFIG, where=option.where),
-            bare=_masked(key, option.value),
-        )
-        for key, option in plan.user_options.items()
-        if key not in plan.decisions.options
-    ]
-    return (*own, *sorted([*decided, *theirs], key=lambda effective: effective.name))
-
-
-def _values(plan: LaunchPlan) -> dict[str, Any]:
-    settings, decisions = plan.settings, plan.decisions
-    paths: Any = [path.with_slash for path in decisions.public_paths]
+def own_settings(plan: LaunchPlan) -> dict[str, Setting[Any]]:
+    """Return stlaunch's own settings by name, in the order of the table, as JSON has them."""
+    settings = plan.settings
+    paths: Any = [path.with_slash for path in settings.public_paths]
     if not paths:
-        paths = "found out from requests" if decisions.is_behind_proxy else "off"
-    frames = list(map(str, settings.embed_in))
-    if not frames and plan.placement.framed_by:
-        frames = [str(plan.placement.framed_by.value)]
-    own = {field.name: _plain(_decided_by_user(settings, field.name)) for field in FIELDS}
-    return own | {
+        paths = "detected from requests" if settings.is_behind_proxy else "off"
+    values = {field.name: _plain(getattr(settings, field.name).value) for field in FIELDS}
+    values |= {
         "behind_proxy": paths,
-        "public_url": _plain(decisions.public_url),
-        "host": decisions.host,
-        "port": decisions.port,
-        "uds": _plain(decisions.uds),
-        "trusted_proxies": str(decisions.trusted),
-        "embed_in": frames,
-        "mount_path": [path.with_slash for path in decisions.mount_paths],
+        "mount_path": [path.with_slash for path in settings.mount_path.value],
         "config_out": _plain(plan.config_file),
+    }
+    return {
+        name: _masked_setting(name, replace(getattr(settings, name), value=value))
+        for name, value in values.items()
     }
 
 
-def _decided_by_user(settings: Settings, name: str) -> object:
-    """Return a setting by its field's name: of several values, or with a unit behind the name."""
-    for attribute in (name, f"{name}s", f"{name}_s"):
-        if hasattr(settings, attribute):
-            return getattr(settings, attribute)
-    return None if name == "behind_proxy" else getattr(settings, name)
+def effective_settings(plan: LaunchPlan) -> tuple[EffectiveSetting, ...]:
+    """Return our own settings in the order of the table, then Streamlit's options by name."""
+    defaults = default_options([*_COUNTERPARTS.values(), *plan.options])
+    bare = {**defaults, **{key: option.value for key, option in plan.user_options.items()}}
+    own = [
+        EffectiveSetting(name=name, setting=setting, bare=_masked(name, _bare(name, bare)))
+        for name, setting in own_settings(plan).items()
+    ]
+    options = [
+        EffectiveSetting(
+            name=key,
+            setting=_masked_setting(key, _option(plan, key)),
+            bare=_masked(key, bare.get(key)),
+        )
+        for key in sorted({*plan.options, *plan.user_options})
+    ]
+    return (*own, *options)
+
+
+def _option(plan: LaunchPlan, key: str) -> Setting[Any]:
+    """Return one of Streamlit's options; ours are decided by our settings, or by stlaunch."""
+    user = plan.user_options.get(key)
+    if key not in plan.options and user is not None:
+        return Setting(value=user.value, source=SourceKind.STREAMLIT_CONFIG, where=user.where)
+    value = plan.options[key]
+    for name, counterpart in _COUNTERPARTS.items():
+        if counterpart == key:
+            setting: Setting[Any] = getattr(plan.settings, name)
+            return replace(setting, value=value)
+    shadowed = ((user.where, str(_masked(key, user.value))),) if user else ()
+    return Setting(value=value, where="stlaunch", shadowed=shadowed)
 
 
 def _plain(value: object) -> Any:
@@ -147,20 +131,12 @@ def _bare(name: str, options: Mapping[str, Any]) -> Any:
     return value if value not in (None, "", []) else _BARE_WORDS.get(name)
 
 
-def _option_source(plan: LaunchPlan, key: str) -> Source:
-    for name, counterpart in _COUNTERPARTS.items():
-        if counterpart == key and name in plan.decisions.sources:
-            return _masked_source(key, plan.decisions.sources[name])
-    shadowed: tuple[tuple[str, str], ...] = ()
-    if key in plan.user_options:
-        option = plan.user_options[key]
-        shadowed = ((option.where, str(_masked(key, option.value))),)
-    return Source(kind=SourceKind.DEFAULT, where="stlaunch", shadowed=shadowed)
-
-
-def _masked_source(name: str, source: Source) -> Source:
-    shadowed = tuple((where, str(_masked(name, text))) for where, text in source.shadowed)
-    return Source(kind=source.kind, where=source.where, shadowed=shadowed)
+def _masked_setting(name: str, setting: Setting[Any]) -> Setting[Any]:
+    return replace(
+        setting,
+        value=_masked(name, setting.value),
+        shadowed=tuple((where, str(_masked(name, text))) for where, text in setting.shadowed),
+    )
 
 
 def _masked(name: str, value: Any) -> Any:

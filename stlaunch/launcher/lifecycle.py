@@ -1,4 +1,4 @@
-"""What goes on beside the serving, from ready to drained; it serves nothing itself."""
+"""Background tasks while the server runs, from ready to drained; nothing is served here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Lifecycle:
         self.is_own_process = is_own_process
         self._tasks: list[asyncio.Task[None]] = []
         self._file: Path | None = None
-        if settings.warm_up:
+        if settings.warm_up.value:
             composition.readiness.not_warm = WARMING_UP
 
     def begin(self) -> None:
@@ -54,7 +54,7 @@ class Lifecycle:
         self._start(watch_memory(), "memory watch")
         if self.is_own_process:
             self._start(keep_collections_short(), "garbage")
-        if self.settings.warm_up:
+        if self.settings.warm_up.value:
             self._start(warm_up(self.composition.readiness), "warm-up")
 
     async def end(self) -> None:
@@ -64,7 +64,7 @@ class Lifecycle:
         await drain(
             self.composition.readiness,
             self.composition.tunnels,
-            timeout_s=self.settings.drain_timeout_s,
+            timeout_s=self.settings.drain_timeout.value,
         )
 
     def forget(self) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from stlaunch.launcher.effective import effective_settings
+from stlaunch.launcher.effective import own_settings
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.log import json_line
 from stlaunch.settings.model import LogFormat, SelfCheck
@@ -25,38 +25,41 @@ def render_banner(
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
         shows_token: whether the self-check's token was made just now, so that nobody has it yet.
-        more: facts of whoever runs several of it.
+        more: facts of a supervisor that runs several instances.
     """
     rows = [("listening on", listening), *more, *_facts(plan)]
-    if plan.settings.self_check is not SelfCheck.OFF:
-        base = plan.decisions.public_paths[0].value if plan.decisions.public_paths else ""
+    if plan.settings.self_check.value is not SelfCheck.OFF:
+        base = plan.settings.public_paths[0].value if plan.settings.public_paths else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
-        front = local if plan.decisions.uds is None else ""
+        front = local if plan.settings.uds.value is None else ""
         rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))
-    if plan.settings.log_format is LogFormat.JSON:
+    if plan.settings.log_format.value is LogFormat.JSON:
         facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
-        return json_line(f"stlaunch {plan.versions['stlaunch']} listens on {listening}", **facts)
+        return json_line(
+            f"stlaunch {plan.facts.versions['stlaunch']} listens on {listening}", **facts
+        )
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([f"stlaunch {plan.versions['stlaunch']}", *lines])
+    return "\n".join([f"stlaunch {plan.facts.versions['stlaunch']}", *lines])
 
 
 def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     """Return the whole plan; with `as_json` as a document of schema `stlaunch.plan/1`."""
     if as_json:
         return json.dumps(_as_document(plan), indent=2)
-    address = f"http://{plan.decisions.host}:{plan.decisions.port}"
-    where = f"unix:{plan.decisions.uds}" if plan.decisions.uds else address
+    settings = plan.settings
+    address = f"http://{settings.host.value}:{settings.port.value}"
+    where = f"unix:{settings.uds.value}" if settings.uds.value else address
     rows = [("would listen on", where), *_facts(plan)]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
-    options = [f"    {key} = {json.dumps(value)}" for key, value in plan.decisions.options.items()]
+    options = [f"    {key} = {json.dumps(value)}" for key, value in plan.options.items()]
     warnings = [f"Warning: {warning}" for warning in plan.warnings]
     return "\n".join(["Launch plan (nothing was done)", *lines, "  options:", *options, *warnings])
 
 
 def _who(plan: LaunchPlan, shows_token: bool) -> str:
-    match plan.settings.self_check:
+    match plan.settings.self_check.value:
         case SelfCheck.TOKEN if shows_token:
             return f"with the token {plan.settings.self_check_token} (shown once)"
         case SelfCheck.TOKEN:
@@ -68,9 +71,9 @@ def _who(plan: LaunchPlan, shows_token: bool) -> str:
 
 
 def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
-    decisions, versions = plan.decisions, plan.versions
-    known = ", ".join(path.with_slash for path in decisions.public_paths)
-    base = known or ("not known yet" if decisions.is_behind_proxy else "/")
+    settings, versions = plan.settings, plan.facts.versions
+    known = ", ".join(path.with_slash for path in settings.public_paths)
+    base = known or ("not known yet" if settings.is_behind_proxy else "/")
     is_off = [warning.split(" ", 1)[0] for warning in plan.warnings if " is false (" in warning]
     protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
     if plan.accepts_origin_proof:
@@ -78,67 +81,69 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
             ", origin proof; another port of the same host name could pass (--public-url closes it)"
         )
     return [
-        ("app", plan.import_string or str(plan.script)),
+        ("app", plan.facts.import_string or str(plan.facts.script)),
         ("platform", _platforms(plan)),
         ("runs on", f"Streamlit {versions['streamlit']}, uvicorn {versions['uvicorn']}"),
-        ("base path", f"{base} ({decisions.base_source}), stripped or kept"),
+        ("base path", f"{base} ({plan.base_source}), stripped or kept"),
         ("public URL", _address(plan)),
         ("protections", protections),
-        ("trusted proxies", str(plan.decisions.trusted)),
+        ("trusted proxies", str(settings.trusted_proxies.value)),
         ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
     ]
 
 
 def _address(plan: LaunchPlan) -> str:
-    url = plan.decisions.public_url
-    return f"{url} ({plan.decisions.sources['public_url'].where})" if url else "not given"
+    url = plan.settings.public_url
+    return f"{url.value} ({url.where})" if url.value else "not given"
 
 
 def _platforms(plan: LaunchPlan) -> str:
-    return ", ".join(hit.platform.title for hit in plan.placement.hits) or "none recognised"
+    return (
+        ", ".join(hit.platform.title for hit in plan.settings.placement.hits) or "none recognised"
+    )
 
 
 def _as_document(plan: LaunchPlan) -> dict[str, Any]:
-    settings, decisions = plan.settings, plan.decisions
+    settings, facts = plan.settings, plan.facts
+    uds, url = settings.uds.value, settings.public_url.value
     return {
         "schema": "stlaunch.plan/1",
         "version": 1,
-        "app": {"script": str(plan.script), "import": plan.import_string},
+        "app": {"script": str(facts.script), "import": facts.import_string},
         "listen": {
-            "host": plan.decisions.host,
-            "port": plan.decisions.port,
-            "uds": str(decisions.uds) if decisions.uds else None,
+            "host": settings.host.value,
+            "port": settings.port.value,
+            "uds": str(uds) if uds else None,
         },
-        "base_paths": [path.with_slash for path in plan.decisions.public_paths],
-        "base_path_source": plan.decisions.base_source,
-        "public_url": str(plan.decisions.public_url) if plan.decisions.public_url else None,
-        "trusted_proxies": str(plan.decisions.trusted),
-        "origin_check": settings.origin_check,
+        "base_paths": [path.with_slash for path in settings.public_paths],
+        "base_path_source": plan.base_source,
+        "public_url": str(url) if url else None,
+        "trusted_proxies": str(settings.trusted_proxies.value),
+        "origin_check": settings.origin_check.value,
         "config_file": str(plan.config_file) if plan.config_file else None,
-        "streamlit_options": dict(plan.decisions.options),
+        "streamlit_options": dict(plan.options),
         "settings": {
-            row.name: {
-                "value": row.value,
-                "source": row.source.where,
-                "kind": row.source.kind.value,
-                "shadowed": [list(item) for item in row.source.shadowed],
+            name: {
+                "value": setting.value,
+                "source": setting.where,
+                "kind": setting.source.value,
+                "shadowed": [list(item) for item in setting.shadowed],
             }
-            for row in effective_settings(plan)
-            if row.name in decisions.sources
+            for name, setting in own_settings(plan).items()
         },
         "platforms": [
             {
                 "name": hit.platform.name,
                 "title": hit.platform.title,
                 "evidence": list(hit.evidence),
-                "decides": hit.platform is plan.placement.nearest,
+                "decides": hit.platform is settings.placement.nearest,
             }
-            for hit in plan.placement.hits
+            for hit in settings.placement.hits
         ],
-        "mount_paths": [path.with_slash for path in decisions.mount_paths],
-        "is_path_found_out": decisions.is_behind_proxy and not decisions.public_paths,
-        "embedded": decisions.is_embedded,
-        "findings": [finding.as_dict() for finding in decisions.findings],
+        "mount_paths": [path.with_slash for path in settings.mount_path.value],
+        "is_path_found_out": settings.is_behind_proxy and not settings.public_paths,
+        "embedded": bool(settings.embed_in.value),
+        "findings": [finding.as_dict() for finding in plan.findings],
         "warnings": list(plan.warnings),
-        "versions": dict(plan.versions),
+        "versions": dict(facts.versions),
     }

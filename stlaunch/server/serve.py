@@ -36,9 +36,12 @@ def serve(
     tls: tuple[str, str] | None,
     on_ready: Callable[[], None],
     on_stop: Callable[[], Awaitable[None]],
+    stop: threading.Event | None = None,
     is_own_process: bool = False,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code. A second signal ends it at once.
+
+    Python delivers signals to the main thread alone: in another one only `stop` ends it.
 
     Args:
         app: the composed app.
@@ -47,6 +50,7 @@ def serve(
         tls: certificate and key, where the app speaks https itself.
         on_ready: called when it listens.
         on_stop: awaited while the listener is still open, before connections are closed.
+        stop: stops it when it is set; looked at once a second.
         is_own_process: whether the process is ours to end, whatever still runs in it.
 
     Raises:
@@ -73,6 +77,7 @@ def serve(
         on_ready,
         on_stop,
         on_second_signal=partial(_end_at_once, listener) if is_own_process else None,
+        stop=stop,
     )
     try:
         server.run(sockets=listener.sockets)
@@ -94,11 +99,13 @@ class _Server(uvicorn.Server):
         on_ready: Callable[[], None],
         on_stop: Callable[[], Awaitable[None]],
         on_second_signal: Callable[[int], None] | None,
+        stop: threading.Event | None,
     ) -> None:
         super().__init__(config)
         self.on_ready = on_ready
         self.on_stop = on_stop
         self.on_second_signal = on_second_signal
+        self.stop = stop
         self.stopped_by: int | None = None
         self._woken: Callable[[], object] | None = None
 
@@ -106,6 +113,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self.stop is not None and self.stop.is_set():
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def main_loop(self) -> None:
         # uvicorn's own wakes ten times a second to see whether it was stopped: a quarter of all
@@ -144,6 +156,9 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         # uvicorn's own raises the signal again after a clean stop, which hides that it was clean.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         previous = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
         try:
             yield

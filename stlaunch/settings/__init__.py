@@ -1,3 +1,3 @@
-"""What the user decided: each setting parsed once, with the place it came from."""
+"""The settings: one table, the places that values come from, and the one resolver."""
 
 from __future__ import annotations

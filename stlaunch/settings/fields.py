@@ -1,6 +1,6 @@
 """The one table of settings: flag, variable, project key, parser, default and help of each.
 
-It does not look anything up; see `resolve`.
+Nothing is looked up here: `read` collects the values, `resolve` decides.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.settings import parsers
-from stlaunch.settings.model import LogFormat, SelfCheck, Transport
-from stlaunch.settings.parsers import BehindProxy
+from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.urls.origin import OriginCheck
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from stlaunch.urls.origin import Origin, PublicUrl
 
 ENV_PREFIX = "STLAUNCH_"
+SELF_CHECK_TOKEN = ENV_PREFIX + "SELF_CHECK_TOKEN"
+"""A secret, so it is a variable alone: others can read command lines and project files."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -36,6 +37,7 @@ class Field(Generic[T_co]):
     parse: Callable[[Sequence[str]], T_co]
     """Takes every text that one place gave, in order; raises UsageError."""
     default: T_co
+    """None: the platform decides, else `resolve`."""
     multiple: bool = False
     """May be repeated; a list in the project file, commas or spaces in the variable."""
     value_is_optional: bool = False

@@ -1,18 +1,21 @@
-"""The settings of one launch, as facts; how they are found stands in `resolve`."""
+"""The settings, as values with their sources; `resolve` finds them, nothing is read here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from stlaunch.forwarded.trusted_proxies import TrustedProxies
+    from stlaunch.platforms import Placement
     from stlaunch.urls.base_path import BasePath
     from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
+
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Transport(StrEnum):
@@ -43,7 +46,7 @@ class SelfCheck(StrEnum):
     LOCAL = "local"
     """Requests from this machine that no proxy has forwarded."""
     TOKEN = "token"  # noqa: S105 - the name of a choice
-    """Whoever sends the token."""
+    """Requests with the token."""
     OFF = "off"
     """Nobody: the diagnostic endpoints do not exist."""
 
@@ -51,6 +54,8 @@ class SelfCheck(StrEnum):
 class SourceKind(Enum):
     """The kind of place that a value came from, the strongest first."""
 
+    CALL = "call"
+    """`stlaunch.launch(port=8502)`."""
     COMMAND_LINE = "command line"
     ENVIRONMENT = "environment"
     PROJECT_FILE = "project file"
@@ -60,50 +65,76 @@ class SourceKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a value came from, and what it won over."""
+class Setting(Generic[T_co]):
+    """The value of one setting, where it comes from, and what it overrides."""
 
-    kind: SourceKind
-    where: str
+    value: T_co
+    source: SourceKind = SourceKind.DEFAULT
+    where: str = "default"
     """`--port`, `STLAUNCH_PORT`, `/app/pyproject.toml [tool.stlaunch]` or `default`."""
     shadowed: tuple[tuple[str, str], ...] = ()
     """Place and text of each weaker value, the strongest first."""
 
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a person chose the value, rather than the platform or stlaunch."""
+        return self.source not in {SourceKind.PLATFORM, SourceKind.DEFAULT}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything that the user decided about a launch, parsed; None means not decided."""
+class BehindProxy:
+    """Whether the app is behind a proxy, below which paths, and at which address."""
 
-    target: str
-    """The app as the user named it; see `resolve_target`."""
-    script_args: tuple[str, ...]
-    streamlit_flags: tuple[tuple[str, str], ...]
-    """Streamlit's own flags, raw and in order: `("server.headless", "true")`."""
-    is_behind_proxy: bool
-    public_paths: tuple[BasePath, ...]
-    """Empty: not known (with `is_behind_proxy`: to be found out)."""
-    public_url: PublicUrl | None
-    host: str | None
-    port: int | None
-    """0 asks for any free port."""
-    uds: Path | None
-    trusted_proxies: TrustedProxies | None
-    allow_origins: tuple[Origin, ...]
-    origin_check: OriginCheck
-    embed_in: tuple[Origin, ...]
-    mount_paths: tuple[BasePath, ...]
-    config_out: Path | None
-    self_check: SelfCheck
-    transport: Transport
-    drain_timeout_s: float
-    warm_up: bool
-    max_sessions: int | None
-    """None: as many as come."""
-    log_format: LogFormat
-    access_log: bool
-    verify: bool
-    """Dial the public URL when ready, and log what comes of it."""
-    sources: Mapping[str, Source]
-    """By field name (`port`, `allow_origin`), one for every field."""
+    is_on: bool = False
+    paths: tuple[BasePath, ...] = ()
+    """Empty: not known; with `is_on` they are detected from requests."""
+    url: PublicUrl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the app listens and is reached: the settings that a platform may decide, too."""
+
+    behind_proxy: Setting[BehindProxy]
+    public_url: Setting[PublicUrl | None]
+    host: Setting[str]
+    port: Setting[int]
+    """0 asks for any free one."""
+    uds: Setting[Path | None]
+    trusted_proxies: Setting[TrustedProxies]
+    embed_in: Setting[tuple[Origin, ...]]
+    mount_path: Setting[tuple[BasePath, ...]]
+    placement: Placement
+    """Everything that the platform says, limits included."""
+
+    @property
+    def public_paths(self) -> tuple[BasePath, ...]:
+        """The public paths, as far as known."""
+        return self.behind_proxy.value.paths
+
+    @property
+    def is_behind_proxy(self) -> bool:
+        """Whether the public path, where it is not known, is detected from requests."""
+        return self.behind_proxy.value.is_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Place):
+    """Every setting, resolved; the attributes are named like the fields."""
+
+    allow_origin: Setting[tuple[Origin, ...]]
+    origin_check: Setting[OriginCheck]
+    config_out: Setting[Path | None]
+    self_check: Setting[SelfCheck]
+    verify: Setting[bool]
+    """Dial the public URL when ready, and log the result."""
+    transport: Setting[Transport]
+    drain_timeout: Setting[float]
+    """In seconds."""
+    warm_up: Setting[bool]
+    max_sessions: Setting[int | None]
+    """None: no limit."""
+    log_format: Setting[LogFormat]
+    access_log: Setting[bool]
     self_check_token: str | None = field(default=None, repr=False)
     """What `--self-check token` asks for; None: one is made at start."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from stlaunch.errors import UsageError
-from stlaunch.settings.model import LogFormat, SelfCheck, Transport
+from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
@@ -33,15 +32,6 @@ _SHORTEST_TOKEN = 16
 _MAX_SOCKET_PATH_BYTES = 103
 
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BehindProxy:
-    """What `--behind-proxy` says: whether, below which paths, and at which address."""
-
-    is_on: bool = False
-    paths: tuple[BasePath, ...] = ()
-    url: PublicUrl | None = None
 
 
 def parse_behind_proxy(texts: Sequence[str]) -> BehindProxy:

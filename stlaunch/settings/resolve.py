@@ -1,192 +1,325 @@
-"""Decides the settings of a launch from everything that was said; it reads nothing itself."""
+"""The only resolver: decides each setting from everything that was said. Pure.
+
+The order of the places is that of `SourceKind`: call, command line, environment, project file,
+Streamlit's own configuration, platform, default.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stlaunch.errors import UsageError
-from stlaunch.settings import fields
-from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.given import SELF_CHECK_TOKEN, Given, collect_given
-from stlaunch.settings.model import Settings, Source, SourceKind
-from stlaunch.settings.parsers import parse_self_check_token
+from stlaunch.settings.model import BehindProxy, Place, Setting, Settings, SourceKind
+from stlaunch.settings.raw_values import RawSettings, RawValue
+from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from stlaunch.settings.parsers import BehindProxy
-    from stlaunch.urls.base_path import BasePath
+    from stlaunch.platforms import Hit, Placement, PlatformValue
+    from stlaunch.streamlit_adapter import UserOption
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8501
+_RANK = {kind: rank for rank, kind in enumerate(SourceKind)}
 
 T = TypeVar("T")
-_KINDS = list(SourceKind)
+
+
+def resolve(values: Sequence[RawValue[T]]) -> Setting[T]:
+    """Return what the strongest place says, and what it overrides; of equal places the first.
+
+    Args:
+        values: at least one: the default.
+    """
+    winner, *weaker = sorted(values, key=lambda value: _RANK[value.kind])
+    return Setting(
+        value=winner.read(),
+        source=winner.kind,
+        where=winner.where,
+        shadowed=tuple(
+            (value.where, value.text) for value in weaker if value.kind is not SourceKind.DEFAULT
+        ),
+    )
 
 
 def resolve_settings(
+    raw: RawSettings,
     *,
-    target: str,
-    script_args: Sequence[str] = (),
-    streamlit_flags: Sequence[tuple[str, str]] = (),
-    values: Mapping[str, Sequence[str]],
-    environ: Mapping[str, str],
-    project: Mapping[str, object],
-    project_where: str = "",
+    user_options: Mapping[str, UserOption] | None = None,
+    hits: Sequence[Hit] = (),
+    environ: Mapping[str, str] | None = None,
+    bound_port: int | None = None,
 ) -> Settings:
-    """Return the settings: command line before environment before project file before default.
-
-    Args:
-        target: the app as the user named it.
-        script_args: what goes to the script.
-        streamlit_flags: Streamlit's own flags, raw.
-        values: what the command line gave, by field name; an empty text is a flag without value.
-        environ: the environment; `STLAUNCH_*` is read.
-        project: the parsed project table.
-        project_where: how to name that table to the user.
+    """Return every setting; see `resolve_place` for the arguments.
 
     Raises:
-        UsageError: for an unknown name, a bad value (with the place it came from), or settings
-            that contradict each other.
+        UsageError: for a bad value (with the place it came from), or settings that contradict
+            each other.
     """
-    given = _settle_listener(
-        collect_given(values=values, environ=environ, project=project, project_where=project_where)
+    place = resolve_place(
+        raw, user_options=user_options, hits=hits, environ=environ, bound_port=bound_port
     )
-    behind = _parsed(fields.BEHIND_PROXY, given)
-    sources = {field.name: _source_of(given[field.name]) for field in FIELDS}
-    public_url = _public_url(behind, _parsed(fields.PUBLIC_URL, given), sources)
-    paths = behind.paths
-    if public_url and not paths and (behind.is_on or public_url.base_path.value):
-        paths = (public_url.base_path,)
     return Settings(
-        target=target,
-        script_args=tuple(script_args),
-        streamlit_flags=tuple(streamlit_flags),
-        is_behind_proxy=behind.is_on or bool(paths),
-        public_paths=paths,
-        public_url=public_url,
-        host=_parsed(fields.HOST, given),
-        port=_parsed(fields.PORT, given),
-        uds=_parsed(fields.UDS, given),
-        trusted_proxies=_parsed(fields.TRUSTED_PROXIES, given),
-        allow_origins=_parsed(fields.ALLOW_ORIGIN, given),
-        origin_check=_parsed(fields.ORIGIN_CHECK, given),
-        embed_in=_parsed(fields.EMBED_IN, given),
-        mount_paths=_parsed(fields.MOUNT_PATH, given),
-        config_out=_parsed(fields.CONFIG_OUT, given),
-        self_check=_parsed(fields.SELF_CHECK, given),
-        self_check_token=_token(environ),
-        verify=_verify(public_url, given),
-        transport=_parsed(fields.TRANSPORT, given),
-        drain_timeout_s=_parsed(fields.DRAIN_TIMEOUT, given),
-        warm_up=_parsed(fields.WARM_UP, given),
-        max_sessions=_parsed(fields.MAX_SESSIONS, given),
-        log_format=_parsed(fields.LOG_FORMAT, given),
-        access_log=_parsed(fields.ACCESS_LOG, given),
-        sources=sources,
+        **{found.name: getattr(place, found.name) for found in fields(place)},
+        allow_origin=resolve(raw.of("allow_origin")),
+        origin_check=resolve(raw.of("origin_check")),
+        config_out=resolve(raw.of("config_out")),
+        self_check=resolve(raw.of("self_check")),
+        verify=_verify(raw, place),
+        transport=resolve(raw.of("transport")),
+        drain_timeout=resolve(raw.of("drain_timeout")),
+        warm_up=resolve(raw.of("warm_up")),
+        max_sessions=resolve(raw.of("max_sessions")),
+        log_format=resolve(raw.of("log_format")),
+        access_log=resolve(raw.of("access_log")),
+        self_check_token=raw.self_check_token,
     )
 
 
-def _parsed(field: Field[T], given: Mapping[str, tuple[Given, ...]]) -> T:
-    places = given[field.name]
-    if not places or not places[0].texts:
-        return field.default
-    try:
-        return field.parse(places[0].texts)
-    except UsageError as exc:
-        where = places[0].where
-        if places[0].kind is SourceKind.PROJECT_FILE:
-            where += f" {field.name}"
-        raise UsageError(f"{where}: {exc.message}", hint=exc.hint) from exc
+def resolve_place(
+    raw: RawSettings,
+    *,
+    user_options: Mapping[str, UserOption] | None = None,
+    hits: Sequence[Hit] = (),
+    environ: Mapping[str, str] | None = None,
+    bound_port: int | None = None,
+) -> Place:
+    """Return where the app listens and is reached.
 
+    Args:
+        raw: what the caller, the environment and the project file say.
+        user_options: what the user set for Streamlit itself.
+        hits: the platforms that were recognised, the innermost first.
+        environ: the environment they were found in.
+        bound_port: the port that the app has already, where any free one was asked for.
 
-def _token(environ: Mapping[str, str]) -> str | None:
-    text = environ.get(SELF_CHECK_TOKEN, "")
-    if not text.strip():
-        return None
-    try:
-        return parse_self_check_token(text)
-    except UsageError as exc:
-        raise UsageError(f"{SELF_CHECK_TOKEN}: {exc.message}", hint=exc.hint) from exc
-
-
-def _verify(public_url: PublicUrl | None, given: Mapping[str, tuple[Given, ...]]) -> bool:
-    is_asked = _parsed(fields.VERIFY, given)
-    if is_asked and public_url is None:
-        raise UsageError(
-            f"{_named('verify', given['verify'][0])} needs to know the public URL to dial.",
-            hint="Add --public-url https://example.com/streamlitApp",
-        )
-    return is_asked
-
-
-def _source_of(places: tuple[Given, ...]) -> Source:
-    if not places:
-        return Source(kind=SourceKind.DEFAULT, where="default")
-    shadowed = tuple((place.where, place.text) for place in places[1:])
-    return Source(kind=places[0].kind, where=places[0].where, shadowed=shadowed)
-
-
-def _settle_listener(given: Mapping[str, tuple[Given, ...]]) -> dict[str, tuple[Given, ...]]:
-    """Let the stronger place decide between a Unix socket and an address with a port.
-
-    An image may set STLAUNCH_PORT and a user still ask for `--uds`; the loser becomes a value
-    that was shadowed. Both in the same place contradict each other.
+    Raises:
+        UsageError: see `resolve_settings`.
     """
-    socket = given["uds"]
-    address = sorted((*given["host"], *given["port"]), key=lambda place: _KINDS.index(place.kind))
-    if not socket or not address:
-        return dict(given)
-    ours, theirs = _KINDS.index(socket[0].kind), _KINDS.index(address[0].kind)
-    if ours == theirs:
+    # Late: it comes with the table of all platforms, which `--help` does not need.
+    from stlaunch.platforms import place  # noqa: PLC0415
+    from stlaunch.platforms.advice import trusted_by_default  # noqa: PLC0415
+
+    user, environ = user_options or {}, environ or {}
+    hosts, ports, sockets = _listener(raw, user)
+    asked = resolve([*ports, _default(None)]).value if bound_port is None else bound_port
+    told = place(hits, environ, port=asked, default_port=DEFAULT_PORT)
+    hosts = [*hosts, *_of_platform(told.host)]
+    ports = [*ports, *_of_platform(told.port)]
+    port = _or_default(resolve([*ports, _default(None)]), DEFAULT_PORT)
+    is_address_asked = any(value.kind is not SourceKind.PLATFORM for value in (*hosts, *ports))
+    behind, public_url = _addresses(raw, user, told)
+    return Place(
+        behind_proxy=behind,
+        public_url=public_url,
+        host=_or_default(resolve([*hosts, _default(None)]), DEFAULT_HOST),
+        port=port if bound_port is None else replace(port, value=bound_port),
+        uds=resolve(
+            [*sockets, *([] if is_address_asked else _of_platform(told.uds)), _default(None)]
+        ),
+        trusted_proxies=resolve(
+            [
+                *_said(raw, "trusted_proxies"),
+                *_of_platform(told.peers, lambda _: trusted_by_default(told)),
+                _default(trusted_by_default(told)),
+            ]
+        ),
+        embed_in=resolve(
+            [
+                *_said(raw, "embed_in"),
+                *_of_platform(told.framed_by, lambda origin: (origin,)),
+                _default(()),
+            ]
+        ),
+        mount_path=resolve(
+            [*_said(raw, "mount_path"), *_of_platform(told.mount_paths), _default(())]
+        ),
+        placement=told,
+    )
+
+
+def _said(raw: RawSettings, name: str) -> list[RawValue[Any]]:
+    return [value for value in raw.of(name) if value.kind is not SourceKind.DEFAULT]
+
+
+def _default(value: T) -> RawValue[T]:
+    return RawValue(kind=SourceKind.DEFAULT, where="default", text="", read=lambda: value)
+
+
+def _or_default(setting: Setting[T | None], default: T) -> Setting[T]:
+    return Setting(
+        value=default if setting.value is None else setting.value,
+        source=setting.source,
+        where=setting.where,
+        shadowed=setting.shadowed,
+    )
+
+
+def _of_platform(
+    told: PlatformValue[Any] | None, read: Callable[[Any], Any] = lambda value: value
+) -> list[RawValue[Any]]:
+    if told is None:
+        return []
+    value = read(told.value)
+    return [
+        RawValue(kind=SourceKind.PLATFORM, where=told.where, text=_shown(value), read=lambda: value)
+    ]
+
+
+def _of_streamlit(
+    user: Mapping[str, UserOption], key: str, read: Callable[[str], Any]
+) -> list[RawValue[Any]]:
+    option = user.get(key)
+    if option is None or option.value in (None, "", []) or option.value == "/":
+        return []
+    kind = SourceKind.STREAMLIT_CONFIG
+    if option.where.startswith("--"):
+        kind = SourceKind.COMMAND_LINE
+    elif option.where.startswith("STREAMLIT_"):
+        kind = SourceKind.ENVIRONMENT
+    text = _shown(option.value)
+    return [RawValue(kind=kind, where=option.where, text=text, read=lambda: read(text))]
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _listener(
+    raw: RawSettings, user: Mapping[str, UserOption]
+) -> tuple[list[RawValue[Any]], list[RawValue[Any]], list[RawValue[Any]]]:
+    """Return what was said about host, port and Unix socket; the stronger kind shadows the other.
+
+    An image may set STLAUNCH_PORT and a user still ask for `--uds`. Both in the same place
+    contradict each other; Streamlit's own options only give way, because it knows no socket.
+    """
+    own_hosts, own_ports, sockets = (_said(raw, name) for name in ("host", "port", "uds"))
+    hosts = [*own_hosts, *_of_streamlit(user, "server.address", str)]
+    ports = [*own_ports, *_of_streamlit(user, "server.port", int)]
+    if not sockets or not (hosts or ports):
+        return hosts, ports, sockets
+    socket, address = sockets[0], _strongest((*hosts, *ports))
+    if _RANK[address.kind] < _RANK[socket.kind]:
+        return hosts, ports, _silenced_by(address, sockets)
+    own = _strongest((*own_hosts, *own_ports, socket))
+    if own is not socket and own.kind is socket.kind:
+        name = "host" if own in own_hosts else "port"
         raise UsageError(
-            f"{_named('uds', socket[0])} and {_address_name(given, address[0])} contradict each "
-            "other: the app listens either on a Unix socket or on an address and a port.",
+            f"{_named('uds', socket)} and {_named(name, own)} contradict each other: "
+            "the app listens either on a Unix socket or on an address and a port.",
             hint="Give one of them.",
         )
-    winner = socket[0] if ours < theirs else address[0]
-    losers = ("host", "port") if ours < theirs else ("uds",)
-    silenced = {name: (replace(winner, texts=()), *given[name]) for name in losers if given[name]}
-    return {**given, **silenced}
+    return _silenced_by(socket, hosts), _silenced_by(socket, ports), sockets
 
 
-def _address_name(given: Mapping[str, tuple[Given, ...]], place: Given) -> str:
-    return _named("host" if place in given["host"] else "port", place)
+def _strongest(values: Sequence[RawValue[Any]]) -> RawValue[Any]:
+    return min(values, key=lambda value: _RANK[value.kind])
 
 
-def _named(name: str, place: Given) -> str:
-    return f"{name} in {place.where}" if place.kind is SourceKind.PROJECT_FILE else place.where
+def _silenced_by(winner: RawValue[Any], values: Sequence[RawValue[Any]]) -> list[RawValue[Any]]:
+    """Return the values with nothing, from the winner's place, in front of them."""
+    if not values:
+        return []
+    nothing = RawValue(kind=winner.kind, where=winner.where, text="", read=lambda: None)
+    return [nothing, *values]
 
 
-def _public_url(
-    behind: BehindProxy, explicit: PublicUrl | None, sources: Mapping[str, Source]
+def _addresses(
+    raw: RawSettings, user: Mapping[str, UserOption], told: Placement
+) -> tuple[Setting[BehindProxy], Setting[PublicUrl | None]]:
+    """Return the public paths and the public URL: each may name a part of the other."""
+    behind = resolve([*_said(raw, "behind_proxy"), _default(BehindProxy())])
+    explicit = resolve([*_said(raw, "public_url"), _default(None)])
+    own_url = _agreed_url(behind, explicit)
+    own_paths = behind.value.paths
+    if own_url and not own_paths and (behind.value.is_on or own_url.base_path.value):
+        own_paths = (own_url.base_path,)
+    is_on = behind.value.is_on or bool(own_paths)
+    is_off = behind.is_chosen and not is_on
+    # Who names the whole address knows where the app is; the platform's path is not needed then.
+    is_open = not is_off and (is_on or own_url is None)
+    names_path = told.base_paths is not None and any(path.value for path in told.base_paths.value)
+    paths = resolve(
+        [
+            *(_again(behind if behind.is_chosen else explicit, own_paths) if own_paths else ()),
+            *_of_streamlit(user, "server.baseUrlPath", lambda text: (BasePath.parse(text),)),
+            *(_of_platform(told.base_paths) if is_open and names_path else ()),
+            _default(()),
+        ]
+    )
+    found = BehindProxy(
+        is_on=is_on or (not is_off and own_url is None and told.is_behind_proxy),
+        paths=paths.value,
+        url=own_url,
+    )
+    setting = behind if paths.source is SourceKind.DEFAULT else paths
+    url = resolve(
+        [
+            *(_again(explicit if explicit.is_chosen else behind, own_url) if own_url else ()),
+            *_of_platform(told.public_url),
+            _default(None),
+        ]
+    )
+    if url.value and paths.value and url.value.base_path not in paths.value:
+        url = replace(url, value=PublicUrl(url.value.origin, paths.value[0]))
+    return replace(setting, value=found), url
+
+
+def _again(setting: Setting[Any], value: T) -> list[RawValue[T]]:
+    """Return a setting, and what it shadowed, as raw values again: with what follows from it."""
+    own: RawValue[T] = RawValue(
+        kind=setting.source, where=setting.where, text=_shown(value), read=lambda: value
+    )
+    weaker = [
+        RawValue(kind=setting.source, where=where, text=text, read=lambda: value)
+        for where, text in setting.shadowed
+    ]
+    return [own, *weaker]
+
+
+def _agreed_url(
+    behind: Setting[BehindProxy], explicit: Setting[PublicUrl | None]
 ) -> PublicUrl | None:
     """Return the one public URL that both settings agree on.
 
     `--public-url https://example.com` next to `--behind-proxy /app` gives the host alone; the
     path is then the first one of `--behind-proxy`.
     """
-    if explicit is None:
-        return behind.url
-    names_path = bool(explicit.base_path.value)
+    said, url = behind.value, explicit.value
+    if url is None:
+        return said.url
+    names_path = bool(url.base_path.value)
     fits = (
-        (behind.url is None or behind.url.origin == explicit.origin)
-        and (not behind.paths or not names_path or explicit.base_path in behind.paths)
-        and (behind.url is None or not names_path or behind.url == explicit)
+        (said.url is None or said.url.origin == url.origin)
+        and (not said.paths or not names_path or url.base_path in said.paths)
+        and (said.url is None or not names_path or said.url == url)
     )
-    is_off = not behind.is_on and sources["behind_proxy"].kind is not SourceKind.DEFAULT
+    is_off = behind.is_chosen and not said.is_on
     if not fits or (is_off and names_path):
-        said = behind.url or ", ".join(map(str, behind.paths)) or "off"
+        other = said.url or ", ".join(map(str, said.paths)) or "off"
         raise UsageError(
-            f"{_where('public_url', sources)} ({explicit}) and "
-            f"{_where('behind_proxy', sources)} ({said}) contradict each other.",
+            f"{_named('public_url', explicit)} ({url}) and "
+            f"{_named('behind_proxy', behind)} ({other}) contradict each other.",
             hint="Give the same address to both, or leave one of them out.",
         )
-    if names_path or not behind.paths:
-        return explicit
-    first: BasePath = behind.url.base_path if behind.url else behind.paths[0]
-    return PublicUrl(explicit.origin, first)
+    if names_path or not said.paths:
+        return url
+    return PublicUrl(url.origin, said.url.base_path if said.url else said.paths[0])
 
 
-def _where(name: str, sources: Mapping[str, Source]) -> str:
-    source = sources[name]
-    return f"{name} in {source.where}" if source.kind is SourceKind.PROJECT_FILE else source.where
+def _verify(raw: RawSettings, place: Place) -> Setting[bool]:
+    asked = resolve(raw.of("verify"))
+    if asked.value and place.behind_proxy.value.url is None:
+        raise UsageError(
+            f"{_named('verify', asked)} needs to know the public URL to dial.",
+            hint="Add --public-url https://example.com/streamlitApp",
+        )
+    return asked
+
+
+def _named(name: str, place: RawValue[Any] | Setting[Any]) -> str:
+    kind = place.kind if isinstance(place, RawValue) else place.source
+    return f"{name} in {place.where}" if kind is SourceKind.PROJECT_FILE else place.where

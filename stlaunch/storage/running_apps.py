@@ -7,33 +7,10 @@ from __future__ import annotations
 
 import os
 
-from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.state_roots import readable_roots
 
 FOLDER = "running"
 _MAX_BYTES = 10_000
-
-
-def state_roots(environ: object) -> list[str]:
-    """Return the folders that may hold stlaunch's state, the preferred one first.
-
-    Of those in a temporary folder, which others can write into, only our own.
-
-    Args:
-        environ: the environment, a mapping of texts.
-    """
-    get = environ.get  # type: ignore[attr-defined] # typing would cost a third of the start-up
-    roots = []
-    if get("XDG_STATE_HOME"):
-        roots.append(os.path.join(get("XDG_STATE_HOME"), "stlaunch"))  # noqa: PTH118
-    home = get("HOME") or os.path.expanduser("~")  # noqa: PTH111
-    temporary = [get(name) for name in ("TMPDIR", "TEMP", "TMP") if get(name)]
-    temporary += ["/tmp", "/var/tmp", "/usr/tmp", os.getcwd()]  # noqa: S108, PTH109 - as tempfile
-    # Without HOME and passwd entry the home is a temporary folder: see launcher.state.
-    roots += [f"{home}/.local/state/stlaunch", f"{home}/stlaunch-{os.getuid()}"]
-    for folder in temporary:
-        shared = (f"{folder}/.local/state/stlaunch", f"{folder}/stlaunch-{os.getuid()}")
-        roots += [root for root in shared if is_private(root)]
-    return list(dict.fromkeys(roots))
 
 
 def describe(pid: int, url: str, public_url: str = "") -> str:
@@ -57,7 +34,7 @@ def running_urls(environ: object) -> list[str]:
 def running(environ: object) -> list[dict[str, str]]:
     """Return the facts of all apps that run, in the order of their process ids."""
     found: dict[int, dict[str, str]] = {}
-    for root in state_roots(environ):
+    for root in readable_roots(environ):
         folder = f"{root}/{FOLDER}"
         try:
             names = os.listdir(folder)  # noqa: PTH208

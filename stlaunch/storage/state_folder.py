@@ -17,6 +17,7 @@ from stlaunch.errors import StartError
 from stlaunch.storage import running_apps
 from stlaunch.storage.atomic_write import write_atomic
 from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.state_roots import home_folder, own_roots, temporary_root
 
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
@@ -26,34 +27,35 @@ _HEADER = (
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the app's own folder: below XDG_STATE_HOME or HOME, else a temporary one, else None.
 
-    It is not created here; of a temporary one the folder above is, because whoever is the first
-    to make it owns what a start reads from it.
+    Nothing is made here; see `claim_state`.
     """
     name = f"{script.stem}-{hashlib.sha256(str(script).encode()).hexdigest()[:12]}"
-    candidates = []
-    if environ.get("XDG_STATE_HOME"):
-        candidates.append(Path(environ["XDG_STATE_HOME"]) / "stlaunch")
-    with contextlib.suppress(RuntimeError):
-        candidates.append(Path.home() / ".local" / "state" / "stlaunch")
-    for candidate in candidates:
-        if _is_writable(candidate):
-            return candidate / name
-    temporary = _temporary_folder()
-    own = temporary / f"stlaunch-{os.getuid()}" if temporary else None
-    if own is None or not _is_writable(own):
+    for root in own_roots(environ):
+        if _is_writable(Path(root)):
+            return Path(root) / name
+    shared = temporary_root(environ)
+    if not shared or (os.path.lexists(shared) and not is_private(shared)):
         return None
+    return Path(shared) / name if _is_writable(Path(shared)) else None
+
+
+def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
+    """Make our folder in the temporary one; tell whether `state` may be used.
+
+    What a start reads from there, it must have written itself, and somebody else may have made
+    the folder first.
+    """
+    root = state.parent
+    if str(root) != temporary_root(environ):
+        return True
     with contextlib.suppress(OSError):
-        own.mkdir(mode=0o700)
-    return own / name if is_private(own) else None
+        root.mkdir(mode=0o700)
+    return is_private(root)
 
 
 def ensure_home(environ: Mapping[str, str]) -> None:
     """Give the process a HOME where it has none, without which Streamlit does not start."""
-    if environ.get("HOME"):
-        return
-    try:
-        Path.home()
-    except RuntimeError:
+    if not home_folder(environ):
         os.environ["HOME"] = str(_temporary_folder() or "/")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stlaunch.streamlit_adapter.app import (
     find_streamlit_mounts,
+    header_names,
     is_own_route,
     is_static_asset,
     is_streamlit_app,
@@ -12,16 +13,16 @@ from stlaunch.streamlit_adapter.app import (
 )
 from stlaunch.streamlit_adapter.internals import log_through, static_folder
 from stlaunch.streamlit_adapter.options import (
+    UserConfiguration,
     UserOption,
     WebSocketOptions,
     apply_options,
-    auth_redirect_uri,
     cookie_secret,
     current_user_options,
     default_options,
     get_options,
     max_upload_bytes,
-    read_user_options,
+    read_user_configuration,
     sensitive_options,
     set_base_url_path,
     tls_files,
@@ -38,10 +39,10 @@ from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_a
 
 __all__ = [
     "Session",
+    "UserConfiguration",
     "UserOption",
     "WebSocketOptions",
     "apply_options",
-    "auth_redirect_uri",
     "connected_sessions",
     "cookie_secret",
     "current_user_options",
@@ -50,6 +51,7 @@ __all__ = [
     "find_asgi_app",
     "find_streamlit_mounts",
     "get_options",
+    "header_names",
     "is_own_route",
     "is_static_asset",
     "is_streamlit_app",
@@ -57,7 +59,7 @@ __all__ = [
     "log_through",
     "max_upload_bytes",
     "page_of",
-    "read_user_options",
+    "read_user_configuration",
     "run_once",
     "sensitive_options",
     "set_base_url_path",

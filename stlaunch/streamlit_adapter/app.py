@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import os
 import sys
 import traceback
@@ -139,7 +140,15 @@ def trusted_user_headers() -> frozenset[bytes]:
     """Return the lower-case names of headers that the app takes the user's identity from."""
     from streamlit import config
 
-    mapping = config.get_option("server.trustedUserHeaders")
-    if not isinstance(mapping, dict):
-        return frozenset()
-    return frozenset(name.lower().encode("latin-1", "replace") for name in mapping)
+    names = header_names(config.get_option("server.trustedUserHeaders"))
+    return frozenset(name.encode("latin-1", "replace") for name in names)
+
+
+def header_names(option: object) -> frozenset[str]:
+    """Return the lower-case names in a value of `server.trustedUserHeaders`, parsed or as text."""
+    if isinstance(option, str):
+        try:
+            option = json.loads(option)
+        except ValueError:
+            return frozenset()
+    return frozenset(map(str.lower, option)) if isinstance(option, dict) else frozenset()

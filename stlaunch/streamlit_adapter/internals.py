@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,18 @@ def set_main_script(path: Path) -> None:
     from streamlit import config
 
     config._main_script_path = str(path)  # noqa: SLF001
+
+
+@contextmanager
+def restored_configuration() -> Iterator[None]:
+    """Put Streamlit's configuration back as it was, whatever is loaded meanwhile."""
+    from streamlit import config
+
+    before = config._main_script_path, config._config_options  # noqa: SLF001
+    try:
+        yield
+    finally:
+        config._main_script_path, config._config_options = before  # noqa: SLF001
 
 
 def load_options(flags: Mapping[str, Any]) -> None:
@@ -127,12 +140,6 @@ def auth_cookie_secret() -> str | None:
     """Return `[auth].cookie_secret` from secrets.toml, or None."""
     secret = (_auth_section() or {}).get("cookie_secret")
     return str(secret) if secret else None
-
-
-def auth_redirect_uri() -> str | None:
-    """Return `[auth].redirect_uri` from secrets.toml; empty without one, None without `[auth]`."""
-    section = _auth_section()
-    return None if section is None else str(section.get("redirect_uri") or "")
 
 
 def _auth_section() -> Mapping[str, Any] | None:

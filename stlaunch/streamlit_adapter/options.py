@@ -15,6 +15,8 @@ from stlaunch.urls.base_path import BasePath
 
 _MEGABYTE = 1_000_000
 _DEFAULT_PING_S = 30
+_OWN = "stlaunch"
+"""Where an option was defined that is ours, not the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +37,54 @@ class WebSocketOptions:
     is_compressed: bool
 
 
-def read_user_options(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserConfiguration:
+    """What the user set for Streamlit itself."""
+
+    options: Mapping[str, UserOption]
+    """Those that somebody set explicitly, by key."""
+    redirect_uri: str | None
+    """`[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`."""
+
+
+def read_user_configuration(
     script: Path, flags: Sequence[tuple[str, str]], environ: Mapping[str, str]
-) -> dict[str, UserOption]:
+) -> UserConfiguration:
     """Read files, variables and flags with Streamlit's own precedence.
 
-    Returns:
-        the options that somebody set explicitly, by key.
+    Streamlit's configuration is afterwards what it was.
 
     Raises:
         UsageError: for an unknown or sensitive flag, a value of the wrong type, and a
             config.toml that cannot be read.
     """
-    internals.set_main_script(script)
-    for file in internals.config_files():
-        _check_toml(Path(file))
-    from_environ = _read_environ(environ)
-    from_flags = _read_flags(flags)
-    try:
-        internals.load_options(
-            {key: option.value for key, option in {**from_environ, **from_flags}.items()}
+    with internals.restored_configuration():
+        internals.set_main_script(script)
+        for file in internals.config_files():
+            _check_toml(Path(file))
+        given = {**_read_environ(environ), **_read_flags(flags)}
+        try:
+            internals.load_options({key: option.value for key, option in given.items()})
+        except RuntimeError as exc:  # Streamlit's own check for conflicting options
+            raise UsageError(
+                f"Streamlit refuses its configuration: {exc}",
+                hint="Change or remove the option that it names.",
+            ) from exc
+        places = get_options(["secrets.files"])["secrets.files"]
+        return UserConfiguration(
+            options={**current_user_options(), **given},
+            redirect_uri=_redirect_uri(map(Path, places)),
         )
-    except RuntimeError as exc:  # Streamlit's own check for conflicting options
-        raise UsageError(
-            f"Streamlit refuses its configuration: {exc}",
-            hint="Change or remove the option that it names.",
-        ) from exc
-    return {**current_user_options(), **from_environ, **from_flags}
 
 
 def current_user_options() -> dict[str, UserOption]:
-    """Return what is set explicitly in the configuration in force."""
+    """Return what the user set explicitly in the configuration in force."""
     from streamlit import config
 
     return {
         key: UserOption(config.get_option(key), config.get_where_defined(key))
         for key in internals.option_templates()
-        if config.is_manually_set(key)
+        if config.is_manually_set(key) and config.get_where_defined(key) != _OWN
     }
 
 
@@ -91,11 +104,12 @@ def set_base_url_path(path: BasePath) -> None:
     """Tell Streamlit its public path, for an `st.App` that has not served anything yet."""
     from streamlit import config
 
-    config.set_option("server.baseUrlPath", path.decoded.strip("/"))
+    config.set_option("server.baseUrlPath", path.decoded.strip("/"), _OWN)
 
 
-def apply_options(options: Mapping[str, Any]) -> None:
-    """Make the app run with `options`, above the user's files and variables."""
+def apply_options(script: Path, options: Mapping[str, Any]) -> None:
+    """Make the app run with `options`, above the script's and the user's files and variables."""
+    internals.set_main_script(script)
     internals.load_options(options)
 
 
@@ -150,11 +164,6 @@ def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
     """Return the secret that replicas share: `[auth].cookie_secret` or `server.cookieSecret`."""
     manual = user_options.get("server.cookieSecret")
     return internals.auth_cookie_secret() or (str(manual.value) if manual else None)
-
-
-def auth_redirect_uri() -> str | None:
-    """Return `[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`."""
-    return internals.auth_redirect_uri()
 
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, UserOption]:
@@ -219,3 +228,23 @@ def _check_toml(path: Path) -> None:
         raise UsageError(
             f"{path} is not valid TOML: {exc}.", hint="Mend that line, or move the file away."
         ) from exc
+
+
+def _redirect_uri(places: Iterable[Path]) -> str | None:
+    """Read it from the secrets themselves: Streamlit's reader puts secrets into os.environ.
+
+    As there, a later place replaces the section of an earlier one, and a folder holds a folder
+    for each section. What cannot be read counts as absent: Streamlit itself complains.
+    """
+    section: object = None
+    for place in places:
+        try:
+            if place.suffix == ".toml":
+                found = tomllib.loads(place.read_text(encoding="utf-8"))
+            else:
+                files = [file for file in (place / "auth").iterdir() if file.is_file()]
+                found = {"auth": {file.name: file.read_text().strip() for file in files}}
+        except (OSError, ValueError):
+            continue
+        section = found.get("auth", section)
+    return str(section.get("redirect_uri") or "") if isinstance(section, Mapping) else None

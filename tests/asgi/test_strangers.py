@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from stlaunch.gateway.compose import wrap_app
+from stlaunch.api import wrap_app
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.log import JsonFormatter, TextFormatter
 from stlaunch.settings.model import SelfCheck

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -32,6 +33,16 @@ FILES = {
         "code = stlaunch.launch('folder', '--mine', port=int(sys.argv[1]), host='127.0.0.1',\n"
         "    self_check=False, streamlit_options={'server.maxUploadSize': '3'})\n"
         "print('launch returned', code)\n"
+    ),
+    "threaded.py": (
+        "import os, sys, threading, time\nimport stlaunch\n"
+        "stop, codes = threading.Event(), []\n"
+        "def run():\n"
+        "    codes.append(stlaunch.launch('folder', port=int(sys.argv[1]), host='127.0.0.1',\n"
+        "        behind_proxy=False, stop=stop))\n"
+        "thread = threading.Thread(target=run)\nthread.start()\n"
+        "while thread.is_alive() and not os.path.exists('stop'): time.sleep(0.05)\n"
+        "stop.set()\nthread.join()\nprint('launch returned', *map(int, codes))\n"
     ),
     "wrapped.py": (
         "import streamlit as st\nimport stlaunch\n"
@@ -103,12 +114,27 @@ def test_launch_does_what_the_command_line_does(project: Path) -> None:
     assert "_stlaunch/" not in log
 
 
-def test_launch_refuses_a_name_that_is_no_setting() -> None:
-    """A keyword with a typing error is never passed over in silence."""
-    with pytest.raises(UsageError, match="no setting 'publik_url'") as refused:
-        stlaunch.launch("app.py", publik_url="https://app.example.test")
+def test_launch_in_a_thread_serves_and_stops_when_told(project: Path) -> None:
+    """Python gives signals to the main thread alone; the event stops it anywhere."""
+    port = free_port()
+    with _start(project, port, "threaded.py", str(port)) as server:
+        with open_session(server.url) as session:
+            shown = session.shown()
+        (project / "stop").touch()
+        log = server.wait_for_log("launch returned")
 
-    assert "public_url" in refused.value.hint
+    assert "size 200" in shown
+    assert "launch returned 0" in log
+
+
+def test_launch_below_a_running_loop_is_refused_in_a_sentence() -> None:
+    async def call() -> None:
+        stlaunch.launch("app.py")
+
+    with pytest.raises(UsageError, match="event loop is running") as refused:
+        asyncio.run(call())
+
+    assert "threading.Thread" in refused.value.hint
 
 
 def test_wrap_app_under_plain_uvicorn(project: Path) -> None:

@@ -10,8 +10,8 @@ from stlaunch.gateway.compose import origin_policy
 from stlaunch.gateway.origin_policy import OriginProof, new_cookie_id
 from stlaunch.platforms import detect_platforms, place
 from stlaunch.platforms.advice import trusted_by_default
+from stlaunch.settings.read import read_settings
 from stlaunch.settings.resolve import resolve_settings
-from stlaunch.urls.origin import PublicUrl
 from stlaunch.urls.public_paths import PublicPaths
 from tests.asgi.driver import SECRET, Recorder, handshake, make, request
 from tests.platforms.samples import SAMPLES
@@ -60,9 +60,13 @@ def test_codespaces_rewrite_origin_and_the_page_is_let_in_by_its_proof() -> None
 
 def test_the_platforms_own_address_is_let_in_and_a_custom_domain_is_not_kept_out() -> None:
     """A platform's variable names one of the app's hosts; `--public-url` names the only one."""
-    settings = resolve_settings(target="app.py", values={}, environ={}, project={})
-    url = PublicUrl.parse("https://demo.onrender.com")
-    app = make_on("render", Recorder(), policy=origin_policy(settings, {}, public_url=url))
+    environ = SAMPLES["render"].environ
+    settings = resolve_settings(
+        read_settings(values={}, environ=environ, project={}),
+        hits=detect_platforms(environ, frozenset().__contains__),
+        environ=environ,
+    )
+    app = make_on("render", Recorder(), policy=origin_policy(settings, {}))
     own = [("host", "10.0.0.7:10000"), ("origin", "https://demo.onrender.com")]
     custom = [("host", "www.example.com"), ("origin", "https://www.example.com")]
     evil = [("host", "www.example.com"), ("origin", "https://evil.example")]

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.launcher.decide import DEFAULT_PORT, asked_port, decide_options
+from stlaunch.launcher.streamlit_options import streamlit_options
 from stlaunch.platforms import Placement, detect_platforms, place
 from stlaunch.platforms.advice import findings_about, platform_switches, trusted_by_default
 from stlaunch.platforms.model import Certainty, Fact, Layer, Platform
 from stlaunch.platforms.table import PLATFORMS
-from stlaunch.settings.resolve import resolve_settings
+from stlaunch.settings.fields import FIELDS
+from stlaunch.settings.read import read_settings
+from stlaunch.settings.resolve import DEFAULT_PORT, resolve_settings
 from tests.platforms.samples import SAMPLES, Sample
 
 GOLDEN = Path(__file__).parent / "plans.json"
@@ -155,24 +157,24 @@ def test_a_fact_from_memory_of_a_known_platform_decides_nothing() -> None:
 
 def plan_of(sample: Sample) -> dict[str, Any]:
     """Return what `stlaunch app.py` with no option would do there."""
-    settings = resolve_settings(target="app.py", values={}, environ=sample.environ, project={})
-    told = placed(sample.environ, sample.files, port=asked_port(settings, {}))
-    decisions = decide_options(settings, {}, placement=told, takes_base_path=True)
+    settings = resolve_settings(
+        read_settings(values={}, environ=sample.environ, project={}),
+        hits=detect_platforms(sample.environ, set(sample.files).__contains__),
+        environ=sample.environ,
+    )
+    told = settings.placement
+    sources = {field.name: getattr(settings, field.name).where for field in FIELDS}
     switched_off = platform_switches(told, sample.environ)
     findings = findings_about(told, sample.environ, switched_off=switched_off)
     return {
-        "options": dict(decisions.options),
-        "public_paths": [path.with_slash for path in decisions.public_paths],
-        "mount_paths": [path.with_slash for path in decisions.mount_paths],
-        "is_path_found_out": decisions.is_behind_proxy and not decisions.public_paths,
-        "public_url": str(decisions.public_url) if decisions.public_url else None,
-        "trusted": str(decisions.trusted),
-        "embedded": decisions.is_embedded,
-        "sources": {
-            name: source.where
-            for name, source in decisions.sources.items()
-            if source.where != "default"
-        },
+        "options": streamlit_options(settings, {}, takes_base_path=True),
+        "public_paths": [path.with_slash for path in settings.public_paths],
+        "mount_paths": [path.with_slash for path in settings.mount_path.value],
+        "is_path_found_out": settings.is_behind_proxy and not settings.public_paths,
+        "public_url": str(settings.public_url.value) if settings.public_url.value else None,
+        "trusted": str(settings.trusted_proxies.value),
+        "embedded": bool(settings.embed_in.value),
+        "sources": {name: where for name, where in sources.items() if where != "default"},
         "findings": [f"{found.code} {found.title}" for found in findings],
     }
 

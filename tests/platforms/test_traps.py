@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.launcher.decide import Decisions, asked_port, decide_options
-from stlaunch.launcher.plan import find_placement
+from stlaunch.launcher.streamlit_options import streamlit_options
 from stlaunch.platforms import Placement, detect_platforms, place
 from stlaunch.platforms.advice import (
     AppLimits,
@@ -14,7 +13,8 @@ from stlaunch.platforms.advice import (
     platform_switches,
     trusted_by_default,
 )
-from stlaunch.settings.model import SourceKind
+from stlaunch.settings.model import Settings, SourceKind
+from stlaunch.settings.read import read_settings
 from stlaunch.settings.resolve import resolve_settings
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.urls.base_path import BasePath
@@ -30,10 +30,13 @@ def decided(
     environ: dict[str, str],
     values: dict[str, list[str]] | None = None,
     user: dict[str, UserOption] | None = None,
-) -> Decisions:
-    settings = resolve_settings(target="app.py", values=values or {}, environ=environ, project={})
-    told = placed(environ, port=asked_port(settings, user or {}))
-    return decide_options(settings, user or {}, placement=told, takes_base_path=True)
+) -> Settings:
+    return resolve_settings(
+        read_settings(values=values or {}, environ=environ, project={}),
+        user_options=user,
+        hits=detect_platforms(environ, frozenset().__contains__),
+        environ=environ,
+    )
 
 
 def codes(placement: Placement, environ: dict[str, str] | None = None) -> list[str]:
@@ -57,23 +60,23 @@ def test_the_port_of_an_ide_is_not_the_apps() -> None:
     """code-server reads PORT itself: on Cloud Run it holds the port that Cloud Run gave."""
     environ = {**SAMPLES["code-server"].environ, **SAMPLES["cloud-run"].environ, "PORT": "8080"}
 
-    decisions = decided(environ)
+    settings = decided(environ)
 
-    assert decisions.port == 8501
-    assert decisions.host == "127.0.0.1"
+    assert settings.port.value == 8501
+    assert settings.host.value == "127.0.0.1"
 
 
 def test_a_bare_port_variable_says_nothing() -> None:
-    assert decided({"PORT": "5000"}).port == 8501
+    assert decided({"PORT": "5000"}).port.value == 8501
 
 
 @pytest.mark.parametrize("name", ["PORT", "STREAMLIT_SERVER_PORT", "STLAUNCH_PORT"])
 def test_the_address_of_a_kubernetes_service_is_no_port(name: str) -> None:
     environ = {"K_SERVICE": "a", "K_REVISION": "b", name: "tcp://10.0.0.1:8501"}
 
-    decisions = decided(environ)
+    settings = decided(environ)
 
-    assert decisions.port == 8080  # Cloud Run's, where PORT is not set
+    assert settings.port.value == 8080  # Cloud Run's, where PORT is not set
     assert "STL906" in codes(placed(environ), environ)
 
 
@@ -91,11 +94,11 @@ def test_jhub_apps_strips_the_prefix_and_gives_its_own_port() -> None:
     """JUPYTERHUB_SERVICE_URL names the port of its proxy, which listens there already."""
     user = {"server.port": UserOption(37123, "--server.port")}
 
-    decisions = decided(SAMPLES["jhub-apps"].environ, user=user)
+    settings = decided(SAMPLES["jhub-apps"].environ, user=user)
 
-    assert decisions.port == 37123
-    assert decisions.public_paths == (BasePath("/user/ann"),)
-    assert decided(SAMPLES["jhub-apps"].environ).port == 8501
+    assert settings.port.value == 37123
+    assert settings.public_paths == (BasePath("/user/ann"),)
+    assert decided(SAMPLES["jhub-apps"].environ).port.value == 8501
 
 
 def test_databricks_switches_cors_off_and_stlaunch_leaves_it_on() -> None:
@@ -119,17 +122,17 @@ def test_each_place_in_its_order_and_what_it_shadows() -> None:
     environ = {**SAMPLES["cloud-run"].environ, "PORT": "9001"}
     user = {"server.port": UserOption(9002, "/app/.streamlit/config.toml")}
 
-    assert decided({}).sources["port"].kind is SourceKind.DEFAULT
+    assert decided({}).port.source is SourceKind.DEFAULT
     platform = decided(environ)
-    assert (platform.port, platform.sources["port"].kind) == (9001, SourceKind.PLATFORM)
-    assert platform.sources["port"].where == "Google Cloud Run (PORT)"
+    assert (platform.port.value, platform.port.source) == (9001, SourceKind.PLATFORM)
+    assert platform.port.where == "Google Cloud Run (PORT)"
     config = decided(environ, user=user)
-    assert (config.port, config.sources["port"].kind) == (9002, SourceKind.STREAMLIT_CONFIG)
+    assert (config.port.value, config.port.source) == (9002, SourceKind.STREAMLIT_CONFIG)
     variable = decided({**environ, "STLAUNCH_PORT": "9003"}, user=user)
-    assert (variable.port, variable.sources["port"].kind) == (9003, SourceKind.ENVIRONMENT)
+    assert (variable.port.value, variable.port.source) == (9003, SourceKind.ENVIRONMENT)
     flag = decided({**environ, "STLAUNCH_PORT": "9003"}, {"port": ["9004"]}, user)
-    assert (flag.port, flag.sources["port"].kind) == (9004, SourceKind.COMMAND_LINE)
-    assert dict(flag.sources["port"].shadowed) == {
+    assert (flag.port.value, flag.port.source) == (9004, SourceKind.COMMAND_LINE)
+    assert dict(flag.port.shadowed) == {
         "STLAUNCH_PORT": "9003",
         "/app/.streamlit/config.toml": "9002",
         "Google Cloud Run (PORT)": "9001",
@@ -139,51 +142,51 @@ def test_each_place_in_its_order_and_what_it_shadows() -> None:
 def test_streamlits_own_flag_beats_our_variable() -> None:
     user = {"server.port": UserOption(9002, "--server.port")}
 
-    assert decided({"STLAUNCH_PORT": "9003"}, user=user).port == 9002
+    assert decided({"STLAUNCH_PORT": "9003"}, user=user).port.value == 9002
 
 
 def test_the_users_path_goes_before_the_platforms() -> None:
     environ = SAMPLES["kubeflow"].environ
 
-    decisions = decided(environ, {"behind_proxy": ["/mine"]})
+    settings = decided(environ, {"behind_proxy": ["/mine"]})
 
-    assert decisions.public_paths == (BasePath("/mine"),)
+    assert settings.public_paths == (BasePath("/mine"),)
     assert ("Kubeflow notebook (NB_PREFIX)", "/notebook/team-a/ann") in (
-        decisions.sources["behind_proxy"].shadowed
+        settings.behind_proxy.shadowed
     )
 
 
 def test_behind_proxy_without_a_path_takes_the_platforms() -> None:
-    decisions = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": [""]})
-    assert decisions.public_paths == (BasePath("/notebook/team-a/ann"),)
+    settings = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": [""]})
+    assert settings.public_paths == (BasePath("/notebook/team-a/ann"),)
 
 
 def test_not_behind_a_proxy_is_believed() -> None:
-    decisions = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": ["off"]})
+    settings = decided(SAMPLES["kubeflow"].environ, {"behind_proxy": ["off"]})
 
-    assert decisions.public_paths == ()
-    assert not decisions.is_behind_proxy
+    assert settings.public_paths == ()
+    assert not settings.is_behind_proxy
 
 
 def test_a_port_that_was_asked_for_is_part_of_the_platforms_address() -> None:
-    decisions = decided(SAMPLES["code-server"].environ, {"port": ["9000"]})
+    settings = decided(SAMPLES["code-server"].environ, {"port": ["9000"]})
 
-    assert decisions.public_paths == (BasePath("/proxy/9000"), BasePath("/absproxy/9000"))
-    assert str(decisions.public_url) == "https://ide.example.com/proxy/9000/"
+    assert settings.public_paths == (BasePath("/proxy/9000"), BasePath("/absproxy/9000"))
+    assert str(settings.public_url.value) == "https://ide.example.com/proxy/9000/"
 
 
 def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_found_out() -> None:
-    decisions = decided(SAMPLES["code-server"].environ, {"port": ["0"]})
+    settings = decided(SAMPLES["code-server"].environ, {"port": ["0"]})
 
-    assert decisions.public_paths == ()
-    assert decisions.is_behind_proxy
+    assert settings.public_paths == ()
+    assert settings.is_behind_proxy
 
 
 def test_pythonanywhere_connects_to_its_socket_unless_an_address_is_asked_for() -> None:
     environ = SAMPLES["pythonanywhere"].environ
 
-    assert str(decided(environ).uds) == "/var/sockets/ann.sock"
-    assert decided(environ, {"port": ["8501"]}).uds is None
+    assert str(decided(environ).uds.value) == "/var/sockets/ann.sock"
+    assert decided(environ, {"port": ["8501"]}).uds.value is None
 
 
 # --- trust
@@ -209,9 +212,12 @@ def test_a_ping_above_the_idle_limit_is_lowered_and_said() -> None:
     environ = SAMPLES["heroku"].environ
     user = {"server.websocketPingInterval": UserOption(60, "/app/.streamlit/config.toml")}
 
-    decisions = decided(environ, user=user)
+    settings = decided(environ, user=user)
 
-    assert decisions.options["server.websocketPingInterval"] == 27
+    assert (
+        streamlit_options(settings, user, takes_base_path=True)["server.websocketPingInterval"]
+        == 27
+    )
     found = findings_about(placed(environ), environ, limits=AppLimits(ping_s=60))
     assert [finding.code for finding in found] == ["STL903"]
     assert lowered_ping_s(placed(environ), 30) is None
@@ -268,11 +274,11 @@ def test_a_frame_of_another_site_is_told_unless_it_was_named() -> None:
 
     assert codes(told) == ["STL905"]
     assert findings_about(told, {}, is_embedded=True) == ()
-    assert decided(SAMPLES["huggingface"].environ).is_embedded
+    assert decided(SAMPLES["huggingface"].environ).embed_in.value
 
 
 def test_this_machine_can_be_asked() -> None:
-    assert find_placement({"NB_PREFIX": "/a"}, None).base_paths is not None
+    assert decided({"NB_PREFIX": "/a"}).placement.base_paths is not None
 
 
 def test_the_usual_name_of_a_service_is_no_trouble() -> None:
@@ -284,4 +290,4 @@ def test_the_usual_name_of_a_service_is_no_trouble() -> None:
         "STLAUNCH_PORT_80_TCP_PORT": "80",
     }
     assert codes(placed(environ), environ) == []
-    assert decided(environ).port == 8501
+    assert decided(environ).port.value == 8501

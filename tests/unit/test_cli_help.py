@@ -14,15 +14,16 @@ import click
 import pytest
 
 from stlaunch import __version__
-from stlaunch.cli import main as cli_main
 from stlaunch.cli.commands import COMMANDS, LazyCommand
+from stlaunch.cli.entry import main
 from stlaunch.cli.errors import render_error, run_guarded
-from stlaunch.cli.main import main
+from stlaunch.cli.run import run_command
 from stlaunch.errors import ExitCode, StartError, StlaunchError, UsageError
 from stlaunch.settings.fields import FIELDS, Field
+from stlaunch.settings.resolve import resolve_settings
 
 if TYPE_CHECKING:
-    from stlaunch.settings.model import Settings
+    from stlaunch.settings.request import LaunchRequest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("streamlit", "starlette", "uvicorn", "rich", "jinja2", "psutil", "anyio")
@@ -94,7 +95,7 @@ def test_cheap_words_import_nothing_heavy(tmp_path: Path, word: str) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
     assert done.returncode == 0
-    assert "stlaunch.cli.main" in imported
+    assert "stlaunch.cli.app_command" in imported
     assert not imported.intersection(HEAVY)
 
 
@@ -106,6 +107,7 @@ def test_version_is_one_line_on_stdout(tmp_path: Path) -> None:
 
 PRINT = """
 import sys
+from stlaunch.cli.entry import main
 from stlaunch.cli.errors import run_guarded
 sys.exit(run_guarded(lambda: print("x", flush=True), environ={}, stderr=sys.stderr))
 """
@@ -246,43 +248,46 @@ def test_message_cannot_steer_the_terminal() -> None:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
-    """The settings that reach the launcher; nothing is launched."""
-    settings: list[Settings] = []
+def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[LaunchRequest]:
+    """The requests that reach the launcher; nothing is launched."""
+    requests: list[LaunchRequest] = []
 
-    def record(given: Settings, *, dry_run: bool, as_json: bool) -> int:
-        settings.append(given)
+    def record(given: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
+        requests.append(given)
         return 10 * dry_run + as_json
 
     for name in [name for name in os.environ if name.startswith("STLAUNCH_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(cli_main, "run", record)
+    monkeypatch.setattr("stlaunch.cli.run.run", record)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "streamlit_app.py").touch()
     (tmp_path / "stlaunch.toml").write_text('host = "::1"\n')
-    return settings
+    return requests
 
 
-def test_everything_said_reaches_the_launcher(seen: list[Settings]) -> None:
+def test_everything_said_reaches_the_launcher(seen: list[LaunchRequest]) -> None:
     line = "--behind-proxy . --behind-proxy /b --port=0 --theme.base dark --dry-run --json -- -v"
     code = main(line.split())
-    (settings,) = seen
+    (request,) = seen
+    settings = resolve_settings(request.raw)
 
     assert code == 11
-    assert settings.target == "."
+    assert request.target.path == Path.cwd() / "streamlit_app.py"
     assert [str(path) for path in settings.public_paths] == ["/b"]
-    assert (settings.host, settings.port) == ("::1", 0)
-    assert settings.streamlit_flags == (("theme.base", "dark"),)
-    assert settings.script_args == ("-v",)
+    assert (settings.host.value, settings.port.value) == ("::1", 0)
+    assert request.streamlit_flags == (("theme.base", "dark"),)
+    assert request.script_args == ("-v",)
 
 
 @pytest.mark.parametrize("argv", [[], ["run"], ["run", "."], ["streamlit_app.py"]], ids=str)
-def test_app_is_found(seen: list[Settings], argv: list[str]) -> None:
+def test_app_is_found(seen: list[LaunchRequest], argv: list[str]) -> None:
     assert main(argv) == 0
-    assert seen[0].target in {".", "streamlit_app.py"}
+    assert seen[0].target.path == Path.cwd() / "streamlit_app.py"
 
 
-def test_command_word_is_dispatched(seen: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_word_is_dispatched(
+    seen: list[LaunchRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     @click.command()
     @click.option("--proxy")
     def command(proxy: str) -> int:
@@ -296,6 +301,6 @@ def test_command_word_is_dispatched(seen: list[Settings], monkeypatch: pytest.Mo
 
 
 def test_lazy_command_loads_a_click_command() -> None:
-    assert COMMANDS["run"].load() is cli_main.run_command
+    assert COMMANDS["run"].load() is run_command
     with pytest.raises(TypeError, match="not a click command"):
-        LazyCommand(where="stlaunch.cli.main:main", summary="").load()
+        LazyCommand(where="stlaunch.cli.entry:main", summary="").load()

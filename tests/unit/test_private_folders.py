@@ -9,7 +9,7 @@ import pytest
 
 from stlaunch.storage import running_apps
 from stlaunch.storage.private_folders import is_private
-from stlaunch.storage.state_folder import state_folder
+from stlaunch.storage.state_folder import claim_state, state_folder
 
 URL = "http://evil.test/"
 FAULTS = ["writable", "link", "stranger"]
@@ -20,7 +20,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder, and no home where anything could be kept."""
     shared = tmp_path / "shared"
     shared.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(shared))
+    monkeypatch.setenv("TMPDIR", str(shared))
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     return shared
@@ -77,8 +77,10 @@ def test_a_new_folder_is_closed_to_others(shared: Path) -> None:
     before = os.umask(0o002)
     try:
         folder = state_folder(Path("/srv/app.py"), os.environ)
+        assert folder is not None
+        assert not folder.parent.exists()  # a plan makes nothing
+        assert claim_state(folder, os.environ)
     finally:
         os.umask(before)
 
-    assert folder is not None
     assert folder.parent.stat().st_mode & 0o777 == 0o700

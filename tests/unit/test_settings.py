@@ -11,9 +11,10 @@ import pytest
 from stlaunch.errors import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.model import LogFormat, SelfCheck, Settings, SourceKind, Transport
+from stlaunch.settings.model import LogFormat, SelfCheck, Setting, Settings, SourceKind, Transport
 from stlaunch.settings.project import read_project
-from stlaunch.settings.resolve import resolve_settings
+from stlaunch.settings.read import read_settings
+from stlaunch.settings.resolve import DEFAULT_HOST, DEFAULT_PORT, resolve_settings
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
 
@@ -30,13 +31,10 @@ def make_settings(
     environ: Mapping[str, str] | None = None,
     project: Mapping[str, object] | None = None,
 ) -> Settings:
-    return resolve_settings(
-        target="app.py",
-        values=values or {},
-        environ=environ or {},
-        project=project or {},
-        project_where=PROJECT,
+    raw = read_settings(
+        values=values or {}, environ=environ or {}, project=project or {}, project_where=PROJECT
     )
+    return resolve_settings(raw)
 
 
 # --- the table
@@ -48,7 +46,7 @@ def test_field_is_complete(field: Field[object]) -> None:
     assert field.metavar
     assert field.flag == "--" + field.name.replace("_", "-")
     assert re.fullmatch(r"STLAUNCH_[A-Z_]+", field.env)
-    assert field.name in make_settings().sources
+    assert isinstance(getattr(make_settings(), field.name), Setting)
 
 
 def test_field_names_are_unique() -> None:
@@ -86,12 +84,6 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "log_format": ("json", LogFormat.JSON),
     "access_log": ("on", True),
 }
-ATTRIBUTE = {
-    "allow_origin": "allow_origins",
-    "mount_path": "mount_paths",
-    "behind_proxy": "public_paths",
-    "drain_timeout": "drain_timeout_s",
-}
 
 
 def test_samples_cover_every_field() -> None:
@@ -108,28 +100,30 @@ def test_value_is_read_from_each_place(field: Field[object], kind: str) -> None:
         project={field.name: text} if kind == "project file" else None,
     )
 
-    assert getattr(settings, ATTRIBUTE.get(field.name, field.name)) == wanted
-    source = settings.sources[field.name]
-    assert source.kind is SourceKind(kind)
-    assert source.where in {field.flag, field.env, PROJECT}
-    assert source.shadowed == ()
+    setting = getattr(settings, field.name)
+    assert (settings.public_paths if field.name == "behind_proxy" else setting.value) == wanted
+    assert setting.source is SourceKind(kind)
+    assert setting.where in {field.flag, field.env, PROJECT}
+    assert setting.shadowed == ()
 
 
 def test_default_is_nothing_decided() -> None:
     settings = make_settings()
 
-    assert (settings.is_behind_proxy, settings.public_paths, settings.public_url) == (
+    assert (settings.is_behind_proxy, settings.public_paths, settings.public_url.value) == (
         False,
         (),
         None,
     )
-    assert (settings.host, settings.port, settings.uds) == (None, None, None)
-    assert settings.trusted_proxies is None
-    assert (settings.origin_check, settings.self_check) == (
+    assert (settings.host.value, settings.port.value) == (DEFAULT_HOST, DEFAULT_PORT)
+    assert settings.uds.value is None
+    assert settings.trusted_proxies.value == TrustedProxies.default(in_container=False)
+    assert (settings.origin_check.value, settings.self_check.value) == (
         OriginCheck.PROOF,
         SelfCheck.PUBLIC,
     )
-    assert {source.kind for source in settings.sources.values()} == {SourceKind.DEFAULT}
+    for field in FIELDS:
+        assert getattr(settings, field.name).source is SourceKind.DEFAULT, field.name
 
 
 def test_stronger_place_wins_and_remembers_the_others() -> None:
@@ -137,15 +131,15 @@ def test_stronger_place_wins_and_remembers_the_others() -> None:
         values={"port": ["1", "2"]}, environ={"STLAUNCH_PORT": "3"}, project={"port": 4}
     )
 
-    assert settings.port == 2
-    assert settings.sources["port"].where == "--port"
-    assert settings.sources["port"].shadowed == (("STLAUNCH_PORT", "3"), (PROJECT, "4"))
+    assert settings.port.value == 2
+    assert settings.port.where == "--port"
+    assert settings.port.shadowed == (("STLAUNCH_PORT", "3"), (PROJECT, "4"))
 
 
 def test_empty_variable_is_an_unset_one() -> None:
     settings = make_settings(environ={"STLAUNCH_PORT": " ", "STLAUNCH_BEHIND_PROXY": ""})
 
-    assert settings.port is None
+    assert settings.port == Setting(value=DEFAULT_PORT)
     assert not settings.is_behind_proxy
 
 
@@ -153,13 +147,13 @@ def test_empty_variable_is_an_unset_one() -> None:
 def test_variable_of_a_repeatable_setting_is_a_list(text: str) -> None:
     settings = make_settings(environ={"STLAUNCH_MOUNT_PATH": text})
 
-    assert settings.mount_paths == (BasePath("/a"), BasePath("/b"))
+    assert settings.mount_path.value == (BasePath("/a"), BasePath("/b"))
 
 
 def test_project_list_is_taken() -> None:
     settings = make_settings(project={"allow_origin": ["https://a.example", "http://b.example:81"]})
 
-    assert [str(origin) for origin in settings.allow_origins] == [
+    assert [str(origin) for origin in settings.allow_origin.value] == [
         "https://a.example",
         "http://b.example:81",
     ]
@@ -200,7 +194,8 @@ def test_paths_and_public_url_complete_each_other(
 
     assert settings.is_behind_proxy is is_behind
     assert [str(path) or "/" for path in settings.public_paths] == paths.split()
-    assert (settings.public_url and str(settings.public_url)) == url
+    found = settings.public_url.value
+    assert (found and str(found)) == url
 
 
 @pytest.mark.parametrize(
@@ -241,10 +236,10 @@ def test_socket_and_address_in_one_place_are_refused(other: dict[str, list[str]]
 def test_stronger_socket_shadows_a_weaker_port() -> None:
     settings = make_settings({"uds": ["/run/a.sock"]}, environ={"STLAUNCH_PORT": "80"})
 
-    assert (settings.uds, settings.port) == (Path("/run/a.sock"), None)
-    assert settings.sources["port"].where == "--uds"
-    assert settings.sources["port"].shadowed == (("STLAUNCH_PORT", "80"),)
-    assert settings.sources["host"].kind is SourceKind.DEFAULT
+    assert (settings.uds.value, settings.port.value) == (Path("/run/a.sock"), DEFAULT_PORT)
+    assert settings.port.where == "--uds"
+    assert settings.port.shadowed == (("STLAUNCH_PORT", "80"),)
+    assert settings.host.source is SourceKind.DEFAULT
 
 
 def test_stronger_port_shadows_a_weaker_socket() -> None:
@@ -252,8 +247,8 @@ def test_stronger_port_shadows_a_weaker_socket() -> None:
         environ={"STLAUNCH_PORT": "80"}, project={"uds": "/run/a.sock", "host": "::1"}
     )
 
-    assert (settings.uds, settings.port, settings.host) == (None, 80, "::1")
-    assert settings.sources["uds"].shadowed == ((PROJECT, "/run/a.sock"),)
+    assert (settings.uds.value, settings.port.value, settings.host.value) == (None, 80, "::1")
+    assert settings.uds.shadowed == ((PROJECT, "/run/a.sock"),)
 
 
 # --- bad input
@@ -346,7 +341,7 @@ def test_project_value_of_a_wrong_type_is_refused(key: str, value: object) -> No
 def test_project_switches_may_be_booleans() -> None:
     settings = make_settings(project={"self_check": False, "behind_proxy": True})
 
-    assert (settings.self_check, settings.is_behind_proxy) == (SelfCheck.OFF, True)
+    assert (settings.self_check.value, settings.is_behind_proxy) == (SelfCheck.OFF, True)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +363,7 @@ def test_project_switches_may_be_booleans() -> None:
 def test_service_variables_of_kubernetes_are_ignored(name: str, value: str) -> None:
     settings = make_settings(environ={name: value})
 
-    assert settings.port is None
+    assert settings.port.source is SourceKind.DEFAULT
 
 
 # --- the project file

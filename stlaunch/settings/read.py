@@ -1,46 +1,45 @@
-"""Collects what each place says about each setting, unparsed; unknown names are refused here."""
+"""Collects what the caller, the environment and the project file say about each setting.
+
+Unknown names are refused here; which place wins is decided in `resolve`.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stlaunch.errors import UsageError
-from stlaunch.settings.fields import ENV_PREFIX, FIELDS, Field
+from stlaunch.settings.fields import ENV_PREFIX, FIELDS, SELF_CHECK_TOKEN, Field
 from stlaunch.settings.model import SourceKind
+from stlaunch.settings.parsers import parse_self_check_token
+from stlaunch.settings.raw_values import RawSettings, RawValue
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
 
 
-SELF_CHECK_TOKEN = ENV_PREFIX + "SELF_CHECK_TOKEN"
-"""A secret, so it is a variable alone: command lines and project files are read by others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """The texts that one place gave for one setting."""
-
-    kind: SourceKind
-    where: str
-    texts: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """All texts in one line, for people."""
-        return ", ".join(self.texts)
-
-
-def collect_given(
+def read_settings(
     *,
     values: Mapping[str, Sequence[str]],
     environ: Mapping[str, str],
     project: Mapping[str, object],
-    project_where: str,
-) -> dict[str, tuple[Given, ...]]:
+    project_where: str = "",
+    self_check_token: str | None = None,
+    is_call: bool = False,
+) -> RawSettings:
     """Return what was said about each field, by its name, the strongest place first.
+
+    Args:
+        values: what the command line gave, by field name; an empty text is a flag without value.
+        environ: the environment; `STLAUNCH_*` is read.
+        project: the parsed project table.
+        project_where: how to name that table to the user.
+        self_check_token: a caller's, which goes before the environment's.
+        is_call: whether `values` come from a Python call, not from a command line.
 
     Raises:
         UsageError: for an unknown `STLAUNCH_*` variable or project key, or a project value of
@@ -49,23 +48,55 @@ def collect_given(
     ours = _own_variables(environ)
     _refuse_unknown_variables(ours)
     _refuse_unknown_keys(project, project_where)
-    given: dict[str, tuple[Given, ...]] = {}
+    kind = SourceKind.CALL if is_call else SourceKind.COMMAND_LINE
+    found: dict[str, tuple[RawValue[Any], ...]] = {}
     for field in FIELDS:
-        places: list[Given] = []
+        places: list[RawValue[Any]] = []
         if texts := values.get(field.name):
-            kind = SourceKind.COMMAND_LINE
-            places.append(Given(kind=kind, where=field.flag, texts=tuple(texts)))
+            where = f"{field.name}=" if is_call else field.flag
+            places.append(_raw(field, kind, where, texts))
         # An empty variable is an unset one: compose files and CI templates write those.
         if text := ours.get(field.env, "").strip():
             split = re.split(r"[,\s]+", text.strip(", \t\n")) if field.multiple else [text]
-            kind = SourceKind.ENVIRONMENT
-            places.append(Given(kind=kind, where=field.env, texts=tuple(split)))
-        if field.name in project:
-            texts = _project_texts(field, project[field.name], project_where)
-            kind = SourceKind.PROJECT_FILE
-            places.append(Given(kind=kind, where=project_where, texts=texts))
-        given[field.name] = tuple(place for place in places if place.texts)
-    return given
+            places.append(_raw(field, SourceKind.ENVIRONMENT, field.env, split))
+        if field.name in project and (
+            texts := _project_texts(field, project[field.name], project_where)
+        ):
+            places.append(_raw(field, SourceKind.PROJECT_FILE, project_where, texts))
+        found[field.name] = (*places, _default(field))
+    token_where = "self_check_token=" if self_check_token else SELF_CHECK_TOKEN
+    token = self_check_token or environ.get(SELF_CHECK_TOKEN, "")
+    return RawSettings(
+        values=found,
+        self_check_token=_parsed(parse_self_check_token, token, token_where)
+        if token.strip()
+        else None,
+    )
+
+
+def _raw(field: Field[T], kind: SourceKind, where: str, texts: Sequence[str]) -> RawValue[T]:
+    named = f"{where} {field.name}" if kind is SourceKind.PROJECT_FILE else where
+    return RawValue(
+        kind=kind,
+        where=where,
+        text=", ".join(texts),
+        read=partial(_parsed, field.parse, tuple(texts), named),
+    )
+
+
+def _default(field: Field[T]) -> RawValue[T]:
+    value = field.default
+    return RawValue(kind=SourceKind.DEFAULT, where="default", text="", read=lambda: value)
+
+
+S = TypeVar("S")
+
+
+def _parsed(parse: Callable[[S], T], said: S, where: str) -> T:
+    try:
+        return parse(said)
+    except UsageError as exc:
+        raise UsageError(f"{where}: {exc.message}", hint=exc.hint) from exc
 
 
 def _own_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +143,7 @@ def _project_texts(field: Field[object], value: object, where: str) -> tuple[str
         case list() if field.multiple and all(isinstance(item, str) for item in value):
             return tuple(value)
         case _:
-            wanted = "a text or a list of texts" if field.multiple else "a text"
+            wanted = "a string or a list of strings" if field.multiple else "a string"
             if field.also_takes:
                 wanted += " or " + {bool: "true or false", int: "a number"}[field.also_takes[0]]
             raise UsageError(

@@ -1,0 +1,39 @@
+"""What the places say about each setting, before one of them is chosen; see `resolve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from stlaunch.settings.model import SourceKind
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawValue(Generic[T_co]):
+    """What one place says about one setting."""
+
+    kind: SourceKind
+    where: str
+    """How to name the place to a person."""
+    text: str
+    """What it says, in one line, for a person."""
+    read: Callable[[], T_co]
+    """Parses it; only the winner is read. Raises UsageError, which names the place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSettings:
+    """What the caller, the environment and the project file say, by the name of the field."""
+
+    values: Mapping[str, Sequence[RawValue[Any]]] = field(default_factory=dict)
+    self_check_token: str | None = field(default=None, repr=False)
+    """A secret, which no flag and no file may hold: there is nothing to resolve."""
+
+    def of(self, name: str) -> list[RawValue[Any]]:
+        """Return what was said about a field, its default included as the weakest."""
+        return list(self.values.get(name, ()))
