@@ -7,7 +7,9 @@ import textwrap
 from collections.abc import Iterator
 
 from stlaunch.diagnostics.catalogue import Entry
-from stlaunch.proxies import Fix, Need, Product, Site, fix_for
+from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 
 _SITE = Site(base_path=BasePath("/streamlitApp"))

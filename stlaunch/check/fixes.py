@@ -12,7 +12,9 @@ from stlaunch.check.hops import Hop
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
-from stlaunch.proxies import Need, Site, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

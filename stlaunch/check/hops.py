@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stlaunch.check.observations import Exchange, Observations, Opening
-from stlaunch.proxies import Product, recipe
+from stlaunch.proxies.model import recipe
+from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import sightings_in_answer, table
 
 

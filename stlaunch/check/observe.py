@@ -30,6 +30,7 @@ from stlaunch.check.observations import (
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.probes import http2, network, requests, self_check, stream, tunnel, uploads
 from stlaunch.check.probes.limits import measure_limits
+from stlaunch.check.sent import FORGED
 from stlaunch.check.target import Target
 from stlaunch.urls.streamlit_routes import HEALTH
 
@@ -299,7 +300,7 @@ class _Run:
             self.seen.skipped |= dict.fromkeys(("self_check", "forged", "instances"), why)
             return
         self.seen.self_check = report
-        self.seen.forged = await self_check.ask(client, self_check.FORGED)
+        self.seen.forged = await self_check.ask(client, FORGED)
 
     async def _connect(self, client: Client, browser: stream.Browser) -> None:
         """Do what depends on the cookies of the page and of health."""

@@ -15,23 +15,17 @@ from typing import Any
 import anyio
 import click
 
-from stlaunch.check import (
-    CheckOptions,
-    Diagnosis,
-    Observations,
-    Target,
-    build_report,
-    diagnose,
-    exit_code,
-    observe,
-)
+from stlaunch.check.diagnosis import Diagnosis, diagnose
 from stlaunch.check.formats.machines import render_github, render_junit, render_prometheus
 from stlaunch.check.formats.markdown import render_markdown
 from stlaunch.check.formats.text import render_text, show_progress
-from stlaunch.check.options import DEFAULT_TIMEOUT_S, parse_cookies, parse_headers
+from stlaunch.check.observations import Observations
+from stlaunch.check.observe import observe
+from stlaunch.check.options import DEFAULT_TIMEOUT_S, CheckOptions, parse_cookies, parse_headers
+from stlaunch.check.report import build_report, exit_code
 from stlaunch.check.rules import RULES
-from stlaunch.cli.this_machine import RunningApp, find_running_app
-from stlaunch.cli.verify import FOR_INSIDERS
+from stlaunch.check.target import Target
+from stlaunch.cli.this_machine import FOR_INSIDERS, RunningApp, find_running_app
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.settings.suggestion import did_you_mean

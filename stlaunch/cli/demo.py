@@ -18,19 +18,11 @@ from typing import TYPE_CHECKING
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.proxies import (
-    Product,
-    ProxyPlan,
-    ProxyProcess,
-    ProxySetup,
-    ProxySite,
-    end_process_group,
-    find_binary,
-    has_ended,
-    plan_proxy,
-    startable,
-)
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 from stlaunch.proxies.ports import check_port_is_free, free_port
+from stlaunch.proxies.process import ProxyProcess, end_process_group, has_ended
+from stlaunch.proxies.starting import find_binary, plan_proxy, startable
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.proxies import Kind, recipe
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
+from stlaunch.proxies.model import Kind, recipe
 from stlaunch.proxies.site_options import Asked, plan_site
 from stlaunch.settings.model import Settings
 from stlaunch.settings.project import read_project

@@ -14,6 +14,9 @@ from stlaunch.storage.running_apps import running
 _EXAMPLE = "stlaunch check https://example.com/streamlitApp/"
 _UNIX = "unix:"
 
+# Open self-check and metrics: whoever verifies may be one of those that the configuration lets in.
+FOR_INSIDERS = ("STL807", "STL808")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningApp:

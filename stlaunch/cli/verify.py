@@ -16,16 +16,19 @@ from dataclasses import dataclass
 import anyio
 import click
 
-from stlaunch.check import CheckOptions, Diagnosis, Observations, Target, Verdict, diagnose, observe
+from stlaunch.check.diagnosis import Diagnosis, Verdict, diagnose
 from stlaunch.check.formats.text import render_text
+from stlaunch.check.observations import Observations
+from stlaunch.check.observe import observe
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.target import Target
+from stlaunch.cli.this_machine import FOR_INSIDERS
 from stlaunch.errors import ExitCode
 from stlaunch.urls.origin import HostPort
 
 _POLL_S = 1.0
 _AGAIN_S = 3.0
 _ANSWER_S = 5.0
-# Open self-check and metrics: whoever verifies may be one of those that the configuration lets in.
-FOR_INSIDERS = ("STL807", "STL808")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from stlaunch.diagnostics.severity import Severity
 from stlaunch.gateway.selfcheck.access import TOKEN_HEADER
 
 if TYPE_CHECKING:
-    from stlaunch import check
+    from stlaunch.check import diagnosis
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,10 @@ def verify(url: str, *, instance: str, key: str) -> list[Finding]:
     # Late: neither the start nor an app without --verify pays for it.
     import anyio  # noqa: PLC0415
 
-    from stlaunch.check import CheckOptions, Target, diagnose, observe  # noqa: PLC0415
+    from stlaunch.check.diagnosis import diagnose  # noqa: PLC0415
+    from stlaunch.check.observe import observe  # noqa: PLC0415
+    from stlaunch.check.options import CheckOptions  # noqa: PLC0415
+    from stlaunch.check.target import Target  # noqa: PLC0415
 
     options = CheckOptions(
         target=Target.parse(url),
@@ -77,7 +80,7 @@ def verify(url: str, *, instance: str, key: str) -> list[Finding]:
     return found
 
 
-def _told(finding: check.Finding) -> Finding:
+def _told(finding: diagnosis.Finding) -> Finding:
     from stlaunch.check.redact import safe_text  # noqa: PLC0415 - late, as above
 
     who = f" [{safe_text(finding.hop)}]" if finding.hop else ""

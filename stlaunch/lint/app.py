@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stlaunch.proxies import Site
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

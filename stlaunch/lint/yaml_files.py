@@ -12,7 +12,8 @@ from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Note, Report
 from stlaunch.lint.units import seconds, size
-from stlaunch.proxies import Need, Product, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

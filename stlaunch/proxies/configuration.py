@@ -6,8 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from stlaunch.proxies.fixes import recipe
-from stlaunch.proxies.model import Kind, Part, Parts
+from stlaunch.proxies.model import Kind, Part, Parts, recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
 from stlaunch.proxies.template import Group, commented, compose, explained, snippets, whole

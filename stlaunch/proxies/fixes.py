@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from textwrap import indent
 
-from stlaunch.proxies.model import Recipe
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
 
@@ -42,14 +40,6 @@ class Fix:
         """Where, what and how to reload, for a log line or a report."""
         told = [f"{where}:\n{indent(lines, '    ')}" for where, lines in self.steps]
         return "\n".join(told + ([f"then: {self.reload}"] if self.reload else []))
-
-
-@cache
-def recipe(product: Product) -> Recipe:
-    """Return all that is known about a product; its file is read when it is asked for."""
-    module = importlib.import_module(f"stlaunch.proxies.{product.name.lower()}")
-    known: Recipe = module.RECIPE
-    return known
 
 
 def fix_for(need: Need, product: Product, site: Site) -> Fix | None:

@@ -5,8 +5,10 @@ Facts alone. The files themselves are read when a product is asked for.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from stlaunch.proxies.needs import Need, Product
@@ -161,3 +163,11 @@ class Recipe:
         """Return the filled-in lines; empty where the product has the need covered or cannot."""
         known = self.parts.get(need, ())
         return tuple(part.filled(site) for part in (known(site) if callable(known) else known))
+
+
+@cache
+def recipe(product: Product) -> Recipe:
+    """Return all that is known about a product; its file is read when it is asked for."""
+    module = importlib.import_module(f"stlaunch.proxies.{product.name.lower()}")
+    known: Recipe = module.RECIPE
+    return known

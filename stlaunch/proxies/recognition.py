@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from stlaunch.proxies import services
-from stlaunch.proxies.fixes import recipe
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.signs import Side, Sign
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import StartError
-from stlaunch.proxies.fixes import recipe
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 
 if TYPE_CHECKING:

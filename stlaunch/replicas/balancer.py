@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Self
 from stlaunch.errors import StartError
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
 from stlaunch.process.parent_death import end_with_parent
-from stlaunch.proxies import Product, ProxyPlan, ProxyProcess, ProxySite, find_binary
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxyPlan, ProxySite
+from stlaunch.proxies.process import ProxyProcess
+from stlaunch.proxies.starting import find_binary
 from stlaunch.replicas.backoff import Backoff
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stlaunch.errors import StartError
 from stlaunch.process.parent_death import end_with_parent
-from stlaunch.proxies import end_process_group, has_ended
+from stlaunch.proxies.process import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trustme
 
-from stlaunch.proxies import TlsFiles
+from stlaunch.proxies.plans import TlsFiles
 from tests.check.setups import HOST
 from tests.harness.ports import free_port
 from tests.harness.server import RunningServer, start_server, stlaunch_app

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from stlaunch.proxies import Product, ProxyPlan, ProxySite, TlsFiles, find_binary
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxyPlan, ProxySite, TlsFiles
+from stlaunch.proxies.starting import find_binary
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.varnish import SHELL, VARNISHD

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from stlaunch.check import Observations
+from stlaunch.check.observations import Observations
 from tests.check.apps import make_certificates, start_apps
 from tests.check.frames import nginx
 from tests.check.matrix_nginx import STL_HOST

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 
 import anyio
 
-from stlaunch.check import CheckOptions, Diagnosis, Observations, Target, diagnose, observe
+from stlaunch.check.diagnosis import Diagnosis, diagnose
+from stlaunch.check.observations import Observations
+from stlaunch.check.observe import observe
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.target import Target
 from stlaunch.errors import StartError
-from stlaunch.proxies import ProxyProcess, TlsFiles
+from stlaunch.proxies.plans import TlsFiles
+from stlaunch.proxies.process import ProxyProcess
 from tests.check.frames import Frame
 from tests.check.setups import Setup
 from tests.harness.ports import free_port

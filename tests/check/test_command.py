@@ -22,7 +22,7 @@ from stlaunch.cli import guide
 from stlaunch.cli.check import check as check_command
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode
-from stlaunch.proxies import TlsFiles
+from stlaunch.proxies.plans import TlsFiles
 from tests.check.apps import FAILING, SCRIPT, streamlit
 from tests.check.frames import nginx
 from tests.check.matrix_nginx import STL_HOST

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.check import CheckOptions, Target, protobuf
+from stlaunch.check import protobuf
 from stlaunch.check.client import Client
 from stlaunch.check.cookies import Jar, SetCookie
 from stlaunch.check.dialer import Dialer
 from stlaunch.check.observations import Exchange
+from stlaunch.check.options import CheckOptions
 from stlaunch.check.pages import login_of
 from stlaunch.check.probes.http2 import _status
 from stlaunch.check.probes.tunnel import TunnelSocket
 from stlaunch.check.protobuf import DamagedMessageError
 from stlaunch.check.redact import MASK, redacted, safe_text, without_addresses
+from stlaunch.check.target import Target
 from stlaunch.gateway.tunnel.frames import HELLO, Flags, Outbox
 
 APP = Target.parse("http://app.example.test/app/")

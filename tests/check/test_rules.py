@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from stlaunch.check import Check, Observations, Status, Verdict, build_report, diagnose
-from stlaunch.check.diagnosis import selects
+from stlaunch.check.diagnosis import Check, Status, Verdict, diagnose, selects
 from stlaunch.check.formats.text import render_text
-from stlaunch.check.report import session_line
+from stlaunch.check.observations import Observations
+from stlaunch.check.report import build_report, session_line
 from stlaunch.check.rules import RULES, Hit, Rule
 from stlaunch.diagnostics import catalogue, ranking
 from stlaunch.diagnostics.severity import Severity

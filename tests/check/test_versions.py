@@ -9,7 +9,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from stlaunch.check import CheckOptions, Target, diagnose, observe
+from stlaunch.check.diagnosis import diagnose
+from stlaunch.check.observe import observe
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.target import Target
 from tests.check.apps import SCRIPT, streamlit
 
 OLDEST_ON_STARLETTE, LAST_TORNADO = "1.57.0", "1.50.0"

@@ -19,7 +19,8 @@ from compose_spec import PyCompose
 
 from stlaunch.deploy import DeployKind, render, write_files
 from stlaunch.deploy.compose import balancer
-from stlaunch.proxies import Product, find_binary
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.starting import find_binary
 from stlaunch.settings.fields import DRAIN_TIMEOUT
 from tests.deploy.golden import files, make_deployment
 

@@ -19,8 +19,10 @@ from pathlib import Path
 from stlaunch.cli.guide import HANDBOOK
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode
-from stlaunch.proxies import Need, Product, Site, fix_for
 from stlaunch.proxies.configuration import KINDS
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.urls.base_path import BasePath
 from tests.benchmarks.table import render_machine, render_markdown

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stlaunch.proxies import ProxyPlan, ProxySetup
-from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, refuse_setup
+from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, ProxyPlan, ProxySetup, refuse_setup
 
 if TYPE_CHECKING:
-    from stlaunch.proxies import ProxySite
+    from stlaunch.proxies.plans import ProxySite
 
 _CONFIG = "httpd.conf"
 _MODULES = (

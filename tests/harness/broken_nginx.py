@@ -16,7 +16,10 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from stlaunch.errors import StartError
-from stlaunch.proxies import Product, ProxyProcess, ProxySetup, ProxySite, TlsFiles, plan_proxy
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxySetup, ProxySite, TlsFiles
+from stlaunch.proxies.process import ProxyProcess
+from stlaunch.proxies.starting import plan_proxy
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.ports import free_port

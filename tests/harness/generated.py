@@ -13,17 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from stlaunch.errors import StartError
-from stlaunch.proxies import (
-    Product,
-    ProxyPlan,
-    ProxyProcess,
-    ProxySite,
-    Site,
-    TlsFiles,
-    find_binary,
-)
 from stlaunch.proxies.configuration import KINDS, generate
-from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, CERTIFICATE_FILE, KEY_FILE
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import (
+    CERTIFICATE_AND_KEY_FILE,
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    ProxyPlan,
+    ProxySite,
+    TlsFiles,
+)
+from stlaunch.proxies.process import ProxyProcess
+from stlaunch.proxies.site import Site
+from stlaunch.proxies.starting import find_binary
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.ports import free_port

@@ -5,8 +5,7 @@ Owns the text of one configuration. It starts nothing.
 
 from __future__ import annotations
 
-from stlaunch.proxies import ProxyPlan, ProxySetup, ProxySite
-from stlaunch.proxies.plans import refuse_setup
+from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, refuse_setup
 
 _CONFIG = "lighttpd.conf"
 

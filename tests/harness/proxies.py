@@ -14,17 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stlaunch.errors import StartError
-from stlaunch.proxies import (
-    Product,
-    ProxyPlan,
-    ProxyProcess,
-    ProxySetup,
-    ProxySite,
-    TlsFiles,
-    find_binary,
-    plan_proxy,
-    startable,
-)
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, TlsFiles
+from stlaunch.proxies.process import ProxyProcess
+from stlaunch.proxies.starting import find_binary, plan_proxy, startable
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.apache import plan_apache

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stlaunch.proxies import ProxyPlan, ProxySetup, ProxySite
-from stlaunch.proxies.plans import refuse_setup
+from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, refuse_setup
 
 VARNISHD = Path("/usr/sbin/varnishd")
 SHELL = Path("/bin/sh")

@@ -15,7 +15,8 @@ import pytest
 
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import apply, edited
-from stlaunch.proxies import Product, find_binary
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.starting import find_binary
 
 CORPUS = Path(__file__).parent / "corpus" / "nginx"
 FILES = sorted(CORPUS.glob("*.conf"))

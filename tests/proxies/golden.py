@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stlaunch.proxies import Kind
 from stlaunch.proxies.app_facts import AppFacts
 from stlaunch.proxies.configuration import KINDS, generate
+from stlaunch.proxies.model import Kind
 from stlaunch.proxies.site_options import Asked, plan_site
 
 FOLDER = Path(__file__).parent / "golden"

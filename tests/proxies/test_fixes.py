@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from stlaunch.gateway.monitor.findings import body_limited, upgrade_stripped
-from stlaunch.proxies import Need, Product, Site, fix_for, recipe
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.model import recipe
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 
 BASE = BasePath("/streamlitApp")

@@ -16,7 +16,10 @@ from typing import TextIO
 import anyio
 import pytest
 
-from stlaunch.check import CheckOptions, Target, diagnose, observe
+from stlaunch.check.diagnosis import diagnose
+from stlaunch.check.observe import observe
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.target import Target
 from tests.harness.generated import RUNNABLE, generated_site, start_generated
 from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy

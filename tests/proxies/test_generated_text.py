@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stlaunch.errors import UsageError
-from stlaunch.proxies import Kind
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, generate
+from stlaunch.proxies.model import Kind
 from stlaunch.proxies.site_options import Asked, plan_site
 from tests.proxies.golden import FOLDER, URL, texts
 

@@ -16,7 +16,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from stlaunch.errors import StartError, UsageError
-from stlaunch.proxies import ProxyProcess, startable
+from stlaunch.proxies.process import ProxyProcess
+from stlaunch.proxies.starting import startable
 from tests.harness.proxies import (
     CHAIN,
     CHAIN_LOSING_SCHEME,

@@ -8,7 +8,8 @@ import pytest
 
 from stlaunch.check.hops import author_of, recognise
 from stlaunch.check.observations import Exchange, Observations
-from stlaunch.proxies import Product, recipe
+from stlaunch.proxies.model import recipe
+from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import names_in_request, products_in, table
 from stlaunch.proxies.signs import Side
 

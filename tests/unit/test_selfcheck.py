@@ -18,7 +18,7 @@ from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
 from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
-from stlaunch.proxies import Product
+from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin

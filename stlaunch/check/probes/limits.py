@@ -13,11 +13,12 @@ from stlaunch.check.client import Client
 from stlaunch.check.observations import Exchange, Failure, Limits, Opening
 from stlaunch.check.probes import uploads
 from stlaunch.check.probes.stream import Browser
+from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.check.websocket import Socket, open_socket
 from stlaunch.urls.streamlit_routes import STREAM
 
 _SMALLEST_BODY = 64 * 1024
-_MAX_BODY = uploads.ANNOUNCED_BYTES
+_MAX_BODY = ANNOUNCED_BYTES
 _STEP_TIMEOUT_S = 20.0
 _MAX_S = 60.0
 _MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)

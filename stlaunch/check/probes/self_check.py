@@ -16,13 +16,6 @@ from stlaunch.check.websocket import open_socket
 SCHEMA = "stlaunch.selfcheck/1"
 PATH = "/_stlaunch/check"
 SOCKET = "/_stlaunch/ws"
-FORGED_ADDRESS = "192.0.2.77"
-FORGED_HOST = "stlaunch-check.invalid"
-FORGED: Headers = (
-    ("X-Forwarded-For", FORGED_ADDRESS),
-    ("X-Real-Ip", FORGED_ADDRESS),
-    ("X-Forwarded-Host", FORGED_HOST),
-)
 _CONNECTIONS = 8
 
 

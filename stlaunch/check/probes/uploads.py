@@ -8,6 +8,7 @@ from stlaunch.check import cookies as jar
 from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.probes.stream import Browser
+from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.urls.streamlit_routes import UPLOAD
 
 _BOUNDARY = "stlaunch-check-7d1f"
@@ -18,9 +19,6 @@ _HEAD = (
 ).encode()
 _TAIL = f"\r\n--{_BOUNDARY}--\r\n".encode()
 _FAKE_XSRF = "2|00000000|00000000000000000000000000000000|1700000000"
-ANNOUNCED_BYTES = 200_000_000 - 1024 * 1024
-"""A file near Streamlit's default `server.maxUploadSize`; a proxy that stops at 200 MB is right
-enough, whichever way it counts them."""
 
 
 def invented_session() -> str:

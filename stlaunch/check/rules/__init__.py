@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     *pages.RULES,
     *paths.RULES,
     *origins.CAUSES,
+    *paths.HOST_RULES,
     *stream.RULES,
     *replicas.RULES,
     *forwarding.RULES,

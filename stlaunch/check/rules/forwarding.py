@@ -8,8 +8,8 @@ from typing import Any
 
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
-from stlaunch.check.probes.self_check import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.sent import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort

@@ -5,8 +5,8 @@ from __future__ import annotations
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
 from stlaunch.check.observations import Observations
-from stlaunch.check.probes.uploads import ANNOUNCED_BYTES
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.diagnostics.severity import Circumstance
 
 _TOO_LARGE = 413

@@ -6,7 +6,6 @@ from stlaunch.check import pages
 from stlaunch.check.cookies import XSRF, SetCookie
 from stlaunch.check.hops import author_of
 from stlaunch.check.observations import Exchange, Failure, Observations
-from stlaunch.check.rules import paths
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.check.target import Target
 
@@ -128,7 +127,6 @@ CAUSES = (
         judge=_origin_refused,
         explains=("STL3", "STL206", "STL402", "STL403"),
     ),
-    *paths.HOST_RULES,
 )
 
 RULES = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stlaunch.check import pages
+from stlaunch.check.fallback import without_socket
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import origin_of, resolve
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule
-from stlaunch.check.rules.stream import without_socket
 
 _GATEWAY = {502, 503, 504}
 _REFUSED = {401, 403, 406, 429, 451}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stlaunch.check import pages
+from stlaunch.check.fallback import without_socket
 from stlaunch.check.hops import Hop, author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
-from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.streamlit_routes import STREAM
 
 _OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
@@ -17,19 +17,6 @@ _GATEWAY = {502, 503, 504}
 
 def _opening(seen: Observations) -> Opening:
     return seen.openings["browser"]
-
-
-def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
-    """Return whether stlaunch's page goes on over plain requests, and a sentence about it."""
-    session, tunnel = seen.fallback, seen.http.get("tunnel")
-    if session is not None and session.messages:
-        return (Circumstance.FALLBACK,), " Under stlaunch the page goes on over HTTP requests."
-    if session is not None and (tunnel is None or tunnel.is_ok):
-        return (), " The fallback over HTTP requests opens, but no message came."
-    if tunnel is not None:
-        told = tunnel.status or tunnel.detail
-        return (), f" The fallback over HTTP requests fails too: {tunnel.method} gets {told}."
-    return (), ""
 
 
 def _hit(seen: Observations, evidence: str, hop: Hop | None = None) -> Hit:

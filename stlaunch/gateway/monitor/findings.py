@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.process.memory import Memory
-from stlaunch.proxies import Need, Product, Site, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 

@@ -30,8 +30,8 @@ from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE, TOKEN_PREF
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.tickets import Key, ProbeArrivals, Tickets
-from stlaunch.proxies import Site
 from stlaunch.proxies.recognition import products_in
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import SELF_CHECK, STREAM, TUNNEL, is_page

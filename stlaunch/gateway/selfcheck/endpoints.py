@@ -24,8 +24,9 @@ from stlaunch.gateway.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.gateway.selfcheck.probes import Probes
 from stlaunch.gateway.selfcheck.report import BROKEN, Facts, build_report
 from stlaunch.gateway.selfcheck.text import render_text
-from stlaunch.proxies import Product, Site
+from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
+from stlaunch.proxies.site import Site
 from stlaunch.settings.model import SelfCheck
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import SELF_CHECK

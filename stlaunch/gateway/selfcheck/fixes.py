@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
-from stlaunch.proxies import Need, Product, Site, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 
 # The codes that the browser page can name.
 PAGE_CODES = (

@@ -21,7 +21,8 @@ from stlaunch.lint.nginx.routes import (
 )
 from stlaunch.lint.nginx.rules import Fault
 from stlaunch.lint.nginx.tree import Directive, read_nginx
-from stlaunch.proxies import Need, Product, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

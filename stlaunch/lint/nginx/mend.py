@@ -9,7 +9,9 @@ from pathlib import Path
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.nginx.rules import Fault
 from stlaunch.lint.nginx.tree import Directive
-from stlaunch.proxies import Need, Product, Site, fix_for
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
 
 _ALONE = re.compile(r"\s*[A-Za-z_]+\s[^;{}]*;\s*(#.*)?")
 _IN_LOCATION = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.tree import Directive
 from stlaunch.lint.units import seconds, size
-from stlaunch.proxies import Need
+from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
 
 _DEFAULT_BODY = 1024 * 1024

@@ -1,0 +1,16 @@
+"""What probes send and rules look for in the answers; it sends nothing and judges nothing."""
+
+from __future__ import annotations
+
+from stlaunch.check.options import Headers
+
+FORGED_ADDRESS = "192.0.2.77"
+FORGED_HOST = "stlaunch-check.invalid"
+FORGED: Headers = (
+    ("X-Forwarded-For", FORGED_ADDRESS),
+    ("X-Real-Ip", FORGED_ADDRESS),
+    ("X-Forwarded-Host", FORGED_HOST),
+)
+ANNOUNCED_BYTES = 200_000_000 - 1024 * 1024
+"""A file near Streamlit's default `server.maxUploadSize`; a proxy that stops at 200 MB is right
+enough, whichever way it counts them."""
