@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from stlaunch.deploy.model import (
-    AFFINITY_COOKIE,
     COOKIE_SECRET,
     PORT,
     STOP_S,
     USER_ID,
     GeneratedFile,
 )
+from stlaunch.proxies.gateway_api import affine_route
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment
@@ -165,22 +165,8 @@ spec:
 
 def _route(deployment: Deployment) -> str:
     url = deployment.public_url
-    hostnames = f"  hostnames: [{json.dumps(url.origin.host)}]\n" if url else ""
-    return f"""apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  name: {deployment.name}
-spec:
-  parentRefs:
-    - name: gateway # of your Gateway
-{hostnames}  rules:
-    - matches:
-        - path: {{ type: PathPrefix, value: {json.dumps(deployment.base_path.value or "/")} }}
-      backendRefs:
-        - {{ name: {deployment.name}, port: 80 }}
-      # In the experimental channel of Gateway API; one browser stays with one pod.
-      sessionPersistence:
-        sessionName: {AFFINITY_COOKIE}
-        type: Cookie
-        cookieConfig: {{ lifetimeType: Session }}
-"""
+    return affine_route(
+        name=deployment.name,
+        host=url.origin.host if url else "",
+        path=deployment.base_path.value or "/",
+    )

@@ -18,7 +18,6 @@ STOP_S = int(DRAIN_TIMEOUT.default) + 15
 """When the platform may kill what has not ended by itself."""
 COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 """The variable that gives all replicas one secret; its value is in no generated file."""
-AFFINITY_COOKIE = "stlaunch-replica"
 
 _MAX_REPLICAS = 100
 # RFC 1123 labels, short enough for what Kubernetes and systemd append.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stlaunch.deploy.model import COOKIE_SECRET, STOP_S, GeneratedFile
+from stlaunch.proxies.nginx.recipe import to_socket
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment
@@ -24,7 +25,7 @@ def _single(deployment: Deployment) -> str:
     name = deployment.name
     return f"""# {name}.service: the app on /run/{name}/app.sock.
 #     systemctl daemon-reload && systemctl enable --now {name}.service
-# Its proxy (nginx: proxy_pass http://unix:/run/{name}/app.sock;) has to be in the Group below.
+# Its proxy (nginx: {to_socket(f"/run/{name}/app.sock")}) has to be in the Group below.
 [Unit]
 Description={name} (Streamlit app)
 After=network.target

@@ -136,7 +136,7 @@ def _body(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
         title=f"{told.platform.title} takes request bodies of {_size(told.value)}, and "
         f"server.maxUploadSize allows {_size(limits.upload_bytes)}",
         fix="Nothing: larger uploads are sent in pieces. Raising the limit there makes them "
-        "faster (nginx: client_max_body_size).",
+        "faster.",
     )
 
 

@@ -27,13 +27,15 @@ _WHY_UPGRADE = "Without upgrade=websocket Apache forwards the handshake as a pla
 
 
 def _route(site: Site) -> tuple[Part, ...]:
-    if len(site.servers) > 1:
-        lines = (
-            'ProxyPass "<<base_slash>>" "balancer://streamlit<<target>>"\n'
-            'ProxyPassReverse "<<base_slash>>" "balancer://streamlit<<target>>"'
-        )
-        return (Part("server", lines, "Everything below the path goes to the replicas."),)
-    return _upgrade(site)
+    return (_route_to_replicas(),) if len(site.servers) > 1 else _upgrade(site)
+
+
+def _route_to_replicas() -> Part:
+    lines = (
+        'ProxyPass "<<base_slash>>" "balancer://streamlit<<target>>"\n'
+        'ProxyPassReverse "<<base_slash>>" "balancer://streamlit<<target>>"'
+    )
+    return Part("server", lines, "Everything below the path goes to the replicas.")
 
 
 def _upgrade(site: Site) -> tuple[Part, ...]:
@@ -70,6 +72,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
             "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica, "
             "and upgrade=websocket hands the WebSocket on.",
         ),
+        _route_to_replicas(),
     )
 
 

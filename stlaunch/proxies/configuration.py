@@ -94,6 +94,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
 
 def _parts(kind: Kind, site: Site) -> Parts:
     known = recipe(kind.product)
+    routed = known.parts_for(Need.ROUTE, site)
     placed: dict[str, list[Part]] = {}
     for need in kind.needs:
         if need is Need.SLASH and not site.base_path.value:
@@ -101,7 +102,9 @@ def _parts(kind: Kind, site: Site) -> Parts:
         if need is Need.AFFINITY and len(site.servers) == 1:
             continue
         for part in known.parts_for(need, site):
-            placed.setdefault(part.place, []).append(part)
+            # A fix for affinity is pasted alone, so it brings the route to the replicas along.
+            if need is not Need.AFFINITY or part not in routed:
+                placed.setdefault(part.place, []).append(part)
     return {place: tuple(parts) for place, parts in placed.items()}
 
 

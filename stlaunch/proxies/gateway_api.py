@@ -5,8 +5,10 @@ What a gateway does about WebSockets, timeouts and sizes beyond the standard is 
 
 from __future__ import annotations
 
+import json
+
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe, common_without
-from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
+from stlaunch.proxies.needs import DIAGNOSTICS, REPLICA_COOKIE, Need, Product
 from stlaunch.proxies.site import Site
 
 _VALIDATE = "kubectl apply --dry-run=server -f FILE"
@@ -147,6 +149,36 @@ spec:
     @rules
 #]
 """
+
+
+def affine_route(*, name: str, host: str, path: str) -> str:
+    """Return an HTTPRoute to the Service `name` that keeps one browser at one pod.
+
+    Args:
+        name: of the Service, and of the route.
+        host: the public one; empty for any.
+        path: the public path.
+    """
+    hostnames = f"  hostnames: [{json.dumps(host)}]\n" if host else ""
+    return f"""apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: {name}
+spec:
+  parentRefs:
+    - name: gateway # of your Gateway
+{hostnames}  rules:
+    - matches:
+        - path: {{ type: PathPrefix, value: {json.dumps(path)} }}
+      backendRefs:
+        - {{ name: {name}, port: 80 }}
+      # In the experimental channel of Gateway API; one browser stays with one pod.
+      sessionPersistence:
+        sessionName: {REPLICA_COOKIE}
+        type: Cookie
+        cookieConfig: {{ lifetimeType: Session }}
+"""
+
 
 _KINDS = (
     Kind(

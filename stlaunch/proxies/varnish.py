@@ -34,6 +34,14 @@ def _scheme(site: Site) -> tuple[Part, ...]:
 
 
 def _route(site: Site) -> tuple[Part, ...]:
+    parts = [_backends(site)]
+    if not site.keep_prefix:
+        line = 'set req.url = regsub(req.url, "^<<base_re>>/", "/");'
+        parts.append(Part("recv", line, "The path is stripped."))
+    return tuple(parts)
+
+
+def _backends(site: Site) -> Part:
     def backend(number: int, place: str) -> str:
         host, _, port = place.rpartition(":")
         return (
@@ -41,11 +49,7 @@ def _route(site: Site) -> tuple[Part, ...]:
         )
 
     backends = "\n".join(backend(number, place) for number, place in enumerate(site.servers, 1))
-    parts = [Part("top", backends, "Where the app listens.")]
-    if not site.keep_prefix:
-        line = 'set req.url = regsub(req.url, "^<<base_re>>/", "/");'
-        parts.append(Part("recv", line, "The path is stripped."))
-    return tuple(parts)
+    return Part("top", backends, "Where the app listens.")
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
@@ -54,6 +58,8 @@ def _affinity(site: Site) -> tuple[Part, ...]:
         for number in range(1, len(site.servers) + 1)
     )
     return (
+        _backends(site),
+        Part("top", "import directors;", "What is used."),
         Part(
             "top",
             f"sub vcl_init {{\n    new streamlit = directors.hash();\n{members}}}",
@@ -199,9 +205,6 @@ _LINES: Lines = {
 _TEMPLATE = """\
 #: Start: varnishd -a :<<port>> -f default.vcl -p pipe_timeout=<<idle_s>>
 vcl 4.1;
-
-?replicas #: What is used.
-?replicas import directors;
 
 #[ outside of any block
 @top

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import ExitCode, StartError
+from stlaunch.proxies.haproxy.balancer import BalancerSite
 from stlaunch.proxies.ports import check_port_is_free
-from stlaunch.replicas.balancer import Balancer, BalancerSite, find_balancer
+from stlaunch.replicas.balancer import Balancer, find_balancer
 from stlaunch.replicas.instance import Phase, Place
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import yaml
 from compose_spec import PyCompose
 
 from stlaunch.deploy import DeployKind, render, write_files
-from stlaunch.deploy.compose import balancer
+from stlaunch.deploy.model import PORT
+from stlaunch.proxies.haproxy.balancer import render_compose
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.starting import find_binary
 from stlaunch.settings.fields import DRAIN_TIMEOUT
@@ -123,9 +124,9 @@ def test_compose_takes_the_file() -> None:
 
 def test_haproxy_takes_the_balancer_in_it(tmp_path: Path) -> None:
     """What Compose hands to HAProxy, its escaping undone, is what was rendered and is valid."""
-    (file,) = files(DeployKind.COMPOSE)
+    (file,), deployment = files(DeployKind.COMPOSE), make_deployment()
     content = yaml.safe_load(file.text)["configs"]["balancer"]["content"].replace("$$", "$")
-    assert content == balancer(make_deployment())
+    assert content == render_compose(name=deployment.name, replicas=deployment.replicas, port=PORT)
     (tmp_path / "haproxy.cfg").write_text(content)
 
     done = run(find_binary(Product.HAPROXY), "-c", "-f", "haproxy.cfg", cwd=tmp_path)

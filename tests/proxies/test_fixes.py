@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stlaunch.gateway.monitor.findings import body_limited, upgrade_stripped
@@ -89,6 +91,46 @@ def test_affinity_is_offered_where_the_product_has_it(product: Product) -> None:
     has_it = fix_for(Need.AFFINITY, product, SITES["replicas"]) is not None
 
     assert has_it == (product not in WITHOUT_AFFINITY)
+
+
+# What the lines for affinity use, and so must bring along: each is pasted alone.
+AFFINITY_IS_WHOLE = {
+    Product.NGINX: ("upstream streamlit {", "proxy_pass http://streamlit;"),
+    Product.APACHE: ("<Proxy balancer://streamlit>", '" "balancer://streamlit/streamlitApp/"'),
+    Product.HAPROXY: ("cookie stlaunch_replica insert", "cookie r1 check"),
+    Product.ENVOY: ("lb_policy: RING_HASH", "name: stlaunch_replica"),
+    Product.VARNISH: ("import directors;", "backend app1 {", "streamlit.backend("),
+}
+
+
+@pytest.mark.parametrize("site", [SITES["kept"], SITES["replicas"]], ids=["unknown", "known"])
+@pytest.mark.parametrize("product", AFFINITY_IS_WHOLE)
+def test_affinity_brings_along_what_it_uses(product: Product, site: Site) -> None:
+    """HAProxy's cookie does nothing without one on each server, a group nothing without a route."""
+    fix = fix_for(Need.AFFINITY, product, site)
+    route = fix_for(Need.ROUTE, product, SITES["replicas"])
+
+    assert fix is not None
+    assert route is not None
+    for lines in AFFINITY_IS_WHOLE[product]:
+        assert lines in fix.lines
+    if site.replicas:
+        assert set(route.lines.splitlines()) <= set(fix.lines.splitlines())
+
+
+@pytest.mark.parametrize("product", Product)
+def test_cookies_are_secure_where_the_browser_speaks_https(product: Product) -> None:
+    site = Site(base_path=BASE, is_https=False)
+    plain = fix_for(Need.AFFINITY, product, site)
+    encrypted = fix_for(Need.AFFINITY, product, replace(site, is_https=True))
+    names = {Product.NGINX, Product.APACHE, Product.HAPROXY, Product.TRAEFIK}
+
+    if product in names and plain and encrypted:
+        said = plain.lines.lower().replace("secure: false", "")
+        assert "secure" not in said
+        assert "secure" in encrypted.lines.lower()
+    else:
+        assert plain == encrypted
 
 
 def test_a_path_that_a_configuration_could_misread_is_not_written() -> None:

@@ -90,7 +90,7 @@ def get(server: RunningServer) -> Answer:
 
 def affinity_cookie(server: RunningServer) -> str:
     cookies = get(server).headers.get_all("Set-Cookie") or []
-    (cookie,) = [line for line in cookies if line.startswith("stlaunch-replica-")]
+    (cookie,) = [line for line in cookies if line.startswith("stlaunch_replica_")]
     assert "HttpOnly" in cookie
     return cookie.partition(";")[0]
 
@@ -169,7 +169,7 @@ def test_page_of_one_instance_is_proof_at_another(server: RunningServer) -> None
     page = get(server)
     cookies = [line.partition(";")[0] for line in page.headers.get_all("Set-Cookie") or []]
     (proof,) = [cookie for cookie in cookies if cookie.startswith("stlaunch=")]
-    (here,) = [cookie for cookie in cookies if cookie.startswith("stlaunch-replica-")]
+    (here,) = [cookie for cookie in cookies if cookie.startswith("stlaunch_replica_")]
     tokens = re.search(r'data-tokens="([^"]+)"', page.body)[1].split()
     there = next(cookie for _ in range(8) if (cookie := affinity_cookie(server)) != here)
 

@@ -14,9 +14,9 @@ import pytest
 from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.replicas import instance_words
 from stlaunch.forwarded import TrustedProxies
+from stlaunch.proxies.haproxy.balancer import BalancerSite, render_balancer
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.starting import find_binary
-from stlaunch.replicas.balancer import BalancerSite, render_balancer
 from stlaunch.urls.origin import HostPort
 
 

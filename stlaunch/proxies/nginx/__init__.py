@@ -1,0 +1,7 @@
+"""nginx: `recipe` holds its lines and its configuration, `start` what the demo and tests run."""
+
+from __future__ import annotations
+
+from stlaunch.proxies.nginx.recipe import RECIPE
+
+__all__ = ["RECIPE"]
