@@ -66,11 +66,15 @@ def test_instance_gets_all_but_the_address(line: str, trusted: str, words: str) 
 @pytest.mark.parametrize(
     ("words", "told", "hint"),
     [
-        pytest.param(["app.py"], "number of replicas is 'app.py'", "replicas 4 app.py", id="order"),
-        pytest.param(["0", "app.py"], "number of replicas is '0'", "replicas 4", id="none"),
-        pytest.param(["65", "app.py"], "number of replicas is '65'", "replicas 4", id="many"),
+        pytest.param(
+            ["app.py"], "replicas must be 1 to 64, not 'app.py'", "replicas 4 app.py", id="order"
+        ),
+        pytest.param(["0", "app.py"], "replicas must be 1 to 64, not '0'", "replicas 4", id="none"),
+        pytest.param(
+            ["65", "app.py"], "replicas must be 1 to 64, not '65'", "replicas 4", id="many"
+        ),
         pytest.param(["2", "nope.py"], "'nope.py' does not exist", "", id="app"),
-        pytest.param(["2", "app.py", "--uds", "x.sock"], "--uds: the replicas", "--port", id="uds"),
+        pytest.param(["2", "app.py", "--uds", "x.sock"], "--uds: replicas", "--port", id="uds"),
         pytest.param(
             ["2", "app.py", "--server.sslCertFile", "c.pem", "--server.sslKeyFile", "k.pem"],
             "server.sslCertFile (--server.sslCertFile)",
