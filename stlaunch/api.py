@@ -20,7 +20,9 @@ from starlette.types import ASGIApp
 
 from stlaunch import streamlit_adapter
 from stlaunch.errors import UsageError
-from stlaunch.gateway.compose import compose, composition_for, new_self_check_token
+from stlaunch.gateway.compose import compose
+from stlaunch.gateway.composition import composition_for
+from stlaunch.gateway.selfcheck.access import new_self_check_token
 from stlaunch.platforms import detect_platforms
 from stlaunch.settings.model import SelfCheck
 from stlaunch.settings.read import read_settings

@@ -115,7 +115,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
     before its predecessor drains. SIGTERM and Ctrl-C drain them all; the second one kills them.
     """
     # Streamlit comes in.
-    from stlaunch.gateway.compose import new_self_check_token  # noqa: PLC0415
+    from stlaunch.gateway.selfcheck.access import new_self_check_token  # noqa: PLC0415
     from stlaunch.launcher import gather_facts, plan_launch, render_banner, render_plan  # noqa: PLC0415
 
     with run_command.make_context("stlaunch replicas N", list(words)) as ctx:

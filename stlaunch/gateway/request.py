@@ -1,4 +1,8 @@
-"""What the outer layers found out about one request; the inner layers read it from the scope."""
+"""What is known about one request, in two records; each is complete when it is made.
+
+`ForwardedHeadersMiddleware` makes the first, `BasePathMiddleware` the second. They travel in
+`scope["stlaunch"]`; nobody changes one.
+"""
 
 from __future__ import annotations
 
@@ -11,48 +15,64 @@ from stlaunch.forwarded import Forwarded
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.public_paths import PrefixMode
+from stlaunch.urls.streamlit_routes import RequestKind
 
 PROBE = "check"
 _KEY = "stlaunch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestInfo:
-    """One request as it arrived, and as it is understood.
+class ArrivedRequest:
+    """Who sent a request, and what trusted proxies said about it.
 
     Attributes:
-        peer: the address of the TCP peer, or None on a unix socket.
+        peer: the address of the TCP peer; None on a Unix socket.
+        client: the browser's address, after trusted forwarding; None where nobody says.
         path: the path that arrived, decoded.
-        scheme: the browser's scheme where it is known (told by a trusted proxy, given by the
-            public URL, or our own TLS), else None.
-        host: the effective host: forwarded by a trusted proxy, else Host.
-        forwarded: what the forwarding headers said and what was believed.
-        public: the public path, or None where it is not known.
-        rest: what is asked below the public path.
-        mode: whether the proxy kept or stripped the prefix.
-        base: the public path of the Streamlit page that this request belongs to: `public` and
-            the mount of Streamlit inside the app; None where not known.
-        inner: what is asked below `base`: `/_stcore/health`; None outside of Streamlit's mount.
-        is_tunnel: whether the handshake came over the HTTP fallback.
+        scheme: the browser's scheme: from a trusted proxy, the public URL or our own TLS; None
+            where it is not known.
+        host: the effective host: forwarded by a trusted proxy, else `Host`.
+        forwarded: what the forwarding headers said, and what was believed.
         headers: as they arrived, before any layer changed them.
     """
 
     peer: str | None
+    client: str | None
     path: str
     scheme: str | None
     host: HostPort | None
     forwarded: Forwarded
-    public: BasePath | None = None
-    rest: str = ""
-    mode: PrefixMode | None = None
-    base: BasePath | None = None
-    inner: str | None = None
-    is_tunnel: bool = False
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo(ArrivedRequest):
+    """A request that has been classified: everything that a layer or an endpoint asks about it.
+
+    Attributes:
+        kind: what the request is for.
+        name: which of our endpoints, or the id of a tunnel or an upload; empty for other kinds.
+        mode: whether the proxy kept or stripped the prefix.
+        public_path: the public path; None where it is not known.
+        app_path: the path below the public path.
+        base: the public path of the Streamlit page that this request belongs to: `public_path`
+            and Streamlit's mount inside the app; None where it is not known.
+        streamlit_path: the path below `base`: `/_stcore/health`; None outside Streamlit.
+        is_tunnel: whether this handshake came over the HTTP transport.
+    """
+
+    kind: RequestKind
+    name: str
+    mode: PrefixMode
+    public_path: BasePath | None
+    app_path: str
+    base: BasePath | None
+    streamlit_path: str | None
+    is_tunnel: bool
 
     @property
     def is_probe(self) -> bool:
-        """Whether it says that it is a probe of `stlaunch check`.
+        """Whether the request says that it is a probe of `stlaunch check`.
 
         It grants nothing: such a request is answered as any other. It is only left out of what the
         app concludes about its visitors, and counted by itself. No page can say it on a WebSocket.
@@ -60,35 +80,53 @@ class RequestInfo:
         return header_value(self.headers, b"x-stlaunch") == PROBE
 
 
-def request_info(scope: Mapping[str, Any]) -> RequestInfo:
-    """Return the request's record; every layer below ForwardedHeadersMiddleware has one."""
-    arrival = scope[_KEY]
-    if not isinstance(arrival, RequestInfo):
+def arrived_request(scope: Mapping[str, Any]) -> ArrivedRequest:
+    """Return the first record; every layer below ForwardedHeadersMiddleware has it."""
+    request = scope[_KEY]
+    if not isinstance(request, ArrivedRequest):
         raise TypeError("ForwardedHeadersMiddleware did not run before this layer")
-    return arrival
+    return request
 
 
-def for_inner(scope: Mapping[str, Any], inner: str, **changes: Any) -> dict[str, Any]:
-    """Return a copy of the scope that asks for another path of the same Streamlit mount.
+def request_info(scope: Mapping[str, Any]) -> RequestInfo:
+    """Return the second record; every layer below BasePathMiddleware has it."""
+    request = scope[_KEY]
+    if not isinstance(request, RequestInfo):
+        raise TypeError("BasePathMiddleware did not run before this layer")
+    return request
+
+
+def with_request(scope: Mapping[str, Any], request: ArrivedRequest) -> dict[str, Any]:
+    """Return a copy of the scope that carries a record."""
+    return {**scope, _KEY: request}
+
+
+def for_streamlit_path(
+    scope: Mapping[str, Any], path: str, kind: RequestKind, *, is_tunnel: bool = False
+) -> dict[str, Any]:
+    """Return a copy of the scope that asks for another path of the same Streamlit.
 
     Args:
-        scope: with its arrival.
-        inner: the path inside of the mount, such as `/_stcore/health`.
-        changes: fields of the `RequestInfo` that differ as well.
+        scope: a classified request, inside Streamlit.
+        path: the path inside Streamlit, such as `/_stcore/health`.
+        kind: the kind of that path.
+        is_tunnel: whether the copy is a handshake that came over the HTTP transport.
     """
-    arrival = request_info(scope)
-    before = arrival.inner or ""
-    path = scope["path"].removesuffix(before) + inner
-    moved = replace(arrival, inner=inner, rest=arrival.rest.removesuffix(before) + inner, **changes)
+    request = request_info(scope)
+    before = request.streamlit_path or ""
+    full_path = scope["path"].removesuffix(before) + path
+    moved = replace(
+        request,
+        kind=kind,
+        name="",
+        streamlit_path=path,
+        app_path=request.app_path.removesuffix(before) + path,
+        is_tunnel=is_tunnel,
+    )
     return {
         **scope,
         _KEY: moved,
-        "path": path,
-        "raw_path": path.encode("utf-8"),
+        "path": full_path,
+        "raw_path": full_path.encode("utf-8"),
         "query_string": b"",
     }
-
-
-def with_request_info(scope: Mapping[str, Any], arrival: RequestInfo) -> dict[str, Any]:
-    """Return a copy of the scope that carries the record."""
-    return {**scope, _KEY: arrival}

@@ -1,8 +1,23 @@
-"""Whether this process takes sessions; it decides nothing about what is answered."""
+"""What the layers and endpoints of one process share: made once, by `compose`, and passed on.
+
+It holds and counts; it decides nothing about what is answered.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from stlaunch.diagnostics.handshake import HandshakeStats
+from stlaunch.gateway.instance import Instance
+from stlaunch.gateway.monitor.detectors import Detectors
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
+from stlaunch.gateway.selfcheck.rate_limiter import RateLimiter
+from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+from stlaunch.gateway.tunnel.registry import TunnelRegistry
+from stlaunch.urls.public_paths import PublicPaths
 
 
 @dataclass(slots=True)
@@ -11,7 +26,7 @@ class Readiness:
 
     Attributes:
         is_started: the app's own start-up is over; who can ask is answered, so it listens too.
-        is_draining: told to stop, and waiting for what is going on.
+        is_draining: told to stop, and waiting for running scripts.
         not_warm: why the warm-up does not let anybody in yet; empty where it does.
     """
 
@@ -32,3 +47,69 @@ class Readiness:
         if not self.is_started:
             return "starting"
         return self.not_warm
+
+
+@dataclass(slots=True, kw_only=True)
+class Sessions:
+    """The open sessions, by browser.
+
+    Attributes:
+        limit: how many there may be; None for any number.
+    """
+
+    limit: int | None
+    _open: Counter[Hashable] = field(default_factory=Counter)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for one more."""
+        return self.limit is not None and self._open.total() >= self.limit
+
+    def has_one(self, browser: Hashable) -> bool:
+        """Return whether this browser has a session open; none has one without an id."""
+        return bool(browser) and browser in self._open
+
+    def add(self, browser: Hashable) -> None:
+        """Count one more session of a browser."""
+        self._open[browser] += 1
+
+    def remove(self, browser: Hashable) -> None:
+        """Count one session less."""
+        self._open[browser] -= 1
+        if not self._open[browser]:
+            del self._open[browser]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayState:
+    """Everything that more than one layer or endpoint reads or writes.
+
+    Attributes:
+        instance: this process.
+        readiness: shared with the drain and the warm-up.
+        paths: the public paths, given and learned.
+        sessions: the open ones, and their limit.
+        tunnels: the open connections of the HTTP transport, shared with the drain.
+        handshakes: counts of handshakes and transports.
+        finding_log: what this process has noticed.
+        detectors: what the monitor remembers of the traffic.
+        observed_routes: how pages reached the app.
+        requests_by_mode: how many requests came kept, how many stripped.
+        tickets: signs and reads the tickets of probes.
+        probe_arrivals: what arrived with each ticket.
+        rate_limiter: bounds what probes may use.
+    """
+
+    instance: Instance
+    readiness: Readiness
+    paths: PublicPaths
+    sessions: Sessions
+    tunnels: TunnelRegistry
+    tickets: Tickets
+    detectors: Detectors
+    handshakes: HandshakeStats = field(default_factory=HandshakeStats)
+    finding_log: FindingLog = field(default_factory=FindingLog)
+    observed_routes: ObservedRoutes = field(default_factory=ObservedRoutes)
+    requests_by_mode: Counter[str] = field(default_factory=Counter)
+    probe_arrivals: ProbeArrivals = field(default_factory=ProbeArrivals)
+    rate_limiter: RateLimiter = field(default_factory=RateLimiter)

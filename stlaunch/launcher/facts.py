@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stlaunch import streamlit_adapter
-from stlaunch.gateway.compose import installed_versions
+from stlaunch.gateway.instance import installed_versions
 from stlaunch.platforms import Hit, detect_platforms
 from stlaunch.platforms.kubernetes import service_variables
 from stlaunch.settings.request import LaunchRequest

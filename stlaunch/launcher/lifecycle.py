@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
 
-from stlaunch.gateway.compose import Composition
+from stlaunch.gateway.composition import Composition
 from stlaunch.launcher.drain import drain
 from stlaunch.launcher.warm_up import WARMING_UP, warm_up
 from stlaunch.launcher.watch_memory import watch_memory

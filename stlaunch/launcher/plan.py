@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stlaunch.diagnostics.finding import Finding
-from stlaunch.gateway.compose import origin_policy
+from stlaunch.gateway.origin_settings import origin_policy
 from stlaunch.launcher.facts import Facts
 from stlaunch.launcher.login import redirect_uri_warnings
 from stlaunch.launcher.streamlit_options import app_limits, option_warnings, streamlit_options

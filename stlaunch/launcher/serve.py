@@ -11,7 +11,9 @@ from starlette.types import ASGIApp
 
 from stlaunch import streamlit_adapter
 from stlaunch.errors import StartError
-from stlaunch.gateway.compose import Composition, compose, composition_for, new_self_check_token
+from stlaunch.gateway.compose import compose
+from stlaunch.gateway.composition import Composition, composition_for
+from stlaunch.gateway.selfcheck.access import new_self_check_token
 from stlaunch.launcher.learned_paths import read_learned, write_learned
 from stlaunch.launcher.lifecycle import Lifecycle
 from stlaunch.launcher.plan import LaunchPlan, plan_again

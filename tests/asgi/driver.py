@@ -10,7 +10,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.gateway.compose import Composition, compose
+from stlaunch.gateway.compose import compose
+from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.origin_policy import OriginPolicy
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths

@@ -12,7 +12,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stlaunch.forwarded import TrustedProxies
-from stlaunch.gateway.compose import Composition, compose
+from stlaunch.gateway.compose import compose
+from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.origin_policy import OriginPolicy
 from stlaunch.gateway.tunnel.registry import TunnelLimits, TunnelRegistry
 from stlaunch.urls.base_path import BasePath

@@ -6,13 +6,17 @@ import asyncio
 import json
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.forwarded import Forwarded
-from stlaunch.gateway.request import RequestInfo, with_request_info
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.request import RequestInfo, with_request
 from stlaunch.gateway.tunnel.frames import Flags, Frame
 from stlaunch.gateway.tunnel.tunnel import Tunnel
-from stlaunch.gateway.uploads.pieces import UploadPieces
+from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PrefixMode
+from stlaunch.urls.streamlit_routes import classify
 from tests.asgi.driver import make_scope
 
 PATH = "/_stlaunch/upload"
@@ -36,27 +40,41 @@ class _Waiting:
 
 
 def _opening(cookie: str = "", client: str = "127.0.0.1") -> Scope:
-    """Return the scope of a request that opens an upload, as UploadPieces gets it."""
+    """Return the scope of a request that opens an upload, as the endpoint gets it."""
     return _scope(PATH, "POST", cookie, client)
 
 
 def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") -> Scope:
     headers = [("x-stlaunch", "1"), ("x-stlaunch-target", "session/file"), ("x-stlaunch-size", "9")]
     scope = make_scope(path, headers, method=method, client=(client, 1))
-    arrival = RequestInfo(
+    route = classify(path, [BasePath()])
+    request = RequestInfo(
         peer=client,
+        client=client,
         path=path,
         scheme="http",
         host=None,
         forwarded=Forwarded(),
-        inner=path,
-        rest=path,
         headers=((b"cookie", cookie.encode()),),
+        kind=route.kind,
+        name=route.name,
+        mode=PrefixMode.STRIPPED,
+        public_path=None,
+        app_path=path,
+        base=None,
+        streamlit_path=path,
+        is_tunnel=False,
     )
-    return with_request_info(scope, arrival)
+    return with_request(scope, request)
 
 
-async def _send(pieces: UploadPieces, scope: Scope, body: bytes = b"") -> tuple[int, Any]:
+def _pieces(app: ASGIApp, idle_s: float = 60.0) -> UploadPiecesEndpoint:
+    return UploadPiecesEndpoint(
+        uploads=app, instance_id="one", finding_log=FindingLog(), idle_s=idle_s
+    )
+
+
+async def _send(pieces: UploadPiecesEndpoint, scope: Scope, body: bytes = b"") -> tuple[int, Any]:
     status, answer = 0, b""
 
     async def receive() -> Message:
@@ -71,7 +89,7 @@ async def _send(pieces: UploadPieces, scope: Scope, body: bytes = b"") -> tuple[
     return status, json.loads(answer)
 
 
-async def _post(pieces: UploadPieces, scope: Scope) -> int:
+async def _post(pieces: UploadPiecesEndpoint, scope: Scope) -> int:
     status, _ = await _send(pieces, scope)
     return status
 
@@ -81,7 +99,7 @@ def test_an_abandoned_upload_is_freed_though_no_other_comes() -> None:
 
     async def run() -> int:
         app = _Waiting()
-        status = await _post(UploadPieces(app, instance="one", idle_s=0.05), _opening())
+        status = await _post(_pieces(app, idle_s=0.05), _opening())
         async with asyncio.timeout(30):
             await app.began.wait()
             await app.gave_up.wait()
@@ -103,7 +121,7 @@ def test_an_app_may_think_about_an_upload_for_longer_than_pages_may_be_silent() 
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body"})
 
-        pieces = UploadPieces(app, instance="one", idle_s=0.2)
+        pieces = _pieces(app, idle_s=0.2)
         _, opened = await _send(pieces, _opening())
         piece = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
         early = [(await _send(pieces, piece, b"nine char"))[1] for _ in range(4)]
@@ -120,7 +138,7 @@ def test_one_address_never_takes_all_places_of_uploads() -> None:
     """With a new cookie each time: whoever comes from elsewhere still gets in."""
 
     async def run() -> list[int]:
-        pieces = UploadPieces(_Waiting(), instance="one")
+        pieces = _pieces(_Waiting())
         many = [await _post(pieces, _opening(f"stlaunch={number:064d}")) for number in range(70)]
         return [*many, await _post(pieces, _opening(client="203.0.113.9"))]
 

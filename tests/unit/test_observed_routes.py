@@ -1,4 +1,4 @@
-"""What first requests tell: shown once, bounded, and never acted on."""
+"""How pages reached the app: logged once, bounded, and never acted on."""
 
 from __future__ import annotations
 
@@ -15,33 +15,41 @@ from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.public_paths import PrefixMode
+from stlaunch.urls.streamlit_routes import RequestKind
 
 
-def make_arrival(
+def make_request(
     host: str = "app.example.com", *, is_trusted: bool = True, **headers: str
 ) -> RequestInfo:
     return RequestInfo(
         peer="127.0.0.1",
+        client=None,
         path="/",
         scheme="https",
         host=HostPort.parse(host),
         forwarded=Forwarded(is_peer_trusted=is_trusted, hops=2),
-        public=BasePath("/app"),
+        kind=RequestKind.PAGE_SCRIPT,
+        name="",
         mode=PrefixMode.STRIPPED,
+        public_path=BasePath("/app"),
+        app_path="/_stlaunch/page.js",
+        base=BasePath("/app"),
+        streamlit_path="/_stlaunch/page.js",
+        is_tunnel=False,
         headers=tuple(
             (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
         ),
     )
 
 
-def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    learned = ObservedRoutes()
+def test_a_route_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    routes = ObservedRoutes()
     caplog.set_level(logging.INFO, "stlaunch")
 
     for _ in range(3):
-        learned.note(make_arrival("app.example.com:443", via="1.1 varnish"))
+        routes.note(make_request("app.example.com:443", via="1.1 varnish"))
 
-    assert learned.as_list(make_arrival()) == [
+    assert routes.as_list(make_request()) == [
         {
             "public_origin": "https://app.example.com",
             "base_path": "/app",
@@ -58,26 +66,26 @@ def test_a_lesson_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_another_clients_address_is_not_shown() -> None:
-    learned = ObservedRoutes()
-    learned.note(make_arrival("private.example.com", via="1.1 varnish"))
+    routes = ObservedRoutes()
+    routes.note(make_request("private.example.com", via="1.1 varnish"))
 
-    (told,) = learned.as_list(make_arrival("app.example.com"))
+    (told,) = routes.as_list(make_request("app.example.com"))
 
     assert told["public_origin"] is None
     assert told["proxies"] == ["varnish"]
 
 
 def test_an_untrusted_peer_names_no_proxy() -> None:
-    learned = ObservedRoutes()
-    learned.note(make_arrival(is_trusted=False, via="1.1 forged"))
-    assert learned.as_list(make_arrival())[0]["proxies"] == []
+    routes = ObservedRoutes()
+    routes.note(make_request(is_trusted=False, via="1.1 forged"))
+    assert routes.as_list(make_request())[0]["proxies"] == []
 
 
-def test_only_a_few_lessons_are_kept() -> None:
-    learned = ObservedRoutes()
+def test_only_a_few_routes_are_kept() -> None:
+    routes = ObservedRoutes()
     for number in range(100):
-        learned.note(make_arrival(f"host{number}.example"))
-    assert len(learned.as_list(make_arrival())) == 8
+        routes.note(make_request(f"host{number}.example"))
+    assert len(routes.as_list(make_request())) == 8
 
 
 @pytest.mark.parametrize(

@@ -9,42 +9,45 @@ Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPat
     /app            kept, no slash          307 to app/
 
 For a FastAPI or Starlette target, and for the routes that an `st.App` has beside Streamlit's, the
-public path is ASGI's `root_path` and the path is the full one. Which paths belong to Streamlit is
-known from `streamlit_routes` alone.
+public path is ASGI's `root_path` and the path is the full one. What a path is for is decided by
+`streamlit_routes.classify`, and asked nowhere else.
 """
 
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.gateway.request import RequestInfo, request_info, with_request_info
+from stlaunch.gateway.request import ArrivedRequest, RequestInfo, arrived_request, with_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths
-from stlaunch.urls.streamlit_routes import ASSETS, SELF_CHECK, is_nested, is_page, split_mount
+from stlaunch.urls.streamlit_routes import RequestKind, Route, base_of_page_file, classify
 
-_PAGE_SCRIPT = SELF_CHECK + "/page.js"
 _PATH_MARKS = "~!$&'()*+,;=:@"
 
 
 class BasePathMiddleware:
-    """Serve the app under its public path and under what is left of it after stripping.
+    """Find the path below the public path, and classify the request: once, for all layers below.
+
+    The app is served under its public path and under what is left of it after stripping.
 
     Args:
         app: the next layer.
         paths: the public and mount paths.
         app_base: the path that the app itself expects in front: `server.baseUrlPath` of a script.
         uses_root_path: hand the public path on as ASGI's root_path (FastAPI, Starlette).
-        is_own_route: tells whether a request, its public path in root_path, is for a route that
+        is_own_route: says whether a request, its public path in root_path, is for a route that
             an `st.App` has beside Streamlit's: `app_base` is no part of that route's own path.
         mounts: where Streamlit is mounted inside the app; a function, because routes may be
             added after the app was wrapped.
-        is_asset: tells whether `js/index.abc.js` exists among Streamlit's static files.
+        is_asset: says whether `js/index.abc.js` exists among Streamlit's static files.
+        requests_by_mode: counts the requests that came kept, and those that came stripped.
     """
 
     def __init__(
@@ -52,11 +55,12 @@ class BasePathMiddleware:
         app: ASGIApp,
         *,
         paths: PublicPaths,
-        app_base: BasePath = BasePath(),  # noqa: B008 - immutable
-        uses_root_path: bool = False,
-        is_own_route: Callable[[Scope], bool] = lambda _scope: False,
-        mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),),
-        is_asset: Callable[[str], bool] = lambda _name: False,
+        app_base: BasePath,
+        uses_root_path: bool,
+        is_own_route: Callable[[Scope], bool],
+        mounts: Callable[[], Sequence[BasePath]],
+        is_asset: Callable[[str], bool],
+        requests_by_mode: Counter[str],
     ) -> None:
         self.app = app
         self.paths = paths
@@ -65,83 +69,47 @@ class BasePathMiddleware:
         self.is_own_route = is_own_route
         self.mounts = mounts
         self.is_asset = is_asset
+        self.requests_by_mode = requests_by_mode
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope["type"] not in {"http", "websocket"}:
             return self.app(scope, receive, send)
-        arrival = request_info(scope)
+        arrived = arrived_request(scope)
         outer = str(scope.get("root_path", ""))
         if outer and BasePath(outer) in self.paths.known:
             # `uvicorn --root-path /app` says what --behind-proxy says: it counts once.
             scope, outer = {**scope, "root_path": ""}, ""
         path = BasePath(outer).strip_from(scope["path"]) if outer else scope["path"]
-        location = self._locate(path if path is not None else scope["path"], arrival)
-        mount, inner = split_mount(location.rest, self.mounts()) or (None, None)
-        answer = self._answer(scope, location, inner)
-        if answer is not None:
-            return answer(scope, receive, send)
-        base = None
-        if mount is not None and (location.public is not None or outer):
-            base = BasePath(outer).joined(location.public or BasePath()).joined(mount)
-        arrival = replace(
-            arrival,
-            public=location.public,
-            rest=location.rest,
-            mode=location.mode,
-            base=base,
-            inner=inner,
-        )
-        canonical = self._rewrite(scope, location, outer, arrival)
+        location = self._locate(path if path is not None else scope["path"], arrived)
+        route = classify(location.rest, self.mounts())
+        redirect = _redirect_of(scope, location, route)
+        if redirect is not None:
+            return redirect(scope, receive, send)
+        request = _request_info(arrived, location, route, outer)
+        canonical = self._rewrite(scope, location, outer, request)
         if scope["type"] == "http":
+            self.requests_by_mode[str(location.mode)] += 1
             send = _relative_redirects(send, canonical, location.rest or "/")
         return self.app(canonical, receive, send)
 
-    def _locate(self, path: str, arrival: RequestInfo) -> Location:
-        location = self.paths.locate(path, arrival.forwarded.prefix)
+    def _locate(self, path: str, arrived: ArrivedRequest) -> Location:
+        location = self.paths.locate(path, arrived.forwarded.prefix)
         if not self.paths.is_learning or self.paths.known:
             return location
-        # A page that really runs asks for its script, or for a file that exists, below its path.
-        evidence = self._base_of_page_file(location.rest)
+        evidence = base_of_page_file(location.rest, self.is_asset)
         if evidence is not None:
             here = location.public if location.mode is PrefixMode.KEPT else None
             self.paths.learned.confirm((here or BasePath()).joined(evidence))
-            return self.paths.locate(path, arrival.forwarded.prefix)
+            return self.paths.locate(path, arrived.forwarded.prefix)
         if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
             base = BasePath.parse_forwarded(location.rest.rstrip("/"))
             if base is not None:  # an address with a final slash is a base nobody told us of yet
                 return replace(location, rest="/", depth=location.depth + base.depth)
         return location
 
-    def _base_of_page_file(self, rest: str) -> BasePath | None:
-        if rest.endswith(_PAGE_SCRIPT):
-            return BasePath.parse_forwarded(rest.removesuffix(_PAGE_SCRIPT) or "/")
-        base, separator, name = rest.partition(ASSETS)
-        if separator and name.startswith("js/") and self.is_asset(name):
-            return BasePath.parse_forwarded(base or "/")
-        return None
-
-    def _answer(self, scope: Scope, location: Location, inner: str | None) -> ASGIApp | None:
-        if inner is None:
-            return None
-        # Starlette's routes end with `$`, which matches before a final newline too: Streamlit
-        # would take `/_stcore/stream%0A` for its stream, and no layer here for one.
-        if is_nested(inner) or inner.endswith("\n"):
-            return _not_found if scope["type"] == "http" else _refuse_websocket
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
-            return None
-        if not inner:  # the base without its slash: relative addresses would miss it
-            last = _encoded(scope["path"].rsplit("/", 1)[-1])
-            here = "./" if not last or ":" in last else ""  # `a:b/` would be of the scheme `a`
-            return _redirect(f"{here}{last}/" if last else here, scope)
-        if is_page(inner) and inner.endswith("/") and inner != "/":
-            page = location.rest.rstrip("/")
-            ups = len(location.rest) - len(page)
-            return _redirect("../" * ups + _encoded(page.rsplit("/", 1)[-1]), scope)
-        return None
-
-    def _rewrite(self, scope: Scope, location: Location, outer: str, arrival: RequestInfo) -> Scope:
-        canonical = with_request_info(scope, arrival)
+    def _rewrite(self, scope: Scope, location: Location, outer: str, request: RequestInfo) -> Scope:
+        canonical = with_request(scope, request)
         root_path = outer + (location.public or BasePath()).decoded
         rooted = {"root_path": root_path, "path": root_path + (location.rest or "/")}
         if self.uses_root_path or self.is_own_route({**canonical, **rooted}):
@@ -155,6 +123,48 @@ class BasePathMiddleware:
             cut = location.depth + BasePath(outer).depth
             canonical["raw_path"] = front.encode() + _drop_segments(raw_path, cut)
         return canonical
+
+
+def _request_info(
+    arrived: ArrivedRequest, location: Location, route: Route, outer: str
+) -> RequestInfo:
+    base = None
+    if route.mount is not None and (location.public is not None or outer):
+        base = BasePath(outer).joined(location.public or BasePath()).joined(route.mount)
+    return RequestInfo(
+        peer=arrived.peer,
+        client=arrived.client,
+        path=arrived.path,
+        scheme=arrived.scheme,
+        host=arrived.host,
+        forwarded=arrived.forwarded,
+        headers=arrived.headers,
+        kind=route.kind,
+        name=route.name,
+        mode=location.mode,
+        public_path=location.public,
+        app_path=location.rest,
+        base=base,
+        streamlit_path=route.streamlit_path,
+        is_tunnel=False,
+    )
+
+
+def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | None:
+    """Return the redirect for a page with the wrong number of slashes at its end."""
+    if route.kind is not RequestKind.PAGE or scope["type"] != "http":
+        return None
+    if scope["method"] not in {"GET", "HEAD"}:
+        return None
+    if not route.streamlit_path:  # the base without its slash: relative addresses would miss it
+        last = _encoded(scope["path"].rsplit("/", 1)[-1])
+        here = "./" if not last or ":" in last else ""  # `a:b/` would be of the scheme `a`
+        return _redirect(f"{here}{last}/" if last else here, scope)
+    if route.streamlit_path.endswith("/") and route.streamlit_path != "/":
+        page = location.rest.rstrip("/")
+        ups = len(location.rest) - len(page)
+        return _redirect("../" * ups + _encoded(page.rsplit("/", 1)[-1]), scope)
+    return None
 
 
 def relative_location(location: str, *, host: str, front: str, rest: str) -> str:
@@ -239,17 +249,7 @@ def _drop_segments(raw_path: bytes, count: int) -> bytes:
     return b"/" + path.lstrip(b"/")
 
 
-def _redirect(target: str, scope: Scope) -> ASGIApp:
+def _redirect(target: str, scope: Scope) -> Response:
     query = scope.get("query_string", b"").decode("latin-1")
     headers = {"location": target + ("?" + query if query else ""), "cache-control": "no-store"}
     return Response(status_code=307, headers=headers)
-
-
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    response = PlainTextResponse("Not Found", 404, {"cache-control": "no-store"})
-    await response(scope, receive, send)
-
-
-async def _refuse_websocket(_scope: Scope, receive: Receive, send: Send) -> None:
-    await receive()
-    await send({"type": "websocket.close", "code": 1008})

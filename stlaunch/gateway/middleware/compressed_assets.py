@@ -15,13 +15,14 @@ A request for a range gets a range of the file as it is. Bare Streamlit sends al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import BinaryIO
 
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stlaunch.diagnostics.handshake import header_value
 from stlaunch.gateway.assets import Asset, AssetStore, choose_coding
 from stlaunch.gateway.request import request_info
 from stlaunch.urls.streamlit_routes import ASSETS
@@ -48,7 +49,7 @@ class CompressedAssetsMiddleware:
         self.store = store
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
+        """Handle one request for a static file, or the app's lifespan."""
         if scope["type"] == "lifespan":
             return self._run_lifespan(scope, receive, send)
         asset = self._find(scope)
@@ -57,31 +58,29 @@ class CompressedAssetsMiddleware:
         return self._answer(asset, scope, receive, send)
 
     async def _answer(self, asset: Asset, scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = _joined(scope["headers"], b"accept-encoding")
+        accepted = header_value(scope["headers"], b"accept-encoding")
         has_range = any(name == b"range" for name, _ in scope["headers"])
         token = None if has_range else choose_coding(accepted, asset.kept)
         if token is None or not await self._send_compressed(asset, token, scope, receive, send):
             await self.app(scope, receive, _with_vary(send))
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_noticing(message: Message) -> None:
+        async def send_and_start(message: Message) -> None:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 asyncio.get_running_loop().call_later(_DELAY_S, self.store.start)
 
         try:
-            await self.app(scope, receive, send_noticing)
+            await self.app(scope, receive, send_and_start)
         finally:
             self.store.stop()
 
     def _find(self, scope: Scope) -> Asset | None:
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] not in {"GET", "HEAD"}:
             return None
-        inner = request_info(scope).inner or ""
-        if not inner.startswith(ASSETS):
-            return None
-        self.store.start()  # where the app is mounted in another one no lifespan tells
-        return self.store.find(inner.removeprefix(ASSETS))
+        self.store.start()  # an app that is mounted in another one gets no lifespan
+        path = request_info(scope).streamlit_path or ""
+        return self.store.find(path.removeprefix(ASSETS))
 
     async def _send_compressed(
         self, asset: Asset, token: str, scope: Scope, receive: Receive, send: Send
@@ -215,13 +214,8 @@ def _with_vary(send: Send) -> Send:
 
 
 def _varying(headers: Headers) -> bytes:
-    present = _joined(headers, b"vary") or ""
+    present = header_value(headers, b"vary") or ""
     names = [name.strip() for name in present.split(",") if name.strip()]
     if not any(name.lower() in {"accept-encoding", "*"} for name in names):
         names.append("Accept-Encoding")
     return ", ".join(names).encode("latin-1")
-
-
-def _joined(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
-    values = [value.decode("latin-1") for name, value in headers if name == wanted]
-    return ", ".join(values) if values else None

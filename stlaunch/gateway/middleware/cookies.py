@@ -33,15 +33,13 @@ class CookieMiddleware:
         base: the app's public path, as far as it is known; at the root nothing is renamed.
     """
 
-    def __init__(self, app: ASGIApp, *, base: BasePath = BasePath()) -> None:  # noqa: B008 - immutable
+    def __init__(self, app: ASGIApp, *, base: BasePath) -> None:
         self.app = app
         digest = hashlib.sha256(base.value.encode()).hexdigest()
         self.mark = f".{digest[:8]}".encode() if base.value else b""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        if scope["type"] not in {"http", "websocket"}:
-            return self.app(scope, receive, send)
+        """Handle one request, or one handshake."""
         is_secure = request_info(scope).scheme == "https"
         if self.mark:
             headers = [

@@ -6,19 +6,16 @@ origin proof fails. `SameSite=None; Partitioned` cookies are kept apart for each
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import header_value, read_cookies
+from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import cookies_missing_in_frame
 from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.urls.origin import Origin
-from stlaunch.urls.streamlit_routes import UPLOAD
-
-logger = logging.getLogger(__name__)
 
 XSRF_COOKIE = "_streamlit_xsrf"
 _OURS = frozenset({XSRF_COOKIE, HOST_COOKIE, PLAIN_COOKIE})
@@ -31,38 +28,28 @@ class EmbeddingMiddleware:
 
     Args:
         app: the next layer.
-        is_embedded: whether the cookies are changed at all.
         frame_ancestors: the only other sites whose pages may show the app; empty: any.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, is_embedded: bool, frame_ancestors: Sequence[Origin]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, frame_ancestors: Sequence[Origin]) -> None:
         self.app = app
-        self.is_embedded = is_embedded
         self.policy = " ".join(["frame-ancestors 'self'", *map(str, frame_ancestors)]).encode()
         self.has_policy = bool(frame_ancestors)
-        self._has_warned = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        if scope["type"] != "http":
-            return self.app(scope, receive, send)
-        arrival = request_info(scope)
+        """Handle one request."""
+        request = request_info(scope)
 
         async def send_embeddable(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if self.is_embedded:
-                    message = {**message, "headers": self._changed(message, arrival)}
-                elif message["status"] == _FORBIDDEN:
-                    self._explain(arrival)
+                message = {**message, "headers": self._changed(message, request)}
             await send(message)
 
         return self.app(scope, receive, send_embeddable)
 
-    def _changed(self, message: Message, arrival: RequestInfo) -> list[tuple[bytes, bytes]]:
+    def _changed(self, message: Message, request: RequestInfo) -> list[tuple[bytes, bytes]]:
         headers = [(name.lower(), value) for name, value in message["headers"]]
-        if arrival.scheme != "http":  # there, browsers refuse a Secure cookie
+        if request.scheme != "http":  # there, browsers refuse a Secure cookie
             headers = [
                 (name, for_frames(value) if name == b"set-cookie" else value)
                 for name, value in headers
@@ -74,16 +61,35 @@ class EmbeddingMiddleware:
             headers.append((b"content-security-policy", self.policy))
         return headers
 
-    def _explain(self, arrival: RequestInfo) -> None:
-        """Say once why an upload without its cookie was refused."""
-        names = {name for name, _ in read_cookies(arrival.headers)}
-        if header_value(arrival.headers, b"x-stlaunch") is not None:  # a check's own probe
-            return
-        if self._has_warned or not (arrival.inner or "").startswith(UPLOAD) or XSRF_COOKIE in names:
-            return
-        self._has_warned = True
-        finding = cookies_missing_in_frame("An upload")
-        logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
+
+class RefusedUploadMiddleware:
+    """Report an upload that the app refused because its cookie was missing, as in a frame.
+
+    Args:
+        app: the next layer.
+        finding_log: takes the finding.
+    """
+
+    def __init__(self, app: ASGIApp, *, finding_log: FindingLog) -> None:
+        self.app = app
+        self.finding_log = finding_log
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one upload."""
+        request = request_info(scope)
+
+        async def send_and_report(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == _FORBIDDEN:
+                self._report(request)
+            await send(message)
+
+        return self.app(scope, receive, send_and_report)
+
+    def _report(self, request: RequestInfo) -> None:
+        names = {name for name, _ in read_cookies(request.headers)}
+        is_probe = header_value(request.headers, b"x-stlaunch") is not None  # a check's own
+        if not is_probe and XSRF_COOKIE not in names:
+            self.finding_log.post(cookies_missing_in_frame("An upload"))
 
 
 def for_frames(cookie: bytes) -> bytes:

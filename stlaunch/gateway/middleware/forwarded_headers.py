@@ -1,6 +1,6 @@
 """Believe forwarding headers from trusted peers, and identity headers from nobody else.
 
-It does not look at the path; what it found out is handed on as an `RequestInfo`.
+It does not look at the path; what it learns is handed on as an `ArrivedRequest`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from stlaunch.diagnostics.handshake import header_value
 from stlaunch.forwarded import Forwarded, TrustedProxies, resolve_forwarded
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import untrusted_forwarding
-from stlaunch.gateway.request import RequestInfo, with_request_info
+from stlaunch.gateway.request import ArrivedRequest, with_request
 from stlaunch.urls.origin import HostPort, PublicUrl
 
 _MAX_WARNINGS = 16
 
 
 class ForwardedHeadersMiddleware:
-    """Put the browser's address, scheme and host into the scope, if a trusted proxy told them.
+    """Put the browser's address, scheme and host into the scope, as trusted proxies say.
 
     Args:
         app: the next layer.
@@ -29,7 +29,7 @@ class ForwardedHeadersMiddleware:
         identity_headers: lower-case names of headers that the app believes to name the user
             (`server.trustedUserHeaders`); removed from an untrusted peer's requests. A function,
             because Streamlit reads them anew when its configuration changes.
-        finding_log: where a peer that ought to be trusted is noticed.
+        finding_log: takes the finding about a peer that should be trusted.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class ForwardedHeadersMiddleware:
         app: ASGIApp,
         *,
         trusted: TrustedProxies,
-        public_url: PublicUrl | None = None,
-        identity_headers: Callable[[], frozenset[bytes]] = frozenset,
-        finding_log: FindingLog | None = None,
+        public_url: PublicUrl | None,
+        identity_headers: Callable[[], frozenset[bytes]],
+        finding_log: FindingLog,
     ) -> None:
         self.app = app
         self.trusted = trusted
         self.public_url = public_url
         self.identity_headers = identity_headers
-        self.finding_log = finding_log or FindingLog()
+        self.finding_log = finding_log
         self._warned: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,22 +67,23 @@ class ForwardedHeadersMiddleware:
             self._warn_once(peer[0], forwarded.ignored)
         host = forwarded.host or HostPort.parse(header_value(headers, b"host") or "")
         scheme = "https" if has_tls else forwarded.scheme or self._scheme_of_public(host)
-        arrival = RequestInfo(
+        request = ArrivedRequest(
             peer=peer[0] if peer else None,
+            client=forwarded.client[0] if forwarded.client else None,
             path=scope["path"],
             scheme=scheme,
             host=host,
             forwarded=forwarded,
             headers=headers,
         )
-        inner = with_request_info(scope, arrival)
-        inner["headers"] = self._rewrite(headers, forwarded)
-        inner["client"] = forwarded.client
+        rewritten = with_request(scope, request)
+        rewritten["headers"] = self._rewrite(headers, forwarded)
+        rewritten["client"] = forwarded.client
         if scheme:
             secure = scheme == "https"
             plain, tls = ("ws", "wss") if scope["type"] == "websocket" else ("http", "https")
-            inner["scheme"] = tls if secure else plain
-        await self.app(inner, receive, send)
+            rewritten["scheme"] = tls if secure else plain
+        await self.app(rewritten, receive, send)
 
     def _scheme_of_public(self, host: HostPort | None) -> str | None:
         if self.public_url is None or host is None:

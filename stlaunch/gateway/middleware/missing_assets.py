@@ -6,35 +6,25 @@ error, and a shared cache may keep that answer for a year.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.gateway.request import request_info
-from stlaunch.urls.streamlit_routes import ASSETS
-
 
 class MissingAssetMiddleware:
-    """Turn an HTML answer to a request below `/static/` into 404."""
+    """Turn an HTML answer to a request for a static file into 404."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        if scope["type"] != "http" or not (request_info(scope).inner or "").startswith(ASSETS):
-            return self.app(scope, receive, send)
-        return self._answer(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request for a static file."""
         is_missing = False
 
         async def send_asset(message: Message) -> None:
             nonlocal is_missing
             if message["type"] == "http.response.start":
-                kind = dict(message["headers"]).get(b"content-type", b"")
-                is_missing = kind.startswith(b"text/html")
+                content_type = dict(message["headers"]).get(b"content-type", b"")
+                is_missing = content_type.startswith(b"text/html")
             if not is_missing:
                 await send(message)
 

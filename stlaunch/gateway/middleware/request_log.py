@@ -14,14 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway.request import request_info
 from stlaunch.log import RequestContext, current_request
-from stlaunch.urls.streamlit_routes import STREAM
+from stlaunch.urls.streamlit_routes import SECRET_PATHS
 
 logger = logging.getLogger("stlaunch.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-# What stands behind these is an id that lets in who knows it: a tunnel's, a session's.
-_SECRET_BEHIND = ("/_stlaunch/tunnel/", "/_stlaunch/upload/", "/_stcore/upload_file/")
 _MAX_PATH = 512
 
 PageOf = Callable[[bytes], str | None]
@@ -101,11 +99,11 @@ class RequestLogMiddleware:
 class PageChangeLogMiddleware:
     """Log which page a session shows: the socket is one request for all of them.
 
-    Wraps `receive` of the app's socket, so it stands in the stack with `--access-log` only.
+    Wraps `receive` of the app's socket, so it is there with `--access-log` only.
 
     Args:
         app: the next layer.
-        page_of: tells from a message the page that a run is for; None for other messages.
+        page_of: returns the page that a message starts a run of; None for other messages.
     """
 
     def __init__(self, app: ASGIApp, *, page_of: PageOf) -> None:
@@ -113,10 +111,7 @@ class PageChangeLogMiddleware:
         self.page_of = page_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI scope."""
-        if scope["type"] != "websocket" or request_info(scope).inner != STREAM:
-            await self.app(scope, receive, send)
-            return
+        """Handle one handshake."""
         base = request_info(scope).base
         shown: str | None = None
 
@@ -169,8 +164,8 @@ def _log(scope: Scope, what: str, *, method: str = "", **facts: Any) -> None:
 
 def _masked(path: str) -> str:
     shown = path if path.isprintable() else repr(path)[1:-1]
-    for secret in _SECRET_BEHIND:
-        front, found, _ = shown.partition(secret)
+    for front_of_secret in SECRET_PATHS:
+        front, found, _ = shown.partition(front_of_secret)
         if found:
             return front + found + "***"
     return shown[:_MAX_PATH]

@@ -35,7 +35,6 @@ from stlaunch.gateway.origin_policy import (
 from stlaunch.gateway.refusal import deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.urls.origin import Origin
-from stlaunch.urls.streamlit_routes import STREAM
 
 _PROTOCOL = b"sec-websocket-protocol"
 _MAX_COUNT_LOGGED = 20
@@ -54,8 +53,8 @@ class SameOriginMiddleware:
         app: the next layer.
         policy: who is let in.
         proof: verifies tokens.
-        handshake_stats: where attempts are counted.
-        finding_log: where a refused one is noticed.
+        handshakes: counts the attempts.
+        finding_log: takes the finding about a refused one.
     """
 
     def __init__(
@@ -64,41 +63,39 @@ class SameOriginMiddleware:
         *,
         policy: OriginPolicy,
         proof: OriginProof,
-        handshake_stats: HandshakeStats,
-        finding_log: FindingLog | None = None,
+        handshakes: HandshakeStats,
+        finding_log: FindingLog,
     ) -> None:
         self.app = app
         self.policy = policy
         self.proof = proof
-        self.handshake_stats = handshake_stats
-        self.finding_log = finding_log or FindingLog()
+        self.handshakes = handshakes
+        self.finding_log = finding_log
         self._logged: Counter[str] = Counter()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        if scope["type"] != "websocket" or request_info(scope).inner != STREAM:
-            return self.app(scope, receive, send)
-        arrival = request_info(scope)
-        rule = decide(self.policy, self._evidence(scope, arrival))
-        handshake = read_handshake({**scope, "headers": arrival.headers})
+        """Handle one handshake."""
+        request = request_info(scope)
+        rule = decide(self.policy, self._evidence(scope, request))
+        handshake = read_handshake({**scope, "headers": request.headers})
         if rule in ACCEPTING:
-            if arrival.is_probe:
-                self.handshake_stats.transports["probe"] += 1
-            elif not arrival.is_tunnel:
-                self.handshake_stats.record(handshake.verdict, handshake)
-                self.handshake_stats.transports["websocket"] += 1
+            if request.is_probe:
+                self.handshakes.transports["probe"] += 1
+            elif not request.is_tunnel:
+                self.handshakes.record(handshake.verdict, handshake)
+                self.handshakes.transports["websocket"] += 1
             return self.app(_accepted(scope), receive, send)
-        if arrival.is_probe or _is_nobodys(header_value(scope["headers"], b"origin")):
-            self.handshake_stats.rejections["probe"] += 1
-            finding = self._finding(scope, arrival)
+        if request.is_probe or _is_nobodys(header_value(scope["headers"], b"origin")):
+            self.handshakes.rejections["probe"] += 1
+            finding = self._finding(scope, request)
         else:
-            self.handshake_stats.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
-            finding = self._log(rule, scope, arrival)
+            self.handshakes.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
+            finding = self._log(rule, scope, request)
         # The finding itself stays in the log: a refused client learns nothing about the app.
         answer = refusal(403, finding.code, rule)
         return deny_handshake(answer, _POLICY_VIOLATION, scope, receive, send)
 
-    def _evidence(self, scope: Scope, arrival: RequestInfo) -> Evidence:
+    def _evidence(self, scope: Scope, request: RequestInfo) -> Evidence:
         headers = scope["headers"]
         origin = header_value(headers, b"origin")
         parsed = Origin.parse(origin) if origin is not None else None
@@ -106,9 +103,9 @@ class SameOriginMiddleware:
         names_https = parsed is not None and parsed.scheme == "https"
         return Evidence(
             origin=origin,
-            host=arrival.host,
-            scheme=arrival.scheme,
-            is_websocket=not arrival.is_tunnel,
+            host=request.host,
+            scheme=request.scheme,
+            is_websocket=not request.is_tunnel,
             has_cookie=any(name == b"cookie" for name, _ in headers),
             fetch_site=header_value(headers, b"sec-fetch-site"),
             has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),
@@ -119,18 +116,18 @@ class SameOriginMiddleware:
                     for protocol in list_values(headers, _PROTOCOL)
                     if protocol.startswith(TOKEN_PREFIX)
                 ],
-                is_https=arrival.scheme == "https" or names_https,
+                is_https=request.scheme == "https" or names_https,
             ),
         )
 
-    def _finding(self, scope: Scope, arrival: RequestInfo) -> Finding:
+    def _finding(self, scope: Scope, request: RequestInfo) -> Finding:
         origin = (header_value(scope["headers"], b"origin") or "")[:_MAX_LENGTH_LOGGED]
-        forwarded = str(arrival.forwarded.host) if arrival.forwarded.host else None
-        host = (header_value(arrival.headers, b"host") or "")[:_MAX_LENGTH_LOGGED]
+        forwarded = str(request.forwarded.host) if request.forwarded.host else None
+        host = (header_value(request.headers, b"host") or "")[:_MAX_LENGTH_LOGGED]
         return origin_rejected(origin, host, forwarded)
 
-    def _log(self, rule: Rule, scope: Scope, arrival: RequestInfo) -> Finding:
-        finding = self._finding(scope, arrival)
+    def _log(self, rule: Rule, scope: Scope, request: RequestInfo) -> Finding:
+        finding = self._finding(scope, request)
         key = f"{rule} {(header_value(scope['headers'], b'origin') or '')[:_MAX_LENGTH_LOGGED]}"
         if len(self._logged) < _MAX_COUNT_LOGGED and not self._logged[key]:
             self.finding_log.post(finding, f" ({rule})")
@@ -142,7 +139,7 @@ class SameOriginMiddleware:
 
 
 def _is_nobodys(origin: str | None) -> bool:
-    """Tell an origin that no page can have (RFC 6761 section 6.4), such as that of a check.
+    """Return whether no page can have this origin (RFC 6761 section 6.4): it is a check's.
 
     It is refused as any other, and says nothing about the app's own pages: it is not counted.
     """

@@ -1,6 +1,6 @@
-"""What the server can tell by itself from how requests come in: pure, with the clock from outside.
+"""Find trouble in how requests come in: pure, with the clock from outside.
 
-Each class watches one thing and returns a `Finding` once it is sure. It serves nothing.
+Each detector watches one thing and returns a `Finding` once it is sure. It serves nothing.
 """
 
 from __future__ import annotations
@@ -130,14 +130,14 @@ def idle_cut(ages_s: Sequence[float], ping_interval_s: int, fix: str) -> Finding
 class Replicas:
     """Page scripts that were asked for by pages of another process, between those of our own."""
 
-    instance: str
+    instance_id: str
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=12))
 
-    def script_asked(self, instance: str) -> Finding | None:
+    def script_asked(self, instance_id: str) -> Finding | None:
         """Count a page script by the process that served its page."""
-        if not instance:
+        if not instance_id:
             return None
-        self._last.append(instance != self.instance)
+        self._last.append(instance_id != self.instance_id)
         # A restart leaves a run of foreign ones and then none; replicas alternate.
         kinds = list(self._last)
         foreign = sum(kinds)
@@ -152,6 +152,15 @@ class Replicas:
             fix="Let the load balancer keep one browser with one replica (session affinity), or "
             "run one replica.",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectors:
+    """What the monitor remembers of the traffic, for all its chains."""
+
+    replicas: Replicas
+    pages: PageLoads = field(default_factory=PageLoads)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
 
 
 def scheme_mismatch(page: Origin | None, told: str | None, fix: str) -> Finding | None:

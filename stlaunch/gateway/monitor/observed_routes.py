@@ -1,7 +1,7 @@
-"""What the first requests of real pages tell: address, path, proxies; shown, and never acted on.
+"""How pages reached the app: address, path, proxies; shown, and never acted on.
 
 Nothing here widens trust: a value counts for its own request alone, wherever that is decided. A
-page that runs asks for the page script, so health probes and scanners teach nothing.
+page that runs asks for the page script, so health probes and scanners add nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ObservedRoute:
     host: str | None
     """The host in the browser's address bar, with its port where it is not the usual one."""
     scheme: str | None
-    """None where nobody trusted tells it."""
+    """None where nobody trusted says it."""
     base_path: str | None
     mode: PrefixMode | None
     proxies: tuple[str, ...]
@@ -49,13 +49,13 @@ class ObservedRoute:
 
 @dataclass(slots=True)
 class ObservedRoutes:
-    """The first few different lessons, with how many pages told each."""
+    """The first few different routes, with how many pages came by each."""
 
     _routes: dict[ObservedRoute, int] = field(default_factory=dict)
 
-    def note(self, arrival: RequestInfo) -> None:
+    def note(self, request: RequestInfo) -> None:
         """Take one request of a page into account; a new route is logged, once."""
-        route = observed_route(arrival)
+        route = observed_route(request)
         if route in self._routes:
             self._routes[route] += 1
         elif len(self._routes) < _MAX:
@@ -65,7 +65,7 @@ class ObservedRoutes:
     def as_list(self, asking: RequestInfo) -> list[dict[str, Any]]:
         """Return it for the self-check's report, the usual one first.
 
-        Addresses are those of the client that asks; of others only how they arrived is told.
+        Addresses are those of the client that asks; of others it shows only how they arrived.
         """
         own = observed_route(asking)
         usual_first = sorted(self._routes.items(), key=lambda item: -item[1])
@@ -83,18 +83,18 @@ class ObservedRoutes:
         ]
 
 
-def observed_route(arrival: RequestInfo) -> ObservedRoute:
-    """Return what one request tells."""
-    is_trusted = arrival.forwarded.is_peer_trusted
-    host = arrival.host
-    if host and arrival.scheme and host.port == DEFAULT_PORTS.get(arrival.scheme):
+def observed_route(request: RequestInfo) -> ObservedRoute:
+    """Return how one request reached the app."""
+    is_trusted = request.forwarded.is_peer_trusted
+    host = request.host
+    if host and request.scheme and host.port == DEFAULT_PORTS.get(request.scheme):
         host = HostPort(host.host)
     return ObservedRoute(
         host=str(host) if host else None,
-        scheme=arrival.scheme,
-        base_path=arrival.public.value if arrival.public is not None else None,
-        mode=arrival.mode,
-        proxies=names_in_request(arrival.headers) if is_trusted else (),
-        hops=arrival.forwarded.hops,
+        scheme=request.scheme,
+        base_path=request.public_path.value if request.public_path is not None else None,
+        mode=request.mode,
+        proxies=names_in_request(request.headers) if is_trusted else (),
+        hops=request.forwarded.hops,
         is_peer_trusted=is_trusted,
     )

@@ -16,17 +16,11 @@ from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stlaunch.diagnostics.handshake import read_cookies
-from stlaunch.gateway.origin_policy import (
-    HOST_COOKIE,
-    PLAIN_COOKIE,
-    OriginProof,
-    is_cookie_id,
-    new_cookie_id,
-)
-from stlaunch.gateway.request import RequestInfo, for_inner, request_info
+from stlaunch.gateway.origin_policy import OriginProof
+from stlaunch.gateway.page.proof import proof_cookies
+from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.streamlit_routes import HEALTH, SELF_CHECK, is_page
+from stlaunch.urls.streamlit_routes import HEALTH, SELF_CHECK, RequestKind
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +44,11 @@ class PageMiddleware:
         app: the next layer, down to the app.
         proof: signs the tokens.
         public_paths: all known public paths, for the script to choose from where a request does
-            not tell which one it came through.
+            not say which one it came through.
         sends_proof: whether tokens are of use (`OriginPolicy.is_proof_accepted`).
         transport: `auto`, `websocket` or `http`.
         version: changes when the page script changes, so that no old one is used from a cache.
-        instance: this process's id, for the script's address: another replica notices it there.
+        instance_id: this process's, for the script's address: another replica notices it there.
     """
 
     def __init__(
@@ -65,8 +59,8 @@ class PageMiddleware:
         public_paths: Sequence[BasePath],
         sends_proof: bool,
         version: str,
-        transport: str = "auto",
-        instance: str = "",
+        transport: str,
+        instance_id: str,
     ) -> None:
         self.app = app
         self.proof = proof
@@ -74,13 +68,11 @@ class PageMiddleware:
         self.sends_proof = sends_proof
         self.version = version
         self.transport = transport
-        self.instance = instance
+        self.instance_id = instance_id
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        is_get = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
-        inner = request_info(scope).inner if is_get else None
-        if inner is None or not is_page(inner):
+        """Handle one request for a page."""
+        if scope["method"] not in {"GET", "HEAD"}:
             return self.app(scope, receive, send)
         request = dict(scope)
         request["headers"] = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
@@ -95,8 +87,7 @@ class PageMiddleware:
         self, scope: Scope, headers: list[tuple[bytes, bytes]], body: bytes
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Return headers and body of the page for this browser."""
-        arrival = request_info(scope)
-        base = arrival.base
+        base = request_info(scope).base
         kept = [(name, value) for name, value in headers if name not in _DROPPED_RESPONSE]
         kept.append((b"cache-control", b"private, no-cache"))
         attributes = {"data-transport": str(self.transport)}
@@ -105,12 +96,12 @@ class PageMiddleware:
         elif self.public_paths:
             attributes["data-public-paths"] = json.dumps([path.value for path in self.public_paths])
         if self.sends_proof:
-            kept.extend(self._prove(arrival, attributes))
+            kept.extend(self._prove(request_info(scope), attributes))
         kept.extend(await _health_cookies(self.app, scope))
         front = f"{base.value}/" if base is not None else "./"
-        attributes["src"] = f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}"
-        if self.instance:
-            attributes["src"] += f"&i={self.instance}"
+        attributes["src"] = (
+            f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}&i={self.instance_id}"
+        )
         tag = "<script " + " ".join(
             f'{name}="{html.escape(value)}"' for name, value in attributes.items()
         )
@@ -122,30 +113,10 @@ class PageMiddleware:
         kept.append((b"content-length", str(len(body)).encode()))
         return kept, body
 
-    def _prove(self, arrival: RequestInfo, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
-        cookies, tokens = proof_cookies(self.proof, arrival.headers)
+    def _prove(self, request: RequestInfo, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
+        cookies, tokens = proof_cookies(self.proof, request.headers)
         attributes["data-tokens"] = " ".join(tokens)
         return cookies
-
-
-def proof_cookies(
-    proof: OriginProof, headers: Sequence[tuple[bytes, bytes]]
-) -> tuple[list[tuple[bytes, bytes]], list[str]]:
-    """Return the Set-Cookie headers and the tokens for this browser's two ids.
-
-    A well-formed id that arrived is kept, never rotated: tabs and apps on one host share it.
-    """
-    arrived = read_cookies(headers)
-    cookies, tokens = [], []
-    for name, attributes in (
-        (HOST_COOKIE, "Path=/; Secure; HttpOnly; SameSite=Lax"),
-        (PLAIN_COOKIE, "Path=/; HttpOnly; SameSite=Lax"),
-    ):
-        ids = [value for key, value in arrived if key == name and is_cookie_id(value)]
-        cookie_id = ids[0] if ids else new_cookie_id()
-        cookies.append((b"set-cookie", f"{name}={cookie_id}; {attributes}".encode()))
-        tokens.append(proof.token(name, cookie_id))
-    return cookies, tokens
 
 
 class _PageResponse:
@@ -226,7 +197,7 @@ async def _health_cookies(app: ASGIApp, scope: Scope) -> list[tuple[bytes, bytes
     Streamlit sets it there only; where a load balancer answers the health check itself, the
     browser would never get it and every upload would end in 403.
     """
-    request = {**for_inner(scope, HEALTH), "method": "GET"}
+    request = {**for_streamlit_path(scope, HEALTH, RequestKind.HEALTH), "method": "GET"}
     found: list[tuple[bytes, bytes]] = []
 
     async def receive() -> Message:

@@ -7,6 +7,9 @@ from importlib.resources import files
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stlaunch.gateway.refusal import refuse_other_methods
 
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = ("tunnel/tunnel.js", "uploads/upload.js", "page/page.js")
@@ -19,16 +22,21 @@ _SOURCE = (
 PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE).hexdigest()[:12]
 _ETAG = f'"{PAGE_SCRIPT_VERSION}"'
 _HEADERS = {
-    # Asked for again on each load of the page, which tells where the app is reached; the answer
-    # is a 304 of some hundred bytes.
+    # Asked for again on each load of the page, which shows where the app is reached; the answer
+    # is a 304 of some hundred bytes (RFC 9110 section 13.1.2).
     "cache-control": "no-cache",
     "etag": _ETAG,
     "x-content-type-options": "nosniff",
 }
 
 
-def page_script(headers: Headers) -> Response:
-    """Answer a request for the page script, with 304 where the browser has it (RFC 9110)."""
+async def page_script(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for the page script, with 304 where the browser has it: an ASGI app."""
+    answer = refuse_other_methods(scope) or _script(Headers(scope=scope))
+    await answer(scope, receive, send)
+
+
+def _script(headers: Headers) -> Response:
     known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
     if _ETAG in known:
         return Response(status_code=304, headers=_HEADERS)

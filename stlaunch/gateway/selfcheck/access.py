@@ -15,7 +15,7 @@ from enum import Enum
 from starlette.datastructures import Headers
 
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
-from stlaunch.gateway.request import RequestInfo
+from stlaunch.gateway.request import ArrivedRequest
 from stlaunch.settings.model import SelfCheck
 
 TOKEN_HEADER = "x-stlaunch-token"  # noqa: S105 - the name of a header
@@ -53,7 +53,7 @@ class AccessPolicy:
     is_proxied: bool = False
     own_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
-    def viewer(self, arrival: RequestInfo, headers: Headers) -> Viewer:
+    def viewer(self, request: ArrivedRequest, headers: Headers) -> Viewer:
         """Return what the sender of a request may see."""
         if self.access is SelfCheck.OFF:
             return Viewer.NOBODY
@@ -61,7 +61,7 @@ class AccessPolicy:
             return Viewer.OPERATOR
         if self.access is SelfCheck.TOKEN:
             return Viewer.NOBODY
-        if is_local(arrival):
+        if is_local(request):
             return Viewer.CLIENT if self.is_proxied else Viewer.OPERATOR
         return Viewer.CLIENT if self.access is SelfCheck.PUBLIC else Viewer.NOBODY
 
@@ -80,18 +80,23 @@ class AccessPolicy:
         return any(matches)
 
 
-def is_local(arrival: RequestInfo) -> bool:
-    """Tell whether a request was made on this machine, to this machine.
+def new_self_check_token() -> str:
+    """Return a token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+def is_local(request: ArrivedRequest) -> bool:
+    """Return whether a request was made on this machine, to this machine.
 
     The peer is loopback, no header says that anybody forwarded it, and Host is a loopback name,
     which neither a proxy that keeps Host nor a page behind a rebound name has. A proxy on this
     machine that adds no header and rewrites Host cannot be told from its own machine.
     """
-    if arrival.peer is None or not _is_loopback(arrival.peer):
+    if request.peer is None or not _is_loopback(request.peer):
         return False
-    if any(name in _HOP_HEADERS for name, _ in arrival.headers):
+    if any(name in _HOP_HEADERS for name, _ in request.headers):
         return False
-    return arrival.host is not None and arrival.host.host in _LOOPBACK_NAMES
+    return request.host is not None and request.host.host in _LOOPBACK_NAMES
 
 
 def _is_loopback(text: str) -> bool:

@@ -1,19 +1,22 @@
-"""What of a request may be shown to whoever sent it: header values from a list, all else masked.
+"""Show a client its own request: header values from a list, everything else masked.
 
 It reads headers and judges nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from stlaunch.diagnostics.handshake import read_cookies
+from stlaunch.diagnostics.handshake import header_value, read_cookies, read_handshake
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
+from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.recognition import products_in
 
+PROBE_COOKIE = "stlaunch_probe"
+KNOWN_COOKIES = ("_streamlit_xsrf", PLAIN_COOKIE, HOST_COOKIE, PROBE_COOKIE)
 _MAX_VALUE = 256
 _MAX_HEADERS = 80
 _SHOWN = FORWARDING_HEADERS | {
@@ -59,22 +62,22 @@ def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[dict[str, str]
     return shown
 
 
-def describe_request(scope: Any, arrival: RequestInfo) -> dict[str, Any]:
+def describe_request(scope: Mapping[str, Any], request: RequestInfo) -> dict[str, Any]:
     """Return one request as it arrived, for the client that made it.
 
     The query string is left out, as are the values of cookies and of unknown headers.
     """
-    forwarded = arrival.forwarded
+    forwarded = request.forwarded
     believed = set(forwarded.believed)
-    lines = {item["name"].lower(): item["value"] for item in shown_headers(arrival.headers)}
+    lines = {item["name"].lower(): item["value"] for item in shown_headers(request.headers)}
     return {
         "http_version": scope.get("http_version"),
         "method": scope.get("method", "GET"),
-        "path": arrival.path[:_MAX_VALUE],
-        "scheme": arrival.scheme,
-        "host": str(arrival.host) if arrival.host else None,
-        "client": forwarded.client[0] if forwarded.client else None,
-        "peer": arrival.peer or "unix socket",
+        "path": request.path[:_MAX_VALUE],
+        "scheme": request.scheme,
+        "host": str(request.host) if request.host else None,
+        "client": request.client,
+        "peer": request.peer or "unix socket",
         "prefix": str(forwarded.prefix) if forwarded.prefix else None,
         "hops": forwarded.hops,
         "peer_is_trusted": forwarded.is_peer_trusted,
@@ -89,9 +92,25 @@ def describe_request(scope: Any, arrival: RequestInfo) -> dict[str, Any]:
             }
             for name in (*forwarded.believed, *forwarded.ignored)
         ],
-        "headers": shown_headers(arrival.headers),
-        "cookies": sorted({name[:64] for name, _ in read_cookies(arrival.headers)})[:64],
-        "proxies": [str(product) for product in products_in(arrival.headers)],
+        "headers": shown_headers(request.headers),
+        "cookies": sorted({name[:64] for name, _ in read_cookies(request.headers)})[:64],
+        "proxies": [str(product) for product in products_in(request.headers)],
+    }
+
+
+def describe_handshake(scope: Mapping[str, Any], request: RequestInfo) -> dict[str, object]:
+    """Return what arrived of a probe's handshake, for the page that made it."""
+    headers = {**scope, "headers": request.headers}
+    handshake = read_handshake(headers, known_cookies=KNOWN_COOKIES)
+    return {
+        **handshake.as_dict(),
+        "verdict": handshake.verdict,
+        "missing": list(handshake.missing),
+        "effective_host": str(request.host) if request.host else None,
+        "scheme": request.scheme,
+        "client": request.client,
+        "via": header_value(request.headers, b"via"),
+        "proxies": [str(product) for product in products_in(request.headers)],
     }
 
 

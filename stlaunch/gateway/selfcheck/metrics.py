@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stlaunch.diagnostics.handshake import HandshakeVerdict
-from stlaunch.gateway.selfcheck.report import Facts
+from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
 
 MEDIA_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -15,29 +15,27 @@ _TRANSPORTS = ("websocket", "http")
 _MODES = ("kept", "stripped")
 
 
-def render_metrics(facts: Facts, *, probes_inside: int) -> str:
+def render_metrics(state: GatewayState) -> str:
     """Return all families, each label value that can occur included."""
-    handshake_stats = facts.handshake_stats
-    verdicts = {str(verdict): handshake_stats.counts[verdict] for verdict in HandshakeVerdict}
-    transports = {name: handshake_stats.transports[name] for name in _TRANSPORTS}
-    modes = {name: facts.requests_by_mode.get(name, 0) for name in _MODES}
-    state = {name: int(name == handshake_stats.summary) for name in _VERDICTS}
-    notices: dict[str, int] = {}
-    for notice in facts.finding_log.notices:
-        notices[notice.finding.code] = notices.get(notice.finding.code, 0) + notice.count
-    info = {"instance": facts.instance.id, **facts.instance.versions}
+    handshakes = state.handshakes
+    verdicts = {str(name): handshakes.counts[name] for name in HandshakeVerdict}
+    transports = {name: handshakes.transports[name] for name in _TRANSPORTS}
+    modes = {name: state.requests_by_mode.get(name, 0) for name in _MODES}
+    verdict = {name: int(name == handshakes.summary) for name in _VERDICTS}
+    findings: dict[str, int] = {}
+    for notice in state.finding_log.notices:
+        findings[notice.finding.code] = findings.get(notice.finding.code, 0) + notice.count
+    info = {"instance": state.instance.id, **state.instance.versions}
     lines = [
         *_counter("stlaunch_handshakes", "WebSocket handshakes.", "verdict", verdicts),
         *_counter("stlaunch_sessions", "Accepted connections.", "transport", transports),
         *_counter("stlaunch_requests", "Requests by what became of the prefix.", "mode", modes),
-        *_counter(
-            "stlaunch_rejections", "Refused handshakes.", "reason", handshake_stats.rejections
-        ),
-        *_counter("stlaunch_findings", "Troubles noticed.", "code", notices),
-        *_gauge("stlaunch_verdict", "1 for the verdict in force.", "verdict", state),
-        *_single("stlaunch_ready", "Whether sessions are taken.", int(facts.readiness.is_ready)),
-        *_single("stlaunch_probes", "Probes under way.", probes_inside),
-        *_single("stlaunch_start_time_seconds", "Unix time.", facts.instance.started_at),
+        *_counter("stlaunch_rejections", "Refused handshakes.", "reason", handshakes.rejections),
+        *_counter("stlaunch_findings", "Troubles noticed.", "code", findings),
+        *_gauge("stlaunch_verdict", "1 for the verdict in force.", "verdict", verdict),
+        *_single("stlaunch_ready", "Whether sessions are taken.", int(state.readiness.is_ready)),
+        *_single("stlaunch_probes", "Probes under way.", state.rate_limiter.inside),
+        *_single("stlaunch_start_time_seconds", "Unix time.", state.instance.started_at),
         *_memory(read_memory()),
         "# TYPE stlaunch_build info",
         "# HELP stlaunch_build What runs.",

@@ -17,13 +17,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import read_handshake
-from stlaunch.gateway.monitor.traffic_monitor import PROBE_COOKIE, describe_handshake
 from stlaunch.gateway.refusal import NO_STORE, deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
-from stlaunch.gateway.selfcheck.masking import describe_request, shown_headers
-from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
-from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+from stlaunch.gateway.selfcheck.masking import (
+    PROBE_COOKIE,
+    describe_handshake,
+    describe_request,
+    shown_headers,
+)
+from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, client_key
+from stlaunch.gateway.state import GatewayState
 
 SUBPROTOCOL = "stlaunch.probe"
 _MAX_DRIPS = 20
@@ -36,27 +40,21 @@ class Probes:
     """Answers the probe endpoints.
 
     Attributes:
-        instance: this process's id.
-        rate_limiter: who is inside, and how much they used.
-        tickets: lets a page's sockets in.
-        arrivals: what arrived with each ticket.
+        state: this process, who is inside, the tickets, and what arrived with each.
         max_upload_bytes: `server.maxUploadSize`.
     """
 
-    instance: str
-    rate_limiter: RateLimiter
-    tickets: Tickets
-    arrivals: ProbeArrivals
+    state: GatewayState
     max_upload_bytes: Callable[[], int]
 
     @property
     def limits(self) -> ProbeLimits:
         """The bounds."""
-        return self.rate_limiter.limits
+        return self.state.rate_limiter.limits
 
-    def takes_request(self, arrival: RequestInfo) -> bool:
+    def takes_request(self, request: RequestInfo) -> bool:
         """Count one request of any kind; False where there were too many."""
-        return self.rate_limiter.takes_request(_client(arrival))
+        return self.state.rate_limiter.takes_request(_client(request))
 
     def answer(self, name: str, scope: Scope) -> Response:
         """Answer a plain GET of a probe endpoint."""
@@ -76,7 +74,7 @@ class Probes:
         """Answer how the request arrived; `?cookie=1` also sets a cookie to look for."""
         body = {
             "schema": "stlaunch.echo/1",
-            "instance": self.instance,
+            "instance": self.state.instance.id,
             "server_time_ms": round(time.time() * 1000),
             "request": describe_request(scope, request_info(scope)),
         }
@@ -87,21 +85,25 @@ class Probes:
 
     def ticket(self) -> Response:
         """Answer a ticket for probe sockets."""
-        return JSONResponse({"ticket": self.tickets.issue()}, headers=NO_STORE)
+        return JSONResponse({"ticket": self.state.tickets.issue()}, headers=NO_STORE)
 
     def arrived(self, scope: Scope) -> Response:
         """Answer what arrived of the handshake that a ticket and a number name."""
-        key = self.tickets.read(scope["query_string"])
-        record = self.arrivals.find(key) if key else None
-        body = {"schema": "stlaunch.arrived/1", "instance": self.instance, "handshake": record}
+        key = self.state.tickets.read(scope["query_string"])
+        record = self.state.probe_arrivals.find(key) if key else None
+        body = {
+            "schema": "stlaunch.arrived/1",
+            "instance": self.state.instance.id,
+            "handshake": record,
+        }
         return JSONResponse(body, headers=NO_STORE)
 
     def stripped(self, scope: Scope) -> Response:
         """Answer a plain request for the echo socket: its upgrade got lost, or never was."""
         handshake = read_handshake({**scope, "headers": request_info(scope).headers})
-        key = self.tickets.read(scope["query_string"])
+        key = self.state.tickets.read(scope["query_string"])
         if key is not None:
-            self.arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+            self.state.probe_arrivals.keep(key, describe_handshake(scope, request_info(scope)))
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": handshake.verdict,
@@ -112,7 +114,7 @@ class Probes:
     async def sink(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count an upload and forget it."""
         client = _client(request_info(scope))
-        with self.rate_limiter.admit(client) as is_admitted:
+        with self.state.rate_limiter.admit(client) as is_admitted:
             if not is_admitted:
                 await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
                 return
@@ -132,14 +134,14 @@ class Probes:
             count += len(chunk)
             if count > largest:
                 return refusal(413, "STL601", "more than server.maxUploadSize")
-            if not self.rate_limiter.takes_bytes(client, len(chunk)):
+            if not self.state.rate_limiter.takes_bytes(client, len(chunk)):
                 return refusal(429, "STL603", "too many bytes in this minute")
         headers = request.headers
         body = {
             "schema": "stlaunch.sink/1",
             "received": count,
             "is_chunked": "transfer-encoding" in headers,
-            "instance": self.instance,
+            "instance": self.state.instance.id,
         }
         return JSONResponse(body, headers=NO_STORE)
 
@@ -148,7 +150,7 @@ class Probes:
         query = QueryParams(scope["query_string"])
         count = min(_number(query, "chunks", 6), _MAX_DRIPS)
         pause_s = min(_number(query, "pause_ms", 200), _MAX_PAUSE_MS) / 1000
-        with self.rate_limiter.admit(_client(request_info(scope))) as is_admitted:
+        with self.state.rate_limiter.admit(_client(request_info(scope))) as is_admitted:
             if not is_admitted:
                 await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
                 return
@@ -171,19 +173,19 @@ class Probes:
         A browser needs a ticket, so that no page of another site gets in. A program, which sends
         the header X-Stlaunch that no page can send on a WebSocket, needs none.
         """
-        arrival = request_info(scope)
-        client = _client(arrival)
-        key = self.tickets.read(scope["query_string"])
+        request = request_info(scope)
+        client = _client(request)
+        key = self.state.tickets.read(scope["query_string"])
         is_program = "x-stlaunch" in Headers(scope=scope) and viewer is not Viewer.NOBODY
         if key is not None:
-            self.arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+            self.state.probe_arrivals.keep(key, describe_handshake(scope, request_info(scope)))
         if key is None and not is_program:
             await deny_handshake(
                 refusal(403, "STL503", "no valid ticket"), _TRY_LATER, scope, receive, send
             )
             return
-        with self.rate_limiter.admit(client) as is_admitted:
-            if not (is_admitted and self.rate_limiter.takes_request(client)):
+        with self.state.rate_limiter.admit(client) as is_admitted:
+            if not (is_admitted and self.state.rate_limiter.takes_request(client)):
                 await deny_handshake(
                     refusal(503, "STL603", "too many probes"), _TRY_LATER, scope, receive, send
                 )
@@ -213,19 +215,19 @@ class Probes:
                         return _TOO_BIG
                     if moved > self.limits.socket_bytes:
                         return _POLICY
-                    if not self.rate_limiter.takes_bytes(client, 2 * size):
+                    if not self.state.rate_limiter.takes_bytes(client, 2 * size):
                         return _TRY_LATER
                     await send(_message(text, data))
         except TimeoutError:
             return 1000
 
     def _hello(self, scope: Scope) -> str:
-        arrival = request_info(scope)
+        request = request_info(scope)
         body = {
             "schema": "stlaunch.hello/1",
-            "instance": self.instance,
-            "handshake": describe_handshake(scope, arrival),
-            "headers": shown_headers(arrival.headers),
+            "instance": self.state.instance.id,
+            "handshake": describe_handshake(scope, request),
+            "headers": shown_headers(request.headers),
         }
         return bytes(JSONResponse(body).body).decode()
 
@@ -236,9 +238,8 @@ def _message(text: str | None, data: bytes | None) -> Message:
     return {"type": "websocket.send", "text": text or ""}
 
 
-def _client(arrival: RequestInfo) -> str:
-    client = arrival.forwarded.client
-    return client_key(client[0] if client else arrival.peer)
+def _client(request: RequestInfo) -> str:
+    return client_key(request.client or request.peer)
 
 
 def _number(query: QueryParams, name: str, default: int) -> int:

@@ -1,7 +1,7 @@
 """End the tunnel's HTTP requests, and open a `websocket` scope into all layers below.
 
     POST   {base}/_stlaunch/tunnel           open; subprotocols in X-Stlaunch-Protocols
-    GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what is behind frame N (long poll, or stream)
+    GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what follows frame N (long poll, or stream)
     PUT    {base}/_stlaunch/tunnel/ID?ack=N  send frames
     DELETE {base}/_stlaunch/tunnel/ID        close (POST too: a page that is left can send it)
 
@@ -13,7 +13,7 @@ or script of another site can make it, and must come from the browser that opene
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.datastructures import Headers, QueryParams
@@ -22,18 +22,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.diagnostics.finding import Finding
-from stlaunch.diagnostics.handshake import HandshakeStats
-from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
-from stlaunch.gateway.refusal import NO_STORE, refusal
-from stlaunch.gateway.request import RequestInfo, for_inner, request_info
+from stlaunch.gateway.owner import owner_of
+from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
+from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.gateway.state import GatewayState
 from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
 from stlaunch.gateway.tunnel.frames import HELLO, FrameError, decode_frames
-from stlaunch.gateway.tunnel.owner import owner_of
-from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.gateway.tunnel.tunnel import Tunnel, new_tunnel_id
 from stlaunch.proxies.recognition import names_in_request
-from stlaunch.urls.streamlit_routes import STREAM, TUNNEL
+from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 
 _SMALLEST_COMPRESSED = 1024
 # The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
@@ -44,53 +43,39 @@ _REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "i
 _CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
 
 
-class FallbackTransport:
+class TunnelEndpoint:
     """Carry the app's WebSocket over plain requests, for pages whose upgrade never arrives.
 
     Args:
-        app: the next layer.
-        registry: the open tunnels.
-        instance: this process's id; another replica's tunnels are answered with 409.
+        stream: takes the WebSockets that are opened here; the chain of a real one's handshake.
+        state: the open tunnels, this process, its counts and its findings.
         max_message_bytes: what Streamlit takes in one message.
-        handshake_stats: counts sessions by transport.
         identity_headers: names of headers that carry the user's identity.
-        finding_log: where a page that fell back is noticed.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
         *,
-        registry: TunnelRegistry,
-        instance: str,
+        stream: ASGIApp,
+        state: GatewayState,
         max_message_bytes: Callable[[], int],
-        handshake_stats: HandshakeStats,
-        identity_headers: Callable[[], frozenset[bytes]] = frozenset,
-        finding_log: FindingLog | None = None,
+        identity_headers: Callable[[], frozenset[bytes]],
     ) -> None:
-        self.app = app
-        self.registry = registry
-        self.instance = instance
+        self.stream = stream
+        self.state = state
+        self.registry = state.tunnels
         self.max_message_bytes = max_message_bytes
-        self.handshake_stats = handshake_stats
         self.identity_headers = identity_headers
-        self.finding_log = finding_log or FindingLog()
         self._logged: set[str] = set()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        inner = request_info(scope).inner if scope["type"] == "http" else None
-        if inner is None or not (inner == TUNNEL or inner.startswith(TUNNEL + "/")):
-            return self.app(scope, receive, send)
-        headers = Headers(scope=scope)
-        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
-        if "x-stlaunch" not in headers or not is_same_origin:
-            return refusal(403, "STL503", "not from the app's own page")(scope, receive, send)
-        return self._answer(inner.removeprefix(TUNNEL).strip("/"), scope, receive, send)
-
-    async def _answer(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of a tunnel."""
+        refused = refuse_other_pages(Headers(scope=scope))
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
         with suppress(ClientDisconnect):
-            await self._route(tunnel_id, scope, receive, send)
+            await self._route(request_info(scope).name, scope, receive, send)
 
     async def _route(self, tunnel_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -137,21 +122,21 @@ class FallbackTransport:
         if not self.registry.has_room(owner):
             return refusal(503, "STL703", "too many tunnels are open")
         tunnel = Tunnel(
-            id=new_tunnel_id(self.instance),
+            id=new_tunnel_id(self.state.instance.id),
             owner=owner,
             max_message_bytes=self.max_message_bytes(),
             idle_limit_s=self.registry.limits.idle_s,
         )
         self.registry.add(tunnel)
-        opening = await tunnel.open(self.app, _websocket_scope(scope))
+        opening = await tunnel.open(self.stream, _websocket_scope(scope))
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
-            code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the gate's
+            code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the session limit's
             return refusal(opening.status, code, "the app refused the connection")
-        arrival = request_info(scope)
-        if not arrival.is_probe:
-            self.handshake_stats.transports["http"] += 1
-            self._log(request.headers.get("x-stlaunch-reason", ""), arrival)
+        info = request_info(scope)
+        if not info.is_probe:
+            self.state.handshakes.transports["http"] += 1
+            self._log(request.headers.get("x-stlaunch-reason", ""), info)
         body = {
             "id": tunnel.id,
             "protocol": opening.protocol or "",
@@ -212,24 +197,24 @@ class FallbackTransport:
         return JSONResponse({"ack": number}, headers=NO_STORE)
 
     def _unknown(self, tunnel_id: str) -> Response:
-        if tunnel_id.partition(".")[0] != self.instance:
+        if tunnel_id.partition(".")[0] != self.state.instance.id:
             return refusal(409, "STL702", "the tunnel belongs to another replica")
         return refusal(410, "STL701", "the tunnel is closed")
 
     def _owner(self, scope: Scope) -> str:
         return owner_of(scope, self.identity_headers())
 
-    def _log(self, reason: str, arrival: RequestInfo) -> None:
+    def _log(self, reason: str, opening: RequestInfo) -> None:
         finding: Finding = fell_back(
             reason if reason in _REASONS else "",
-            arrival.base,
-            via=", ".join(names_in_request(arrival.headers)),
-            is_explained=bool(self.handshake_stats.stripped),
+            opening.base,
+            via=", ".join(names_in_request(opening.headers)),
+            is_explained=bool(self.state.handshakes.stripped),
         )
         if finding.title in self._logged or len(self._logged) >= _MAX_LOGGED:
             return
         self._logged.add(finding.title)
-        self.finding_log.post(finding)
+        self.state.finding_log.post(finding)
 
 
 def _websocket_scope(scope: Scope) -> Scope:
@@ -242,7 +227,7 @@ def _websocket_scope(scope: Scope) -> Scope:
     ]
     if offered:
         headers.append((b"sec-websocket-protocol", offered.encode("latin-1")))
-    handshake = for_inner(scope, STREAM, is_tunnel=True)
+    handshake = for_streamlit_path(scope, STREAM, RequestKind.STREAM, is_tunnel=True)
     handshake.update(
         {
             "type": "websocket",
@@ -257,7 +242,7 @@ def _websocket_scope(scope: Scope) -> Scope:
 
 
 def _accepts_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "")
+    return choose_coding(request.headers.get("accept-encoding"), ["gzip"]) is not None
 
 
 def _number(query: QueryParams, name: str) -> int:

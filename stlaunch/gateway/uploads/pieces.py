@@ -4,7 +4,7 @@
     PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
 
 The pieces stream, in order, into a single request to the app, which applies its own limit, its
-XSRF check and its session check. Never more than one piece is held here. What the app said is told
+XSRF check and its session check. Never more than one piece is held here. The app's answer is sent
 again where the answer to the last piece was lost on its way.
 """
 
@@ -15,7 +15,6 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -25,10 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import body_limited
-from stlaunch.gateway.refusal import NO_STORE, refusal
-from stlaunch.gateway.request import RequestInfo, for_inner, request_info
-from stlaunch.gateway.tunnel.owner import owner_of
-from stlaunch.urls.streamlit_routes import UPLOAD, UPLOAD_PIECES
+from stlaunch.gateway.owner import owner_of
+from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
+from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class _Upload:
 
     owner: str
     address: str
-    """The client's, or that of a proxy which does not tell it."""
+    """The client's, or that of a proxy which does not pass it on."""
     total_bytes: int
     accepted_bytes: int = 0
     """Taken from the page."""
@@ -103,49 +102,39 @@ class _Upload:
         )
 
 
-class UploadPieces:
-    """Serve the two requests above; `selfcheck/upload.js` is the other end.
+class UploadPiecesEndpoint:
+    """Serve the two requests above; `upload.js` is the other end.
 
     Args:
-        app: the next layer.
-        instance: this process's id; another replica's uploads are answered with 409.
-        finding_log: where a proxy's limit is noticed.
+        uploads: takes the whole uploads; the chain of one that comes in one request.
+        instance_id: this process's; another replica's uploads are answered with 409.
+        finding_log: takes the finding about a proxy's limit.
         idle_s: how long an upload waits for its next piece.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
         *,
-        instance: str,
-        finding_log: FindingLog | None = None,
+        uploads: ASGIApp,
+        instance_id: str,
+        finding_log: FindingLog,
         idle_s: float = 60.0,
     ) -> None:
-        self.app = app
-        self.instance = instance
+        self.app = uploads
+        self.instance_id = instance_id
+        self.finding_log = finding_log
         self.idle_s = idle_s
         self._uploads: dict[str, _Upload] = {}
         self._answered: dict[str, _Upload] = {}
         self._sweeper: asyncio.Task[None] | None = None
-        self.finding_log = finding_log or FindingLog()
         self._logged = False
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one ASGI scope."""
-        inner = request_info(scope).inner if scope["type"] == "http" else None
-        if inner is None or not (inner == UPLOAD_PIECES or inner.startswith(UPLOAD_PIECES + "/")):
-            return self.app(scope, receive, send)
-        return self._piece(inner.removeprefix(UPLOAD_PIECES).strip("/"), scope, receive, send)
-
-    async def _piece(self, upload_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        request = Request(scope, receive)
-        is_same_origin = headers.get("sec-fetch-site") in {None, "same-origin"}
-        if "x-stlaunch" not in headers or not is_same_origin:
-            answer = refusal(403, "STL503", "not from the app's own page")
-        else:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of an upload."""
+        answer = refuse_other_pages(Headers(scope=scope))
+        if answer is None:
             try:
-                answer = await self._answer(upload_id, request)
+                answer = await self._answer(request_info(scope).name, Request(scope, receive))
             except ClientDisconnect:
                 return
         await answer(scope, receive, send)
@@ -155,7 +144,7 @@ class UploadPieces:
             return await self._open(request)
         upload = self._uploads.get(upload_id) or self._answered.get(upload_id)
         if upload is None:
-            is_ours = upload_id.partition(".")[0] == self.instance
+            is_ours = upload_id.partition(".")[0] == self.instance_id
             status, code = (410, "STL602") if is_ours else (409, "STL702")
             return refusal(status, code, "the upload is not open here")
         if upload.owner != owner_of(request.scope):
@@ -174,12 +163,12 @@ class UploadPieces:
             return refusal(400, "STL602", "the size is missing")
         upload = _Upload(
             owner=owner_of(scope),
-            address=(scope.get("client") or ("",))[0],
+            address=request_info(scope).client or "",
             total_bytes=int(total),
         )
         if not self._has_room(upload):
             return refusal(503, "STL603", "too many uploads are under way")
-        upload_id = f"{self.instance}.{secrets.token_urlsafe(16)}"
+        upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
         upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
@@ -250,13 +239,13 @@ class UploadPieces:
                     del self._uploads[upload_id]
                     upload.task.cancel()
 
-    def _log(self, arrival: RequestInfo, known: str) -> None:
+    def _log(self, last_piece: RequestInfo, known: str) -> None:
         """Say once what the page found out: the largest piece that passed, the least refused."""
         if not self._logged:
             self._logged = True
             numbers = _TWO_SIZES.fullmatch(known)
             passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
-            self.finding_log.post(body_limited(passed, refused, arrival.base))
+            self.finding_log.post(body_limited(passed, refused, last_piece.base))
 
 
 def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
@@ -265,4 +254,5 @@ def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
     kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
     kept.append((b"content-length", str(total).encode()))
     kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
-    return {**for_inner(scope, UPLOAD + target), "method": "PUT", "headers": kept}
+    put = for_streamlit_path(scope, UPLOAD + target, RequestKind.UPLOAD)
+    return {**put, "method": "PUT", "headers": kept}

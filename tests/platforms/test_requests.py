@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from stlaunch.gateway.compose import origin_policy
 from stlaunch.gateway.origin_policy import OriginProof, new_cookie_id
+from stlaunch.gateway.origin_settings import origin_policy
 from stlaunch.platforms import detect_platforms, place
 from stlaunch.platforms.advice import trusted_by_default
 from stlaunch.settings.read import read_settings

@@ -1,0 +1,29 @@
+"""This process: what distinguishes it from other replicas, and what runs in it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """This process.
+
+    Attributes:
+        versions: of what runs in it.
+        id: another replica has another one; a restart changes it.
+        started_at: Unix time.
+    """
+
+    versions: Mapping[str, str]
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    started_at: float = field(default_factory=time.time)
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions that a report about a problem needs."""
+    return {name: version(name) for name in ("stlaunch", "streamlit", "starlette", "uvicorn")}

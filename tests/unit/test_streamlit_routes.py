@@ -1,0 +1,97 @@
+"""What a path is for is decided once, by exact names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.streamlit_routes import RequestKind, classify
+
+ROOT = [BasePath()]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "name"),
+    [
+        ("", "page", ""),
+        ("/", "page", ""),
+        ("/second_page", "page", ""),
+        ("/_stlaunchx", "page", ""),
+        ("/_stcore/stream", "stream", ""),
+        ("/_stcore/health", "health", ""),
+        ("/_stcore/upload_file/a/b", "upload", ""),
+        ("/static/js/index.js", "asset", ""),
+        ("/_stcore/host-config", "streamlit", ""),
+        ("/media/x.png", "streamlit", ""),
+        ("/favicon.png", "streamlit", ""),
+        ("/oauth2callback", "streamlit", ""),
+        ("/_stlaunch/tunnel", "tunnel", ""),
+        ("/_stlaunch/tunnel/one.two", "tunnel", "one.two"),
+        ("/_stlaunch/upload", "pieces", ""),
+        ("/_stlaunch/upload/one.two", "pieces", "one.two"),
+        ("/_stlaunch/token", "token", ""),
+        ("/_stlaunch/page.js", "page script", ""),
+        ("/_stlaunch", "self-check", ""),
+        ("/_stlaunch/", "self-check", ""),
+        ("/_stlaunch/check", "self-check", "check"),
+        ("/_stlaunch/no-such", "self-check", "no-such"),
+    ],
+)
+def test_each_path_has_one_kind(path: str, kind: str, name: str) -> None:
+    route = classify(path, ROOT)
+
+    assert (route.kind, route.name) == (kind, name)
+    assert route.streamlit_path == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_stlaunch//check",
+        "/_stlaunch/check/",
+        "/_stlaunch/check//",
+        "/_stlaunch/ws//",
+        "/_stlaunch/tunnel/",
+        "/_stlaunch/tunnel/one/two",
+        "/_stlaunch/token/",
+        "/_stlaunch/page.js/x",
+        "/page/_stcore/stream",
+        "/page/_stlaunch/check",
+        "/page/static/js/index.js",
+        "/_stcore/stream\n",
+        "/_stlaunch/check\n",
+    ],
+)
+def test_another_spelling_is_an_alias(path: str) -> None:
+    """A proxy's rule for one of these paths would not see it: it is served nowhere."""
+    assert classify(path, ROOT).kind is RequestKind.ALIAS
+
+
+def test_outside_streamlit_only_the_self_check_is_ours() -> None:
+    mounts = [BasePath("/dashboard")]
+
+    assert classify("/items", mounts).kind is RequestKind.NOT_OURS
+    assert classify("/_stcore/stream", mounts).kind is RequestKind.NOT_OURS
+    assert classify("/dashboard/_stcore/stream", mounts).kind is RequestKind.STREAM
+    assert classify("/_stlaunch/check", mounts).name == "check"
+    assert classify("/_stlaunch/tunnel", mounts).kind is RequestKind.SELF_CHECK
+    assert classify("/_stlaunch//check", mounts).kind is RequestKind.ALIAS
+
+
+PARTS = st.sampled_from(
+    ["_stcore", "_stlaunch", "stream", "check", "tunnel", "upload", "static", "x", "", "\n", "."]
+)
+
+
+@given(st.lists(PARTS, max_size=5))
+def test_what_is_ours_never_reaches_the_app(parts: list[str]) -> None:
+    """Whatever holds `_stlaunch` as a segment is an endpoint's exact name, or an alias."""
+    path = "/" + "/".join(parts)
+    kind = classify(path, ROOT).kind
+
+    if "/_stlaunch/" in path:
+        assert kind not in {RequestKind.PAGE, RequestKind.STREAMLIT, RequestKind.NOT_OURS} or (
+            path.startswith(("/_stcore/", "/static/"))
+        )
