@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 import anyio
@@ -41,7 +42,7 @@ class Answer:
     kept: bytearray = field(default_factory=bytearray)
     size: int = 0
     first_at: float | None = None
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    digest: Any = field(default_factory=hashlib.sha256)
     failure: Failure | None = None
     detail: str = ""
     into: bytearray | None = None

@@ -6,9 +6,13 @@ every few seconds. It reads no settings but those that name an address.
 
 from __future__ import annotations
 
-import _socket
 import os
 import sys
+
+try:  # streamlit_adapter/internals.py: QUICK_SOCKET
+    import _socket
+except ImportError:
+    import socket as _socket  # type: ignore[no-redef]
 
 from stlaunch.storage.running_apps import running_urls
 

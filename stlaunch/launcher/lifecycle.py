@@ -10,7 +10,7 @@ from stlaunch.gateway.composition import Composition
 from stlaunch.launcher.drain import drain
 from stlaunch.launcher.warm_up import WARMING_UP, warm_up
 from stlaunch.launcher.watch_memory import watch_memory
-from stlaunch.process.garbage import keep_collections_short
+from stlaunch.process.garbage import collect_when_quiet
 from stlaunch.settings.model import Settings
 from stlaunch.storage.state_folder import write_running
 
@@ -24,7 +24,6 @@ class Lifecycle:
         state: the app's own folder; None where nothing is writable.
         url: at which this machine reaches the app.
         public_url: at which a browser does; empty where that is not known.
-        is_own_process: whether the process is ours, and so its garbage collector.
     """
 
     def __init__(
@@ -35,14 +34,12 @@ class Lifecycle:
         state: Path | None,
         url: str,
         public_url: str,
-        is_own_process: bool,
     ) -> None:
         self.settings = settings
         self.composition = composition
         self.state = state
         self.url = url
         self.public_url = public_url
-        self.is_own_process = is_own_process
         self._tasks: list[asyncio.Task[None]] = []
         self._file: Path | None = None
         if settings.warm_up.value:
@@ -52,8 +49,7 @@ class Lifecycle:
         """Begin, in the server's event loop, when it listens."""
         self._file = write_running(self.state, self.url, self.public_url)
         self._start(watch_memory(), "memory watch")
-        if self.is_own_process:
-            self._start(keep_collections_short(), "garbage")
+        self._start(collect_when_quiet(), "garbage")
         if self.settings.warm_up.value:
             self._start(warm_up(self.composition.readiness), "warm-up")
 

@@ -45,7 +45,7 @@ def serve(
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
         stop: stops the app when it is set.
-        is_own_process: whether the process is ours: its heaps and garbage collector, its limit on
+        is_own_process: whether the process is ours: its heaps, its limit on
             open files, and its end, with its children, at a second signal.
 
     Raises:
@@ -80,11 +80,11 @@ def serve(
         state=plan.facts.state,
         url=_own_url(plan, listener, is_tls=tls is not None),
         public_url=str(plan.settings.public_url.value or ""),
-        is_own_process=is_own_process,
     )
     banner = render_banner(plan, listener.name, shows_token=is_new_token)
 
     def begin() -> None:
+        streamlit_adapter.report_misfits(streamlit_adapter.TOUCHES)
         life.begin()
         on_ready(banner)
         _verify(plan, composition)

@@ -39,6 +39,7 @@ def streamlit_options(
         "server.headless": True,
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
+        "runner.postScriptGC": False,  # stlaunch.process.garbage collects at a quiet moment
     }
     if settings.log_format.value is LogFormat.JSON:
         # rich prints the script's tracebacks past every log handler.

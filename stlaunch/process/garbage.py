@@ -1,50 +1,87 @@
-"""Keep short the garbage collection that Streamlit forces after each run of the script.
+"""Collect garbage when the app is quiet, in place of after each run of the script.
 
-It walks through every object of every imported module, each time (`runner.postScriptGC`): 65 ms of
-a rerun of an app with pandas and Altair, where the run itself takes 12 (measured). So what has been
-there for a while is set aside, and is collected every half a minute while scripts run. What a run
-leaves behind is young, and does not wait.
+Streamlit's own collection (`runner.postScriptGC`) walks through every object of every imported
+module after each run: 65 ms of a rerun with pandas and Altair, whose script takes 12 (measured).
+With that switched off, a full collection comes here: when nothing has run for a second; after half
+a minute without such a second; and at once where memory has grown much. Python's own collections
+go on beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from stlaunch.process.memory import resident_bytes
 
 _LOOK_S = 1.0
 _EVERY_S = 30.0
-# A run that imports a module or two more can wait.
-_MANY_MODULES = 50
+_QUIET_SHARE = 0.05
+_MAX_COST = 0.02
+"""Of the time, at quiet moments: many sessions make a collection long."""
+_GROWTH = 1.2
+_GROWTH_BYTES = 64 * 1024 * 1024
 
 
-async def keep_collections_short(
-    *,
-    look_s: float = _LOOK_S,
-    every_s: float = _EVERY_S,
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
-    """Set aside what the script has imported, soon after; collect all of it every `every_s`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the process did until a moment.
 
-    For a process of our own alone: what is set aside belongs to everything in it.
+    Attributes:
+        at: on a clock in seconds.
+        processor_s: processor time that it has used.
+        young: collections of the young generation: objects were made, and kept for a while.
+        memory_bytes: its resident memory.
     """
-    known = before = len(sys.modules)
-    collections, collected = _full_collections(), clock()
+
+    at: float
+    processor_s: float
+    young: int
+    memory_bytes: int
+
+
+def take_sample() -> Sample:
+    """Look at this process."""
+    return Sample(
+        at=time.monotonic(),
+        processor_s=time.process_time(),
+        young=int(gc.get_stats()[0]["collections"]),
+        memory_bytes=resident_bytes(),
+    )
+
+
+def is_due(collected: Sample, before: Sample, now: Sample, *, took_s: float) -> bool:
+    """Decide whether to collect.
+
+    Args:
+        collected: right after the last full collection.
+        before: one look ago.
+        now: this look.
+        took_s: how long the last full collection took.
+    """
+    if now.young == collected.young:
+        return False  # nothing was made that could be garbage
+    if now.memory_bytes > collected.memory_bytes * _GROWTH + _GROWTH_BYTES:
+        return True
+    rested_s = now.at - collected.at
+    is_quiet = now.processor_s - before.processor_s < _QUIET_SHARE * (now.at - before.at)
+    return (is_quiet and rested_s * _MAX_COST >= took_s) or rested_s >= _EVERY_S
+
+
+async def collect_when_quiet(
+    *, look_s: float = _LOOK_S, sample: Callable[[], Sample] = take_sample
+) -> None:
+    """Collect whenever it is due, until it is cancelled."""
+    collected = before = sample()
+    took_s = 0.0
     while True:
         await asyncio.sleep(look_s)
-        modules = len(sys.modules)
-        is_importing, before = modules != before, modules
-        has_imported = modules - known > _MANY_MODULES and not is_importing
-        has_run = _full_collections() != collections
-        if has_imported or (has_run and clock() - collected >= every_s):
-            gc.unfreeze()
+        now = sample()
+        if is_due(collected, before, now, took_s=took_s):
             gc.collect()
-            gc.freeze()
-            known, collections, collected = modules, _full_collections(), clock()
-
-
-def _full_collections() -> int:
-    """Return how many there were; each run of a script ends with one."""
-    return int(gc.get_stats()[2]["collections"])
+            collected = sample()
+            took_s, now = collected.processor_s - now.processor_s, collected
+        before = now

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from types import FrameType
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,11 +20,12 @@ from starlette.types import ASGIApp
 from stlaunch.errors import ExitCode, StartError
 from stlaunch.process.exit import exit_now, exit_within
 from stlaunch.server.listener import Listener
-from stlaunch.server.pings import PingsInStep
 from stlaunch.streamlit_adapter import WebSocketOptions
+from stlaunch.streamlit_adapter.internals import PINGS, QUIET_LOOP, STOPPING
 
 _SHUTDOWN_S = 5
 _TICK_S = 1.0
+_LOOK_S = 0.005
 _EXIT_S = 3
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -61,7 +63,7 @@ def serve(
             app,
             # Forwarding headers are read by ForwardedHeadersMiddleware, from trusted peers only.
             proxy_headers=False,
-            ws=PingsInStep,
+            ws=_websocket_protocol(),
             ws_ping_interval=websocket.ping_interval_s,
             ws_ping_timeout=websocket.ping_timeout_s,
             ws_max_size=websocket.max_message_bytes,
@@ -91,7 +93,10 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it listens, and leaves the exit code to us."""
+    """uvicorn that says when it listens, drains before it closes, and leaves the exit code to us.
+
+    Beyond its public `serve`, only `main_loop` is replaced, where it is what it used to be.
+    """
 
     def __init__(
         self,
@@ -107,30 +112,48 @@ class _Server(uvicorn.Server):
         self.on_second_signal = on_second_signal
         self.stop = stop
         self.stopped_by: int | None = None
-        self._woken: Callable[[], object] | None = None
+        self._is_stopping = asyncio.Event()
+        self._has_ended = asyncio.Event()
+        self._wake: Callable[[], object] | None = None
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, self._is_stopping.set)
+        with self._handling_signals() as handle_signals:
+            life = asyncio.create_task(self._live(handle_signals), name="server's life")
+            if not STOPPING.fits:
+                life.add_done_callback(partial(_cancel, asyncio.current_task()))
+            try:
+                await super().serve(sockets)
+            except asyncio.CancelledError:
+                if not life.done():
+                    raise
+            finally:
+                life.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await life
+
+    async def _live(self, handle_signals: Callable[[], None]) -> None:
+        """Wait until it listens, and then for a signal; drain, and let uvicorn end."""
+        try:
+            while not getattr(self, "started", True):  # noqa: ASYNC110 - uvicorn tells nobody
+                await asyncio.sleep(_LOOK_S)
+            handle_signals()  # uvicorn has taken them for itself
             self.on_ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        if self.stop is not None and self.stop.is_set():
+            await self._wait_for_stop()
+            await self._wind_down()
+        finally:
             self.should_exit = True
-        return await super().on_tick(counter)
+            self._has_ended.set()
 
-    async def main_loop(self) -> None:
-        # uvicorn's own wakes ten times a second to see whether it was stopped: a quarter of all
-        # that wakes an idle app. A signal says so itself; the Date header needs one look a second.
-        loop, is_stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._woken = partial(loop.call_soon_threadsafe, is_stopping.set)
-        while not await self.on_tick(0):
+    async def _wait_for_stop(self) -> None:
+        while self.stop is not None and not (self.stop.is_set() or self._is_stopping.is_set()):
             with contextlib.suppress(TimeoutError):
-                # At the whole seconds, at which sockets are pinged too.
-                async with asyncio.timeout_at(math.floor(loop.time() + _TICK_S)):
-                    await is_stopping.wait()
+                async with asyncio.timeout(_TICK_S):
+                    await self._is_stopping.wait()
+        if self.stop is None:
+            await self._is_stopping.wait()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def _wind_down(self) -> None:
         if self.on_second_signal is not None:
             # In a thread: a second signal that needs it meanwhile then waits for the whole of it.
             with contextlib.suppress(RuntimeError):  # no more threads: it comes in when needed
@@ -140,31 +163,61 @@ class _Server(uvicorn.Server):
         await self.on_stop()
         if self.on_second_signal is not None:
             exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
-        await super().shutdown(sockets)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    async def main_loop(self) -> None:
+        # uvicorn's own wakes ten times a second to see whether it was stopped: a quarter of all
+        # that wakes an idle app. We know when; the Date header needs one look a second.
+        if not QUIET_LOOP.fits:
+            await super().main_loop()
+            return
+        loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                # At the whole seconds, at which sockets are pinged too.
+                async with asyncio.timeout_at(math.floor(loop.time() + _TICK_S)):
+                    await self._has_ended.wait()
+
+    def _stop(self, sig: int, _frame: FrameType | None) -> None:
         if self.stopped_by is None:
             self.stopped_by = sig
         elif self.on_second_signal is not None:
             self.on_second_signal(sig)
         else:
             self.force_exit = True
-        super().handle_exit(sig, frame)
-        if self._woken is not None:
-            self._woken()
+        if self._wake is not None:
+            self._wake()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn's own raises the signal again after a clean stop, which hides that it was clean.
+    def _handling_signals(self) -> Generator[Callable[[], None], None, None]:
+        """Handle signals in the block; give what does so again where uvicorn took them."""
         if threading.current_thread() is not threading.main_thread():
-            yield
+            yield lambda: None  # Python hands signals to the main thread alone
             return
-        previous = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+
+        def handle() -> None:
+            for number in _SIGNALS:
+                signal.signal(number, self._stop)
+
+        previous = {number: signal.getsignal(number) for number in _SIGNALS}
+        handle()
         try:
-            yield
+            yield handle
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _cancel(serving: asyncio.Task[None] | None, life: asyncio.Task[None]) -> None:
+    if serving is not None and not life.cancelled():
+        serving.cancel()
+
+
+def _websocket_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    if not PINGS.fits:
+        return "auto"
+    from stlaunch.server.pings import PingsInStep  # noqa: PLC0415 - may not be there to import
+
+    return PingsInStep
 
 
 def _end_at_once(listener: Listener, number: int) -> None:

@@ -11,7 +11,7 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
-from stlaunch.streamlit_adapter.internals import log_through, static_folder
+from stlaunch.streamlit_adapter.internals import TOUCHES, log_through, static_folder
 from stlaunch.streamlit_adapter.options import (
     UserConfiguration,
     UserOption,
@@ -36,8 +36,10 @@ from stlaunch.streamlit_adapter.sessions import (
     wait_for_flush,
 )
 from stlaunch.streamlit_adapter.target import defines_streamlit_app, find_asgi_app
+from stlaunch.streamlit_adapter.touch import report_misfits
 
 __all__ = [
+    "TOUCHES",
     "Session",
     "UserConfiguration",
     "UserOption",
@@ -60,6 +62,7 @@ __all__ = [
     "max_upload_bytes",
     "page_of",
     "read_user_configuration",
+    "report_misfits",
     "run_once",
     "sensitive_options",
     "set_base_url_path",

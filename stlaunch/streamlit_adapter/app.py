@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Scope
 from stlaunch.errors import AppFailedError, StartError, UsageError
 from stlaunch.process import quick_start
 from stlaunch.streamlit_adapter import internals
+from stlaunch.streamlit_adapter.options import get_options
 from stlaunch.urls.base_path import BasePath
 
 
@@ -37,7 +38,10 @@ def load_app(
         UsageError: where there is no such module or attribute.
         AppFailedError: where the target raises while it is imported.
     """
-    internals.prepare_process(script, args, options)
+    # As `streamlit run` does.
+    sys.path.insert(0, os.path.dirname(script))  # noqa: PTH120 - empty for the working directory
+    sys.argv = [str(script), *args]
+    internals.watch_config_files(options)
     internals.share_module_watch()
     if import_string is None:
         from streamlit.starlette import App
@@ -138,9 +142,7 @@ def _static_assets() -> frozenset[str]:
 
 def trusted_user_headers() -> frozenset[bytes]:
     """Return the lower-case names of headers that the app takes the user's identity from."""
-    from streamlit import config
-
-    names = header_names(config.get_option("server.trustedUserHeaders"))
+    names = header_names(get_options(["server.trustedUserHeaders"])["server.trustedUserHeaders"])
     return frozenset(name.encode("latin-1", "replace") for name in names)
 
 

@@ -1,12 +1,15 @@
-"""The touch points with Streamlit that are not public, in one place.
+"""Every use of what Streamlit and uvicorn do not promise to keep: one entry each, here alone.
 
-`tests/asgi` uses each of them; CI runs it with the oldest and the newest supported version.
+An update of either may rename any of it. Then the feature is off, one log line says so, and the
+app starts: `tests/insides` renames each name in a real Streamlit, in turn. What needs no entry is
+documented: `st.App`, `st.get_option`, `st.secrets`, `uvicorn.Config`, `uvicorn.Server.run`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +17,232 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from stlaunch.streamlit_adapter.touch import Touch
+
+_UVICORN = "uvicorn 0.44 to 0.54"
+
+# --- options
+
+OPTION_TABLE = Touch(
+    feature="checking Streamlit's own options",
+    purpose="--section.option flags and STREAMLIT_* variables, which only Streamlit's CLI reads",
+    names=(
+        "streamlit.config:_config_options_template",
+        "streamlit.config_option:ConfigOption.env_var",
+        "streamlit.config_option:ConfigOption.sensitive",
+        "streamlit.config_option:ConfigOption.default_val",
+    ),
+    without="--section.option flags and STREAMLIT_* variables are ignored; use config.toml.",
+)
+MAIN_SCRIPT = Touch(
+    feature="finding the app's own .streamlit folder",
+    purpose="the script's folder is where its config.toml and secrets.toml are",
+    names=("streamlit.config:_main_script_path",),
+    without=".streamlit/config.toml is read from the working directory.",
+)
+FIRST_LOAD = Touch(
+    feature="reading options twice without a warning",
+    purpose="a second load at start is no update, of which Streamlit would warn",
+    names=("streamlit.config:_config_options",),
+    without="Streamlit may warn at start that options have changed; ignore it.",
+)
+LOADING = Touch(
+    feature="keeping stlaunch's options when a config.toml changes",
+    purpose="puts options above every file, as flags of `streamlit run` are",
+    names=("streamlit.config:get_config_options",),
+    without="They are set once, at start.",
+)
+SETTING = Touch(
+    feature="setting server.baseUrlPath from wrap_app()",
+    purpose="the app's own path has to be the public one",
+    names=("streamlit.config:set_option",),
+    without="Set server.baseUrlPath to the public path in config.toml.",
+)
+USER_OPTIONS = Touch(
+    feature="respecting what config.toml sets",
+    purpose="a user's explicit option wins over stlaunch's default",
+    names=("streamlit.config:is_manually_set", "streamlit.config:get_where_defined"),
+    without="Where both set an option, stlaunch's counts.",
+)
+CONFIG_FILES = Touch(
+    feature="checking config.toml before the start",
+    purpose="names the line that is no TOML",
+    names=("streamlit.config:get_config_files",),
+    without="A broken config.toml shows Streamlit's own error.",
+)
+CONFIG_WATCH = Touch(
+    feature="rereading config.toml while the app runs",
+    purpose="`streamlit run` does it, for themes",
+    names=("streamlit.web.bootstrap:_install_config_watchers",),
+    without="Restart the app after a change in config.toml.",
+)
+
+# --- the app
+
+DISCOVERY = Touch(
+    feature="recognising a script that defines its own ASGI app",
+    purpose="`stlaunch app.py` serves it, where app.py has `app = st.App(...)`",
+    names=("streamlit.web.server.app_discovery:discover_asgi_app",),
+    without="Start such an app by its name, such as module:app.",
+)
+OWN_ROUTES = Touch(
+    feature="telling an st.App's own routes from Streamlit's",
+    purpose="their answers are not the page, and are passed on as they are",
+    names=("streamlit.starlette:App._user_routes",),
+    without="A route of yours that ends like one of Streamlit's may be treated as Streamlit's.",
+)
+STATIC_FILES = Touch(
+    feature="asking Streamlit where its static files are",
+    purpose="they go out compressed, and missing ones are 404",
+    names=("streamlit.file_util:get_static_dir",),
+    without="They are looked for in streamlit/static.",
+)
+MODULE_WATCH = Touch(
+    feature="sharing the module watch among sessions",
+    purpose="each session resolves all modules again: 25 ms and 33 KB a session (1.67)",
+    names=(
+        "streamlit.watcher.local_sources_watcher:get_module_paths",
+        "streamlit.watcher.local_sources_watcher:LocalSourcesWatcher.update_watched_modules",
+        "streamlit.watcher.local_sources_watcher:LocalSourcesWatcher._cached_sys_modules",
+    ),
+    without="New sessions cost a little more time and memory.",
+)
+LOGGERS = Touch(
+    feature="one format for all log lines",
+    purpose="Streamlit's loggers write through stlaunch's handler",
+    names=("streamlit.logger:setup_formatter", "streamlit.logger:_loggers"),
+    without="Streamlit's log lines keep its own format.",
+)
+
+# --- sessions
+
+RUNTIME = Touch(
+    feature="reaching the running app",
+    purpose="a drain asks it for its sessions, a warm-up for a run",
+    names=("streamlit.runtime:Runtime.exists", "streamlit.runtime:Runtime.instance"),
+    without="There is no warm-up, and running scripts are not waited for when the app stops.",
+)
+SESSIONS = Touch(
+    feature="seeing sessions when the app stops",
+    purpose="a drain closes idle pages and waits for running scripts",
+    names=(
+        "streamlit.runtime:Runtime._session_mgr",
+        "streamlit.runtime.session_manager:SessionManager.list_active_sessions",
+    ),
+    without="Running scripts are not waited for when the app stops.",
+)
+RUNS = Touch(
+    feature="seeing running scripts when the app stops",
+    purpose="a drain waits for them",
+    names=("streamlit.runtime.app_session:AppSession._scriptrunner",),
+    without="Running scripts are not waited for when the app stops.",
+)
+LAST_RUN = Touch(
+    feature="making a script's run the last one when the app stops",
+    purpose="a page that runs its script again and again would never be idle",
+    names=(
+        "streamlit.runtime.app_session:AppSession.request_rerun",
+        "streamlit.runtime.scriptrunner.script_runner:ScriptRunner._requests",
+        "streamlit.runtime.scriptrunner_utils.script_requests:ScriptRequests.request_rerun",
+        "streamlit.runtime.scriptrunner_utils.script_requests:ScriptRequests.request_stop",
+    ),
+    without="A page that reruns without a pause is closed at the end of the drain timeout.",
+)
+DELIVERY = Touch(
+    feature="delivering a run's last messages when the app stops",
+    purpose="a page is closed behind everything that was sent to it",
+    names=(
+        "streamlit.runtime.app_session:AppSession._browser_queue",
+        "streamlit.runtime.forward_msg_queue:ForwardMsgQueue.is_empty",
+        "streamlit.web.server.starlette.starlette_websocket:StarletteSessionClient._send_queue",
+        "streamlit.runtime:Runtime._get_async_objs",
+        "streamlit.runtime.runtime:AsyncObjects.need_send_data",
+    ),
+    without="A page may miss the end of a run that finishes while the app stops.",
+)
+SOCKETS = Touch(
+    feature="closing each page as soon as it is idle when the app stops",
+    purpose="close code 1012 lets the page connect to another replica at once",
+    names=("streamlit.web.server.starlette.starlette_websocket:StarletteSessionClient._websocket",),
+    without="Pages are closed together, at the end.",
+)
+WARM_UP = Touch(
+    feature="the warm-up run",
+    purpose="runs the script once before the app is ready",
+    names=("streamlit.runtime:Runtime.does_script_run_without_error",),
+    without="The app is ready at once; its first visitor waits longer.",
+)
+PAGE_NAMES = Touch(
+    feature="naming pages in the request log",
+    purpose="a page change is a message on the socket, and no request",
+    names=(
+        "streamlit.proto.BackMsg_pb2:BackMsg.RERUN_SCRIPT_FIELD_NUMBER",
+        "streamlit.runtime.app_session:AppSession._pages_manager",
+        "streamlit.runtime.pages_manager:PagesManager.get_pages",
+    ),
+    without="The request log has no lines for page changes.",
+)
+
+# --- uvicorn
+
+PINGS = Touch(
+    feature="pinging all sockets in step",
+    purpose="a thousand idle sessions wake the process once a second, not a thousand times",
+    seen_in=_UVICORN,
+    names=tuple(
+        f"uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol.{name}"
+        for name in (
+            "schedule_ping", "send_keepalive_ping", "ping_interval", "ping_timer",
+            "last_ping_rtt", "loop",
+        )
+    ),
+    without="uvicorn pings each socket at a time of its own.",
+)  # fmt: skip
+QUIET_LOOP = Touch(
+    feature="waking once a second when idle",
+    purpose="uvicorn's own loop looks ten times a second whether it was stopped",
+    seen_in=_UVICORN,
+    names=("uvicorn:Server.main_loop", "uvicorn:Server.on_tick"),
+    without="An idle app takes a little more processor time.",
+)
+STOPPING = Touch(
+    feature="uvicorn's clean shutdown",
+    purpose="the drain begins while the listener is open, and uvicorn ends after it",
+    seen_in=_UVICORN,
+    names=("uvicorn:Server.started", "uvicorn:Server.should_exit"),
+    without="The app starts and stops without waiting for its own start-up and shutdown events.",
+)
+
+# --- Python
+
+QUICK_SOCKET = Touch(
+    feature="a quick `stlaunch health`",
+    purpose="Python's socket module imports enum and selectors, half of the command's time",
+    seen_in="Python 3.11 to 3.13",
+    names=("_socket:socket",),
+    without="It takes twice as long.",
+)
+"""Used by cli/quick_health.py, which cannot afford to import this file."""
+
+TOUCHES: tuple[Touch, ...] = tuple(
+    touch for touch in list(globals().values()) if isinstance(touch, Touch)
+)
+"""All entries."""
+
 
 def option_templates() -> Mapping[str, Any]:
-    """Return Streamlit's `ConfigOption` by key."""
+    """Return Streamlit's `ConfigOption` by key; none where they cannot be read."""
     from streamlit import config
 
-    return config._config_options_template  # noqa: SLF001
+    return OPTION_TABLE.attempt(lambda: config._config_options_template, {})  # noqa: SLF001
 
 
 def set_main_script(path: Path) -> None:
     """Name the script whose folder holds `.streamlit/`; must come before options are read."""
     from streamlit import config
 
-    config._main_script_path = str(path)  # noqa: SLF001
+    if MAIN_SCRIPT.fits:
+        config._main_script_path = str(path)  # noqa: SLF001
 
 
 @contextmanager
@@ -34,50 +250,113 @@ def restored_configuration() -> Iterator[None]:
     """Put Streamlit's configuration back as it was, whatever is loaded meanwhile."""
     from streamlit import config
 
-    before = config._main_script_path, config._config_options  # noqa: SLF001
+    names = [
+        *(["_main_script_path"] if MAIN_SCRIPT.fits else []),
+        *(["_config_options"] if FIRST_LOAD.fits else []),
+    ]
+    before = {name: getattr(config, name) for name in names}
     try:
         yield
     finally:
-        config._main_script_path, config._config_options = before  # noqa: SLF001
+        vars(config).update(before)
 
 
 def load_options(flags: Mapping[str, Any]) -> None:
-    """Read all configuration anew, with `flags` (by key) above every file and variable."""
+    """Read all configuration anew, with `flags` (by key) above every file and variable.
+
+    Raises:
+        RuntimeError: where options contradict each other.
+    """
     from streamlit import config
-    from streamlit.web import bootstrap
 
-    # A first load is not an update: without this, Streamlit warns that options have changed.
-    config._config_options = None  # noqa: SLF001
-    bootstrap.load_config_options({key.replace(".", "_"): flags[key] for key in flags})
+    if FIRST_LOAD.fits:
+        config._config_options = None  # noqa: SLF001
+    given = {key: value for key, value in flags.items() if value is not None and value != ()}
+    if LOADING.fits:
+        config.get_config_options(force_reparse=True, options_from_flags=given)
+        return
+    for key, value in given.items():
+        set_option(key, value)
 
 
-def prepare_process(script: Path, args: Sequence[str], flags: Mapping[str, Any]) -> None:
-    """Set sys.path and sys.argv as `streamlit run` does, and watch the configuration files."""
+def set_option(key: str, value: object, where: str = "stlaunch") -> None:
+    """Set one option for as long as no configuration is read again."""
     from streamlit import config
-    from streamlit.web import bootstrap
 
-    bootstrap._fix_sys_path(str(script))  # noqa: SLF001
-    bootstrap._fix_sys_argv(str(script), list(args))  # noqa: SLF001
-    bootstrap._install_config_watchers(  # noqa: SLF001
-        {key.replace(".", "_"): flags[key] for key in flags}
-    )
-    config._server_mode = "starlette-app"  # noqa: SLF001
+    SETTING.attempt(lambda: config.set_option(key, value, where), None)
+
+
+def explicit_options() -> Mapping[str, tuple[Any, str]]:
+    """Return value and place of each option that is set explicitly, in any place."""
+    import streamlit
+    from streamlit import config
+
+    def read() -> Mapping[str, tuple[Any, str]]:
+        return {
+            key: (streamlit.get_option(key), config.get_where_defined(key))
+            for key in option_templates()
+            if config.is_manually_set(key)
+        }
+
+    return USER_OPTIONS.attempt(read, {})
+
+
+def config_files() -> list[str]:
+    """Return the config.toml files that Streamlit reads, whether they exist or not."""
+    from streamlit import config
+
+    return CONFIG_FILES.attempt(lambda: config.get_config_files("config.toml"), [])
+
+
+def watch_config_files(flags: Mapping[str, Any]) -> None:
+    """Read the configuration again, with `flags` above it, whenever a config.toml changes."""
+    if CONFIG_WATCH.fits:
+        from streamlit.web import bootstrap
+
+        named = {key.replace(".", "_"): flags[key] for key in flags}
+        CONFIG_WATCH.attempt(lambda: bootstrap._install_config_watchers(named), None)  # noqa: SLF001
+
+
+def discover_asgi_app(script: Path) -> str | None:
+    """Return `module:attribute` where the script defines an ASGI app, by reading it only."""
+
+    def look() -> str | None:
+        from streamlit.web.server.app_discovery import discover_asgi_app as discover
+
+        found = discover(script)
+        return found.import_string if found.is_asgi_app else None
+
+    return DISCOVERY.attempt(look, None)
+
+
+def own_routes(app: Any) -> Sequence[Any]:
+    """Return the routes that an `st.App` was given beside Streamlit's."""
+    return OWN_ROUTES.attempt(lambda: list(app._user_routes), [])  # noqa: SLF001
+
+
+def static_folder() -> str:
+    """Return the folder of Streamlit's own static files."""
+    import streamlit
+    from streamlit import file_util
+
+    beside = os.path.join(os.path.dirname(streamlit.__file__), "static")  # noqa: PTH118, PTH120
+    return STATIC_FILES.attempt(lambda: str(file_util.get_static_dir()), beside)
 
 
 def share_module_watch() -> None:
     """Let all sessions share what Streamlit's file watcher finds out about modules.
 
-    Each session resolves the path of every imported module again, in the event loop, and keeps a
-    set of their names: 25 ms and 33 KB a session for an app that imports Streamlit alone (measured
-    with 1.67). What is watched stays the same. A Streamlit that is built otherwise is left alone.
+    What is watched stays the same.
     """
+    if not MODULE_WATCH.fits:
+        return
     from streamlit.watcher import local_sources_watcher
 
     module: Any = local_sources_watcher
     watcher = module.LocalSourcesWatcher
-    find: Callable[[ModuleType], set[str]] | None = getattr(module, "get_module_paths", None)
-    update = getattr(watcher, "update_watched_modules", None)
-    if find is None or update is None or find.__module__ == __name__:  # the last: done before
+    find: Callable[[ModuleType], set[str]] = module.get_module_paths
+    update = watcher.update_watched_modules
+    if find.__module__ == __name__:  # done before
         return
     known: WeakKeyDictionary[ModuleType, set[str]] = WeakKeyDictionary()
     names: set[str] = set()
@@ -108,158 +387,10 @@ def share_module_watch() -> None:
     watcher.update_watched_modules = update_sharing
 
 
-def discover_asgi_app(script: Path) -> str | None:
-    """Return `module:attribute` where the script defines an ASGI app, by reading it only."""
-    from streamlit.web.server.app_discovery import discover_asgi_app as discover
-
-    found = discover(script)
-    return found.import_string if found.is_asgi_app else None
-
-
-def config_files() -> list[str]:
-    """Return the config.toml files that Streamlit reads, whether they exist or not."""
-    from streamlit import config
-
-    return config.get_config_files("config.toml")
-
-
-def own_routes(app: Any) -> Sequence[Any]:
-    """Return the routes that an `st.App` was given beside Streamlit's."""
-    routes: Sequence[Any] = app._user_routes  # noqa: SLF001
-    return routes
-
-
-def static_folder() -> str:
-    """Return the folder of Streamlit's own static files."""
-    from streamlit import file_util
-
-    return file_util.get_static_dir()
-
-
-def auth_cookie_secret() -> str | None:
-    """Return `[auth].cookie_secret` from secrets.toml, or None."""
-    secret = (_auth_section() or {}).get("cookie_secret")
-    return str(secret) if secret else None
-
-
-def _auth_section() -> Mapping[str, Any] | None:
-    from streamlit.runtime.secrets import secrets_singleton
-
-    if not secrets_singleton.load_if_toml_exists():
-        return None
-    section = secrets_singleton.get("auth")
-    return section if isinstance(section, Mapping) else None
-
-
-def connected_sessions() -> list[tuple[Any, Any]]:
-    """Return session and client of every page that is connected."""
-    from streamlit.runtime import Runtime
-
-    if not Runtime.exists():
-        return []
-    manager = Runtime.instance()._session_mgr  # noqa: SLF001
-    return [(info.session, info.client) for info in manager.list_active_sessions()]
-
-
-def is_running(session: Any) -> bool:
-    """Tell whether a script run is going, or is about to be repeated."""
-    return session._scriptrunner is not None  # noqa: SLF001
-
-
-def let_no_run_follow(session: Any) -> None:
-    """Make the script run that is going the session's last; where none is, none begins.
-
-    Whatever asks for another one asks in vain: the page, `st.rerun`, a fragment's timer, a file
-    that changed. Call it in the app's event loop, once a session.
-    """
-    session.request_rerun = _ignore_request
-    runner = session._scriptrunner  # noqa: SLF001
-    if runner is not None:
-        runner._on_script_finished = _LastRun(runner)  # noqa: SLF001
-
-
-class _LastRun:
-    """Stands in for what a script runner calls in its thread at the end of a run, the last one."""
-
-    def __init__(self, runner: Any) -> None:
-        self._runner = runner
-        self._finish = runner._on_script_finished  # noqa: SLF001
-
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        from streamlit.proto.ClientState_pb2 import ClientState
-        from streamlit.runtime.scriptrunner import ScriptRunnerEvent
-
-        self._finish(*args, **kwargs)
-        # The oldest Streamlit tells it only at the usual end of the thread; twice does no harm.
-        shutdown, state = ScriptRunnerEvent.SHUTDOWN, ClientState()
-        self._runner.on_event.send(self._runner, event=shutdown, client_state=state)
-        # Not request_stop: after st.rerun the next run would begin, and stop at its first command.
-        raise SystemExit  # ends this thread alone, and in silence
-
-
-def _ignore_request(*_args: Any, **_kwargs: Any) -> None:
-    """Ignore a request for a run: the page asks again where it connects next."""
-
-
-def has_undelivered(session: Any, client: Any) -> bool:
-    """Tell whether messages of a run are still on their way to the socket."""
-    queue = getattr(client, "_send_queue", None)  # an agent's client has none
-    is_queued = not session._browser_queue.is_empty()  # noqa: SLF001
-    return is_queued or (queue is not None and not queue.empty())
-
-
-def socket_of(client: Any) -> Any:
-    """Return the Starlette WebSocket of a client; None for one that is no page."""
-    return getattr(client, "_websocket", None)
-
-
-def flush_request() -> asyncio.Event | None:
-    """Return the event that asks the runtime to send what is queued.
-
-    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
-    """
-    from streamlit.runtime import Runtime
-
-    return Runtime.instance()._get_async_objs().need_send_data if Runtime.exists() else None  # noqa: SLF001
-
-
-async def run_script_once() -> str:
-    """Run the script in a session of its own; return what went wrong, empty for nothing."""
-    from streamlit.runtime import Runtime
-
-    if not Runtime.exists():
-        return ""
-    is_fine, said = await Runtime.instance().does_script_run_without_error()
-    return "" if is_fine else said
-
-
-def read_page(data: bytes) -> tuple[str, str] | None:
-    """Return hash and name of the page that a page's message asks for; None for other messages.
-
-    The page names its first page by name, and later ones by hash.
-    """
-    from streamlit.proto.BackMsg_pb2 import BackMsg
-
-    message = BackMsg()
-    try:
-        message.ParseFromString(data)
-    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
-        return None
-    if message.WhichOneof("type") != "rerun_script":
-        return None
-    return message.rerun_script.page_script_hash, message.rerun_script.page_name
-
-
-def pages() -> Mapping[str, Any]:
-    """Return what is known about each page of the app, by its hash."""
-    found: dict[str, Any] = {}
-    for session, _ in connected_sessions():
-        found.update(session._pages_manager.get_pages())  # noqa: SLF001
-    return found
-
-
 def log_through(handler: logging.Handler) -> None:
     """Make Streamlit's loggers, also later ones, write through `handler` alone."""
+    if not LOGGERS.fits:
+        return
     from streamlit import logger as streamlit_logger
 
     def set_up(logger: Any) -> None:
@@ -272,3 +403,132 @@ def log_through(handler: logging.Handler) -> None:
     streamlit_logger.setup_formatter = set_up
     for logger in streamlit_logger._loggers.values():  # noqa: SLF001
         set_up(logger)
+
+
+def _runtime() -> Any:
+    """Return Streamlit's runtime; None where the app has not started."""
+
+    def look() -> Any:
+        from streamlit.runtime import Runtime
+
+        return Runtime.instance() if Runtime.exists() else None
+
+    return RUNTIME.attempt(look, None)
+
+
+def connected_sessions() -> list[tuple[Any, Any]]:
+    """Return session and client of every page that is connected."""
+    runtime = _runtime()
+
+    def look() -> list[tuple[Any, Any]]:
+        sessions = runtime._session_mgr.list_active_sessions()  # noqa: SLF001
+        return [(info.session, info.client) for info in sessions]
+
+    return [] if runtime is None else SESSIONS.attempt(look, [])
+
+
+def is_running(session: Any) -> bool:
+    """Tell whether a script run is going, or is about to be repeated."""
+    return RUNS.attempt(lambda: session._scriptrunner is not None, otherwise=False)  # noqa: SLF001
+
+
+def let_no_run_follow(session: Any) -> None:
+    """Make the script run that is going the session's last; where none is, none begins.
+
+    A request of the page, a fragment's timer or a changed file is ignored. Where the script itself
+    asks for another run (`st.rerun`), its own run ends there as `st.stop` would end it. Call it in
+    the app's event loop, once a session.
+    """
+
+    def make_last() -> None:
+        session.request_rerun = _ignore_request
+        runner = session._scriptrunner  # noqa: SLF001
+        if runner is None:
+            return
+        requests = runner._requests  # noqa: SLF001
+
+        def stop(*_args: Any, **_kwargs: Any) -> bool:
+            requests.request_stop()
+            return False  # the request is not honoured, as of a runner that has stopped
+
+        requests.request_rerun = stop
+        if hasattr(requests, "request_rerun_batch"):  # of callbacks, since 1.6x
+            requests.request_rerun_batch = stop
+
+    if RUNS.fits:
+        LAST_RUN.attempt(make_last, None)
+
+
+def _ignore_request(*_args: Any, **_kwargs: Any) -> None:
+    """Ignore a request for a run: the page asks again where it connects next."""
+
+
+def has_undelivered(session: Any, client: Any) -> bool:
+    """Tell whether messages of a run are still on their way to the socket."""
+
+    def look() -> bool:
+        queue = getattr(client, "_send_queue", None)  # an agent's client has none
+        is_queued = not session._browser_queue.is_empty()  # noqa: SLF001
+        return is_queued or (queue is not None and not queue.empty())
+
+    return DELIVERY.attempt(look, otherwise=False)
+
+
+def flush_request() -> asyncio.Event | None:
+    """Return the event that asks the runtime to send what is queued.
+
+    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
+    """
+    runtime = _runtime()
+
+    def look() -> asyncio.Event:
+        event: asyncio.Event = runtime._get_async_objs().need_send_data  # noqa: SLF001
+        return event
+
+    return None if runtime is None else DELIVERY.attempt(look, None)
+
+
+def socket_of(client: Any) -> Any:
+    """Return the Starlette WebSocket of a client; None for one that is no page."""
+    return getattr(client, "_websocket", None) if SOCKETS.fits else None
+
+
+async def run_script_once() -> str:
+    """Run the script in a session of its own; return what went wrong, empty for nothing."""
+    runtime = _runtime()
+    if runtime is None or not WARM_UP.fits:
+        return ""
+    is_fine, said = await runtime.does_script_run_without_error()
+    return "" if is_fine else said
+
+
+def read_page(data: bytes) -> tuple[str, str] | None:
+    """Return hash and name of the page that a page's message asks for; None for other messages.
+
+    The page names its first page by name, and later ones by hash.
+    """
+    if not PAGE_NAMES.fits:
+        return None
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
+        return None
+    if message.WhichOneof("type") != "rerun_script":
+        return None
+    wanted = message.rerun_script
+    return PAGE_NAMES.attempt(lambda: (wanted.page_script_hash, wanted.page_name), None)
+
+
+def pages() -> Mapping[str, Any]:
+    """Return what is known about each page of the app, by its hash."""
+
+    def look() -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for session, _ in connected_sessions():
+            found.update(session._pages_manager.get_pages())  # noqa: SLF001
+        return found
+
+    return PAGE_NAMES.attempt(look, {})

@@ -15,6 +15,7 @@ from stlaunch.urls.base_path import BasePath
 
 _MEGABYTE = 1_000_000
 _DEFAULT_PING_S = 30
+_DEFAULT_SIZE = 200
 _OWN = "stlaunch"
 """Where an option was defined that is ours, not the user's."""
 
@@ -73,19 +74,14 @@ def read_user_configuration(
         places = get_options(["secrets.files"])["secrets.files"]
         return UserConfiguration(
             options={**current_user_options(), **given},
-            redirect_uri=_redirect_uri(map(Path, places)),
+            redirect_uri=_redirect_uri(map(Path, places or ())),
         )
 
 
 def current_user_options() -> dict[str, UserOption]:
     """Return what the user set explicitly in the configuration in force."""
-    from streamlit import config
-
-    return {
-        key: UserOption(config.get_option(key), config.get_where_defined(key))
-        for key in internals.option_templates()
-        if config.is_manually_set(key) and config.get_where_defined(key) != _OWN
-    }
+    found = internals.explicit_options()
+    return {key: UserOption(*option) for key, option in found.items() if option[1] != _OWN}
 
 
 def default_options(keys: Iterable[str]) -> dict[str, Any]:
@@ -102,9 +98,7 @@ def sensitive_options() -> frozenset[str]:
 
 def set_base_url_path(path: BasePath) -> None:
     """Tell Streamlit its public path, for an `st.App` that has not served anything yet."""
-    from streamlit import config
-
-    config.set_option("server.baseUrlPath", path.decoded.strip("/"), _OWN)
+    internals.set_option("server.baseUrlPath", path.decoded.strip("/"), _OWN)
 
 
 def apply_options(script: Path, options: Mapping[str, Any]) -> None:
@@ -114,10 +108,16 @@ def apply_options(script: Path, options: Mapping[str, Any]) -> None:
 
 
 def get_options(keys: Iterable[str]) -> dict[str, Any]:
-    """Return what the app runs with."""
-    from streamlit import config
+    """Return what the app runs with; None for what this Streamlit does not know."""
+    import streamlit
 
-    return {key: config.get_option(key) for key in keys}
+    found = {}
+    for key in keys:
+        try:
+            found[key] = streamlit.get_option(key)
+        except RuntimeError:
+            found[key] = None
+    return found
 
 
 def websocket_options() -> WebSocketOptions:
@@ -133,14 +133,15 @@ def websocket_options() -> WebSocketOptions:
     return WebSocketOptions(
         ping_interval_s=ping_s,
         ping_timeout_s=ping_s,
-        max_message_bytes=int(options["server.maxMessageSize"]) * _MEGABYTE,
+        max_message_bytes=int(options["server.maxMessageSize"] or _DEFAULT_SIZE) * _MEGABYTE,
         is_compressed=bool(options["server.enableWebsocketCompression"]),
     )
 
 
 def max_upload_bytes() -> int:
     """Return Streamlit's limit for one uploaded file."""
-    return int(get_options(["server.maxUploadSize"])["server.maxUploadSize"]) * 1024 * 1024
+    limit = get_options(["server.maxUploadSize"])["server.maxUploadSize"]
+    return int(_DEFAULT_SIZE if limit is None else limit) * 1024 * 1024
 
 
 def tls_files() -> tuple[str, str] | None:
@@ -163,7 +164,19 @@ def tls_files() -> tuple[str, str] | None:
 def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
     """Return the secret that replicas share: `[auth].cookie_secret` or `server.cookieSecret`."""
     manual = user_options.get("server.cookieSecret")
-    return internals.auth_cookie_secret() or (str(manual.value) if manual else None)
+    secret = _auth_cookie_secret()
+    return secret or (str(manual.value) if manual else None)
+
+
+def _auth_cookie_secret() -> str | None:
+    import streamlit
+
+    try:
+        section = streamlit.secrets.get("auth")
+    except FileNotFoundError:  # no secrets.toml, or one that Streamlit cannot read and reports
+        return None
+    secret = section.get("cookie_secret") if isinstance(section, Mapping) else None
+    return str(secret) if secret else None
 
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, UserOption]:
@@ -181,6 +194,8 @@ def _read_flags(flags: Sequence[tuple[str, str]]) -> dict[str, UserOption]:
     templates = internals.option_templates()
     texts: dict[str, list[str]] = {}
     for key, text in flags:
+        if not internals.OPTION_TABLE.fits:
+            continue  # said in the log
         if key not in templates:
             import difflib
 

@@ -1,18 +1,49 @@
-"""Old objects are passed over for a while, and no garbage stays for longer."""
+"""Garbage is collected when the app is quiet, and never later than half a minute after it was made."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import sys
 import weakref
-from collections.abc import Iterator
-from types import ModuleType
+from dataclasses import replace
 
 import pytest
 
-from stlaunch.process.garbage import keep_collections_short
+from stlaunch.process.garbage import Sample, collect_when_quiet, is_due, take_sample
+
+MIB = 1024 * 1024
+AT_REST = Sample(at=100.0, processor_s=5.0, young=7, memory_bytes=150 * MIB)
+
+
+def after(seconds: float, *, used_s: float = 0.0, young: int = 1, grown: int = 0) -> Sample:
+    return Sample(
+        at=AT_REST.at + seconds,
+        processor_s=AT_REST.processor_s + used_s,
+        young=AT_REST.young + young,
+        memory_bytes=AT_REST.memory_bytes + grown * MIB,
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "is_expected"),
+    [
+        pytest.param(after(3), after(2), True, id="a quiet second"),
+        pytest.param(after(3, used_s=0.9), after(2), False, id="a busy second"),
+        pytest.param(after(30, used_s=29), after(29, used_s=28), True, id="busy for long"),
+        pytest.param(after(60, young=0), after(59, young=0), False, id="nothing was made"),
+        pytest.param(after(2, used_s=1, grown=100), after(1), True, id="much memory"),
+        pytest.param(after(2, used_s=1, grown=90), after(1), False, id="not that much memory"),
+    ],
+)
+def test_when_it_is_due(now: Sample, before: Sample, *, is_expected: bool) -> None:
+    assert is_due(AT_REST, before, now, took_s=0.05) is is_expected
+
+
+def test_long_collections_come_rarely() -> None:
+    """Two percent of the time, at quiet moments."""
+    assert not is_due(AT_REST, after(9), after(10), took_s=0.3)
+    assert is_due(AT_REST, after(14), after(15), took_s=0.3)
 
 
 class _Cycle:
@@ -22,74 +53,45 @@ class _Cycle:
         self.itself = self
 
 
-@pytest.fixture(autouse=True)
-def _thawed() -> Iterator[None]:
-    gc.collect()
-    gc.unfreeze()  # Python 3.12 begins with a few objects set aside
-    yield
-    gc.unfreeze()
+def test_what_a_run_left_is_gone_soon_after() -> None:
+    """Also what has grown old meanwhile."""
 
-
-def test_what_a_script_imported_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Soon after, and not only when the time has come."""
-
-    async def run() -> int:
-        async with _kept_short(every_s=1000):
-            for number in range(100):
-                monkeypatch.setitem(sys.modules, f"imported_{number}", ModuleType("imported"))
-            while not gc.get_freeze_count():  # noqa: ASYNC110 - the collector tells nobody
+    async def run() -> None:
+        found = weakref.ref(_Cycle())
+        task = asyncio.create_task(collect_when_quiet(look_s=0.001, sample=_quiet()))
+        try:
+            while found() is not None:  # noqa: ASYNC110 - the collector tells nobody
                 await asyncio.sleep(0)
-            return gc.get_freeze_count()
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
-    assert asyncio.run(run()) > 10_000
-
-
-def test_garbage_among_what_was_set_aside_is_collected_after_a_run() -> None:
-    """A session that was open when everything was set aside, and has left since."""
-
-    async def run() -> tuple[bool, bool]:
-        session = _Cycle()
-        found = weakref.ref(session)
-        gc.freeze()
-        del session
-        gc.collect()  # as Streamlit does after each run
-        is_passed_over = found() is not None
-        async with _kept_short(every_s=0.02):
-            while found() is not None:
-                gc.collect()
-                await asyncio.sleep(0)
-        return is_passed_over, gc.get_freeze_count() > 0
-
-    assert asyncio.run(run()) == (True, True)
-
-
-def test_nothing_is_done_where_no_script_runs() -> None:
-    async def run() -> int:
-        looks = 0
-
-        def clock() -> float:
-            nonlocal looks
-            looks += 1
-            return 0.0
-
-        async with _kept_short(every_s=0, clock=clock):
-            await asyncio.sleep(0.05)
-        return gc.get_freeze_count() + looks
-
-    gc.disable()  # or pytest's own garbage counts as a run
+    gc.disable()
     try:
-        assert asyncio.run(run()) == 1  # the look at its start
+        asyncio.run(asyncio.wait_for(run(), 60))
     finally:
         gc.enable()
 
 
-@contextlib.asynccontextmanager
-async def _kept_short(*, every_s: float, **more: object) -> Iterator[None]:
-    task = asyncio.create_task(keep_collections_short(look_s=0.001, every_s=every_s, **more))
-    await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+def _quiet() -> object:
+    """Give samples of a process in which something was made, and which is at rest by now."""
+    young = 0
+
+    def sample() -> Sample:
+        nonlocal young
+        young += 1
+        return replace(AT_REST, at=AT_REST.at + young, young=young)
+
+    return sample
+
+
+def test_a_sample_is_of_this_process() -> None:
+    first = take_sample()
+    gc.collect(0)
+    second = take_sample()
+
+    assert second.young == first.young + 1
+    assert second.at >= first.at
+    assert second.processor_s >= first.processor_s
+    assert first.memory_bytes > 10 * MIB

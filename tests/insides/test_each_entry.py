@@ -1,0 +1,156 @@
+"""What Streamlit or uvicorn renames: the app starts without the feature, and one line says so."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import math
+import signal
+from pathlib import Path
+
+import pytest
+
+from stlaunch.streamlit_adapter.internals import TOUCHES
+from stlaunch.streamlit_adapter.touch import Touch, report_misfits
+from tests.conftest import REPOSITORY
+from tests.harness.protocol import open_session
+from tests.insides import renaming
+from tests.lifecycle.running import listening
+
+APP = "import streamlit as st\nst.text('it runs')\n"
+
+# Names that others have as well, or that are written in a protobuf descriptor.
+PATTERNS = {
+    "exists": r"(?<=def )exists(?=\(cls)|(?<=Runtime\.)exists\b",
+    "instance": r"(?<=def )instance(?=\(cls\) -> Runtime)|(?<=Runtime\.)instance\b",
+    "RERUN_SCRIPT_FIELD_NUMBER": r"rerun_script(?![_a-z])",
+    "loop": r"(?<=self\.)loop\b",
+}
+RENAMED = [
+    pytest.param(touch, name, id=name.replace(":", "."))
+    for touch in TOUCHES
+    for name in touch.names
+    if name.partition(".")[0] in {"streamlit", "uvicorn"}
+]
+
+
+@pytest.mark.parametrize(("touch", "name"), RENAMED)
+def test_a_renamed_name_switches_one_feature_off(touch: Touch, name: str, tmp_path: Path) -> None:
+    """The page is there, a session runs, the log has one line, and the app stops cleanly."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(Path(renaming.__file__).read_text(encoding="utf-8"))
+    module, _, path = name.partition(":")
+    word = path.rpartition(".")[2]
+    package = module.partition(".")[0]
+    env = {
+        "PYTHONPATH": str(folder),
+        "RENAMED": PATTERNS.get(word, rf"\b{word}\b"),
+        # All of a package uses a name as one, but for common words of uvicorn's.
+        "RENAMED_IN": module if module.startswith("uvicorn.") else package,
+    }
+    with listening(tmp_path, "--behind-proxy", "/app", app=APP, env=env) as running:
+        running.wait_until(lambda: running.get("/app/_stcore/health")[0] == 200, "health")
+        page = running.get("/app/")
+        with open_session(f"{running.url}app/") as session:
+            messages = session.rerun()
+            running.send(signal.SIGTERM)
+            code = running.wait()
+
+    lines = [line for line in running.log().splitlines() if " is off. " in line]
+    assert page[0] == 200
+    assert "it runs" in str(messages)
+    assert code == 0, running.log()
+    assert len(lines) == 1, running.log()
+    assert touch.feature in lines[0]
+    assert touch.without in lines[0]
+    assert "Traceback" not in running.log()
+
+
+def test_each_entry_says_everything_once() -> None:
+    """Each name in one entry alone; all texts are there."""
+    names = [name for touch in TOUCHES for name in touch.names]
+    features = [touch.feature for touch in TOUCHES]
+
+    assert len(names) == len(set(names))
+    assert len(features) == len(set(features))
+    assert all(touch.purpose and touch.seen_in for touch in TOUCHES)
+    assert all(touch.without.endswith(".") for touch in TOUCHES)
+
+
+def test_a_signature_that_changed_switches_the_feature_off_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is there, and what it stands for is not what it was: said once."""
+    touch = Touch(feature="the test", purpose="a test", names=("math:sqrt",), without="It goes on.")
+    monkeypatch.setattr(logging.getLogger("stlaunch"), "propagate", True)
+    report_misfits([touch])
+    found = [touch.attempt(lambda: math.sqrt("4"), -1.0) for _ in range(2)]  # type: ignore[arg-type]
+
+    assert found == [-1.0, -1.0]
+    assert caplog.text.count("the test is off. It goes on.") == 1
+
+
+ENTRIES = "stlaunch/streamlit_adapter/internals.py"
+ELSEWHERE = {
+    "os._exit": "documented, in spite of its name",
+    "_socket": "the entry QUICK_SOCKET, for a command that cannot import the entries",
+}
+
+
+def test_nothing_private_is_touched_outside_of_the_entries() -> None:
+    found = []
+    for file in sorted((REPOSITORY / "stlaunch").rglob("*.py")):
+        place = file.relative_to(REPOSITORY).as_posix()
+        if place != ENTRIES:
+            text = file.read_text(encoding="utf-8")
+            found += [f"{place}: {name}" for name in _private_names(text)]
+            found += [f"{place}: SLF001"] if "noqa: SLF001" in text else []
+
+    assert [line for line in found if line.partition(": ")[2] not in ELSEWHERE] == []
+
+
+def test_nothing_undocumented_of_streamlit_is_imported_outside_of_the_entries() -> None:
+    """`import streamlit`, and the door for ASGI servers."""
+    found = set()
+    for file in (REPOSITORY / "stlaunch").rglob("*.py"):
+        if file.relative_to(REPOSITORY).as_posix() != ENTRIES:
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom):
+                    found.add(node.module or "")
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+
+    of_streamlit = {name for name in found if name.partition(".")[0] == "streamlit"}
+    assert of_streamlit == {"streamlit", "streamlit.starlette"}
+
+
+def _private_names(text: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                continue
+            case ast.Attribute(value=value, attr=attr) if _is_private(attr):
+                found.append(f"{ast.unparse(value)}.{attr}")
+            case ast.Import(names=names):
+                found += [alias.name for alias in names if any(map(_is_private, _parts(alias)))]
+            case ast.ImportFrom(module=module, names=names):
+                parts = [*(module or "").split("."), *(alias.name for alias in names)]
+                found += [f"{module}.{part}" for part in parts if _is_private(part)]
+            case ast.Call(
+                func=ast.Name(id="getattr" | "setattr" | "hasattr"),
+                args=[_, ast.Constant(value=str(attr)), *_],
+            ) if _is_private(attr):
+                found.append(attr)
+            case _:
+                continue
+    return found
+
+
+def _parts(alias: ast.alias) -> list[str]:
+    return alias.name.split(".")
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
