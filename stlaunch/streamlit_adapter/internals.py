@@ -264,6 +264,8 @@ def restored_configuration() -> Iterator[None]:
 def load_options(flags: Mapping[str, Any]) -> None:
     """Read all configuration anew, with `flags` (by key) above every file and variable.
 
+    Options that this Streamlit does not have are left out.
+
     Raises:
         RuntimeError: where options contradict each other.
     """
@@ -271,7 +273,8 @@ def load_options(flags: Mapping[str, Any]) -> None:
 
     if FIRST_LOAD.fits:
         config._config_options = None  # noqa: SLF001
-    given = {key: value for key, value in flags.items() if value is not None and value != ()}
+    known = option_templates() or flags
+    given = {key: flags[key] for key in flags if key in known and flags[key] not in (None, ())}
     if LOADING.fits:
         config.get_config_options(force_reparse=True, options_from_flags=given)
         return

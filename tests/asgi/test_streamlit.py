@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import stlaunch
+from stlaunch import streamlit_adapter
 from stlaunch.gateway.origin_policy import HOST_COOKIE, PLAIN_COOKIE, is_cookie_id
 from stlaunch.streamlit_adapter import internals
 from stlaunch.urls.base_path import BasePath
@@ -306,4 +307,5 @@ def test_every_private_touch_point_exists(client: TestClient, tmp_path: Any) -> 
     assert internals.discover_asgi_app(script) == "main:app"
     assert all(file.endswith("config.toml") for file in internals.config_files())
     assert (internals.static_folder() or "").endswith("static")
-    assert internals.auth_cookie_secret() is None
+    assert streamlit_adapter.cookie_secret({}) is None
+    assert [touch.feature for touch in internals.TOUCHES if not touch.fits] == []

@@ -37,7 +37,7 @@ KEYS = (
     "server.enableXsrfProtection", "server.corsAllowedOrigins", "browser.serverAddress",
     "browser.serverPort", "browser.gatherUsageStats", "server.showEmailPrompt",
     "server.maxUploadSize", "server.enableStaticServing", "client.toolbarMode",
-    "theme.primaryColor",
+    "theme.primaryColor", "runner.postScriptGC",
 )  # fmt: skip
 
 

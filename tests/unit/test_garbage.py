@@ -1,4 +1,4 @@
-"""Garbage is collected when the app is quiet, and never later than half a minute after it was made."""
+"""Garbage is collected when the app is quiet, and at the latest half a minute after a run."""
 
 from __future__ import annotations
 
