@@ -25,6 +25,7 @@ from stlaunch.check.options import DEFAULT_TIMEOUT_S, CheckOptions, parse_cookie
 from stlaunch.check.report import build_report, exit_code
 from stlaunch.check.rules import RULES
 from stlaunch.check.target import Target
+from stlaunch.cli.errors import has_colour
 from stlaunch.cli.this_machine import FOR_INSIDERS, RunningApp, find_running_app
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode, UsageError
@@ -136,12 +137,7 @@ def _renderer(
         case "github":
             return lambda _seen, diagnosis: render_github(diagnosis)
         case _:
-            return partial(render_text, is_coloured=_is_coloured())
-
-
-def _is_coloured() -> bool:
-    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout.isatty() and not is_plain
+            return partial(render_text, is_coloured=has_colour(os.environ, sys.stdout))
 
 
 def _print_list() -> int:

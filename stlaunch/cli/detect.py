@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stlaunch.errors import ExitCode
-from stlaunch.platforms import Placement, PlatformValue, detect_platforms, place
-from stlaunch.platforms.advice import findings_about, platform_switches, trusted_by_default
+from stlaunch.platforms import PlatformValue, detect_platforms
+from stlaunch.platforms.advice import findings_about, platform_switches
 from stlaunch.platforms.model import Fact
+from stlaunch.settings.raw_values import RawSettings
+from stlaunch.settings.resolve import resolve_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stlaunch.platforms import Hit
+    from stlaunch.settings.model import Place
 
-_DEFAULT_PORT = 8501
 _FACTS = (
     "port", "host", "uds", "public_url", "base_path", "other_paths", "mount_paths", "prefix",
     "peers",
@@ -34,13 +36,15 @@ _FACTS = (
 def describe(environ: Mapping[str, str], exists: Callable[[str], bool]) -> dict[str, Any]:
     """Return the document `stlaunch.detect/1`."""
     hits = detect_platforms(environ, exists)
-    placement = place(hits, environ, default_port=_DEFAULT_PORT)
+    # What the platform alone decides: settings that somebody made do not count here.
+    place = resolve_place(RawSettings(), hits=hits, environ=environ)
+    placement = place.placement
     switched_off = platform_switches(placement, environ)
     findings = findings_about(placement, environ, switched_off=switched_off)
     return {
         "schema": "stlaunch.detect/1",
         "platforms": [_platform(hit, is_nearest=hit.platform is placement.nearest) for hit in hits],
-        "settings": _settings(placement),
+        "settings": _settings(place),
         "warnings": [finding.as_dict() for finding in findings],
     }
 
@@ -89,13 +93,14 @@ def _platform(hit: Hit, *, is_nearest: bool) -> dict[str, Any]:
     }
 
 
-def _settings(placement: Placement) -> dict[str, Any]:
-    paths, url = placement.base_paths, placement.public_url
+def _settings(place: Place) -> dict[str, Any]:
+    placement = place.placement
+    paths, uds, url = placement.base_paths, place.uds.value, place.public_url.value
     told: dict[str, PlatformValue[Any] | None] = {
         "base_path": paths,
         "other_paths": paths,
         "mount_paths": placement.mount_paths,
-        "public_url": url,
+        "public_url": placement.public_url,
         "host": placement.host,
         "uds": placement.uds,
         "port": placement.port,
@@ -110,17 +115,17 @@ def _settings(placement: Placement) -> dict[str, Any]:
     values = {
         "base_path": paths.value[0].value or "/" if paths else None,
         "other_paths": [path.value for path in paths.value[1:]] if paths else [],
-        "mount_paths": [path.value for path in _value(placement.mount_paths, ())],
-        "public_url": str(url.value) if url else None,
-        "host": _value(placement.host, "127.0.0.1"),
-        "uds": str(placement.uds.value) if placement.uds else None,
-        "port": _value(placement.port, _DEFAULT_PORT),
-        "trusted_proxies": str(trusted_by_default(placement)),
-        "prefix": _value(placement.prefix, None),
-        "websocket": _value(placement.websocket, None),
-        "idle_limit_s": _value(placement.idle_s, None),
-        "body_limit_bytes": _value(placement.body_bytes, None),
-        "message_limit_bytes": _value(placement.message_bytes, None),
+        "mount_paths": [path.value for path in place.mount_path.value],
+        "public_url": str(url) if url else None,
+        "host": place.host.value,
+        "uds": str(uds) if uds else None,
+        "port": place.port.value,
+        "trusted_proxies": str(place.trusted_proxies.value),
+        "prefix": _value(placement.prefix),
+        "websocket": _value(placement.websocket),
+        "idle_limit_s": _value(placement.idle_s),
+        "body_limit_bytes": _value(placement.body_bytes),
+        "message_limit_bytes": _value(placement.message_bytes),
         "embedded_in": str(placement.framed_by.value) if placement.framed_by else None,
         "behind_proxy": placement.is_behind_proxy,
     }
@@ -132,8 +137,8 @@ def _settings(placement: Placement) -> dict[str, Any]:
     return {**values, "sources": sources}
 
 
-def _value(told: PlatformValue[Any] | None, default: Any) -> Any:
-    return told.value if told else default
+def _value(told: PlatformValue[Any] | None) -> Any:
+    return told.value if told else None
 
 
 @click.command(

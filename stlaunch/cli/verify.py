@@ -22,6 +22,7 @@ from stlaunch.check.observations import Observations
 from stlaunch.check.observe import observe
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.target import Target
+from stlaunch.cli.errors import has_colour
 from stlaunch.cli.this_machine import FOR_INSIDERS
 from stlaunch.errors import ExitCode
 from stlaunch.urls.origin import HostPort
@@ -76,7 +77,10 @@ def wait_and_check(asked: Verification) -> ExitCode:
             return ExitCode.OK
         codes = {finding.code for finding in diagnosis.findings}
         if codes != told:
-            click.echo(render_text(seen, diagnosis, is_coloured=_is_coloured()), err=True)
+            click.echo(
+                render_text(seen, diagnosis, is_coloured=has_colour(os.environ, sys.stderr)),
+                err=True,
+            )
             click.echo("Checking again until it passes (Ctrl-C to stop) ...", err=True)
             told = codes
         if time.monotonic() > deadline:
@@ -114,8 +118,3 @@ def _answers(target: Target) -> bool:
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
-
-
-def _is_coloured() -> bool:
-    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stderr.isatty() and not is_plain
