@@ -146,7 +146,7 @@ def _sender(reader: HeaderReader, peer: tuple[str, int] | None, trusted: Trusted
         usual = _read_x_forwarded_for(entries, remote, known)
         reader.ignore(REAL_IP, f"is not needed next to {FOR}")
         if usual.client is None:
-            reader.ignore(FOR, "holds no address where the client's should be")
+            reader.ignore(FOR, "has no address in the client's place")
         else:
             reader.believe(FOR)
         if standard and standard.client and usual.client and standard.client[0] == usual.client[0]:
@@ -161,7 +161,7 @@ def _sender(reader: HeaderReader, peer: tuple[str, int] | None, trusted: Trusted
         return replace(standard, client=_real_ip(reader) or peer)
     reader.ignore(REAL_IP, f"is not needed next to {FORWARDED}")
     if standard.client is None:
-        reader.ignore(FORWARDED, "holds no address where the client's should be")
+        reader.ignore(FORWARDED, "has no address in the client's place")
     else:
         reader.believe(FORWARDED)
     return standard
@@ -213,7 +213,7 @@ def _scheme(reader: HeaderReader, sender: _Sender) -> str | None:
     for name in SWITCHES:
         is_on = "on" in {value.lower() for value in reader.entries(name)}
         candidates.append((name, "https" if is_on else None))
-    return reader.pick(candidates, junk="says neither http nor https")
+    return reader.pick(candidates, junk="is neither http nor https")
 
 
 def _scheme_in(values: Iterable[str]) -> str | None:
@@ -260,7 +260,7 @@ def _prefix(reader: HeaderReader, path: str) -> BasePath | None:
         junk = "does not end with the path that arrived, or is that path"
         return reader.pick(originals, junk=junk) or told
     for name, _ in originals:
-        reader.ignore(name, "is not needed next to a header that names the prefix")
+        reader.ignore(name, "is not needed next to a header with the prefix")
     return told
 
 

@@ -69,7 +69,7 @@ class TrustedProxies:
             return cls(names=("none",))
         if "none" in words:
             raise UsageError(
-                "The trusted proxies name 'none' together with other entries.",
+                "The trusted proxies list 'none' together with other entries.",
                 hint="Give either none, or the proxies to trust.",
             )
         return cls._of(entries)
@@ -144,7 +144,7 @@ def _network(entry: str) -> Network:
 
 def _hint(entry: str) -> str:
     if entry == "*":
-        return "Name the proxy's address: whoever can connect could pass for any other client."
+        return "Give the proxy's address: with *, anyone who can connect could pose as any client."
     if not entry:
         return "Write none to trust nobody."
     try:
@@ -153,7 +153,7 @@ def _hint(entry: str) -> str:
         pass
     without_port = entry.rpartition(":")[0] if entry.count(":") == 1 else entry.partition("]")[0]
     if read_address(without_port.strip("[]")) is not None:
-        return f"Write the address alone: {without_port.strip('[]')}"
+        return f"Write only the address: {without_port.strip('[]')}"
     return f"Write {_WORDS}; names are not looked up."
 
 

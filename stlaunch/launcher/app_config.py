@@ -65,7 +65,7 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
             f"{path} cannot be read: {reason}.", hint="Make it readable for this user."
         ) from exc
     except TOMLKitError as exc:
-        raise UsageError(f"{path} is not valid TOML: {exc}.", hint="Mend that line.") from exc
+        raise UsageError(f"{path} is not valid TOML: {exc}.", hint="Fix that line.") from exc
     for key, value in plain_streamlit_options(plan).items():
         _set(document, key.split("."), value)
     after = tomlkit.dumps(document)
@@ -118,7 +118,7 @@ def _backup(path: Path) -> Path | None:
         if not os.path.lexists(backup):  # a copy would go through a link, wherever it leads
             shutil.copy2(path, backup)
             return backup
-    raise OSError(f"there are {_MAX_BACKUPS} backups already")
+    raise OSError(f"there are already {_MAX_BACKUPS} backups")
 
 
 def _set(table: MutableMapping[str, Any], keys: list[str], value: Any) -> None:

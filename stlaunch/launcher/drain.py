@@ -38,10 +38,9 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
     running = sum(session.is_running for session in sessions)
     if running:
         logger.info(
-            "Stopping: %s going, and %s %g s to finish; another signal ends it at once.",
-            _counted(running, "is", "are"),
-            "has" if running == 1 else "have",
+            "Stopping: waiting up to %g s for %s; another signal stops at once.",
             timeout_s,
+            _counted(running),
         )
     end_at = time.monotonic() + timeout_s
     closing: dict[str, asyncio.Task[None]] = {}
@@ -53,8 +52,8 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
         _let_no_run_follow(sessions, last_runs)  # a page may still have been on its way in
     cut_off = sum(session.is_running for session in sessions)
     if cut_off:
-        told = _counted(cut_off, "was", "were")
-        logger.warning("%s cut off: %g s are over.", told, timeout_s)
+        told = _counted(cut_off)
+        logger.warning("Cancelled %s: the %g s drain timeout is over.", told, timeout_s)
     await tunnels.stop()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_TELL_S):
@@ -89,5 +88,5 @@ async def _close(session: Session) -> None:
         await session.close(_SERVICE_RESTART)
 
 
-def _counted(count: int, verb: str, verbs: str) -> str:
-    return f"1 script run {verb}" if count == 1 else f"{count} script runs {verbs}"
+def _counted(count: int) -> str:
+    return "1 running script" if count == 1 else f"{count} running scripts"

@@ -30,9 +30,9 @@ _COUNTERPARTS = {
 }
 _BARE_WORDS = {
     "host": "all interfaces",
-    "public_url": "looks its address up on the internet",
+    "public_url": "looks up its address on the internet",
     "trusted_proxies": "127.0.0.1 and ::1 (uvicorn's own rule)",
-    "origin_check": "compares Origin with Host alone",
+    "origin_check": "compares Origin with Host only",
     "transport": "websocket",
     "self_check": "none",
 }

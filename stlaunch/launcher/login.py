@@ -26,7 +26,7 @@ def redirect_uri_warnings(
         return []
     said = f"is {given!r}" if given else "is missing"
     warning = (
-        f"[auth].redirect_uri in secrets.toml {said}, and logins have to come back to {expected}. "
+        f"[auth].redirect_uri in secrets.toml {said}, but logins have to return to {expected}. "
         f'Write redirect_uri = "{expected}" and register the same address with the provider.'
     )
     return [warning]

@@ -55,7 +55,9 @@ def render_plan(plan: LaunchPlan, as_json: bool) -> str:
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     options = [f"    {key} = {json.dumps(value)}" for key, value in plan.options.items()]
     warnings = [f"Warning: {warning}" for warning in plan.warnings]
-    return "\n".join(["Launch plan (nothing was done)", *lines, "  options:", *options, *warnings])
+    return "\n".join(
+        ["Launch plan (nothing was started)", *lines, "  options:", *options, *warnings]
+    )
 
 
 def _who(plan: LaunchPlan, shows_token: bool) -> str:
@@ -65,7 +67,7 @@ def _who(plan: LaunchPlan, shows_token: bool) -> str:
         case SelfCheck.TOKEN:
             return "with the token in STLAUNCH_SELF_CHECK_TOKEN (********)"
         case SelfCheck.LOCAL:
-            return "from this machine; a proxy here that adds no header passes for it"
+            return "from this machine, or through a proxy on it that adds no header"
         case _:
             return "for everybody"
 
@@ -78,7 +80,7 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
     protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
     if plan.accepts_origin_proof:
         protections += (
-            ", origin proof; another port of the same host name could pass (--public-url closes it)"
+            ", origin proof; another port of the same host name could pass (see --public-url)"
         )
     return [
         ("app", plan.facts.import_string or str(plan.facts.script)),
@@ -98,9 +100,7 @@ def _address(plan: LaunchPlan) -> str:
 
 
 def _platforms(plan: LaunchPlan) -> str:
-    return (
-        ", ".join(hit.platform.title for hit in plan.settings.placement.hits) or "none recognised"
-    )
+    return ", ".join(hit.platform.title for hit in plan.settings.placement.hits) or "none detected"
 
 
 def _as_document(plan: LaunchPlan) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def option_warnings(settings: Settings, user: Mapping[str, UserOption]) -> list[
         listed = str(path.value or "").strip("/")
         if listed and all(known.decoded.strip("/") != listed for known in settings.public_paths):
             warnings.append(
-                f"{settings.behind_proxy.where} ({settings.public_paths[0]}) overrules "
+                f"{settings.behind_proxy.where} ({settings.public_paths[0]}) overrides "
                 f"server.baseUrlPath (/{listed}) from {path.where}."
             )
     if settings.uds.value is None:
@@ -98,7 +98,7 @@ def _overruled(setting: Setting[Any], option: UserOption | None) -> list[str]:
         return []
     if setting.where == option.where or setting.value == option.value:
         return []
-    return [f"{setting.where} ({setting.value}) overrules {option.value} from {option.where}."]
+    return [f"{setting.where} ({setting.value}) overrides {option.value} from {option.where}."]
 
 
 def _origins(settings: Settings, user: Mapping[str, UserOption]) -> list[str]:
@@ -116,8 +116,8 @@ def _protection_warnings(user: Mapping[str, UserOption]) -> list[str]:
         "server.enableXsrfProtection": "every website may upload files to this app",
     }
     return [
-        f"{key} is false ({user[key].where}): {meaning}. stlaunch works with it switched on; "
-        "remove that line."
+        f"{key} is false ({user[key].where}): {meaning}. stlaunch works with it on: remove that "
+        f"line."
         for key, meaning in meanings.items()
         if key in user and user[key].value is False
     ]

@@ -41,7 +41,7 @@ def report_verdict(url: str, instance: str, key: str) -> None:
         return
     for finding in findings:
         logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
-    logger.warning("Not verified: %s has the trouble above.", url)
+    logger.warning("Not verified: %s has the problems above.", url)
 
 
 def verify(url: str, *, instance: str, key: str) -> list[Finding]:

@@ -38,7 +38,7 @@ async def warm_up(readiness: Readiness, *, pauses_s: Sequence[float] = PAUSES_S)
     readiness.not_warm = f"the warm-up failed {tries} times: {problem}"
     logger.error(
         "The app stays not ready: its warm-up failed %s times (%s). "
-        "Mend what the script's error above says, and start it again.",
+        "Fix the script's error above and restart the app.",
         tries,
         problem,
     )

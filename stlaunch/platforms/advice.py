@@ -91,16 +91,16 @@ def platform_switches(placement: Placement, environ: Mapping[str, str]) -> tuple
 def _no_websocket(placement: Placement) -> Finding | None:
     told = placement.websocket
     fix = (
-        "Nothing: the page carries its connection over HTTP requests by itself where the "
-        "WebSocket does not open. --transport http saves it the attempt."
+        "You don't have to do anything: the page uses HTTP requests if the WebSocket does not "
+        "open. --transport http saves the attempt."
     )
     if told is not None and not told.value:
-        title = f"{told.platform.title} lets no WebSocket through"
+        title = f"{told.platform.title} blocks WebSockets"
         return Finding(code="STL901", title=title, fix=fix)
     for hit in placement.hits:
         fact = hit.platform.websocket
         if fact is not None and not fact.value and fact.certainty is Certainty.MEMORY:
-            title = f"{hit.platform.title} is said to let no WebSocket through (not verified)"
+            title = f"{hit.platform.title} is said to block WebSockets (not verified)"
             return Finding(code="STL901", title=title, fix=fix)
     return None
 
@@ -112,7 +112,7 @@ def _switched_off(placement: Placement, names: Sequence[str]) -> Finding | None:
     return Finding(
         code="STL902",
         title=f"{title} sets {' and '.join(names)} to false; the protection stays on",
-        fix="Nothing: the app works with it. To switch it off all the same, say so yourself: "
+        fix="You don't have to do anything: the app works with it. To switch it off anyway: "
         "--server.enableCORS false or --server.enableXsrfProtection false.",
     )
 
@@ -133,10 +133,10 @@ def _body(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
         return None
     return Finding(
         code="STL904",
-        title=f"{told.platform.title} takes request bodies of {_size(told.value)}, and "
+        title=f"{told.platform.title} accepts request bodies up to {_size(told.value)}, and "
         f"server.maxUploadSize allows {_size(limits.upload_bytes)}",
-        fix="Nothing: larger uploads are sent in pieces. Raising the limit there makes them "
-        "faster.",
+        fix="You don't have to do anything: larger uploads are sent in pieces. A higher limit "
+        "makes them faster.",
     )
 
 
@@ -145,7 +145,7 @@ def _message(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | No
         return None
     return Finding(
         code="STL909",
-        title=f"{told.platform.title} takes WebSocket messages of {_size(told.value)}, and "
+        title=f"{told.platform.title} accepts WebSocket messages up to {_size(told.value)}, and "
         f"server.maxMessageSize allows {_size(limits.message_bytes)}",
         fix="An element that is larger, such as a big table, ends the connection there: show less "
         "at once, or start with --transport http.",
@@ -159,8 +159,9 @@ def _framed(placement: Placement) -> Finding | None:
     return Finding(
         code="STL905",
         title=f"{told.platform.title} shows the app in a frame of {told.value}, where browsers "
-        "keep usual cookies out; the app's own are set so that they work there",
-        fix=f"Nothing. To forbid every other site to show it: --embed-in {told.value}",
+        f"withhold ordinary cookies; stlaunch sets the app's own so that they work there",
+        fix=f"You don't have to do anything. To forbid all other sites to frame it: --embed-in "
+        f"{told.value}",
     )
 
 
@@ -189,9 +190,9 @@ def _from_memory(placement: Placement) -> Finding | None:
         return None
     return Finding(
         code="STL907",
-        title=f"This looks like {' and '.join(titles)}, but what stlaunch knows of it was never "
-        "verified, so nothing follows from it",
-        fix="Give what is needed yourself: --behind-proxy, --host, --port.",
+        title=f"This looks like {' and '.join(titles)}, but stlaunch's facts about it were never "
+        f"verified, so it changes no setting",
+        fix="Set what the app needs yourself: --behind-proxy, --host, --port.",
     )
 
 
@@ -204,18 +205,17 @@ def _contradicting(placement: Placement, environ: Mapping[str, str]) -> Finding 
     titles = " and ".join(dict.fromkeys(told.platform.title for told in others))
     return Finding(
         code="STL908",
-        title=f"Both {nearest.title} and {titles} were recognised, and they differ in {settings}",
-        fix=f"{nearest.title} decides. Remove the other one's variables, or give the settings "
-        "yourself.",
+        title=f"Both {nearest.title} and {titles} were detected, and they differ in {settings}",
+        fix=f"{nearest.title} decides. Remove the other one's variables, or set these yourself.",
     )
 
 
 def _unusable(told: PlatformValue[str]) -> Finding:
     return Finding(
         code="STL910",
-        title=f"{', '.join(told.names)} of {told.platform.title} holds no usable "
+        title=f"{', '.join(told.names)} of {told.platform.title} has no usable "
         f"{told.value.replace('_', ' ')}",
-        fix=f"Give it yourself: --{_FLAGS[told.value]}",
+        fix=f"Set it yourself: --{_FLAGS[told.value]}",
     )
 
 

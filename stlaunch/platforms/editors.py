@@ -35,7 +35,7 @@ EDITORS = (
         prefix=read(Prefix.STRIPPED, _CODE_SERVER),
         peers=read(("loopback",), _CODE_SERVER),
         websocket=read(True, _CODE_SERVER),
-        hint="/absproxy/PORT/ keeps the path; it works as well.",
+        hint="/absproxy/PORT/ keeps the path; it works too.",
     ),
     Platform(
         name="posit-workbench",
@@ -46,7 +46,7 @@ EDITORS = (
         prefix=read(Prefix.EITHER, "fastapi-workbench 1.0.12"),
         peers=read(("loopback",), "fastapi-workbench 1.0.12"),
         websocket=recalled(True),
-        hint="The address holds a token: /usr/lib/rstudio-server/bin/rserver-url -l PORT tells it.",
+        hint="The address has a token: /usr/lib/rstudio-server/bin/rserver-url -l PORT prints it.",
     ),
     Platform(
         name="coder",
@@ -76,7 +76,7 @@ EDITORS = (
         layer=Layer.EDITOR,
         signs=(read("GITPOD_ENVIRONMENT_ID", _ONA),),
         prefix=read(Prefix.NONE, _ONA),
-        hint="`gitpod environment port list` tells the address.",
+        hint="`gitpod environment port list` prints the address.",
     ),
     Platform(
         name="cloud-shell",

@@ -80,8 +80,8 @@ HOSTING = (
         prefix=read(Prefix.NONE, _RUN),
         websocket=documented(True, _RUN),
         body_bytes=recalled(32 * _MEBIBYTE),
-        hint="A WebSocket is one long request: it ends with the request timeout, 5 minutes "
-        "unless raised (at most 60). The page then connects again.",
+        hint="A WebSocket is one long request: it ends with the request timeout, 5 minutes by "
+        "default (at most 60). The page then reconnects.",
     ),
     Platform(
         name="app-engine",
@@ -90,7 +90,8 @@ HOSTING = (
         signs=(documented("GAE_INSTANCE GAE_VERSION", _GAE), documented("GAE_ENV", _GAE)),
         port=documented("{PORT}", _GAE),
         prefix=recalled(Prefix.NONE),
-        hint="The standard environment is said to let no WebSocket through; the flexible one does.",
+        hint="The standard environment is said to block WebSockets; the flexible one supports "
+        "them.",
     ),
     Platform(
         name="azure-app-service",
@@ -103,7 +104,7 @@ HOSTING = (
         websocket=documented(True, _APP_SERVICE),
         idle_s=recalled(230),
         identity_headers=recalled(("X-MS-CLIENT-PRINCIPAL-NAME",)),
-        hint="WebSockets are a switch of the app (Configuration, General settings).",
+        hint="Enable WebSockets in the app's settings (Configuration, General settings).",
     ),
     Platform(
         name="azure-container-apps",
@@ -193,7 +194,7 @@ HOSTING = (
         prefix=documented(Prefix.NONE, f"{_HEROKU}; {_DOKKU}"),
         websocket=documented(True, f"{_HEROKU}; {_DOKKU}"),
         idle_s=documented(55, _HEROKU),
-        hint="DYNO is set by both. Dokku's nginx takes bodies of 1 MB unless told otherwise.",
+        hint="DYNO is set by both. Dokku's nginx accepts bodies up to 1 MB by default.",
     ),
     Platform(
         name="coolify",

@@ -25,7 +25,7 @@ INGRESS = (
         identity_headers=read(
             ("X-Remote-User-Id", "X-Remote-User-Name", "X-Remote-User-Display-Name"), _SUPERVISOR
         ),
-        hint="X-Ingress-Path tells each request's path, /api/hassio_ingress/TOKEN.",
+        hint="X-Ingress-Path holds each request's path, /api/hassio_ingress/TOKEN.",
     ),
     Platform(
         name="nginx-proxy",
@@ -40,8 +40,8 @@ INGRESS = (
         websocket=read(True, _NGINX_PROXY),
         idle_s=read(60, _NGINX_PROXY),
         body_bytes=read(_MEBIBYTE, _NGINX_PROXY),
-        hint="It strips VIRTUAL_PATH where VIRTUAL_DEST is set, and hands on the forwarding "
-        "headers that a client sends (TRUST_DOWNSTREAM_PROXY=false ends that).",
+        hint="It strips VIRTUAL_PATH where VIRTUAL_DEST is set, and forwards the forwarding "
+        "headers that a client sends (TRUST_DOWNSTREAM_PROXY=false stops that).",
     ),
     Platform(
         name="kubernetes",

@@ -166,7 +166,7 @@ NOTEBOOKS = (
         signs=(read("COLAB_RELEASE_TAG", "googlecolab/colabtools@3c07d77 output/_util.py"),),
         prefix=recalled(Prefix.NONE),
         websocket=recalled(False),
-        hint="google.colab.kernel.proxyPort(PORT) tells the address.",
+        hint="google.colab.kernel.proxyPort(PORT) returns the address.",
     ),
     Platform(
         name="kaggle",
@@ -195,7 +195,7 @@ NOTEBOOKS = (
         prefix=read(Prefix.STRIPPED, _JHUB_APPS),
         websocket=read(True, _JHUB_APPS),
         identity_headers=read(("X-Forwarded-User-Data",), _JHUB_APPS),
-        hint="Its proxy holds the port of JUPYTERHUB_SERVICE_URL; the app's own comes by --port.",
+        hint="Its proxy holds the port of JUPYTERHUB_SERVICE_URL; the app's own goes into --port.",
     ),
     Platform(
         name="jupyter-terminal",

@@ -100,7 +100,7 @@ def bind_unix(path: Path) -> Listener:
         sock.close()
         raise StartError(
             f"The unix socket {str(path)!r} cannot be used: {exc.strerror or exc}.",
-            hint="Choose a path in a folder that this user may write, such as /run/app/app.sock.",
+            hint="Choose a path that this user can write to, such as /run/app/app.sock.",
         ) from exc
     except StartError:
         sock.close()
@@ -159,7 +159,7 @@ def _bind_error(host: str, port: int, exc: OSError) -> StartError:
         )
     if exc.errno in {errno.EACCES, errno.EPERM}:
         return StartError(
-            f"This user may not listen on port {port} of {host}.",
+            f"This user is not allowed to listen on port {port} of {host}.",
             hint="Choose a port from 1024 upwards: --port 8501",
         )
     return StartError(

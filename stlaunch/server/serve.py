@@ -84,9 +84,7 @@ def serve(
     try:
         server.run(sockets=listener.sockets)
     except SystemExit as exc:
-        raise StartError(
-            "The app's start-up failed.", hint="Its error stands above this line."
-        ) from exc
+        raise StartError("The app's start-up failed.", hint="See the error above.") from exc
     finally:
         listener.close()
     return _exit_code(server.stopped_by)

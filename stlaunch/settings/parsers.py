@@ -54,12 +54,12 @@ def parse_behind_proxy(texts: Sequence[str]) -> BehindProxy:
     if len(set(urls)) > 1:
         raise UsageError(
             f"The app can have one public URL, not both {urls[0]} and {urls[1]}.",
-            hint="Give the second one as a path, and its host with --allow-origin.",
+            hint="Give the second one as a path, and allow its host with --allow-origin.",
         )
     if is_off and len(texts) > 1:
         raise UsageError(
-            "The app cannot be behind a proxy and not behind one.",
-            hint="Give either off or the paths.",
+            "--behind-proxy cannot be both off and a path.",
+            hint="Give either off or paths.",
         )
     return BehindProxy(
         is_on=not is_off,
@@ -88,7 +88,7 @@ def parse_host(texts: Sequence[str]) -> str:
     if place is None or place.port is not None or re.fullmatch(r"[\d.]+", text):
         raise UsageError(
             f"The host {text!r} is not an address or a host name.",
-            hint="Write 127.0.0.1, ::1, 0.0.0.0 (all interfaces) or a name; the port goes to "
+            hint="Write 127.0.0.1, ::1, 0.0.0.0 (all interfaces) or a name; the port goes into "
             "--port.",
         )
     return place.host
@@ -105,7 +105,7 @@ def parse_port(texts: Sequence[str]) -> int:
     if not is_number or int(text) > _HIGHEST_PORT:
         raise UsageError(
             f"The port {text!r} is not a number from 0 to {_HIGHEST_PORT}.",
-            hint="Write a port such as 8501; 0 takes any free one.",
+            hint="Write a port such as 8501; 0 picks a free one.",
         )
     return int(text)
 
@@ -120,7 +120,8 @@ def parse_socket_path(texts: Sequence[str]) -> Path:
     if len(os.fsencode(text)) > _MAX_SOCKET_PATH_BYTES:
         raise UsageError(
             f"The socket path {text!r} is longer than {_MAX_SOCKET_PATH_BYTES} bytes.",
-            hint="Operating systems allow no more: choose a shorter folder, such as /run/stlaunch.",
+            hint="The operating system allows no more: use a shorter folder, such as "
+            "/run/stlaunch.",
         )
     return parse_file_path((text,))
 
@@ -213,7 +214,7 @@ def parse_count(texts: Sequence[str]) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= _HIGHEST_COUNT:
         raise UsageError(
             f"The number {text!r} is not a whole number from 1 to {_HIGHEST_COUNT}.",
-            hint="Write a number such as 100; leave it out for no limit.",
+            hint="Write a number such as 100, or leave it out for no limit.",
         )
     return int(text)
 

@@ -73,5 +73,5 @@ def _loaded(text: str, path: Path) -> dict[str, object]:
         what = said["what"] if said else str(exc)
         raise UsageError(
             f"The project file {path}, line {line}, is not valid TOML: {what}.",
-            hint='Texts in TOML stand in quotes: behind_proxy = "/streamlitApp"',
+            hint='TOML strings need quotes: behind_proxy = "/streamlitApp"',
         ) from exc

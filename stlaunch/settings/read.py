@@ -114,9 +114,9 @@ def _refuse_unknown_variables(ours: Mapping[str, str]) -> None:
     for name in ours:
         if name not in known:
             raise UsageError(
-                f"The environment variable {name} is not a setting of stlaunch.",
+                f"The environment variable {name} is not a stlaunch setting.",
                 hint=did_you_mean(name, known, prefix=ENV_PREFIX)
-                or f"Known are {', '.join(known)}.",
+                or f"Known settings: {', '.join(known)}.",
             )
 
 
@@ -125,8 +125,8 @@ def _refuse_unknown_keys(project: Mapping[str, object], where: str) -> None:
     for key in project:
         if key not in known:
             raise UsageError(
-                f"{where}: the key {key!r} is not a setting of stlaunch.",
-                hint=did_you_mean(key, known) or f"Known are {', '.join(known)}.",
+                f"{where}: the key {key!r} is not a stlaunch setting.",
+                hint=did_you_mean(key, known) or f"Known settings: {', '.join(known)}.",
             )
 
 

@@ -210,7 +210,7 @@ def _listener(
         raise UsageError(
             f"{_named('uds', socket)} and {_named(name, own)} contradict each other: "
             "the app listens either on a Unix socket or on an address and a port.",
-            hint="Give one of them.",
+            hint="Use one of them.",
         )
     return _silenced_by(socket, hosts), _silenced_by(socket, ports), sockets
 
@@ -303,7 +303,7 @@ def _agreed_url(
         raise UsageError(
             f"{_named('public_url', explicit)} ({url}) and "
             f"{_named('behind_proxy', behind)} ({other}) contradict each other.",
-            hint="Give the same address to both, or leave one of them out.",
+            hint="Set both to the same address, or remove one of them.",
         )
     if names_path or not said.paths:
         return url
@@ -314,7 +314,7 @@ def _verify(raw: RawSettings, place: Place) -> Setting[bool]:
     asked = resolve(raw.of("verify"))
     if asked.value and place.behind_proxy.value.url is None:
         raise UsageError(
-            f"{_named('verify', asked)} needs to know the public URL to dial.",
+            f"{_named('verify', asked)} needs the public URL.",
             hint="Add --public-url https://example.com/streamlitApp",
         )
     return asked

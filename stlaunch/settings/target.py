@@ -61,7 +61,7 @@ def resolve_target(
         raise UsageError("The name of the app is empty.", hint="Run: stlaunch app.py")
     if is_url(text):
         raise UsageError(
-            f"The app {text!r} is a URL, and stlaunch runs apps from files only.",
+            f"The app {text!r} is a URL, but stlaunch only runs apps from files.",
             hint="Download the script first.",
         )
     path = Path(os.path.normpath(cwd / text))
@@ -105,7 +105,7 @@ def _exists(path: Path) -> bool:
     except OSError as exc:
         raise UsageError(
             f"The app {str(path)!r} cannot be opened: {exc.strerror}.",
-            hint="Look at the name, and at the permissions of the folders above it.",
+            hint="Check the name, and the permissions of the folders above it.",
         ) from exc
     return True
 
@@ -136,7 +136,9 @@ def _script_in(folder: Path, text: str) -> Path:
     names = ", ".join(scripts[:_MAX_NAMES]) + (", ..." if len(scripts) > _MAX_NAMES else "")
     raise UsageError(
         f"The folder {text!r} has no {DEFAULT_SCRIPT}.",
-        hint=f"Name the script; it holds {names}." if scripts else "It holds no Python file.",
+        hint=f"Name the script; the folder contains {names}."
+        if scripts
+        else "It contains no Python file.",
     )
 
 

@@ -76,7 +76,7 @@ def _import(module_name: str, import_string: str) -> object:
         raise AppFailedError(
             f"{import_string!r} failed while it was imported: {type(exc).__name__}.",
             traceback="".join(lines),
-            hint="Its traceback stands above.",
+            hint="See the traceback above.",
         ) from exc
 
 

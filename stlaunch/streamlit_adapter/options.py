@@ -69,7 +69,7 @@ def read_user_configuration(
         except RuntimeError as exc:  # Streamlit's own check for conflicting options
             raise UsageError(
                 f"Streamlit refuses its configuration: {exc}",
-                hint="Change or remove the option that it names.",
+                hint="Change or remove that option.",
             ) from exc
         places = get_options(["secrets.files"])["secrets.files"]
         return UserConfiguration(
@@ -155,8 +155,8 @@ def tls_files() -> tuple[str, str] | None:
     )
     if bool(certificate) != bool(key):
         raise UsageError(
-            "server.sslCertFile and server.sslKeyFile go together, and only one is set.",
-            hint="Set both, or neither and let the proxy speak https.",
+            "server.sslCertFile and server.sslKeyFile go together, but only one is set.",
+            hint="Set both, or neither and use https on the proxy.",
         )
     return (str(certificate), str(key)) if certificate else None
 
@@ -204,7 +204,7 @@ def _read_flags(flags: Sequence[tuple[str, str]]) -> dict[str, UserOption]:
             raise UsageError(f"Streamlit has no option --{key}.", hint=hint)
         if templates[key].sensitive:
             raise UsageError(
-                f"--{key} is a secret and must not stand on the command line, where other users "
+                f"--{key} is a secret and must not be on the command line, where other users "
                 "can read it.",
                 hint=f"Put it into .streamlit/config.toml or {templates[key].env_var}.",
             )
@@ -241,7 +241,7 @@ def _check_toml(path: Path) -> None:
         ) from exc
     except tomllib.TOMLDecodeError as exc:
         raise UsageError(
-            f"{path} is not valid TOML: {exc}.", hint="Mend that line, or move the file away."
+            f"{path} is not valid TOML: {exc}.", hint="Fix that line, or move the file away."
         ) from exc
 
 

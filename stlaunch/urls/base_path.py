@@ -49,7 +49,7 @@ class BasePath:
         if refused:
             raise UsageError(
                 f"The base path {text!r} {refused}.",
-                hint="Write the path that the browser shows, such as /streamlitApp.",
+                hint="Write the path in the browser's address bar, such as /streamlitApp.",
             )
         return cls("/" + path if (path := text.strip("/")) else "")
 

@@ -142,7 +142,7 @@ class PublicUrl:
         if origin is None:
             raise UsageError(
                 f"The public URL {text!r} is not of the form https://host/path.",
-                hint="Write the address that the browser shows: https://example.com/streamlitApp",
+                hint="Write the address in the browser's address bar: https://example.com/streamlitApp",
             )
         return cls(origin, BasePath.parse("/" + path))
 

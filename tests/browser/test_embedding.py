@@ -110,5 +110,5 @@ def test_without_it_the_log_says_why_an_upload_is_refused(
 
         log = server.wait_for_log("STL510", timeout_s=60)
 
-    assert "was refused, as in a frame of another site" in log
+    assert "was refused, as happens in a frame of another site" in log
     assert "--embed-in" in log

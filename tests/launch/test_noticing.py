@@ -61,7 +61,7 @@ def test_an_idle_limit_is_measured_by_the_server(server: RunningServer) -> None:
         asyncio.run(idle(f"{url}_stcore/stream"))
         log = server.wait_for_log("STL604")
 
-    assert "Sockets die at the age of about" in log
+    assert "Connections die at an age of about" in log
     assert "--server.websocketPingInterval" in log
     assert log.count("STL604") == 1
     assert "STL604" in _codes(server)

@@ -212,8 +212,8 @@ def test_an_explicit_flag_overrules_a_file_and_says_so(project: Path) -> None:
 
     assert seen["options"]["server.baseUrlPath"] == "new"
     assert seen["options"]["server.port"] == server.port
-    assert f"--behind-proxy (/new) overrules server.baseUrlPath (/old) from {config}" in log
-    assert f"--port ({server.port}) overrules 1 from {config}" in log
+    assert f"--behind-proxy (/new) overrides server.baseUrlPath (/old) from {config}" in log
+    assert f"--port ({server.port}) overrides 1 from {config}" in log
 
 
 def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:

@@ -122,8 +122,8 @@ def test_what_takes_too_long_is_cut_off_and_said(tmp_path: Path) -> None:
 
     assert told == SERVICE_RESTART
     assert code == 0
-    assert "1 script run is going, and has 0.5 s to finish" in running.log()
-    assert "1 script run was cut off: 0.5 s are over." in running.log()
+    assert "waiting up to 0.5 s for 1 running script" in running.log()
+    assert "Cancelled 1 running script: the 0.5 s drain timeout is over." in running.log()
 
 
 def test_each_message_of_a_run_arrives_before_the_close(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_page_that_never_rests_is_closed_after_its_run(tmp_path: Path, who_ask
     assert exit_code == 0
     assert seen[-1:] == ["script_finished"]
     assert (tmp_path / "started").read_text() == (tmp_path / "ended").read_text()
-    assert "cut off" not in running.log()
+    assert "Cancelled" not in running.log()
     assert "Traceback" not in running.log()
 
 

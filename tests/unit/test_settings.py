@@ -308,15 +308,15 @@ def test_bad_variable_is_refused_by_its_name() -> None:
     [
         pytest.param({"STLAUNCH_PROT": "1"}, {}, "STLAUNCH_PORT", id="variable"),
         pytest.param({"STLAUNCH_ALLOW_ORIGINS": "1"}, {}, "STLAUNCH_ALLOW_ORIGIN", id="plural"),
-        pytest.param({"STLAUNCH_QQ": "1"}, {}, "Known are", id="variable-far-off"),
+        pytest.param({"STLAUNCH_QQ": "1"}, {}, "Known settings", id="variable-far-off"),
         pytest.param({}, {"behind-proxy": "/x"}, "behind_proxy", id="key-with-hyphen"),
-        pytest.param({}, {"zzz": "/x"}, "Known are", id="key-far-off"),
+        pytest.param({}, {"zzz": "/x"}, "Known settings", id="key-far-off"),
     ],
 )
 def test_unknown_name_is_refused_with_a_suggestion(
     environ: dict[str, str], project: dict[str, object], hint: str
 ) -> None:
-    with pytest.raises(UsageError, match="is not a setting of stlaunch") as caught:
+    with pytest.raises(UsageError, match="is not a stlaunch setting") as caught:
         make_settings(environ=environ, project=project)
 
     assert hint in caught.value.hint

@@ -84,7 +84,7 @@ def test_other_text_is_no_import_string(text: str) -> None:
         pytest.param("https://h/app.py", "is a URL", "Download", id="url"),
         pytest.param("", "is empty", "stlaunch app.py", id="no-text"),
         pytest.param("a\0b", "does not exist", "Looked in", id="null-byte"),
-        pytest.param("x" * 5000, "cannot be opened", "Look at the name", id="endless-name"),
+        pytest.param("x" * 5000, "cannot be opened", "Check the name", id="endless-name"),
     ],
 )
 def test_bad_target_is_refused(folder: Path, text: str, message: str, hint: str) -> None:

@@ -56,12 +56,12 @@ def test_membership(texts: list[str], peer: object, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
-        pytest.param("*", "Name the proxy's address", id="asterisk"),
+        pytest.param("*", "Give the proxy's address", id="asterisk"),
         pytest.param("10.1.2.3/16", "10.1.0.0/16", id="host bits"),
         pytest.param("fe80::1/64", "fe80::/64", id="host bits v6"),
         pytest.param("::ffff:10.0.0.0/8", "::/8", id="mapped network that would be most of v6"),
-        pytest.param("10.0.0.1:80", "alone: 10.0.0.1", id="port"),
-        pytest.param("[::1]:80", "alone: ::1", id="brackets and port"),
+        pytest.param("10.0.0.1:80", "address: 10.0.0.1", id="port"),
+        pytest.param("[::1]:80", "address: ::1", id="brackets and port"),
         pytest.param("fe80::1%eth0", "Write fe80::1", id="zone"),
         pytest.param("proxy.local", "names are not looked up", id="name"),
         pytest.param("10.0.0.0/33", "names are not looked up", id="prefix too long"),

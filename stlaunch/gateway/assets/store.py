@@ -109,7 +109,7 @@ class AssetStore:
         except _StoppedError:
             return
         except Exception:  # the app works without
-            logger.warning("Static files go out uncompressed from here on", exc_info=True)
+            logger.warning("Static files are sent uncompressed from now on", exc_info=True)
 
     def _names_in_page(self) -> Iterator[str]:
         with contextlib.suppress(OSError):

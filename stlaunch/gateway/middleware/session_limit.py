@@ -22,7 +22,7 @@ _DRAIN_RETRY_S = 5
 _FULL_RETRY_S = 10
 _FULL_PAGE = (files("stlaunch.gateway.middleware") / "full.html").read_text(encoding="utf-8")
 _STOPPING = refusal(503, "STL704", "the server is stopping", retry_s=_DRAIN_RETRY_S)
-_FULL = refusal(503, "STL603", "all places are taken", retry_s=_FULL_RETRY_S)
+_FULL = refusal(503, "STL603", "the app is at capacity", retry_s=_FULL_RETRY_S)
 
 
 class SessionLimitMiddleware:

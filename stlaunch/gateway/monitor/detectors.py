@@ -56,7 +56,7 @@ class PageLoads:
         if self.scripts:
             return Finding(
                 code="STL314",
-                title=f"The page was served {self.pages} times, and no connection came after it",
+                title=f"The page was served {self.pages} times, but no connection followed",
                 fix=(
                     "Something refuses it before it arrives. Open "
                     f"{base.with_slash}_stlaunch/ in the browser: it says what."
@@ -66,7 +66,7 @@ class PageLoads:
             code="STL208",
             title=(
                 f"The page was served {self.pages} times, and its script "
-                f"{base.with_slash}_stlaunch/page.js was never asked for"
+                f"{base.with_slash}_stlaunch/page.js was never requested"
             ),
             fix=(
                 f"If the browser shows another path than {base.with_slash}, start stlaunch with "
@@ -119,10 +119,10 @@ def idle_cut(ages_s: Sequence[float], ping_interval_s: int, fix: str) -> Finding
     return Finding(
         code="STL604",
         title=(
-            f"Sockets die at the age of about {limit_s} s (last: {shown} s; the server pings "
+            f"Connections die at an age of about {limit_s} s (last: {shown} s; the server pings "
             f"every {ping_interval_s} s)"
         ),
-        fix=f"{fix}\nOr use them more often: {own}" if fix else f"Use them more often: {own}",
+        fix=f"{fix}\nOr ping more often: {own}" if fix else f"Ping more often: {own}",
     )
 
 
@@ -147,9 +147,8 @@ class Replicas:
             return None
         return Finding(
             code="STL702",
-            title="Several instances answer under this name: a page came from one, its script "
-            "from another",
-            fix="Let the load balancer keep one browser with one replica (session affinity), or "
+            title="Several instances answer under this name: one served a page, another its script",
+            fix="Make the load balancer keep each browser on one replica (session affinity), or "
             "run one replica.",
         )
 
@@ -170,12 +169,12 @@ def scheme_mismatch(page: Origin | None, told: str | None, fix: str) -> Finding 
     return Finding(
         code="STL402",
         title=(
-            "The page is on https, the app is told "
+            "The page is on https, but the app sees "
             f"{'http' if told else 'nothing (X-Forwarded-Proto is missing)'}"
         ),
-        fix=f"{fix}\nOr name the address: --public-url https://..."
+        fix=f"{fix}\nOr set the address: --public-url https://..."
         if fix
-        else "Let the proxy send X-Forwarded-Proto, or name the address: --public-url https://...",
+        else "Make the proxy send X-Forwarded-Proto, or set the address: --public-url https://...",
     )
 
 
@@ -186,6 +185,6 @@ def prefix_mismatch(told: BasePath | None, known: Sequence[BasePath]) -> Finding
     given = ", ".join(path.with_slash for path in known)
     return Finding(
         code="STL407",
-        title=f"The proxy tells the prefix {told.with_slash}, and {given} was given",
-        fix=f"If the browser shows {told.with_slash}: --behind-proxy {told}",
+        title=f"The proxy sends the prefix {told.with_slash}, but {given} is configured",
+        fix=f"If the browser's address shows {told.with_slash}: --behind-proxy {told}",
     )

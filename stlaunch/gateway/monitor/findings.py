@@ -42,10 +42,10 @@ def cookies_missing_in_frame(what: str) -> Finding:
     """Describe a browser that sends none of the app's cookies, as in a third-party frame."""
     return Finding(
         code="STL510",
-        title=f"{what} came without the app's cookies and was refused, as in a frame of another "
-        "site",
-        fix="If another site shows the app in a frame, name it: --embed-in https://portal.example. "
-        "Else a proxy drops cookies.",
+        title=f"{what} came without the app's cookies and was refused, as happens in a frame of "
+        f"another site",
+        fix="If another site shows the app in a frame, add it: --embed-in https://portal.example. "
+        "Otherwise a proxy drops cookies.",
     )
 
 
@@ -93,13 +93,13 @@ def memory_almost_full(memory: Memory) -> Finding:
     return Finding(
         code="STL610",
         title=(
-            f"{megabytes[0]} of {megabytes[1]} MiB of memory are used; "
+            f"{megabytes[0]} of {megabytes[1]} MiB of memory are in use; "
             f"{round(memory.process_bytes / 2**20)} MiB by this process"
         ),
         fix=(
-            "At the limit the kernel kills the app, and every session is lost. Raise the limit "
-            "(docker run --memory, resources.limits.memory, MemoryMax=), or let fewer people in "
-            "at once: --max-sessions. st.cache_data holds what it caches: give it max_entries."
+            "At the limit the kernel kills the app, and all sessions are lost. Raise the limit "
+            "(docker run --memory, resources.limits.memory, MemoryMax=), or limit the sessions: "
+            "--max-sessions. st.cache_data keeps everything it caches: set max_entries."
         ),
     )
 
@@ -109,7 +109,7 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
     return Finding(
         code="STL401",
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
-        fix=f"If it is your proxy: --trusted-proxies {peer}",
+        fix=f"If this is your proxy: --trusted-proxies {peer}",
         names_others=True,
     )
 

@@ -178,5 +178,5 @@ def _not_admitted(access: SelfCheck) -> Response:
     if access is SelfCheck.TOKEN:
         text = "Send the self-check token: Authorization: Bearer TOKEN, or X-Stlaunch-Token.\n"
         return PlainTextResponse(text, 401, {"www-authenticate": "Bearer", **NO_STORE})
-    text = "The self-check answers on this machine only (--self-check local).\n"
+    text = "The self-check only answers on this machine (--self-check local).\n"
     return PlainTextResponse(text, 403, NO_STORE)

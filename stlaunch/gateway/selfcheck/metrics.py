@@ -29,16 +29,18 @@ def render_metrics(state: GatewayState) -> str:
     lines = [
         *_counter("stlaunch_handshakes", "WebSocket handshakes.", "verdict", verdicts),
         *_counter("stlaunch_sessions", "Accepted connections.", "transport", transports),
-        *_counter("stlaunch_requests", "Requests by what became of the prefix.", "mode", modes),
+        *_counter("stlaunch_requests", "Requests by prefix: stripped or kept.", "mode", modes),
         *_counter("stlaunch_rejections", "Refused handshakes.", "reason", handshakes.rejections),
         *_counter("stlaunch_findings", "Troubles noticed.", "code", findings),
-        *_gauge("stlaunch_verdict", "1 for the verdict in force.", "verdict", verdict),
-        *_single("stlaunch_ready", "Whether sessions are taken.", int(state.readiness.is_ready)),
-        *_single("stlaunch_probes", "Probes under way.", state.rate_limiter.inside),
+        *_gauge("stlaunch_verdict", "1 for the current verdict.", "verdict", verdict),
+        *_single(
+            "stlaunch_ready", "Whether the app accepts sessions.", int(state.readiness.is_ready)
+        ),
+        *_single("stlaunch_probes", "Running probes.", state.rate_limiter.inside),
         *_single("stlaunch_start_time_seconds", "Unix time.", state.instance.started_at),
         *_memory(read_memory()),
         "# TYPE stlaunch_build info",
-        "# HELP stlaunch_build What runs.",
+        "# HELP stlaunch_build Versions in use.",
         f"stlaunch_build_info{{{_labels(info)}}} 1",
         "# EOF",
     ]
@@ -67,8 +69,11 @@ def _memory(memory: Memory) -> Iterable[str]:
     """Return what is known; a gauge that is not there says more than a wrong zero."""
     gauges = {
         "process_resident_memory_bytes": ("Memory of this process.", memory.process_bytes),
-        "stlaunch_cgroup_memory_bytes": ("Memory of the container.", memory.cgroup_bytes),
-        "stlaunch_cgroup_memory_limit_bytes": ("What it may use.", memory.limit_bytes),
+        "stlaunch_cgroup_memory_bytes": ("Memory used by the container.", memory.cgroup_bytes),
+        "stlaunch_cgroup_memory_limit_bytes": (
+            "Memory limit of the container.",
+            memory.limit_bytes,
+        ),
     }
     for name, (text, value) in gauges.items():
         if value is not None:

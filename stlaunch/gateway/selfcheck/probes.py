@@ -116,7 +116,7 @@ class Probes:
         client = _client(request_info(scope))
         with self.state.rate_limiter.admit(client) as is_admitted:
             if not is_admitted:
-                await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
+                await refusal(503, "STL603", "too many probes are running")(scope, receive, send)
                 return
             try:
                 async with asyncio.timeout(self.limits.upload_s):
@@ -152,7 +152,7 @@ class Probes:
         pause_s = min(_number(query, "pause_ms", 200), _MAX_PAUSE_MS) / 1000
         with self.state.rate_limiter.admit(_client(request_info(scope))) as is_admitted:
             if not is_admitted:
-                await refusal(503, "STL603", "too many probes are under way")(scope, receive, send)
+                await refusal(503, "STL603", "too many probes are running")(scope, receive, send)
                 return
             end_at = time.monotonic() + self.limits.drip_s
 

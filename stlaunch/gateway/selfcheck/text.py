@@ -7,9 +7,9 @@ from typing import Any
 
 _MEANINGS = {
     "intact": "WebSocket handshakes arrive intact.",
-    "degraded": "WebSocket handshakes arrive intact, but not all of them.",
+    "degraded": "Some WebSocket handshakes arrive intact, but not all.",
     "stripped": "WebSocket handshakes arrive without their upgrade: a proxy drops it.",
-    "rejected": "WebSocket handshakes arrive and are refused: Origin and Host do not agree.",
+    "rejected": "WebSocket handshakes arrive but are refused: Origin and Host differ.",
     "unseen": "No WebSocket handshake has arrived yet: open the app in a browser.",
 }
 

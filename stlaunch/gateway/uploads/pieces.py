@@ -167,7 +167,7 @@ class UploadPiecesEndpoint:
             total_bytes=int(total),
         )
         if not self._has_room(upload):
-            return refusal(503, "STL603", "too many uploads are under way")
+            return refusal(503, "STL603", "too many uploads are in progress")
         upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
