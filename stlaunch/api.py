@@ -103,7 +103,9 @@ def launch(
     """
     _refuse_running_loop()
     # Late: an app under another ASGI server needs none of it.
-    from stlaunch.launcher import gather_facts, plan_launch, serve  # noqa: PLC0415
+    from stlaunch.launcher.facts import gather_facts  # noqa: PLC0415
+    from stlaunch.launcher.plan import plan_launch  # noqa: PLC0415
+    from stlaunch.launcher.serve import serve  # noqa: PLC0415
 
     request = read_request(
         os.fspath(target),

@@ -16,16 +16,17 @@ from stlaunch.cli.app_command import AppCommand, app_parameters, request_of
 from stlaunch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from stlaunch.launcher import LaunchPlan
+    from stlaunch.launcher.plan import LaunchPlan
 
 _WIDTH = 100
 
 
 def _config(ctx: click.Context, app: tuple[str, ...]) -> int:
     # Late: this is where Streamlit comes in.
-    from stlaunch.launcher import gather_facts, plan_launch  # noqa: PLC0415
     from stlaunch.launcher.app_config import merged_config, write_merged  # noqa: PLC0415
     from stlaunch.launcher.effective import effective_settings  # noqa: PLC0415
+    from stlaunch.launcher.facts import gather_facts  # noqa: PLC0415
+    from stlaunch.launcher.plan import plan_launch  # noqa: PLC0415
 
     as_json, is_writing = ctx.params["json"], ctx.params["write"]
     if as_json and is_writing:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stlaunch.cli.arguments import Arguments
-    from stlaunch.launcher import LaunchPlan
+    from stlaunch.launcher.plan import LaunchPlan
 
 _MAX = 64
 _SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
@@ -116,7 +116,9 @@ def replicas(count: int, words: Sequence[str]) -> int:
     """
     # Streamlit comes in.
     from stlaunch.gateway.selfcheck.access import new_self_check_token  # noqa: PLC0415
-    from stlaunch.launcher import gather_facts, plan_launch, render_banner, render_plan  # noqa: PLC0415
+    from stlaunch.launcher.facts import gather_facts  # noqa: PLC0415
+    from stlaunch.launcher.plan import plan_launch  # noqa: PLC0415
+    from stlaunch.launcher.render import render_banner, render_plan  # noqa: PLC0415
 
     with run_command.make_context("stlaunch replicas N", list(words)) as ctx:
         request = request_of(ctx, ctx.params["app"])

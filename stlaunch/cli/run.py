@@ -31,7 +31,10 @@ def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
     is_instance = os.environ.pop(IS_INSTANCE, None) is not None
     quick_start.begin()
     # Late: this is where Streamlit and the server come in.
-    from stlaunch.launcher import gather_facts, plan_launch, render_plan, serve  # noqa: PLC0415
+    from stlaunch.launcher.facts import gather_facts  # noqa: PLC0415
+    from stlaunch.launcher.plan import plan_launch  # noqa: PLC0415
+    from stlaunch.launcher.render import render_plan  # noqa: PLC0415
+    from stlaunch.launcher.serve import serve  # noqa: PLC0415
     from stlaunch.process.exit import exit_within  # noqa: PLC0415
 
     plan = plan_launch(request, gather_facts(request, os.environ))

@@ -202,6 +202,11 @@ def _clean_environment(*, home: str) -> dict[str, str]:
     return inherited | {"HOME": home, "PYTHONUNBUFFERED": "1"}
 
 
+def unmeasured_environment() -> dict[str, str]:
+    """Return the environment for a program whose imports or cost are looked at, not its lines."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def platform_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables by which stlaunch would recognise a platform."""
     conditions = {

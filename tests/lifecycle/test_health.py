@@ -13,6 +13,7 @@ import pytest
 
 from stlaunch.storage import running_apps
 from tests.harness.protocol import open_session
+from tests.harness.server import unmeasured_environment
 from tests.harness.tls import Tls
 from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, listening
 
@@ -134,7 +135,7 @@ def test_it_costs_at_most_three_bare_starts() -> None:
     health = min(_cost(ENTRY, "health", url) for _ in range(SAMPLES))
     imports = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", ENTRY, "health", url],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env=unmeasured_environment(),
     ).stderr  # fmt: skip
     loaded = {line.rpartition("|")[2].strip() for line in imports.splitlines()}
 
@@ -145,7 +146,10 @@ def test_it_costs_at_most_three_bare_starts() -> None:
 
 def _cost(*words: str) -> float:
     process = subprocess.Popen(
-        [sys.executable, "-c", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", *words],
+        env=unmeasured_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

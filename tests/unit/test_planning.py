@@ -9,8 +9,10 @@ from typing import NoReturn
 
 import pytest
 
-from stlaunch.launcher import Facts, gather_facts, plan_launch, render_plan
 from stlaunch.launcher.effective import effective_settings
+from stlaunch.launcher.facts import Facts, gather_facts
+from stlaunch.launcher.plan import plan_launch
+from stlaunch.launcher.render import render_plan
 from stlaunch.settings.request import LaunchRequest, read_request
 from stlaunch.storage import state_folder
 from tests.platforms.samples import SAMPLES

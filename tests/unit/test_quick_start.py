@@ -59,7 +59,7 @@ def test_end_alone_leaves_the_process_of_somebody_else_alone() -> None:
 
 def test_a_start_does_without_what_is_slow_to_import() -> None:
     """The import of psutil alone takes 22 ms; it is needed where the app ends."""
-    code = "import sys, stlaunch.cli.run, stlaunch.launcher; print(*sys.modules)"
+    code = "import sys, stlaunch.cli.run, stlaunch.launcher.serve; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     loaded = done.stdout.split()
