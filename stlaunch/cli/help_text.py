@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
+from stlaunch.proxies.fixes import least_lines
+from stlaunch.proxies.model import recipe
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.site import Site
+from stlaunch.urls.base_path import BasePath
+
 PROMISE = "Run a Streamlit app behind any reverse proxy, with every protection left on."
 
 USAGE = "[OPTIONS] [APP] [--section.option VALUE ...] [-- SCRIPT ARGS ...]"
@@ -14,26 +22,16 @@ Each option is also a variable (STLAUNCH_PORT) and a key in stlaunch.toml or in
 [tool.stlaunch] of pyproject.toml (port = 8501). The command line overrides the
 variable, and the variable overrides the file."""
 
-EXAMPLES = """\
+_BEFORE = """\
   The app runs next to the proxy, at 127.0.0.1:8501:
 
     stlaunch app.py --behind-proxy /streamlitApp
 
   The proxy may strip /streamlitApp or keep it. What its configuration needs:
 
-    nginx     three lines pass the WebSocket on; without them nginx drops it:
-                location /streamlitApp/ {
-                  proxy_pass http://127.0.0.1:8501;
-                  proxy_http_version 1.1;
-                  proxy_set_header Upgrade $http_upgrade;
-                  proxy_set_header Connection "upgrade";
-                }
-    Caddy     reverse_proxy /streamlitApp* 127.0.0.1:8501
-    Traefik   rule: PathPrefix(`/streamlitApp`)
-    HAProxy   timeout tunnel 1h
-    Envoy     upgrade_configs: [{ upgrade_type: websocket }]
-    Apache    ProxyPass /streamlitApp http://127.0.0.1:8501 upgrade=websocket
+    nginx     three lines pass the WebSocket on; without them nginx drops it:"""
 
+_AFTER = """\
   The proxy runs on another machine:
     stlaunch app.py --behind-proxy /streamlitApp \\
       --host 0.0.0.0 --trusted-proxies 10.0.0.5
@@ -41,3 +39,18 @@ EXAMPLES = """\
     stlaunch app.py --behind-proxy https://example.com/streamlitApp
   Show what would be started:
     stlaunch app.py --behind-proxy /streamlitApp --dry-run"""
+
+_OTHERS = (Product.CADDY, Product.TRAEFIK, Product.HAPROXY, Product.ENVOY, Product.APACHE)
+_SITE = Site(base_path=BasePath("/streamlitApp"))
+
+
+def examples() -> str:
+    """Return the examples, with the fewest lines that each proxy needs."""
+    nginx = indent(least_lines(Product.NGINX, _SITE), " " * 16)
+    others = "\n".join(map(_line, _OTHERS))
+    return f"{_BEFORE}\n{nginx}\n{others}\n\n{_AFTER}"
+
+
+def _line(product: Product) -> str:
+    lines = indent(least_lines(product, _SITE), " " * 14)
+    return f"    {recipe(product).title:<10}{lines.lstrip()}"

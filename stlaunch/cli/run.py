@@ -72,7 +72,7 @@ class _RunCommand(AppCommand):
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
         self.format_options(ctx, formatter)
-        formatter.write(f"\nExamples:\n{help_text.EXAMPLES}\n")
+        formatter.write(f"\nExamples:\n{help_text.examples()}\n")
 
 
 def _run(ctx: click.Context, app: tuple[str, ...]) -> int:

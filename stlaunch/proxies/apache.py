@@ -222,6 +222,10 @@ _KINDS = (
 )
 
 
+_LEAST = """\
+ProxyPass "<<base_slash>>" "http://<<upstream>><<target>>" \\
+  upgrade=websocket"""
+
 RECIPE = Recipe(
     title="Apache",
     signs=_SIGNS,
@@ -233,4 +237,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && apachectl graceful",
     parts=_LINES,
     kinds=_KINDS,
+    least=_LEAST,
 )

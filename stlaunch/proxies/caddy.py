@@ -248,5 +248,6 @@ RECIPE = Recipe(
     reload="caddy reload --config /etc/caddy/Caddyfile",
     parts=_LINES,
     kinds=_KINDS,
+    least="reverse_proxy <<base>>* <<upstream>>",
     start=_START,
 )

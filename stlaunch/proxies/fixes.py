@@ -53,3 +53,8 @@ def fix_for(need: Need, product: Product, site: Site) -> Fix | None:
         for place, same in groupby(parts, key=lambda part: part.place)
     )
     return Fix(steps=steps, reload=known.reload, why=parts[0].why)
+
+
+def least_lines(product: Product, site: Site) -> str:
+    """Return the fewest lines that an existing site needs, for an example; may be empty."""
+    return fill(recipe(product).least, site.values)

@@ -147,6 +147,7 @@ class Recipe:
         reload: the command that puts one in force; empty where none is needed.
         parts: the lines for each need; a function where they depend on the site.
         kinds: the configurations that are written for it.
+        least: the fewest lines that an existing site needs, for an example; may be empty.
         start: how it is started; None where no wheel carries it.
     """
 
@@ -157,6 +158,7 @@ class Recipe:
     reload: str
     parts: Lines
     kinds: tuple[Kind, ...]
+    least: str = ""
     start: Start | None = None
 
     def parts_for(self, need: Need, site: Site) -> tuple[Part, ...]:

@@ -75,7 +75,7 @@ def _frames(seen: Observations) -> Judgement:
         return Hit(evidence=f"Below component/: {told}. A custom component's frame stays empty.")
     if component.status == _OK:
         return None
-    # nginx's add_header leaves errors out unless it says `always`: then the answers to what exists
+    # nginx leaves errors out unless told `always`: then the answers to what exists
     # tell more than the 404 of a component that does not.
     other = seen.http.get("missing_asset")
     is_told_on_errors = other is not None and other.status != _OK and _refuses_frames(other, here)

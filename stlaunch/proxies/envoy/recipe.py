@@ -301,5 +301,6 @@ RECIPE = Recipe(
     reload=_VALIDATE,
     parts=_LINES,
     kinds=_KINDS,
+    least="upgrade_configs: [{ upgrade_type: websocket }]",
     start=START,
 )

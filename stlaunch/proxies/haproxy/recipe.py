@@ -18,6 +18,9 @@ _SIGNS = (
 # --- its lines for each need
 
 
+_TUNNEL = "timeout tunnel <<idle_s>>s"
+
+
 def _route(site: Site) -> tuple[Part, ...]:
     strip = Part(
         "backend", r"http-request replace-path ^<<base_re>>/(.*)$ /\1", "The path is stripped."
@@ -164,7 +167,7 @@ _LINES: Lines = {
     Need.IDLE_TIMEOUT: (
         Part(
             "defaults",
-            "timeout tunnel <<idle_s>>s",
+            _TUNNEL,
             "A quiet WebSocket outlives several pings.",
         ),
     ),
@@ -254,5 +257,6 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && systemctl reload haproxy",
     parts=_LINES,
     kinds=_KINDS,
+    least=_TUNNEL,
     start=START,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.nginx.start import START
@@ -21,11 +23,13 @@ _GROUP = "streamlit"
 _WHY_UPGRADE = "nginx drops the hop-by-hop headers of a WebSocket handshake unless told otherwise."
 
 
+_VERSION_AND_UPGRADE = "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\n"
+_THREE_LINES = _VERSION_AND_UPGRADE + 'proxy_set_header Connection "upgrade";'
+
+
 def _upgrade(site: Site) -> tuple[Part, ...]:
-    version = "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\n"
     if not site.is_whole:
-        three_lines = version + 'proxy_set_header Connection "upgrade";'
-        return (Part("location", three_lines, _WHY_UPGRADE),)
+        return (Part("location", _THREE_LINES, _WHY_UPGRADE),)
     connection = (
         "map $http_upgrade $connection_upgrade {\n    default upgrade;\n    ''      close;\n}"
     )
@@ -33,7 +37,7 @@ def _upgrade(site: Site) -> tuple[Part, ...]:
         Part("http", connection, "Only a request that asks for an upgrade gets one."),
         Part(
             "location",
-            version + "proxy_set_header Connection $connection_upgrade;",
+            _VERSION_AND_UPGRADE + "proxy_set_header Connection $connection_upgrade;",
             _WHY_UPGRADE,
         ),
     )
@@ -280,6 +284,12 @@ _KINDS = (
 )
 
 
+_LEAST = f"""\
+location <<base_slash>> {{
+  proxy_pass http://<<upstream>>;
+{indent(_THREE_LINES, "  ")}
+}}"""
+
 RECIPE = Recipe(
     title="nginx",
     signs=_SIGNS,
@@ -292,5 +302,6 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && nginx -s reload",
     parts=_LINES,
     kinds=_KINDS,
+    least=_LEAST,
     start=START,
 )

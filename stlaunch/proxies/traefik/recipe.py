@@ -35,5 +35,6 @@ RECIPE = Recipe(
     reload="",
     parts=LINES,
     kinds=KINDS,
+    least="rule: PathPrefix(`<<base_or_root>>`)",
     start=START,
 )
