@@ -19,6 +19,7 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
 _STRIPPED = "stripped"
+_MAX_TOLD = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy has to do with the path from now on."""
 
@@ -51,7 +52,26 @@ def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
     )
     port = host.port_or_default(seen.scheme) if host else None
     upstream = _upstream(seen)
-    return replace(site, upstream=upstream or site.upstream, port=port or site.port)
+    told = _told_by_app(seen, site)
+    return replace(told, upstream=upstream or told.upstream, port=port or site.port)
+
+
+def _told_by_app(seen: Observations, site: Site) -> Site:
+    """Fill in what an app under stlaunch says about itself; the answer may be anybody's."""
+    told = (seen.self_check or {}).get("app")
+    if not isinstance(told, dict):
+        return site
+    place = HostPort.parse(str(told.get("upstream") or ""))
+    return replace(
+        site,
+        upstream=str(place) if place and place.port else site.upstream,
+        max_upload_mb=_number(told.get("max_upload_mb"), site.max_upload_mb),
+        ping_interval_s=_number(told.get("ping_interval_s"), site.ping_interval_s),
+    )
+
+
+def _number(told: object, otherwise: int) -> int:
+    return told if type(told) is int and 0 < told <= _MAX_TOLD else otherwise
 
 
 def is_kept(seen: Observations) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp
 
 from stlaunch.gateway import make
+from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.chains import ALL, Dispatch, Endpoint, Layer, build_chains, kinds
 from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.monitor.detectors import Detectors, Replicas
@@ -193,6 +194,10 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         sessions=Sessions(limit=composition.max_sessions),
         tunnels=composition.tunnels,
         tickets=Tickets(secret=composition.proof_secret),
+        app_site=AppSite(
+            max_upload_bytes=composition.max_upload_bytes,
+            ping_interval_s=composition.ping_interval_s,
+        ),
         detectors=Detectors(replicas=Replicas(composition.instance.id)),
     )
     app = Dispatch(build_chains(app, BY_KIND, composition, state))

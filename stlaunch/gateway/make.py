@@ -83,6 +83,7 @@ def upload_pieces(below: Below, _composition: Composition, state: GatewayState) 
         uploads=below["http", Kind.UPLOAD],
         instance_id=state.instance.id,
         finding_log=state.finding_log,
+        app_site=state.app_site,
     )
 
 
@@ -113,7 +114,9 @@ def page_script(_below: Below, _composition: Composition, _state: GatewayState) 
 
 
 def stripped_handshake(_below: Below, _composition: Composition, state: GatewayState) -> ASGIApp:
-    return StrippedHandshakeEndpoint(handshakes=state.handshakes, finding_log=state.finding_log)
+    return StrippedHandshakeEndpoint(
+        handshakes=state.handshakes, finding_log=state.finding_log, app_site=state.app_site
+    )
 
 
 def not_found(_below: Below, _composition: Composition, _state: GatewayState) -> ASGIApp:
@@ -143,6 +146,7 @@ def same_origin(app: ASGIApp, composition: Composition, state: GatewayState) -> 
         proof=OriginProof(composition.proof_secret),
         handshakes=state.handshakes,
         finding_log=state.finding_log,
+        app_site=state.app_site,
     )
 
 

@@ -34,6 +34,7 @@ class ArrivedRequest:
         host: the effective host: forwarded by a trusted proxy, else `Host`.
         forwarded: what the forwarding headers said, and what was believed.
         headers: as they arrived, before any layer changed them.
+        app_address: where they reached this process; None on a Unix socket.
     """
 
     peer: str | None
@@ -43,6 +44,7 @@ class ArrivedRequest:
     host: HostPort | None
     forwarded: Forwarded
     headers: tuple[tuple[bytes, bytes], ...]
+    app_address: HostPort | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

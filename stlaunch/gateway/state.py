@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from stlaunch.diagnostics.handshake import HandshakeStats
+from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.instance import Instance
 from stlaunch.gateway.monitor.detectors import Detectors
 from stlaunch.gateway.monitor.finding_log import FindingLog
@@ -96,6 +97,7 @@ class GatewayState:
         observed_routes: how pages reached the app.
         requests_by_mode: how many requests came kept, how many stripped.
         tickets: signs and reads the tickets of probes.
+        app_site: what fixes are filled in with.
         probe_arrivals: what arrived with each ticket.
         rate_limiter: bounds what probes may use.
     """
@@ -107,6 +109,7 @@ class GatewayState:
     tunnels: TunnelRegistry
     tickets: Tickets
     detectors: Detectors
+    app_site: AppSite = field(default_factory=AppSite)
     handshakes: HandshakeStats = field(default_factory=HandshakeStats)
     finding_log: FindingLog = field(default_factory=FindingLog)
     observed_routes: ObservedRoutes = field(default_factory=ObservedRoutes)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stlaunch.proxies.needs import DIAGNOSTICS, IDENTITY_HEADERS, REPLICA_COOKIE
 from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 
 _NAME = re.compile("<<([a-z_]+)>>")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
@@ -53,6 +54,10 @@ class Site:
     identity_headers: tuple[str, ...] = IDENTITY_HEADERS
     self_check_from: tuple[str, ...] = ("127.0.0.1", "::1")
     is_whole: bool = False
+
+    def at(self, address: HostPort) -> Site:
+        """Return the same site with the app at another address."""
+        return replace(self, upstream=str(address))
 
     @property
     def servers(self) -> tuple[str, ...]:

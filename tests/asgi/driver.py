@@ -18,6 +18,7 @@ from stlaunch.urls.public_paths import PublicPaths
 
 SECRET = b"s" * 32
 LOOPBACK = ("127.0.0.1", 50000)
+SERVER = ("127.0.0.1", 8501)
 STRANGER = ("203.0.113.9", 50000)
 
 Headers = Iterable[tuple[str, str]]
@@ -85,6 +86,7 @@ def make_scope(
     raw_path: bytes | None = None,
     query: bytes = b"",
     http_version: str = "1.1",
+    server: tuple[str, int | None] = SERVER,
 ) -> dict[str, Any]:
     """Return the scope of one HTTP request."""
     return {
@@ -98,7 +100,7 @@ def make_scope(
         "query_string": query,
         "headers": _encode(headers),
         "client": client,
-        "server": ("127.0.0.1", 8501),
+        "server": server,
     }
 
 
@@ -113,6 +115,7 @@ def request(
     raw_path: bytes | None = None,
     query: bytes = b"",
     http_version: str = "1.1",
+    server: tuple[str, int | None] = SERVER,
 ) -> Answer:
     """Make one HTTP request."""
     sent: list[Message] = []
@@ -132,6 +135,7 @@ def request(
         raw_path=raw_path,
         query=query,
         http_version=http_version,
+        server=server,
     )
     asyncio.run(_call(app, scope, receive, send))
     start = next(message for message in sent if message["type"] == "http.response.start")

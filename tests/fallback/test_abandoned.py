@@ -9,6 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.forwarded import Forwarded
+from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.request import RequestInfo, with_request
 from stlaunch.gateway.tunnel.frames import Flags, Frame
@@ -70,7 +71,7 @@ def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") 
 
 def _pieces(app: ASGIApp, idle_s: float = 60.0) -> UploadPiecesEndpoint:
     return UploadPiecesEndpoint(
-        uploads=app, instance_id="one", finding_log=FindingLog(), idle_s=idle_s
+        uploads=app, instance_id="one", finding_log=FindingLog(), app_site=AppSite(), idle_s=idle_s
     )
 
 

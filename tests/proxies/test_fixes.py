@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from stlaunch.gateway.monitor.findings import body_limited, upgrade_stripped
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
@@ -150,13 +149,3 @@ def test_limits_follow_the_app() -> None:
     assert body.lines == "client_max_body_size 501m;"
     assert idle is not None
     assert idle.lines.startswith("proxy_read_timeout 180s;")
-
-
-def test_the_log_prints_the_same_lines() -> None:
-    upgrade = fix_for(Need.UPGRADE, Product.NGINX, Site(base_path=BASE))
-    body = fix_for(Need.BODY_SIZE, Product.NGINX, Site(base_path=BASE))
-    assert upgrade is not None
-    assert body is not None
-
-    assert upgrade.text in upgrade_stripped(BASE, ("Upgrade: websocket",)).fix
-    assert body.text == body_limited(0, 0, BASE).fix

@@ -139,6 +139,7 @@ def _request_info(
         host=arrived.host,
         forwarded=arrived.forwarded,
         headers=arrived.headers,
+        app_address=arrived.app_address,
         kind=route.kind,
         name=route.name,
         mode=location.mode,

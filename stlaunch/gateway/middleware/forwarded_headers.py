@@ -75,6 +75,7 @@ class ForwardedHeadersMiddleware:
             host=host,
             forwarded=forwarded,
             headers=headers,
+            app_address=_app_address(scope),
         )
         rewritten = with_request(scope, request)
         rewritten["headers"] = self._rewrite(headers, forwarded)
@@ -106,6 +107,13 @@ class ForwardedHeadersMiddleware:
             return
         self._warned.add(peer)
         self.finding_log.post(untrusted_forwarding(peer, ignored))
+
+
+def _app_address(scope: Scope) -> HostPort | None:
+    host, port = scope.get("server") or ("", None)
+    # A dual-stack socket shows an IPv4 connection in this form.
+    host = str(host).removeprefix("::ffff:")
+    return HostPort.parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if port else None
 
 
 def _peer_of(scope: Scope) -> tuple[str, int] | None:

@@ -19,6 +19,7 @@ from stlaunch.diagnostics.handshake import (
     read_cookies,
     read_handshake,
 )
+from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import cookies_missing_in_frame, origin_rejected
 from stlaunch.gateway.origin_policy import (
@@ -34,6 +35,7 @@ from stlaunch.gateway.origin_policy import (
 )
 from stlaunch.gateway.refusal import deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import Origin
 
 _PROTOCOL = b"sec-websocket-protocol"
@@ -55,6 +57,7 @@ class SameOriginMiddleware:
         proof: verifies tokens.
         handshakes: counts the attempts.
         finding_log: takes the finding about a refused one.
+        app_site: knows the lines that keep Host.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class SameOriginMiddleware:
         proof: OriginProof,
         handshakes: HandshakeStats,
         finding_log: FindingLog,
+        app_site: AppSite,
     ) -> None:
         self.app = app
         self.policy = policy
         self.proof = proof
         self.handshakes = handshakes
         self.finding_log = finding_log
+        self.app_site = app_site
         self._logged: Counter[str] = Counter()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -124,7 +129,8 @@ class SameOriginMiddleware:
         origin = (header_value(scope["headers"], b"origin") or "")[:_MAX_LENGTH_LOGGED]
         forwarded = str(request.forwarded.host) if request.forwarded.host else None
         host = (header_value(request.headers, b"host") or "")[:_MAX_LENGTH_LOGGED]
-        return origin_rejected(origin, host, forwarded)
+        fixes = self.app_site.fixes(Need.HOST, request, Product.NGINX)
+        return origin_rejected(origin, host, forwarded, fixes)
 
     def _log(self, rule: Rule, scope: Scope, request: RequestInfo) -> Finding:
         finding = self._finding(scope, request)

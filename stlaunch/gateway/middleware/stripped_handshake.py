@@ -7,11 +7,18 @@ from collections.abc import Awaitable
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from stlaunch.diagnostics.handshake import HandshakeStats, HandshakeVerdict, read_handshake
+from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.handshake import (
+    Handshake,
+    HandshakeStats,
+    HandshakeVerdict,
+    read_handshake,
+)
+from stlaunch.gateway.app_site import LOSE_UPGRADES, AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import upgrade_stripped
-from stlaunch.gateway.request import request_info
-from stlaunch.urls.base_path import BasePath
+from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.proxies.needs import Need
 
 
 class StrippedHandshakeEndpoint:
@@ -23,22 +30,26 @@ class StrippedHandshakeEndpoint:
     Args:
         handshakes: counts the attempts.
         finding_log: takes the finding about the first of each kind.
+        app_site: knows the lines that let the WebSocket through.
     """
 
-    def __init__(self, *, handshakes: HandshakeStats, finding_log: FindingLog) -> None:
+    def __init__(
+        self, *, handshakes: HandshakeStats, finding_log: FindingLog, app_site: AppSite
+    ) -> None:
         self.handshakes = handshakes
         self.finding_log = finding_log
+        self.app_site = app_site
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one plain request for the stream."""
         request = request_info(scope)
         handshake = read_handshake({**scope, "headers": request.headers})
         verdict = handshake.verdict
-        finding = upgrade_stripped(request.base or BasePath(), handshake.missing)
+        finding = self._finding(request, handshake, hides_host=True)
         is_first = not request.is_probe and self.handshakes.record(verdict, handshake)
         if is_first and verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
             via = f", HTTP/{handshake.http_version} from {request.peer or 'a Unix socket'}"
-            self.finding_log.post(finding, via)
+            self.finding_log.post(self._finding(request, handshake), via)
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": verdict,
@@ -54,3 +65,9 @@ class StrippedHandshakeEndpoint:
         if handshake.http_version.startswith("1"):  # RFC 9113 section 8.2.2 forbids them later
             headers |= {"upgrade": "websocket", "connection": "Upgrade"}
         return JSONResponse(body, 426, headers)(scope, receive, send)
+
+    def _finding(
+        self, request: RequestInfo, handshake: Handshake, *, hides_host: bool = False
+    ) -> Finding:
+        fix = self.app_site.fix_text(Need.UPGRADE, request, *LOSE_UPGRADES, hides_host=hides_host)
+        return upgrade_stripped(handshake.missing, fix)

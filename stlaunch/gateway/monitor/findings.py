@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.process.memory import Memory
-from stlaunch.proxies.fixes import fix_for
-from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.site import Site
-from stlaunch.urls.base_path import BasePath
+from stlaunch.proxies.fixes import Fix
+from stlaunch.proxies.needs import Product
 from stlaunch.urls.origin import Origin
 
 
-def upgrade_stripped(base_path: BasePath, missing: tuple[str, ...]) -> Finding:
+def upgrade_stripped(missing: tuple[str, ...], fix: str) -> Finding:
     """Describe a proxy that forwards the WebSocket handshake as a plain request."""
     return Finding(
         code="STL301",
         title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
-        fix=_for_proxies(Need.UPGRADE, base_path, Product.NGINX, Product.APACHE, Product.ENVOY),
+        fix=fix,
     )
 
 
-def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Finding:
+def origin_rejected(
+    origin: str, host: str, forwarded_host: str | None, fixes: tuple[tuple[Product, Fix], ...]
+) -> Finding:
     """Describe a handshake that the same-origin rule refused."""
+    lines = ", ".join(f"{product}: `{fix.lines.splitlines()[0]}`" for product, fix in fixes)
+    told = f"({lines}) " if lines else ""
     allowed = Origin.parse(origin)
     return Finding(
         code="STL501",
@@ -31,7 +33,7 @@ def origin_rejected(origin: str, host: str, forwarded_host: str | None) -> Findi
         ),
         fix=(
             "If that is the address of your app, let the proxy pass it on "
-            f"(nginx: `{_first_line(Need.HOST, Product.NGINX)}`) or start stlaunch with "
+            f"{told}or start stlaunch with "
             f"`--allow-origin {allowed or 'https://HOST'}`."
         ),
         names_others=True,
@@ -49,21 +51,17 @@ def cookies_missing_in_frame(what: str) -> Finding:
     )
 
 
-def fell_back(
-    reason: str, base_path: BasePath | None, *, via: str, is_explained: bool = False
-) -> Finding:
+def fell_back(reason: str, upgrade_fix: str, *, via: str, is_explained: bool = False) -> Finding:
     """Describe a page that uses the HTTP transport because its WebSocket does not work.
 
     Args:
         reason: what the page saw, such as `does not open`.
-        base_path: the app's.
+        upgrade_fix: the lines that let the WebSocket through.
         via: the proxies that left their name, empty without one.
         is_explained: whether `upgrade_stripped` has been logged with its fix already.
     """
     proxy = f" (the request came through {via})" if via else ""
-    fix = "see STL301 above."
-    if not is_explained:
-        fix = "\n" + upgrade_stripped(base_path or BasePath(), ("Upgrade: websocket",)).fix
+    fix = "see STL301 above." if is_explained else f"\n{upgrade_fix}"
     return Finding(
         code="STL302",
         title=f"A page fell back to HTTP: its WebSocket {reason or 'does not work'}{proxy}",
@@ -71,19 +69,19 @@ def fell_back(
     )
 
 
-def body_limited(passed: int, refused: int, base_path: BasePath | None) -> Finding:
+def body_limited(passed: int, refused: int, fix: str) -> Finding:
     """Describe a proxy that refuses large request bodies.
 
     Args:
         passed: the largest body in bytes that got through; 0 where not known.
         refused: the smallest that did not.
-        base_path: the app's.
+        fix: the lines that raise the limit.
     """
     known = f" ({passed} bytes pass, {refused} do not)" if refused else ""
     return Finding(
         code="STL602",
         title=f"A proxy limits request bodies{known}; uploads are sent in pieces",
-        fix=_for_proxies(Need.BODY_SIZE, base_path or BasePath(), Product.NGINX),
+        fix=fix,
     )
 
 
@@ -112,14 +110,3 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
         fix=f"If this is your proxy: --trusted-proxies {peer}",
         names_others=True,
     )
-
-
-def _for_proxies(need: Need, base_path: BasePath, *products: Product) -> str:
-    site = Site(base_path=base_path)
-    fixes = (fix_for(need, product, site) for product in products)
-    return "\n".join(known.text for known in fixes if known)
-
-
-def _first_line(need: Need, product: Product) -> str:
-    known = fix_for(need, product, Site(base_path=BasePath()))
-    return known.lines.partition("\n")[0] if known else ""

@@ -23,8 +23,6 @@ from stlaunch.gateway.selfcheck.masking import describe_handshake
 from stlaunch.gateway.selfcheck.tickets import Key
 from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.recognition import products_in
-from stlaunch.proxies.site import Site
-from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import RequestKind
 
@@ -128,7 +126,7 @@ class TrafficMonitorMiddleware:
 
     def _fix(self, code: str, request: RequestInfo) -> str:
         products = products_in(request.headers)
-        site = Site(base_path=request.base or BasePath())
+        site = self.state.app_site.seen_by(request)
         return fix_of_code(code, products[0] if products else None, site)
 
     def _post(self, finding: Finding | None) -> None:

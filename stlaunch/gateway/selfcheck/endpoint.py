@@ -30,9 +30,7 @@ from stlaunch.gateway.selfcheck.text import render_text
 from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
-from stlaunch.proxies.site import Site
 from stlaunch.settings.model import SelfCheck
-from stlaunch.urls.base_path import BasePath
 
 _FOR_EVERYBODY = frozenset({"health", "ready"})
 _DIAGNOSTIC = frozenset(
@@ -127,7 +125,7 @@ class SelfCheckEndpoint:
                 text = render_metrics(self.state)
                 return Response(text, headers={**NO_STORE, "content-type": MEDIA_TYPE})
             case "fixes":
-                return self._fixes(scope)
+                return self._fixes(viewer, scope)
             case "echo" | "ticket" | "arrived" | "ws" | "sink":
                 return self.probes.answer(name, scope)
             case _:
@@ -148,7 +146,7 @@ class SelfCheckEndpoint:
             return PlainTextResponse(render_text(report), status, headers)
         return JSONResponse(report, status, headers)
 
-    def _fixes(self, scope: Scope) -> Response:
+    def _fixes(self, viewer: Viewer, scope: Scope) -> Response:
         """Answer fixes for `?product=`, or for what `?server=` and `?via=` give away."""
         query = QueryParams(scope["query_string"])
         request = request_info(scope)
@@ -162,11 +160,8 @@ class SelfCheckEndpoint:
             ]
             found = products_in([*seen, *request.headers])
             product = found[0] if found else None
-        site = Site(
-            base_path=request.base or BasePath(),
-            max_upload_mb=max(1, round(self.probes.max_upload_bytes() / 1_000_000)),
-            ping_interval_s=self.ping_interval_s(),
-        )
+        hides_host = viewer is not Viewer.OPERATOR
+        site = self.state.app_site.seen_by(request, hides_host=hides_host)
         body = describe_fixes(product, site) | {
             "max_upload_bytes": self.probes.max_upload_bytes(),
             "ping_interval_s": self.ping_interval_s(),

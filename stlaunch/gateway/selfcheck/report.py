@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from stlaunch.diagnostics.finding import Finding
@@ -32,6 +33,7 @@ def build_report(
     """Return the report for the client that asks."""
     now = time.time()
     request, handshakes, paths = request_info(scope), state.handshakes, state.paths
+    site = state.app_site.seen_by(request, hides_host=viewer is not Viewer.OPERATOR)
     memory = read_memory()
     return {
         "schema": "stlaunch.selfcheck/1",
@@ -42,6 +44,11 @@ def build_report(
             "id": state.instance.id,
             "uptime_s": round(now - state.instance.started_at, 1),
             "versions": dict(state.instance.versions),
+        },
+        "app": {
+            "upstream": site.upstream if request.app_address else None,
+            "max_upload_mb": site.max_upload_mb,
+            "ping_interval_s": site.ping_interval_s,
         },
         "handshakes": {
             "total": sum(handshakes.counts.values()),
@@ -104,10 +111,18 @@ def _findings(
     for notice in state.finding_log.notices:
         if notice.finding.names_others and notice.finding.code in own and not is_operator:
             continue  # the same trouble of this very request says more
-        shown = notice.finding if is_operator else notice.finding.without_others()
+        shown = notice.finding if is_operator else _for_client(notice.finding, request)
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)
     return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))
+
+
+def _for_client(finding: Finding, request: RequestInfo) -> Finding:
+    """Leave out other clients, and the machine that the app is on."""
+    shown = finding.without_others()
+    if request.app_address is None:
+        return shown
+    return replace(shown, fix=shown.fix.replace(request.app_address.host, "127.0.0.1"))
 
 
 def _counted(item: dict[str, Any], notice: LoggedFinding, now: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.gateway.app_site import LOSE_UPGRADES
 from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
 from stlaunch.gateway.owner import owner_of
@@ -31,6 +32,7 @@ from stlaunch.gateway.state import GatewayState
 from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
 from stlaunch.gateway.tunnel.frames import HELLO, FrameError, decode_frames
 from stlaunch.gateway.tunnel.tunnel import Tunnel, new_tunnel_id
+from stlaunch.proxies.needs import Need
 from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 
@@ -207,7 +209,7 @@ class TunnelEndpoint:
     def _log(self, reason: str, opening: RequestInfo) -> None:
         finding: Finding = fell_back(
             reason if reason in _REASONS else "",
-            opening.base,
+            self.state.app_site.fix_text(Need.UPGRADE, opening, *LOSE_UPGRADES),
             via=", ".join(names_in_request(opening.headers)),
             is_explained=bool(self.state.handshakes.stripped),
         )

@@ -22,11 +22,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import body_limited
 from stlaunch.gateway.owner import owner_of
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 
 logger = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ class UploadPiecesEndpoint:
         uploads: takes the whole uploads; the chain of one that comes in one request.
         instance_id: this process's; another replica's uploads are answered with 409.
         finding_log: takes the finding about a proxy's limit.
+        app_site: knows the lines that raise it.
         idle_s: how long an upload waits for its next piece.
     """
 
@@ -118,11 +121,13 @@ class UploadPiecesEndpoint:
         uploads: ASGIApp,
         instance_id: str,
         finding_log: FindingLog,
+        app_site: AppSite,
         idle_s: float = 60.0,
     ) -> None:
         self.app = uploads
         self.instance_id = instance_id
         self.finding_log = finding_log
+        self.app_site = app_site
         self.idle_s = idle_s
         self._uploads: dict[str, _Upload] = {}
         self._answered: dict[str, _Upload] = {}
@@ -245,7 +250,13 @@ class UploadPiecesEndpoint:
             self._logged = True
             numbers = _TWO_SIZES.fullmatch(known)
             passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
-            self.finding_log.post(body_limited(passed, refused, last_piece.base))
+            self.finding_log.post(
+                body_limited(
+                    passed,
+                    refused,
+                    self.app_site.fix_text(Need.BODY_SIZE, last_piece, Product.NGINX),
+                )
+            )
 
 
 def _upload_scope(scope: Scope, target: str, total: int) -> Scope:

@@ -1,0 +1,80 @@
+"""What the fixes for one running app are filled in with: its address, its path, its limits.
+
+Made once, by `compose`, and shared by the log and the self-check; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stlaunch.gateway.request import RequestInfo
+from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.recognition import products_in
+from stlaunch.proxies.site import Site
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
+from stlaunch.urls.public_paths import PrefixMode
+
+LOSE_UPGRADES = (Product.NGINX, Product.APACHE, Product.ENVOY)
+"""The usual ones, named where the proxy did not give itself away."""
+_BYTES_IN_MB = 1024 * 1024  # as in server.maxUploadSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSite:
+    """What is known about the app before any request.
+
+    Attributes:
+        max_upload_bytes: Streamlit's limit for one file.
+        ping_interval_s: how often a quiet socket is used.
+    """
+
+    max_upload_bytes: Callable[[], int] = lambda: 200 * _BYTES_IN_MB
+    ping_interval_s: Callable[[], int] = lambda: 30
+
+    def seen_by(self, request: RequestInfo, *, hides_host: bool = False) -> Site:
+        """Return the site as one request found it, behind the proxy that it came through.
+
+        Args:
+            request: tells the path, the scheme, and where it reached the app.
+            hides_host: for a client, who learns the app's port and not its machine.
+        """
+        known = Site(
+            base_path=request.base or BasePath(),
+            is_https=request.scheme == "https",
+            keep_prefix=request.mode is not PrefixMode.STRIPPED,
+            max_upload_mb=max(1, self.max_upload_bytes() // _BYTES_IN_MB),
+            ping_interval_s=self.ping_interval_s(),
+        )
+        address = request.app_address
+        if address and hides_host:
+            address = HostPort("127.0.0.1", address.port)
+        return known.at(address) if address else known
+
+    def fixes(
+        self, need: Need, request: RequestInfo, *otherwise: Product, hides_host: bool = False
+    ) -> tuple[tuple[Product, Fix], ...]:
+        """Return the lines for the proxy that the request came through, where they are known.
+
+        Args:
+            need: what is missing.
+            request: its headers tell the proxy, and the site.
+            otherwise: the products to name where no recognised one has lines for this need.
+            hides_host: as above.
+        """
+        site = self.seen_by(request, hides_host=hides_host)
+        for products in (products_in(request.headers)[:1], otherwise):
+            pairs = [(product, fix_for(need, product, site)) for product in products]
+            if found := tuple((product, fix) for product, fix in pairs if fix):
+                return found
+        return ()
+
+    def fix_text(
+        self, need: Need, request: RequestInfo, *otherwise: Product, hides_host: bool = False
+    ) -> str:
+        """Return the same as text to paste, one block a product."""
+        return "\n".join(
+            fix.text for _, fix in self.fixes(need, request, *otherwise, hides_host=hides_host)
+        )
