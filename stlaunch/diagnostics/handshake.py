@@ -24,7 +24,6 @@ class HandshakeVerdict(StrEnum):
     UPGRADE_STRIPPED = "upgrade_stripped"
     CONNECTION_STRIPPED = "connection_stripped"
     PROTOCOL_STRIPPED = "protocol_stripped"
-    COOKIES_STRIPPED = "cookies_stripped"
     ORIGIN_REJECTED = "origin_rejected"
     NOT_A_HANDSHAKE = "not_a_handshake"
 

@@ -42,11 +42,11 @@ class Composition:
         is_own_route: recognises an `st.App`'s routes beside Streamlit's, likewise.
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
-        readiness: shared with whoever drains.
+        readiness: shared with the drain.
         max_sessions: how many sessions there may be; None for any number.
         is_access_logged: `--access-log`.
         transport: whether pages may fall back to HTTP, or must use it.
-        tunnels: the fallback's connections, shared with whoever stops the server.
+        tunnels: the connections of the HTTP transport, shared with the drain.
         max_message_bytes: Streamlit's limit for one message.
         assets: Streamlit's static files, compressed; None to leave them as they are.
         max_upload_bytes: Streamlit's limit for one file.

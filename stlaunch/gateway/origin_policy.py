@@ -171,7 +171,7 @@ class OriginProof:
         wanted = HOST_COOKIE if is_https or HOST_COOKIE in names else PLAIN_COOKIE
         ids = [value for name, value in cookies if name == wanted and is_cookie_id(value)]
         expected = [self.token(wanted, cookie_id) for cookie_id in ids[:8]]
-        # No early exit: the time taken tells nothing about how close a guess was.
+        # No early exit: the time taken says nothing about how close a guess was.
         matches = [
             hmac.compare_digest(token.encode(), candidate.encode())
             for token in tokens[:8]

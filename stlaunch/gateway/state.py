@@ -27,7 +27,7 @@ class Readiness:
 
     Attributes:
         is_started: the app's own start-up is over; who can ask is answered, so it listens too.
-        is_draining: told to stop, and waiting for running scripts.
+        is_draining: stopping, and waiting for running scripts.
         not_warm: why the warm-up does not let anybody in yet; empty where it does.
     """
 

@@ -58,7 +58,7 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_TELL_S):
             await asyncio.gather(*closing.values())
-            while tunnels.has_untold:  # noqa: ASYNC110 - told by requests that come from outside
+            while tunnels.has_unsent_end:  # noqa: ASYNC110 - told by requests that come from outside
                 await asyncio.sleep(_LOOK_S)
 
 

@@ -17,6 +17,7 @@ from stlaunch.gateway.origin_policy import (
     OriginProof,
     new_cookie_id,
 )
+from stlaunch.settings.model import Transport
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, OriginCheck
 from tests.asgi.driver import SECRET, STRANGER, Recorder, handshake, make, request
@@ -107,11 +108,16 @@ def test_an_accepted_handshake_agrees_with_streamlits_own_check() -> None:
     assert app.last["subprotocols"] == ["streamlit", "xsrf"]
 
 
-def test_an_accepted_socket_is_not_wrapped() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"is_embedded": True}, {"max_sessions": 5}, {"transport": Transport.WEBSOCKET}],
+    ids=["default", "embedded", "limited", "no tunnel"],
+)
+def test_an_accepted_socket_is_not_wrapped(options: dict[str, Any]) -> None:
     """An established connection costs what it costs bare: the callables are the server's own."""
     app = Recorder()
 
-    _, callables = handshake(make(app), headers=SAME)
+    _, callables = handshake(make(app, **options), headers=SAME)
 
     assert app.callables[-1][0] is callables[0]
     assert app.callables[-1][1] is callables[1]

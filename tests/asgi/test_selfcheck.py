@@ -28,7 +28,7 @@ DIAGNOSTIC = ["", "check", "metrics", "fixes", "echo", "ticket", "arrived", "dri
 OWN_PAGE = [*HOST, ("x-stlaunch", "1")]
 
 
-def _gated(access: SelfCheck, token: str | None = None) -> ASGIApp:
+def _with_access(access: SelfCheck, token: str | None = None) -> ASGIApp:
     return make(Recorder(), access_policy=AccessPolicy(access=access, token=token))
 
 
@@ -141,7 +141,7 @@ def test_metrics_are_openmetrics() -> None:
 
 @pytest.mark.parametrize("name", DIAGNOSTIC)
 def test_off_removes_each_diagnostic_endpoint(name: str) -> None:
-    off = _gated(SelfCheck.OFF)
+    off = _with_access(SelfCheck.OFF)
 
     assert request(off, f"/app/_stlaunch/{name}", OWN_PAGE).status == 404
     assert request(off, "/app/_stlaunch/health", HOST).status == 200
@@ -151,7 +151,7 @@ def test_off_removes_each_diagnostic_endpoint(name: str) -> None:
 def test_off_removes_the_echo_socket() -> None:
     with (
         pytest.raises(WebSocketDisconnect),
-        _client(_gated(SelfCheck.OFF)).websocket_connect(
+        _client(_with_access(SelfCheck.OFF)).websocket_connect(
             "/app/_stlaunch/ws", headers={"x-stlaunch": "1"}
         ),
     ):
@@ -163,7 +163,7 @@ def test_off_removes_the_echo_socket() -> None:
 )
 def test_token_is_asked_for(name: str) -> None:
     """Bearer or our own header; a wrong one is none; health stays open."""
-    app = _gated(SelfCheck.TOKEN, TOKEN)
+    app = _with_access(SelfCheck.TOKEN, TOKEN)
     path = f"/app/_stlaunch/{name}"
 
     statuses = [
@@ -183,10 +183,10 @@ def test_token_is_asked_for(name: str) -> None:
 
 
 def test_the_page_that_asks_for_the_token_holds_no_facts() -> None:
-    answer = request(_gated(SelfCheck.TOKEN, TOKEN), "/app/_stlaunch/", HOST)
+    answer = request(_with_access(SelfCheck.TOKEN, TOKEN), "/app/_stlaunch/", HOST)
 
     assert answer.status == 200
-    assert answer.body == request(_gated(SelfCheck.PUBLIC), "/app/_stlaunch/", HOST).body
+    assert answer.body == request(_with_access(SelfCheck.PUBLIC), "/app/_stlaunch/", HOST).body
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ def test_the_page_that_asks_for_the_token_holds_no_facts() -> None:
 def test_local_is_this_machine_without_a_proxy(
     headers: Any, client: tuple[str, int] | None, status: int
 ) -> None:
-    app = _gated(SelfCheck.LOCAL)
+    app = _with_access(SelfCheck.LOCAL)
 
     assert request(app, "/app/_stlaunch/check", headers, client=client).status == status
 
 
 def test_others_are_named_to_the_operator_alone() -> None:
     """Origins, hosts and addresses of others are in the log, and for whoever runs the app."""
-    app = _gated(SelfCheck.PUBLIC, TOKEN)
+    app = _with_access(SelfCheck.PUBLIC, TOKEN)
     evil = [
         ("host", "inner.test"),
         ("origin", "https://portal.test"),

@@ -209,7 +209,7 @@ def test_replicas_without_affinity_are_named_by_the_page_and_the_server(
         log = server.log() + second.log()
 
     assert codes[0] == "STL702"
-    assert "STL702 Several instances answer under this name" in log
+    assert "STL702 Several replicas answer under this name" in log
 
 
 def test_works_without_websockets(visit: Visit, server: RunningServer) -> None:

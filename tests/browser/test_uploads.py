@@ -114,18 +114,45 @@ def test_an_upload_can_be_aborted(visit: Visit, address: str) -> None:
 def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:
     """Streamlit's session check and its XSRF check are met by the pieces' one request."""
     strange = re.sub(r"[^/]+/([^/]+)$", r"00000000-0000-0000-0000-000000000000/\1", address)
-    statuses = visit.page.evaluate(
+    answers = visit.page.evaluate(
         """([strange, url, size]) => Promise.all([[strange, true], [url, false]].map(
           ([target, hasToken]) => new Promise((resolve) => {
             const { request, form } = uploadOf(target, size);
             if (!hasToken) { request.open("PUT", target); }
-            request.onloadend = () => resolve(request.status);
+            request.onloadend = () => resolve({
+              status: request.status,
+              type: request.getResponseHeader("Content-Type"),
+              all: request.getAllResponseHeaders(),
+            });
             request.send(form);
           })))""",
         [strange, address, TOTAL],
     )
 
-    assert statuses == [400, 403]
+    assert [answer["status"] for answer in answers] == [400, 403]
+    # Of the app's answer, not of nginx's 413 to the first attempt.
+    assert [answer["type"].partition(";")[0] for answer in answers] == ["text/plain"] * 2
+    assert [answer["all"] for answer in answers] == [
+        f"content-type: {answer['type']}\r\n" for answer in answers
+    ]
+
+
+def test_an_upload_that_was_sent_in_pieces_has_the_headers_of_its_last_answer(
+    visit: Visit, address: str
+) -> None:
+    """Nginx refused the first attempt with HTML; the app's 204 has no content."""
+    answer = visit.page.evaluate(
+        """([url, size]) => new Promise((resolve) => {
+          const { request, form } = uploadOf(url, size);
+          request.onloadend = () => resolve(
+            [request.status, request.getResponseHeader("content-type"),
+             request.getAllResponseHeaders().includes("html")]);
+          request.send(form);
+        })""",
+        [address, TOTAL],
+    )
+
+    assert answer == [204, None, False]
 
 
 def test_every_other_request_is_the_browsers_own(visit: Visit, address: str) -> None:

@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from stlaunch.gateway.quality_values import read_quality_values
+
 _ZLIB_WITH_GZIP_HEADER = 31
 _BROTLI_QUALITY = 9
 _ZSTD_LEVEL = 15
@@ -19,7 +21,7 @@ class Coding:
 
     Attributes:
         token: its name in HTTP, which is also the ending of files kept in it.
-        compress: slow and small, for what is made once and downloaded often. Whoever gives the
+        compress: slow and small, for what is made once and downloaded often. The giver of the
             pieces can end it between two.
         decompress: raises `ValueError` for what is not of this coding, or not whole.
     """
@@ -52,7 +54,9 @@ def choose_coding(accept_encoding: str | None, offered: Collection[str]) -> str 
         offered: what there is, the best first. Where a client accepts none of them, nor the file
             as it is, it gets the file as it is, as the RFC allows.
     """
-    weights = _read_weights(accept_encoding or "")
+    values = read_quality_values(accept_encoding or "")
+    # x-gzip is gzip (RFC 9110, 8.4.1.3).
+    weights = {token.removeprefix("x-"): weight for token, weight in values.items()}
     others = weights.get("*", 0.0)
     best, best_weight = None, 0.0
     for token in offered:
@@ -61,27 +65,6 @@ def choose_coding(accept_encoding: str | None, offered: Collection[str]) -> str 
             best, best_weight = token, weight
     identity = weights.get("identity")
     return None if identity is not None and identity > best_weight else best
-
-
-def _read_weights(header: str) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    for item in header.split(","):
-        token, _, parameters = item.partition(";")
-        token = token.strip().lower().removeprefix("x-")  # x-gzip is gzip (RFC 9110, 8.4.1.3)
-        if token:
-            weights[token] = _read_weight(parameters)
-    return weights
-
-
-def _read_weight(parameters: str) -> float:
-    name, _, text = parameters.partition("=")
-    if name.strip().lower() != "q":
-        return 1.0
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0  # it cannot be read: the safe side is not to compress
-    return weight if 0.0 <= weight <= 1.0 else 0.0
 
 
 def _gzip() -> Coding:

@@ -104,7 +104,7 @@ class BasePathMiddleware:
             return self.paths.locate(path, arrived.forwarded.prefix)
         if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
             base = BasePath.parse_forwarded(location.rest.rstrip("/"))
-            if base is not None:  # an address with a final slash is a base nobody told us of yet
+            if base is not None:  # an address with a final slash is a base that is not known yet
                 return replace(location, rest="/", depth=location.depth + base.depth)
         return location
 

@@ -147,7 +147,7 @@ class Replicas:
             return None
         return Finding(
             code="STL702",
-            title="Several instances answer under this name: one served a page, another its script",
+            title="Several replicas answer under this name: one served a page, another its script",
             fix="Make the load balancer keep each browser on one replica (session affinity), or "
             "run one replica.",
         )

@@ -70,8 +70,8 @@ class TrafficMonitorMiddleware:
                 self._page_script(scope, request)
             case RequestKind.PAGE if scope["method"] == "GET" and _is_navigation(request):
                 self._post(self.detectors.pages.served(self.clock(), request.base))
-                told, known = request.forwarded.prefix, self.state.paths.known
-                self._post(prefix_mismatch(told, known))
+                prefix, known = request.forwarded.prefix, self.state.paths.known
+                self._post(prefix_mismatch(prefix, known))
             case _:
                 pass
         return self.app(scope, receive, send)

@@ -1,6 +1,6 @@
 // The first script of the app's page: plain JavaScript, no build step.
 //
-//   1. tells Streamlit where its server is, which ends the guessing of directly opened pages;
+//   1. shows Streamlit where its server is, which ends the guessing of directly opened pages;
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
 //   3. lets uploads pass a proxy's body limit (upload.js);

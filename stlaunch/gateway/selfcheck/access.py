@@ -73,7 +73,7 @@ class AccessPolicy:
         if not given:
             return False
         known = [self.own_key] if self.token is None else [self.own_key, self.token]
-        # Each is compared, in constant time: the time taken tells nothing about a guess.
+        # Each is compared, in constant time: the time taken says nothing about a guess.
         matches = [
             hmac.compare_digest(given.encode("latin-1", "replace"), key.encode()) for key in known
         ]
@@ -90,7 +90,7 @@ def is_local(request: ArrivedRequest) -> bool:
 
     The peer is loopback, no header says that anybody forwarded it, and Host is a loopback name,
     which neither a proxy that keeps Host nor a page behind a rebound name has. A proxy on this
-    machine that adds no header and rewrites Host cannot be told from its own machine.
+    machine that adds no header and rewrites Host cannot be distinguished from its own machine.
     """
     if request.peer is None or not _is_loopback(request.peer):
         return False

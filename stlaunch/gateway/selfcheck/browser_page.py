@@ -8,6 +8,8 @@ from importlib.resources import files
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from stlaunch.gateway.quality_values import read_quality_values
+
 _FOLDER = files("stlaunch.gateway.selfcheck") / "diagnosis"
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = (
@@ -42,6 +44,9 @@ _FILES = {
 }
 
 
+_FORMS = {"text/html": "html", "text/plain": "text", "application/json": "json"}
+
+
 def page() -> Response:
     """Return the page; nothing in it depends on the request."""
     return Response(_PAGE, media_type="text/html", headers=_HEADERS)
@@ -59,17 +64,7 @@ def prefers(headers: Headers) -> str:
     >>> prefers(Headers({"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}))
     'html'
     """
-    kinds = {"text/html": "html", "text/plain": "text", "application/json": "json"}
-    best, best_quality = "json", 0.0
-    for item in headers.get("accept", "")[:1024].split(","):
-        media, *parameters = [part.strip().lower() for part in item.split(";")]
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        if media in kinds and quality > best_quality:
-            best, best_quality = kinds[media], quality
-    return best
+    weights = read_quality_values(headers.get("accept", ""))
+    # Of several with one weight, the first one listed.
+    listed = [media for media in weights if media in _FORMS and weights[media] > 0]
+    return _FORMS[max(listed, key=weights.__getitem__)] if listed else "json"

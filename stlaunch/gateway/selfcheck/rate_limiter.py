@@ -19,7 +19,7 @@ _OTHERS = "others"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeLimits:
-    """How much is allowed; a proxy that tells no client makes all of them one."""
+    """How much is allowed; a proxy that passes on no client address makes all of them one."""
 
     most_at_once: int = 48
     """Probes that take time (sockets, uploads, drips), in all."""

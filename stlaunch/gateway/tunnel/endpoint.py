@@ -220,7 +220,7 @@ class TunnelEndpoint:
 
 
 def _websocket_scope(scope: Scope) -> Scope:
-    """Return the handshake that this request stands for."""
+    """Return the handshake that this request carries."""
     offered = Headers(scope=scope).get("x-stlaunch-protocols", "")
     headers = [
         (name, value)

@@ -6,7 +6,7 @@ A message is one or more frames; each has the next number of its direction. A fr
 
 The sender keeps a frame until the other side has acknowledged its number, and sends it again
 with every answer until then. The receiver takes the next number only, and drops what it has.
-`selfcheck/tunnel.js` is the other end; a test runs the two against each other.
+`tunnel.js` is the other end; a test runs the two against each other.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class TunnelRegistry:
                 del self._owners[tunnel.owner]
 
     @property
-    def has_untold(self) -> bool:
+    def has_unsent_end(self) -> bool:
         """Whether a page has not heard yet that its tunnel is closed."""
         return any(tunnel.is_closed and not tunnel.is_end_sent for tunnel in self._tunnels.values())
 

@@ -2,14 +2,14 @@
 //
 // Messages are cut into numbered frames, sent again until acknowledged, and taken in order:
 // nothing is lost and nothing doubled, whatever happens to a single request. The other end is
-// stlaunch/fallback; the format of a frame stands in stlaunch/gateway/tunnel/frames.py.
+// endpoint.py; the format of a frame is in frames.py.
 
 const FRAME_HEADER_BYTES = 9;
 const FINAL = 1;
 const TEXT = 2;
 const CLOSE = 4;
 const HELLO = 8;
-// Small enough for a proxy that takes 1 MB bodies (nginx unless told otherwise).
+// Small enough for a proxy that takes 1 MB bodies (the default of nginx).
 const FRAGMENT_BYTES = 256 * 1024;
 const BATCH_BYTES = 512 * 1024;
 const ACKNOWLEDGE_BYTES = 1024 * 1024;

@@ -218,9 +218,9 @@ class Tunnel:
             self._changed.notify_all()
 
 
-def new_tunnel_id(instance: str) -> str:
+def new_tunnel_id(instance_id: str) -> str:
     """Return an id that names its instance and that nobody can guess."""
-    return f"{instance}.{secrets.token_urlsafe(16)}"
+    return f"{instance_id}.{secrets.token_urlsafe(16)}"
 
 
 def _as_event(message: Received) -> Message:

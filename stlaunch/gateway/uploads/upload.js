@@ -19,8 +19,19 @@ function installUploads(base) {
     return isUpload && origin === window.location.origin ? pathname.slice(front.length) : "";
   }
 
+  /** @param {XMLHttpRequest} request */
+  function headersOf(request) {
+    const headers = new Headers();
+    for (const line of request.getAllResponseHeaders().trim().split("\r\n")) {
+      const [name, ...value] = line.split(": ");
+      if (name) headers.append(name, value.join(": "));
+    }
+    return headers;
+  }
+
   class UploadRequest extends Native {
     #target = "";
+    /** Of the last answer: the one that the page is shown. */ #answerHeaders = new Headers();
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #pieces = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
@@ -29,6 +40,7 @@ function installUploads(base) {
     open(method, url, ...rest) {
       this.#target = rest[0] === false ? "" : uploadTarget(method, url);
       this.#headers = {};
+      this.#answerHeaders = new Headers();
       /** @type {any} */ (super.open)(method, url, ...rest);
       if (this.#target) {
         this.#first = new Native();
@@ -58,7 +70,7 @@ function installUploads(base) {
       first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
       first.onload = () => {
         if (first.status === 413) this.#sendPieces(body);
-        else this.#done(first.status, first.statusText, first.responseText, first);
+        else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
       };
       first.onerror = () => this.#afterError(body);
       first.ontimeout = () => this.#fail("timeout");
@@ -75,11 +87,12 @@ function installUploads(base) {
     /** @param {string} [name] */
     getResponseHeader(name = "") {
       if (!this.#target) return super.getResponseHeader(name);
-      return this.#first?.getResponseHeader(name) ?? null;
+      return this.#answerHeaders.get(name);
     }
 
     getAllResponseHeaders() {
-      return this.#target ? (this.#first?.getAllResponseHeaders() ?? "") : super.getAllResponseHeaders();
+      if (!this.#target) return super.getAllResponseHeaders();
+      return [...this.#answerHeaders].map(([name, value]) => `${name}: ${value}\r\n`).join("");
     }
 
     /** Some proxies cut the connection instead of answering: then a small request still passes. */
@@ -113,7 +126,7 @@ function installUploads(base) {
             "X-Stlaunch-Type": type,
           },
         });
-        if (!opened.ok) return this.#done(opened.status, opened.statusText, await opened.text());
+        if (!opened.ok) return await this.#doneWith(opened);
         const { id } = await opened.json();
         let offset = 0;
         let size = UPLOAD_PIECE_BYTES;
@@ -143,7 +156,7 @@ function installUploads(base) {
             const { expected, status, type, body: text } = await answer.json();
             if (status) {
               this.#progress(whole.size, whole.size);
-              return this.#done(status, "", text, undefined, type);
+              return this.#done(status, "", text, new Headers(type ? { "content-type": type } : {}));
             }
             failures = 0;
             passed = Math.max(passed, expected - offset);
@@ -151,7 +164,7 @@ function installUploads(base) {
             offset = expected;
             this.#progress(offset, whole.size);
           } else if (answer && answer.status < 500) {
-            return this.#done(answer.status, answer.statusText, await answer.text());
+            return await this.#doneWith(answer);
           } else {
             failures += 1;
             await sleep(200 * 2 ** failures);
@@ -170,11 +183,12 @@ function installUploads(base) {
     }
 
     /**
-     * Shows the answer as this object's own, and tells the listeners.
+     * Shows the answer as this object's own, and calls the listeners.
      * @param {number} status @param {string} statusText @param {string} text
-     * @param {XMLHttpRequest} [source] @param {string} [type]
+     * @param {Headers} headers
      */
-    #done(status, statusText, text, source, type = "") {
+    #done(status, statusText, text, headers) {
+      this.#answerHeaders = headers;
       let response = /** @type {any} */ (text);
       if (this.responseType === "json") {
         try {
@@ -183,9 +197,13 @@ function installUploads(base) {
           response = null;
         }
       }
-      void source, type;
       const facts = { status, statusText, response, responseText: text, readyState: 4 };
       this.#finish(facts, "load");
+    }
+
+    /** @param {Response} answer */
+    async #doneWith(answer) {
+      this.#done(answer.status, answer.statusText, await answer.text(), answer.headers);
     }
 
     /** @param {"error" | "abort" | "timeout"} kind */
