@@ -43,7 +43,7 @@ def split_arguments(
 
     Args:
         argv: the words behind the program's name.
-        exists: tells a word that names a file or folder from one that does not.
+        exists: whether a word names a file or folder.
 
     Raises:
         UsageError: for a flag without its value.
@@ -97,7 +97,7 @@ def _value_of(flag: str, following: list[str]) -> str:
 
 
 def _is_path_or_url(word: str, *, has_app: bool, exists: Callable[[str], bool]) -> bool:
-    """Tell the value of `--behind-proxy` from the app that may stand behind it."""
+    """Return whether a word is the value of `--behind-proxy`, not the app after it."""
     if is_url(word):
         return True
     if not word or word.startswith("-") or word.endswith(".py"):

@@ -27,13 +27,13 @@ class Facts:
     Attributes:
         environ: the environment.
         hits: the platforms that were recognised, the innermost first.
-        script: the script; for `module:attr` a path that stands for it in sys.argv.
+        script: the script; for `module:attr` the path that sys.argv gets.
         import_string: where the target defines its own ASGI app.
         takes_base_path: whether the app takes its path from `server.baseUrlPath`.
         user_options: what the user set for Streamlit.
         redirect_uri: `[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`.
         state: the app's own folder for what outlives a restart; None where nothing is writable.
-        versions: of stlaunch and of what it stands on.
+        versions: of stlaunch and of the packages below it.
     """
 
     environ: Mapping[str, str] = field(repr=False)

@@ -1,7 +1,7 @@
-"""`--verify`: dial the app's own public URL as a browser would, and say what comes of it.
+"""`--verify`: dial the app's own public URL as a browser would, and log the result.
 
-The looking and the judging are `stlaunch.check`'s; this adds whether it is this very process that
-answers, and the log lines.
+Probes and rules are those of `stlaunch.check`; this adds whether this very process answers, and
+the log lines.
 """
 
 from __future__ import annotations

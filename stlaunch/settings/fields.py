@@ -41,7 +41,7 @@ class Field(Generic[T_co]):
     multiple: bool = False
     """May be repeated; a list in the project file, commas or spaces in the variable."""
     value_is_optional: bool = False
-    """The flag may stand alone (`--behind-proxy`)."""
+    """The flag needs no value (`--behind-proxy`)."""
     choices: tuple[str, ...] = ()
     also_takes: tuple[type, ...] = ()
     """Types besides text that the project file may use."""

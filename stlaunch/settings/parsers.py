@@ -171,7 +171,7 @@ def parse_self_check_token(text: str) -> str:
     """Read the token of the self-check.
 
     Raises:
-        UsageError: for one that could be guessed, or cannot stand in a header. It is not shown.
+        UsageError: for one that could be guessed, or cannot be sent in a header; never shown.
     """
     token = text.strip()
     if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
@@ -232,7 +232,7 @@ def _parse_choice(choices: type[ChoiceT], texts: Sequence[str], name: str) -> Ch
 
 
 def parse_flag(texts: Sequence[str]) -> bool:
-    """Read a switch whose flag may stand alone, which is `on`."""
+    """Read a switch; the flag without a value means `on`."""
     return not texts[-1].strip() or parse_switch(texts)
 
 

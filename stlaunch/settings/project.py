@@ -65,7 +65,7 @@ def _loaded(text: str, path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        # tomllib tells the place in its text alone until Python 3.14.
+        # Until Python 3.14 tomllib gives the place only in its text.
         said = re.fullmatch(
             r"(?P<what>.*) \(at (?:line (?P<line>\d+).*|end of document)\)", str(exc)
         )

@@ -1,4 +1,4 @@
-"""Finds the word that was probably meant; it does not know what the words stand for."""
+"""Finds the word that was probably meant."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class TargetKind(Enum):
     """What an app can be."""
 
     SCRIPT = "script"
-    """A Python file; whether it holds an ASGI app is found out later."""
+    """A Python file; it may define an ASGI app."""
     ASGI_IMPORT = "asgi import"
     """`module:attr`."""
 
@@ -52,7 +52,7 @@ def resolve_target(
         text: as the user typed it.
         cwd: the folder that relative names start from.
         commands: the words that a mistyped name may have meant as well.
-        can_read: tells whether a file may be read.
+        can_read: whether a file may be read.
 
     Raises:
         UsageError: for anything else.

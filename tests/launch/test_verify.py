@@ -28,7 +28,7 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
     ("breakage", "wanted"),
     [
         ("healthy", "Verified: http://127.0.0.1:{port}/streamlitApp/ reaches this app"),
-        ("stripped", "Not verified: http://127.0.0.1:{port}/streamlitApp/ has the trouble above"),
+        ("stripped", "Not verified: http://127.0.0.1:{port}/streamlitApp/ has the problems above"),
     ],
 )
 def test_the_launch_says_what_the_public_url_does(
