@@ -10,7 +10,7 @@ def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
     """Return whether stlaunch's page goes on over plain requests, and a sentence about it."""
     session, tunnel = seen.fallback, seen.http.get("tunnel")
     if session is not None and session.messages:
-        return (Circumstance.FALLBACK,), " Under stlaunch the page goes on over HTTP requests."
+        return (Circumstance.FALLBACK,), " Under stlaunch the page uses HTTP requests instead."
     if session is not None and (tunnel is None or tunnel.is_ok):
         return (), " The fallback over HTTP requests opens, but no message came."
     if tunnel is not None:

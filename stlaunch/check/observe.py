@@ -248,7 +248,7 @@ class _Run:
             seen.skipped["tls.trust"] = "--insecure"
         if seen.tls.trouble is not None:
             # The user's cookies and headers go to nobody who cannot prove who he is.
-            seen.skipped |= _rest("TLS fails; --insecure goes on where only trust is missing")
+            seen.skipped |= _rest("TLS fails; --insecure accepts an untrusted certificate")
             return None
         return reached[0]
 

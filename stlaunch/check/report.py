@@ -98,7 +98,7 @@ def verdict_sentence(seen: Observations, diagnosis: Diagnosis) -> str:
         case Verdict.BROKEN:
             return "Something is broken."
         case Verdict.UNKNOWN:
-            return "Nothing could be judged."
+            return "The check could not run."
 
 
 def session_line(seen: Observations) -> str:

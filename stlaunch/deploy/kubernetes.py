@@ -28,7 +28,7 @@ def render_kubernetes(deployment: Deployment) -> tuple[GeneratedFile, ...]:
 
 
 _HEAD = (
-    "# Once, one secret for all replicas; it stands in no file:\n"
+    "# Once, one secret for all replicas; it is in no file:\n"
     "#     kubectl create secret generic {0.name} --from-literal="
     'cookie-secret="$(openssl rand -hex 32)"\n'
     "# Then:  kubectl apply -f {0.name}.yaml\n"

@@ -39,7 +39,7 @@ WantedBy=multi-user.target
 def _template(deployment: Deployment) -> str:
     name = deployment.name
     return f"""# {name}@.service: one of several instances, on /run/{name}-1/app.sock and so on.
-# Start all of them with {name}.target; one balancer with session affinity stands before them.
+# Start all of them with {name}.target; one balancer with session affinity in front of them.
 # Once, one secret for all instances:
 #     install -d -m 700 /etc/{name}
 #     (umask 077; echo "{COOKIE_SECRET}=$(openssl rand -hex 32)" > /etc/{name}/secret.env)

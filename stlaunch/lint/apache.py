@@ -105,7 +105,7 @@ def _judge(
         add(
             "STL402",
             first.line.number,
-            "The site speaks https, and the app is not told: X-Forwarded-Proto is missing.",
+            "The site speaks https, but the app does not know: X-Forwarded-Proto is missing.",
             Need.SCHEME,
         )
     for line in lines:

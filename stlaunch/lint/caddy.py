@@ -38,9 +38,7 @@ def lint_caddy(path: Path, app: App) -> Report:
     report = Report(files=[path])
     binary = _binary()
     if binary is None:
-        text = (
-            "Caddy is not installed, and only `caddy adapt` tells for sure what a Caddyfile says."
-        )
+        text = "Caddy is not installed, and only `caddy adapt` reads a Caddyfile reliably."
         report.notes.append(Note(file=path, line=1, text=text))
         return report
     config = _adapted(binary, path)

@@ -88,7 +88,7 @@ def _judge(
         add(
             "STL402",
             section.line,
-            "The site speaks https, and the app is not told: X-Forwarded-Proto is missing.",
+            "The site speaks https, but the app does not know: X-Forwarded-Proto is missing.",
             Need.SCHEME,
         )
     has_client = any(

@@ -144,7 +144,7 @@ class _Judge:
                     Product.TRAEFIK,
                 )
             elif name == "x-forwarded-proto" and _text(value) == "http":
-                self._add("STL402", header, "The app is told http.", Product.TRAEFIK, Need.SCHEME)
+                self._add("STL402", header, "The app sees http.", Product.TRAEFIK, Need.SCHEME)
         for header, value in _pairs(_get(middleware, "headers", "customResponseHeaders")):
             if header.value.lower() == "set-cookie" and not _text(value):
                 detail = "The app's cookies do not arrive in the browser."

@@ -50,7 +50,9 @@ def _upgrade(site: Site) -> tuple[Part, ...]:
 
 def _identity(site: Site) -> tuple[Part, ...]:
     lines = "\n".join(f"RequestHeader unset {name}" for name in site.identity_headers)
-    return (Part("location", lines, "Nobody may say himself who he is."),) if lines else ()
+    return (
+        (Part("location", lines, "Clients must not choose their own identity."),) if lines else ()
+    )
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
@@ -83,7 +85,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         '<LocationMatch "^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$">\n'
         f"    {rule}\n</LocationMatch>"
     )
-    return (Part("server", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("server", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _LINES: Lines = {
@@ -145,14 +147,14 @@ _LINES: Lines = {
         Part(
             "server",
             "ProxyTimeout <<idle_s>>",
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
         Part(
             "location",
             "SetEnv proxy-sendchunked 1",
-            "Uploads go on as they come; Apache does not hold responses back.",
+            "Uploads are forwarded at once; Apache does not hold responses back.",
         ),
     ),
     Need.COMPRESSION: (

@@ -24,7 +24,7 @@ _LINES: Lines = {
         Part(
             "balancer",
             '- { Key: routing.http.preserve_host_header.enabled, Value: "true" }',
-            "Host goes on with its port; Streamlit compares Host with Origin.",
+            "Host is forwarded with its port; Streamlit compares Host with Origin.",
         ),
     ),
     Need.CLIENT: (
@@ -112,7 +112,7 @@ Resources:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "404" }
 
-  #: Diagnostic pages and metrics are not for everybody.
+  #: Diagnostic pages and metrics are for operators only.
   DiagnosticsRule:
     Type: AWS::ElasticLoadBalancingV2::ListenerRule
     Properties:

@@ -41,14 +41,14 @@ _LINES: Lines = {
         Part(
             "policy",
             "fileUploadLimitInMb: <<body_mb>>\nrequestBodyEnforcement: false",
-            "A firewall policy refuses large bodies unless told otherwise.",
+            "A firewall policy refuses large bodies by default.",
         ),
     ),
     Need.IDLE_TIMEOUT: (
         Part(
             "settings",
             "requestTimeout: <<idle_s>>",
-            "The gateway cuts after 20 s unless told otherwise.",
+            "The gateway cuts after 20 s by default.",
         ),
     ),
     Need.SELF_CHECK: (
@@ -73,7 +73,7 @@ _LINES: Lines = {
                 "  }\n"
                 "]"
             ),
-            "Diagnostic pages and metrics are not for everybody.",
+            "Diagnostic pages and metrics are for operators only.",
         ),
     ),
     Need.AFFINITY: (

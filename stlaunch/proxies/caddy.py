@@ -1,4 +1,4 @@
-"""Caddy 2; most needs it covers by itself unless told otherwise."""
+"""Caddy 2; most needs it covers by itself by default."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 def _identity(site: Site) -> tuple[Part, ...]:
     lines = "\n".join(f"header_up -{name}" for name in site.identity_headers)
-    return (Part("proxy", lines, "Nobody may say himself who he is."),) if lines else ()
+    return (Part("proxy", lines, "Clients must not choose their own identity."),) if lines else ()
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
@@ -44,7 +44,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     allowed = " ".join(site.self_check_from)
     exception = f"\n\tnot remote_ip {allowed}" if allowed else ""
     lines = f"@diagnostics {{\n\tpath {paths}{exception}\n}}\nrespond @diagnostics 403"
-    return (Part("route", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("route", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _LINES: Lines = {
@@ -78,7 +78,7 @@ _LINES: Lines = {
         Part(
             "proxy",
             "header_up Host {http.request.hostport}",
-            "Streamlit compares Host with Origin; Caddy keeps Host unless told otherwise.",
+            "Streamlit compares Host with Origin; Caddy keeps Host by default.",
         ),
     ),
     Need.SCHEME: (
@@ -116,7 +116,7 @@ _LINES: Lines = {
             "A reload of Caddy does not cut open WebSockets at once; idle ones are never cut.",
         ),
     ),
-    Need.BUFFERING: (Part("proxy", "flush_interval -1", "Streams go on as they come."),),
+    Need.BUFFERING: (Part("proxy", "flush_interval -1", "Streams are forwarded at once."),),
     Need.COMPRESSION: (
         Part(
             "site",

@@ -38,7 +38,7 @@ _LINES: Lines = {
         Part(
             "origin",
             "disableChunkedEncoding: false",
-            "Uploads go on as they come.",
+            "Uploads are forwarded at once.",
         ),
     ),
 }
@@ -53,7 +53,7 @@ credentials-file: /etc/cloudflared/credentials.json
 
 ingress:
   #[ in ingress
-  #: Diagnostic pages and metrics are not for everybody.
+  #: Diagnostic pages and metrics are for operators only.
   - hostname: <<host>>
     path: ^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$
     service: http_status:403

@@ -20,7 +20,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
     names = (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix")
     lines = "".join(f"\n      - {name}" for name in names)
     block = f"- type: RequestHeaderModifier\n  requestHeaderModifier:\n    remove:{lines}"
-    return (Part("filters", block, "Nobody may say himself who he is or where he is."),)
+    return (Part("filters", block, "Clients must not choose their own identity or address."),)
 
 
 def _self_check(_site: Site) -> tuple[Part, ...]:
@@ -59,7 +59,7 @@ _LINES: Lines = {
         Part(
             "service",
             "appProtocol: kubernetes.io/ws",
-            "It tells the gateway that the app speaks WebSocket (GEP-1911); some drop the "
+            "This marks the app as speaking WebSocket (GEP-1911); some drop the "
             "upgrade without it.",
         ),
     ),
@@ -67,7 +67,7 @@ _LINES: Lines = {
         Part(
             "rule",
             "# No URLRewrite filter with a hostname.",
-            "Streamlit compares Host with Origin; a gateway keeps Host unless told otherwise.",
+            "Streamlit compares Host with Origin; a gateway keeps Host by default.",
         ),
     ),
     Need.IDENTITY: _identity,

@@ -16,7 +16,7 @@ _SIGNS = (
 
 # --- its lines for each need
 
-_WHY_UPGRADE = "h2o drops the WebSocket upgrade unless told otherwise."
+_WHY_UPGRADE = "h2o drops the WebSocket upgrade by default."
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
@@ -31,7 +31,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         '    hidden && !is_ours ? [403, {}, ["Forbidden"]] : [399, {}, []]\n'
         "  end"
     )
-    return (Part("path", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("path", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _LINES: Lines = {

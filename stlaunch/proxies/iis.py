@@ -21,7 +21,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
         f'<set name="HTTP_{name.upper().replace("-", "_")}" value="" />'
         for name in (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Port")
     )
-    return (Part("variables", lines, "Nobody may say himself who he is or where he is."),)
+    return (Part("variables", lines, "Clients must not choose their own identity or address."),)
 
 
 _LINES: Lines = {
@@ -48,7 +48,7 @@ _LINES: Lines = {
         Part(
             "variables",
             '<set name="HTTP_X_FORWARDED_HOST" value="{HTTP_HOST}" />',
-            "The app is told the public host.",
+            "The app gets the public host.",
         ),
         Part(
             "server",
@@ -82,14 +82,14 @@ _LINES: Lines = {
                 '    <requestLimits maxAllowedContentLength="<<body_bytes>>" />\n'
                 "  </requestFiltering>\n</security>"
             ),
-            "IIS refuses bodies above 30 MB unless told otherwise.",
+            "IIS refuses bodies above 30 MB by default.",
         ),
     ),
     Need.IDLE_TIMEOUT: (
         Part(
             "server",
             ("appcmd set config -section:system.webServer/proxy /timeout:00:05:00 /commit:apphost"),
-            "ARR cuts after 2 minutes unless told otherwise.",
+            "ARR cuts after 2 minutes by default.",
         ),
     ),
     Need.BUFFERING: (
@@ -144,7 +144,7 @@ _TEMPLATE = """\
     @webserver
     <rewrite>
       <rules>
-        #: Diagnostic pages and metrics are not for everybody.
+        #: Diagnostic pages and metrics are for operators only.
         <rule name="streamlit-diagnostics" stopProcessing="true">
           <match url="^<<base_rest_re>>(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$" />
           ?restricted <conditions>

@@ -24,14 +24,14 @@ _LINES: Lines = {
         Part(
             "annotations",
             f"# No {_PREFIX}/upstream-vhost.",
-            "Streamlit compares Host with Origin; ingress-nginx keeps Host unless told otherwise.",
+            "Streamlit compares Host with Origin; ingress-nginx keeps Host by default.",
         ),
     ),
     Need.BODY_SIZE: (
         Part(
             "annotations",
             f'{_PREFIX}/proxy-body-size: "<<body_mb>>m"',
-            "nginx refuses bodies above 1 MB unless told otherwise; this is "
+            "nginx refuses bodies above 1 MB by default; this is "
             "server.maxUploadSize and the form around it.",
         ),
     ),
@@ -42,14 +42,14 @@ _LINES: Lines = {
                 f'{_PREFIX}/proxy-read-timeout: "<<idle_s>>"\n'
                 f'{_PREFIX}/proxy-send-timeout: "<<idle_s>>"'
             ),
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
         Part(
             "annotations",
             (f'{_PREFIX}/proxy-buffering: "off"\n{_PREFIX}/proxy-request-buffering: "off"'),
-            "Streams and uploads go on as they come.",
+            "Streams and uploads are forwarded at once.",
         ),
     ),
     Need.AFFINITY: (

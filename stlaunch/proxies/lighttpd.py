@@ -29,7 +29,7 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 def _upgrade(site: Site) -> tuple[Part, ...]:
     strip = "" if site.keep_prefix else ', "map-urlpath" => ( "<<base_slash>>" => "/" )'
-    why = "lighttpd drops the WebSocket upgrade unless told otherwise."
+    why = "lighttpd drops the WebSocket upgrade by default."
     return (Part("path", f'proxy.header = ( "upgrade" => "enable"{strip} )', why),)
 
 
@@ -37,7 +37,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
     names = (*site.identity_headers, "Forwarded", "X-Forwarded-Port", "X-Real-IP")
     lines = "\n".join(f'    "{name}" => "",' for name in names)
     block = f'setenv.set-request-header = (\n{lines}\n    "X-Forwarded-Prefix" => "<<base>>"\n)'
-    return (Part("path", block, "Nobody may say himself who he is or where he is."),)
+    return (Part("path", block, "Clients must not choose their own identity or address."),)
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
@@ -50,7 +50,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         depth += 1
     lines.append("    " * depth + inner)
     lines.extend("    " * (depth - up - 1) + "}" for up in range(depth))
-    why = "Diagnostic pages and metrics are not for everybody."
+    why = "Diagnostic pages and metrics are for operators only."
     return (Part("global", "\n".join(lines), why),)
 
 
@@ -78,14 +78,14 @@ _LINES: Lines = {
         Part(
             "global",
             "server.max-read-idle = <<idle_s>>\nserver.max-write-idle = <<idle_s>>",
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
         Part(
             "global",
             "server.stream-request-body = 2\nserver.stream-response-body = 2",
-            "lighttpd holds whole bodies back unless told otherwise.",
+            "lighttpd holds whole bodies back by default.",
         ),
     ),
     Need.COMPRESSION: (

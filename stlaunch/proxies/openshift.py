@@ -37,8 +37,7 @@ _LINES: Lines = {
                 'haproxy.router.openshift.io/timeout: "<<idle_s>>s"\n'
                 'haproxy.router.openshift.io/timeout-tunnel: "<<idle_s>>s"'
             ),
-            "The router cuts after 30 s unless told otherwise; a quiet WebSocket outlives "
-            "several pings.",
+            "The router cuts after 30 s by default; a quiet WebSocket outlives several pings.",
         ),
     ),
     Need.AFFINITY: (

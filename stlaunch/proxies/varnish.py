@@ -21,7 +21,7 @@ _SIGNS = (
 def _identity(site: Site) -> tuple[Part, ...]:
     names = (*site.identity_headers, "Forwarded", "X-Forwarded-Port", "X-Real-IP")
     lines = "\n".join(f"unset req.http.{name};" for name in names)
-    return (Part("recv", lines, "Nobody may say himself who he is or where he is."),)
+    return (Part("recv", lines, "Clients must not choose their own identity or address."),)
 
 
 def _scheme(site: Site) -> tuple[Part, ...]:
@@ -29,7 +29,7 @@ def _scheme(site: Site) -> tuple[Part, ...]:
         line = 'set req.http.X-Forwarded-Proto = "http";'
         return (Part("recv", line, "What the client claims is overwritten."),)
     line = 'if (!req.http.X-Forwarded-Proto) {\n    set req.http.X-Forwarded-Proto = "http";\n}'
-    why = "The proxy in front that ends TLS tells the scheme; it must overwrite this header."
+    why = "The proxy in front that terminates TLS sends the scheme; it must overwrite this header."
     return (Part("recv", line, why),)
 
 
@@ -140,7 +140,7 @@ _LINES: Lines = {
                 "    return (pipe);\n"
                 "}"
             ),
-            "Varnish drops the hop-by-hop headers of a handshake unless told otherwise.",
+            "Varnish drops the hop-by-hop headers of a handshake by default.",
         ),
     ),
     Need.HOST: (
@@ -150,7 +150,7 @@ _LINES: Lines = {
                 "set req.http.X-Forwarded-Host = req.http.Host;\n"
                 'set req.http.X-Forwarded-Prefix = "<<base_or_root>>";'
             ),
-            "Host goes on as it came; what the client claims is overwritten.",
+            "Host is forwarded unchanged; what the client claims is overwritten.",
         ),
     ),
     Need.SCHEME: _scheme,
@@ -159,7 +159,7 @@ _LINES: Lines = {
         Part(
             "start",
             "-p pipe_timeout=<<idle_s>>",
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
@@ -243,7 +243,7 @@ _KINDS = (
         ),
         ends_tls=False,
         notes=(
-            "Varnish speaks no TLS: for https a proxy such as hitch stands in front of it.",
+            "Varnish speaks no TLS: for https put a proxy such as hitch in front of it.",
             "Affinity goes by the client's address: browsers behind one address share.",
         ),
     ),

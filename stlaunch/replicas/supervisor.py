@@ -149,7 +149,7 @@ class Supervisor:
                 if code is not None:
                     raise StartError(
                         f"Instance {place.number} ended with exit code {code} before it was ready.",
-                        hint="What it wrote stands above.",
+                        hint="See its output above.",
                     )
                 if time.monotonic() - place.started_at > _START_DEADLINE_S:
                     raise StartError(
@@ -197,13 +197,13 @@ class Supervisor:
             for other in self._places:
                 other.generation = self._generation
             logger.error(
-                "%s %s before it was ready: the rolling restart ends here, and the instances that "
-                "run go on. Mend what stands above, then send SIGHUP again.",
+                "%s %s before it was ready: the rolling restart stops here; the running instances "
+                "continue. Fix the error above, then send SIGHUP again.",
                 name,
                 what,
             )
         else:
-            logger.error("%s %s; its successor stands ready.", name, what)
+            logger.error("%s %s; its successor is ready.", name, what)
 
     def _is_surplus(self) -> bool:
         taken = [

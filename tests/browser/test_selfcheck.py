@@ -71,7 +71,7 @@ def _codes(page: Page) -> list[str | None]:
 BREAKAGES = [
     # What is wrong, the code on top, what the card shows of the evidence.
     ("stripped", "STL301", "Upgrade: missing, Connection: missing"),
-    ("host rewritten", "STL403", "The app is told 127.0.0.1"),
+    ("host rewritten", "STL403", "The app sees 127.0.0.1"),
     ("body limit", "STL602", "server.maxUploadSize is 200 MB"),
     ("idle limit", "STL604", "the server pings every 30 s"),
     ("buffering", "STL605", "6 lines over 1.0 s came within"),

@@ -97,7 +97,7 @@ def test_stripped_upgrade_is_a_warning_where_the_page_was_seen_to_fall_back() ->
 
     assert fell_back.findings[0].code == "STL301"
     assert fell_back.findings[0].status is Status.WARN
-    assert fell_back.findings[0].evidence.endswith("the page goes on over HTTP requests.")
+    assert fell_back.findings[0].evidence.endswith("the page uses HTTP requests instead.")
     assert session_line(seen) == "script finished over HTTP: 12 messages, 99 ms"
     assert (promised.code, promised.status) == ("STL301", Status.FAIL)
     assert (bare.code, bare.status) == ("STL301", Status.FAIL)

@@ -161,17 +161,17 @@ def render_codes() -> str:
 
 def render_proxies() -> str:
     """Return the least that each of the README's five proxies needs."""
-    return "\n".join(f"{name}:\n\n{short_block(name)}" for name in list(_SHORT)[:5])
+    return "\n".join(f"{name}:\n\n{short_block(name)}" for name in list(SHORT)[:5])
 
 
 def render_six_proxies() -> str:
     """Return the least that each of six proxies needs, below a heading for each."""
-    return "\n".join(f"## {name}\n\n{short_block(name)}" for name in _SHORT)
+    return "\n".join(f"## {name}\n\n{short_block(name)}" for name in SHORT)
 
 
 def short_block(name: str) -> str:
     """Return the shortest working configuration of a proxy as a Markdown block."""
-    product, language, around = _SHORT[name]
+    product, language, around = SHORT[name]
     needs = {need.value.replace("-", "_"): _lines(product, need, around) for need in Need}
     return f"```{language}\n{around.format(**needs)}\n```\n"
 
@@ -212,7 +212,7 @@ _ENVOY = """\
 
 # in the routes; the cluster `streamlit` is 127.0.0.1:8501
 {route}"""
-_SHORT = {
+SHORT = {
     "nginx": (Product.NGINX, "nginx", _NGINX),
     "Apache": (Product.APACHE, "apache", "{upgrade}"),
     "Caddy": (Product.CADDY, "caddy", _CADDY),

@@ -261,7 +261,7 @@ def test_failed_roll_leaves_the_old_ones(tmp_path: Path) -> None:
         (before,) = instances(server)
         (tmp_path / "stlaunch.toml").write_text("nonsense = 1\n")
         os.kill(server.pid, signal.SIGHUP)
-        server.wait_for_log("the rolling restart ends here", timeout_s=DEADLINE_S)
+        server.wait_for_log("the rolling restart stops here", timeout_s=DEADLINE_S)
         assert "ended with exit code 2 before it was ready" in server.log()
         assert instances(server) == {before}
 

@@ -83,7 +83,7 @@ def _version(seen: Observations) -> Judgement:
     version = session.streamlit_version if session else ""
     found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
     if not found:
-        return Unknown("the app did not tell its version")
+        return Unknown("the app did not report its version")
     if (int(found[1]), int(found[2])) >= _OLDEST:
         return None
     return Hit(evidence=f"The app runs Streamlit {found[0]}.")

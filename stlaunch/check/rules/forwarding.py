@@ -36,7 +36,7 @@ def _scheme(seen: Observations) -> Judgement:
     if scheme is not None:
         if scheme == "https":
             return None
-        return Hit(evidence=f"The page is on https, and the app is told {str(scheme)[:20]!r}.")
+        return Hit(evidence=f"The page is on https, but the app sees {str(scheme)[:20]!r}.")
     for name in ("bare", "deep_slash"):
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
@@ -51,19 +51,19 @@ def _host(seen: Observations) -> Judgement:
     told = HostPort.parse(str(_request(seen.self_check).get("host")))
     here = HostPort.parse(seen.host)
     if told is None or here is None:
-        return Unknown("the app did not say which host it is told")
+        return Unknown("the app did not report the host it sees")
     same = told.host == here.host and told.port_or_default(seen.scheme) == here.port_or_default(
         seen.scheme
     )
     if same:
         return None
-    return Hit(evidence=f"The browser asks for {seen.host}, and the app is told {told}.")
+    return Hit(evidence=f"The browser asks for {seen.host}, but the app sees {told}.")
 
 
 def _forgeable(seen: Observations) -> Judgement:
     asked = _request(seen.self_check)
     if not (asked.get("hops") or asked.get("believed")):
-        return Unknown("no proxy told anything: the app may have been asked directly")
+        return Unknown("no forwarding headers arrived: the request may have bypassed the proxy")
     is_told = "X-Forwarded-For" in (asked.get("believed") or ())
     if is_told and not _is_public(asked.get("client")):
         return Unknown("the check runs at an address that may itself be a trusted proxy's")
@@ -98,8 +98,8 @@ def _prefix(seen: Observations) -> Judgement:
     if told == BasePath(seen.base_path).with_slash:
         return None
     return Hit(
-        evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, and the app takes it "
-        f"for {told[:80]}."
+        evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, but the app uses "
+        f"{told[:80]}."
     )
 
 

@@ -66,7 +66,7 @@ def _measured_body(seen: Observations) -> Judgement:
         return None
     return Hit(
         evidence=f"A body of {_size(limits.body_passed or 0)} passes, one of "
-        f"{_size(limits.body_refused)} does not; Streamlit allows 200 MiB unless told otherwise."
+        f"{_size(limits.body_refused)} does not; Streamlit allows 200 MiB by default."
     )
 
 

@@ -18,7 +18,7 @@ def _origin_refused(seen: Observations) -> Judgement:
     if pages.refused_by_stlaunch(browser) == "STL501":
         return Hit(
             evidence=f"stlaunch refuses the handshake with Origin {seen.scheme}://{seen.host}: it "
-            "is not the host that the app is told, and no cookie proves that it is the app's page."
+            f"is not the host that the app sees, and no cookie proves that it is the app's page."
         )
     if browser.status != _FORBIDDEN or not without.is_open:
         return None

@@ -326,5 +326,5 @@ def _odd_ports(listens: Iterable[Directive]) -> Sequence[str]:
 
 def _note(report: Report, exc: NotUnderstoodError) -> None:
     place = exc.directive
-    text = f"Not understood, and so not judged: {exc}."
+    text = f"Not understood, so not checked: {exc}."
     report.notes.append(Note(file=place.file, line=place.line, text=text))

@@ -70,14 +70,15 @@ def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fa
         yield Fault(
             code="STL402",
             at=location,
-            detail="The site speaks https, and the app is not told: X-Forwarded-Proto is missing.",
+            detail="The site speaks https, but the app does not know: X-Forwarded-Proto is "
+            "missing.",
             need=Need.SCHEME,
         )
     elif is_https and scheme and scheme.args[1].lower() == "http":
         yield Fault(
             code="STL402",
             at=scheme,
-            detail="The site speaks https, and the app is told http.",
+            detail="The site speaks https, but the app sees http.",
             need=Need.SCHEME,
         )
     if not {"x-forwarded-for", "x-real-ip", "forwarded"} & headers.keys():

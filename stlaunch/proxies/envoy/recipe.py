@@ -66,7 +66,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
     names = "\n".join(f"  - {name}" for name in ("Forwarded", "X-Forwarded-Port", "X-Real-IP"))
     more = "".join(f"\n  - {name}" for name in site.identity_headers)
     lines = f"request_headers_to_remove:\n{names}{more}"
-    return (Part("route_config", lines, "Nobody may say himself who he is or where he is."),)
+    return (Part("route_config", lines, "Clients must not choose their own identity or address."),)
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
@@ -101,7 +101,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         f'                    regex: "(?i).*{ENCODED_LETTERS}.*"\n'
         f"          principals:\n            {who.replace(chr(10), chr(10) + '    ')}"
     )
-    return (Part("filters", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("filters", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _USES_ADDRESS = Part(
@@ -140,7 +140,7 @@ _LINES: Lines = {
                 '  - header: { key: X-Forwarded-Prefix, value: "<<base_or_root>>" }\n'
                 "    append_action: OVERWRITE_IF_EXISTS_OR_ADD"
             ),
-            "Host goes on as it came; what the client claims is overwritten.",
+            "Host is forwarded unchanged; what the client claims is overwritten.",
         ),
     ),
     Need.SCHEME: (_USES_ADDRESS,),
@@ -157,7 +157,7 @@ _LINES: Lines = {
         Part(
             "manager",
             "stream_idle_timeout: <<idle_s>>s",
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (

@@ -44,7 +44,7 @@ def _servers(site: Site) -> Part:
 
 def _identity(site: Site) -> tuple[Part, ...]:
     lines = "\n".join(f"http-request del-header {name}" for name in site.identity_headers)
-    return (Part("backend", lines, "Nobody may say himself who he is."),) if lines else ()
+    return (Part("backend", lines, "Clients must not choose their own identity."),) if lines else ()
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
@@ -96,7 +96,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         "http-request deny deny_status 403 if { path,url_dec -m reg "
         f"^<<base_re>>/+(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
     )
-    return (Part("frontend", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("frontend", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _LINES: Lines = {
@@ -135,7 +135,7 @@ _LINES: Lines = {
                 "http-request set-header X-Forwarded-Prefix <<base_or_root>>\n"
                 "http-request del-header X-Forwarded-Port"
             ),
-            "Host goes on as it came; what the client claims is overwritten.",
+            "Host is forwarded unchanged; what the client claims is overwritten.",
         ),
     ),
     Need.SCHEME: (
@@ -168,14 +168,14 @@ _LINES: Lines = {
         Part(
             "defaults",
             _TUNNEL,
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
         Part(
             "defaults",
             "no option http-buffer-request\noption http-no-delay",
-            "Streams and uploads go on as they come.",
+            "Streams and uploads are forwarded at once.",
         ),
     ),
     Need.COMPRESSION: (

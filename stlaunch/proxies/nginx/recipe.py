@@ -1,4 +1,4 @@
-"""nginx, 1.18 and newer; it drops the WebSocket upgrade unless told otherwise."""
+"""nginx, 1.18 and newer; it drops the WebSocket upgrade by default."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNS = (
 # --- its lines for each need
 
 _GROUP = "streamlit"
-_WHY_UPGRADE = "nginx drops the hop-by-hop headers of a WebSocket handshake unless told otherwise."
+_WHY_UPGRADE = "nginx drops the hop-by-hop headers of a WebSocket handshake by default."
 
 
 _VERSION_AND_UPGRADE = "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\n"
@@ -49,7 +49,7 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 def _route_to(target: str, site: Site) -> Part:
     if site.keep_prefix:
-        return Part("location", f"proxy_pass http://{target};", "The path goes on as it came.")
+        return Part("location", f"proxy_pass http://{target};", "The path is forwarded unchanged.")
     return Part("location", f"proxy_pass http://{target}/;", "The last / strips the path.")
 
 
@@ -60,7 +60,9 @@ def to_socket(path: str) -> str:
 
 def _identity(site: Site) -> tuple[Part, ...]:
     lines = "\n".join(f'proxy_set_header {name} "";' for name in site.identity_headers)
-    return (Part("location", lines, "Nobody may say himself who he is."),) if lines else ()
+    return (
+        (Part("location", lines, "Clients must not choose their own identity."),) if lines else ()
+    )
 
 
 def _affinity(site: Site) -> tuple[Part, ...]:
@@ -108,7 +110,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         f"location ~ ^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ {{\n"
         f"{allowed}    deny all;\n{strip}    {forward}\n}}"
     )
-    return (Part("location", lines, "Diagnostic pages and metrics are not for everybody."),)
+    return (Part("location", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 def _compression(site: Site) -> tuple[Part, ...]:
@@ -192,7 +194,7 @@ _LINES: Lines = {
         Part(
             "location",
             "client_max_body_size <<body_mb>>m;",
-            "nginx refuses bodies above 1 MB unless told otherwise; this is "
+            "nginx refuses bodies above 1 MB by default; this is "
             "server.maxUploadSize and the form around it.",
         ),
     ),
@@ -200,14 +202,14 @@ _LINES: Lines = {
         Part(
             "location",
             "proxy_read_timeout <<idle_s>>s;\nproxy_send_timeout <<idle_s>>s;",
-            "A quiet WebSocket outlives several pings.",
+            "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
     Need.BUFFERING: (
         Part(
             "location",
             "proxy_buffering off;\nproxy_request_buffering off;",
-            "Streams and uploads go on as they come.",
+            "Streams and uploads are forwarded at once.",
         ),
     ),
     Need.COOKIES: (

@@ -14,7 +14,9 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 def _identity(site: Site) -> tuple[Part, ...]:
     lines = "\n".join(f'    {name}: ""' for name in (*site.identity_headers, "Forwarded"))
-    why = "Nobody may say himself who he is or where he is; an empty value removes the header."
+    why = (
+        "Clients must not choose their own identity or address; an empty value removes the header."
+    )
     block = (
         f"from-clients:\n  headers:\n    customRequestHeaders:\n{lines.replace('    ', '      ')}"
     )
@@ -37,7 +39,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         Part(
             "middlewares",
             f"insiders:\n  ipAllowList:\n    sourceRange:\n{allowed}",
-            "Diagnostic pages and metrics are not for everybody.",
+            "Diagnostic pages and metrics are for operators only.",
         ),
     )
 
@@ -66,7 +68,7 @@ LINES: Lines = {
         Part(
             "static",
             "--entrypoints.websecure.forwardedheaders.trustedips=<ADDRESS OF THE PROXY BEFORE>",
-            "Traefik tells the scheme by itself; a proxy before it must be trusted by name.",
+            "Traefik sends the scheme by itself; a proxy before it must be trusted by name.",
         ),
     ),
     Need.CLIENT: (
@@ -96,7 +98,7 @@ LINES: Lines = {
         Part(
             "service",
             "responseForwarding:\n  flushInterval: 1ms",
-            "Streams go on as they come; no `buffering` middleware may stand before the app.",
+            "Streams are forwarded at once; no `buffering` middleware may stand before the app.",
         ),
     ),
     Need.COMPRESSION: (

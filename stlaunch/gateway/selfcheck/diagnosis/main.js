@@ -11,7 +11,7 @@ const TESTS = [
   { id: "replicas", group: "The way to the app", label: "Instances", run: testReplicas },
   { id: "page", group: "The way to the app", label: "Page and its files", run: testPage },
   { id: "health", group: "The way to the app", label: "Health and host-config", run: testHealth },
-  { id: "forwarding", group: "The way to the app", label: "What the app is told", run: testForwarding },
+  { id: "forwarding", group: "The way to the app", label: "What the app sees", run: testForwarding },
   { id: "probe", group: "WebSocket", label: "Handshake", run: testProbe },
   { id: "stream", group: "WebSocket", label: "On the app's own stream", run: testStream },
   { id: "headers", group: "WebSocket", label: "Headers sent and arrived", run: testHeaders },
@@ -122,7 +122,7 @@ function findings() {
   }
   // Where the handshake is refused for its Host, the rewritten Host is no second trouble.
   const rewritten = found.has("STL501") ? found.get("STL403") : undefined;
-  if (rewritten && found.delete("STL403")) found.get("STL501")?.others.push("What the app is told");
+  if (rewritten && found.delete("STL403")) found.get("STL501")?.others.push("What the app sees");
   const rank = (/** @type {Finding} */ finding) => {
     const place = CAUSES.indexOf(finding.code);
     return (finding.status === "fail" ? 0 : 100) + (place < 0 ? CAUSES.length : place);
@@ -140,7 +140,7 @@ function conclude() {
   } else {
     const title = facts.fixes?.codes?.[first.code]?.title ?? first.summary;
     const tone = failures.length ? "bad" : "warn";
-    showVerdict(tone, failures.length ? title : `It works, with ${count(found.length, "thing")} to mend`, meaning(found, failures));
+    showVerdict(tone, failures.length ? title : `It works, with ${count(found.length, "thing")} to fix`, meaning(found, failures));
   }
   showPath(facts, outcomes);
   showFindings(facts, found);
@@ -158,16 +158,16 @@ const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 function meaning(found, failures) {
   if (!failures.length) return found.map((finding) => finding.summary).join(". ") + ".";
   const rest = found.length - 1;
-  const also = rest ? ` ${count(rest, "other thing")} to mend ${rest === 1 ? "stands" : "stand"} below.` : "";
+  const also = rest ? ` ${count(rest, "other thing")} to fix ${rest === 1 ? "is" : "are"} listed below.` : "";
   if (failures.some((finding) => FATAL.has(finding.code))) return `The app cannot be used like this.${also}`;
   if (failures.every((finding) => FALLS_BACK.has(finding.code))) {
-    return `The app works over plain requests meanwhile, a little slower.${also}`;
+    return `Until then the app uses plain requests, a little slower.${also}`;
   }
   return `Most likely cause: ${failures[0].summary}.${also}`;
 }
 
 function askForToken() {
-  showVerdict("running", "Who is asking?", "The server shows its self-check to holders of the token alone.");
+  showVerdict("running", "Who is asking?", "The server shows its self-check only to holders of the token.");
   byId("tests-section").hidden = true;
   show("token-form");
   byId("token").focus();

@@ -153,16 +153,16 @@ async function testForwarding(facts) {
   }
   if (location.protocol === "https:" && request.scheme !== "https") {
     const told = request.scheme ?? "nothing";
-    return warn("STL402", `The page is on https, the app is told ${told}`, [peer, ...lines]);
+    return warn("STL402", `The page is on https, but the app sees ${told}`, [peer, ...lines]);
   }
   if (hostDiffers(facts)) {
-    return warn("STL403", `The app is told ${request.host}, not ${location.host}`, [peer, ...lines]);
+    return warn("STL403", `The app sees ${request.host}, not ${location.host}`, [peer, ...lines]);
   }
   const tellsClient = ["X-Forwarded-For", "Forwarded", "X-Real-IP"];
   if (isProxied(facts) && !tellsClient.some((name) => request.believed.includes(name))) {
-    return warn("STL404", "The proxy does not tell the client's address", [peer, ...lines]);
+    return warn("STL404", "The proxy does not forward the client's address", [peer, ...lines]);
   }
-  const who = isProxied(facts) ? "Scheme, host and client are told" : "Directly connected";
+  const who = isProxied(facts) ? "Scheme, host and client arrive" : "Directly connected";
   return ok(who, [peer, ...lines]);
 }
 

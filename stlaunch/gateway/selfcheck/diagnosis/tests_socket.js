@@ -89,7 +89,7 @@ async function testStream(facts) {
   }
   const record = await facts.arrived(query);
   if (record?.is_websocket && record.answer === 403) {
-    const outcome = fail("STL501", "The app refuses the handshake: Origin and Host do not agree", [
+    const outcome = fail("STL501", "The app refuses the handshake: Origin and Host differ", [
       `Origin: ${record.origin ?? "missing"}`,
       `Host: ${record.host ?? "missing"}, effective host: ${record.effective_host ?? "unknown"}`,
     ]);
@@ -97,8 +97,8 @@ async function testStream(facts) {
     return { ...outcome, fix };
   }
   const trouble = facts.socketTrouble;
-  if (trouble) return following(fail(trouble, "The same trouble as with the probe"), trouble);
-  if (!record) return fail("STL304", "The proxy refuses it on this path alone", ["It never reached the app."]);
+  if (trouble) return following(fail(trouble, "The same problem as with the probe"), trouble);
+  if (!record) return fail("STL304", "The proxy refuses it on this path only", ["It never reached the app."]);
   if (!record.is_websocket) {
     return fail("STL301", `${record.missing.join(" and ")} did not arrive on this path`);
   }

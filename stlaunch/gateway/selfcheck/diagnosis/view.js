@@ -183,7 +183,7 @@ function findingCard(facts, finding) {
   if (fixes.length) card.append(fixBlock(fixes.join("\n")));
   else card.append(make("p", { class: "also" }, noLines(facts)));
   if (finding.others.length) {
-    card.append(make("p", { class: "also" }, `The same cause shows in: ${finding.others.join(", ")}.`));
+    card.append(make("p", { class: "also" }, `The same cause affects: ${finding.others.join(", ")}.`));
   }
   return card;
 }
@@ -191,7 +191,7 @@ function findingCard(facts, finding) {
 /** @param {Facts} facts */
 function noLines(facts) {
   const name = productName(facts);
-  return name ? `No lines are known that mend it in ${name}.` : "Choose your proxy above for the lines that mend it.";
+  return name ? `There are no known lines to fix it in ${name}.` : "Choose your proxy above to see the lines that fix it.";
 }
 
 /** @param {string} text */
