@@ -38,12 +38,6 @@ CLOSED_IDS = ["public-url", "strict"]
 
 
 @pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def plain(server: RunningServer) -> Iterator[RunningProxy]:
     with start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy:
         yield proxy

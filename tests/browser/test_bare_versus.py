@@ -13,7 +13,8 @@ from tests.harness.browser import Visit
 from tests.harness.journeys import TITLE, count_to, open_first_page
 from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
-from tests.harness.server import bare_streamlit, stlaunch_app
+from tests.harness.server import bare_streamlit
+from tests.harness.site import read_report, start_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
@@ -40,31 +41,25 @@ def test_bare_streamlit_stays_blank_behind_the_three_lines(visit: Visit, hello_a
     assert seen == 0
 
 
-def test_stlaunch_renders_behind_the_three_lines(visit: Visit, hello_app: Path) -> None:
+def test_stlaunch_renders_behind_the_three_lines(visit: Visit) -> None:
     """The same app, the same proxy, protections on."""
-    with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
-        start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy,
-    ):
-        open_first_page(visit, proxy.url)
+    with start_site("nginx", "three-lines") as site:
+        open_first_page(visit, site.url)
         count_to(visit, 1)
-        report = _get_json(f"{proxy.url_for('127.0.0.1')}_stlaunch/check")
+        report = read_report(site.proxy.url_for("127.0.0.1"))
 
     assert report["verdict"] == "intact"
     assert report["handshakes"]["by_transport"].get("websocket", 0) > 0
 
 
 @pytest.mark.parametrize("kind", ["nginx", "nginx-1.22"])
-def test_the_bare_location_is_named_and_mended(hello_app: Path, kind: str) -> None:
+def test_the_bare_location_is_named_and_mended(kind: str) -> None:
     """`location /streamlitApp/ { proxy_pass ...; }` alone: 426, one log line, the lines to add."""
-    with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
-        start_proxy(kind, "blog", server.port, keep_prefix=False) as proxy,
-    ):
-        url = proxy.url_for("127.0.0.1")
+    with start_site(kind, "blog") as site:
+        url = site.proxy.url_for("127.0.0.1")
         answers = [_handshake(f"{url}_stcore/stream") for _ in range(3)]
-        report = _get_json(f"{url}_stlaunch/check")
-        log = server.log()
+        report = read_report(url)
+        log = site.server.log()
 
     assert [status for status, _ in answers] == [426, 426, 426]
     assert answers[0][1]["verdict"] == "upgrade_stripped"
@@ -86,9 +81,3 @@ def _handshake(url: str) -> tuple[int, dict[str, object]]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
-
-
-def _get_json(url: str) -> dict[str, dict[str, object]]:
-    with urllib.request.urlopen(url, timeout=10) as response:
-        found: dict[str, dict[str, object]] = json.load(response)
-        return found

@@ -7,16 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import FrameLocator, expect
 
 from tests.harness.browser import Visit
 from tests.harness.journeys import TITLE
-from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
-from tests.harness.server import stlaunch_app
+from tests.harness.site import start_app
 from tests.harness.tls import OTHER_HOST, Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -66,16 +64,12 @@ def _choose_file(frame: FrameLocator) -> None:
     )
 
 
-def test_uploads_work_in_the_frame_of_a_site_that_was_named(
-    visit: Visit, hello_app: Path, tls: Tls
-) -> None:
+def test_uploads_work_in_the_frame_of_a_site_that_was_named(visit: Visit, tls: Tls) -> None:
     """And no other site may show the app at all."""
     with (
         portal(tls) as (site, framed),
         portal(tls) as (other_site, framed_there),
-        stlaunch_app(
-            hello_app, free_port(), "--behind-proxy", "/streamlitApp", "--embed-in", site
-        ) as server,
+        start_app("--embed-in", site) as server,
         start_proxy("caddy", "recommended", server.port, keep_prefix=False, tls=tls) as proxy,
     ):
         framed.append(proxy.url)
@@ -96,12 +90,10 @@ def test_uploads_work_in_the_frame_of_a_site_that_was_named(
         assert any("frame-ancestors" in line for line in visit.console)
 
 
-def test_without_it_the_log_says_why_an_upload_is_refused(
-    visit: Visit, hello_app: Path, tls: Tls
-) -> None:
+def test_without_it_the_log_says_why_an_upload_is_refused(visit: Visit, tls: Tls) -> None:
     with (
         portal(tls) as (site, framed),
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
+        start_app() as server,
         start_proxy("caddy", "recommended", server.port, keep_prefix=False, tls=tls) as proxy,
     ):
         framed.append(proxy.url)

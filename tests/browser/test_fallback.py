@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.browser.cases import Case, case_name
 from tests.harness.browser import Visit
 from tests.harness.journeys import full, smoke
-from tests.harness.ports import free_port
 from tests.harness.proxies import H2_CONNECT, HTTP_1_0, start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import RunningServer
+from tests.harness.site import start_site
 from tests.harness.tls import Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -41,38 +39,23 @@ WEBSOCKET_FAILS = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
-        yield server
-
-
 @pytest.mark.parametrize("case", STRIPPING, ids=case_name)
 def test_smoke_journey_without_websocket(
     visit: Visit, server: RunningServer, tls: Tls, case: Case
 ) -> None:
     """The page renders and works behind a proxy that lets no WebSocket through."""
     kind, setup, keep_prefix, is_https = case
-    asked: list[str] = []
-    visit.page.on("request", lambda request: asked.append(request.url))
     with start_proxy(
         kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
     ) as proxy:
         smoke(visit, proxy.url)
 
-    assert [url for url in asked if "/_stlaunch/tunnel/" in url], "a WebSocket got through"
+    assert visit.asked("/_stlaunch/tunnel/"), "a WebSocket got through"
 
 
 @pytest.mark.parametrize("case", [STRIPPING[0], STRIPPING[3]], ids=case_name)
-def test_full_journey_without_websocket(
-    visit: Visit, hello_app: Path, tls: Tls, case: Case
-) -> None:
+def test_full_journey_without_websocket(visit: Visit, tls: Tls, case: Case) -> None:
     """Everything that a user does works over the fallback, a restart of the server included."""
     kind, setup, keep_prefix, is_https = case
-    with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
-        start_proxy(
-            kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
-        ) as proxy,
-    ):
-        full(visit, proxy.url, restart=server.restart, allow=WEBSOCKET_FAILS)
+    with start_site(kind, setup, keep_prefix=keep_prefix, tls=tls if is_https else None) as site:
+        full(visit, site.url, restart=site.server.restart, allow=WEBSOCKET_FAILS)

@@ -14,20 +14,18 @@ from tests.apps.exercise.steps import EXERCISE, at_rest, open_exercise, press
 from tests.harness.browser import Visit
 from tests.harness.journeys import RECONNECT_TIMEOUT_MS
 from tests.harness.middleman import Behaviour, start_middleman
-from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy, start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
-from tests.harness.tls import APP_HOST
+from tests.harness.server import RunningServer
+from tests.harness.site import start_app, start_site, url_through
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
-BASE = "/streamlitApp"
 WORDS = 150
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with stlaunch_app(EXERCISE, free_port(), "--behind-proxy", BASE) as server:
+    with start_app(app=EXERCISE) as server:
         yield server
 
 
@@ -40,12 +38,10 @@ def proxy(server: RunningServer) -> Iterator[RunningProxy]:
 @pytest.fixture
 def page(visit: Visit, proxy: RunningProxy) -> Iterator[Page]:
     """The exercise app; afterwards nothing was thrown, and it came over HTTP."""
-    asked: list[str] = []
-    visit.page.on("request", lambda request: asked.append(request.url))
     open_exercise(visit.page, proxy.url)
     yield visit.page
     assert visit.page_errors == []
-    assert [url for url in asked if "/_stlaunch/tunnel/" in url]
+    assert visit.asked("/_stlaunch/tunnel/")
 
 
 def test_fast_typing_arrives(page: Page) -> None:
@@ -206,7 +202,7 @@ def test_a_gone_proxy_costs_time_alone(visit: Visit, server: RunningServer) -> N
     behaviour = Behaviour(handshake="403")
     with start_middleman(server.port, behaviour) as hop:
         page = visit.page
-        open_exercise(page, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        open_exercise(page, url_through(hop))
         press(page, "Click")
         expect(page.get_by_text("Clicks: 1.")).to_be_visible()
         page.get_by_role("button", name="Stream", exact=True).click()
@@ -223,19 +219,16 @@ def test_a_gone_proxy_costs_time_alone(visit: Visit, server: RunningServer) -> N
 
 def test_a_restarted_server_is_found_again(visit: Visit) -> None:
     """The open tab reconnects by itself, and its widgets keep their values as with a socket."""
-    with (
-        stlaunch_app(EXERCISE, free_port(), "--behind-proxy", BASE) as server,
-        start_proxy("nginx", "blog", server.port, keep_prefix=False) as proxy,
-    ):
+    with start_site("nginx", "blog", app=EXERCISE) as site:
         page = visit.page
-        open_exercise(page, proxy.url)
+        open_exercise(page, site.url)
         page.get_by_label("Text", exact=True).fill("kept")
         page.get_by_label("Text", exact=True).press("Enter")
         page.get_by_text("Typed: kept.").wait_for()
         at_rest(page)
         run = page.get_by_text(re.compile(r"^Server run \w+$"))
         before = run.inner_text()
-        server.restart()
+        site.server.restart()
         app = page.get_by_test_id("stApp")
         expect(app).to_have_attribute(
             "data-test-connection-state", "CONNECTED", timeout=RECONNECT_TIMEOUT_MS

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.harness.browser import Visit
 from tests.harness.journeys import count_to, open_first_page, smoke, upload
 from tests.harness.middleman import Behaviour, start_middleman
-from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
-from tests.harness.tls import APP_HOST
+from tests.harness.server import RunningServer
+from tests.harness.site import BASE, start_app, url_through
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
@@ -22,7 +20,6 @@ HANDSHAKES = [
     *["400", "403", "404", "426", "501", "502"],
     *["close", "hang", "no-subprotocol", "other-subprotocol"],
 ]
-BASE = "/streamlitApp"
 _NOTE_TIMES = """
   window.WebSocket = class extends WebSocket {
     constructor(...args) {
@@ -38,12 +35,6 @@ _NOTE_TIMES = """
 """
 
 
-@pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server:
-        yield server
-
-
 @pytest.mark.parametrize("handshake", HANDSHAKES)
 def test_the_app_works_whatever_becomes_of_the_handshake(
     visit: Visit,
@@ -52,65 +43,55 @@ def test_the_app_works_whatever_becomes_of_the_handshake(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Refused, closed at once, left hanging or robbed of its subprotocol: the page falls back."""
-    asked: list[str] = []
-    visit.page.on("request", lambda request: asked.append(request.url))
     visit.page.add_init_script(_NOTE_TIMES)
     with start_middleman(server.port, Behaviour(handshake=handshake)) as hop:
-        url = f"http://{APP_HOST}:{hop.port}{BASE}/"
+        url = url_through(hop)
         open_first_page(visit, url)
         took_ms = visit.page.evaluate("window.renderedAt - window.failedAt")
         smoke(visit, url)
 
     # For the report (pytest -rA, JUnit): a bound on it would fail on a slow machine.
     record_property("from failure to title, ms", round(took_ms))
-    assert [url for url in asked if "/_stlaunch/tunnel/" in url], "a WebSocket got through"
+    assert visit.asked("/_stlaunch/tunnel/"), "a WebSocket got through"
 
 
 def test_a_working_websocket_is_used(visit: Visit, server: RunningServer) -> None:
     """The fallback costs nothing but its script: no tunnel is opened."""
     with start_middleman(server.port, Behaviour()) as hop:
-        asked: list[str] = []
-        visit.page.on("request", lambda request: asked.append(request.url))
-        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        open_first_page(visit, url_through(hop))
         count_to(visit, 1)
 
-    assert not [url for url in asked if "/_stlaunch/tunnel" in url]
+    assert not visit.asked("/_stlaunch/tunnel")
 
 
 @pytest.mark.parametrize(
     ("transport", "is_socket"), [("http", False), ("websocket", True)], ids=["http", "websocket"]
 )
-def test_a_transport_can_be_chosen(
-    visit: Visit, hello_app: Path, transport: str, *, is_socket: bool
-) -> None:
+def test_a_transport_can_be_chosen(visit: Visit, transport: str, *, is_socket: bool) -> None:
     """`http` never tries a WebSocket, `websocket` never opens a tunnel."""
-    sockets: list[str] = []
     asked: list[str] = []
-    visit.page.on("websocket", lambda socket: sockets.append(socket.url))
     visit.page.on("request", lambda request: asked.append(request.url))
-    flags = ["--behind-proxy", BASE, "--transport", transport]
+    flags = ["--transport", transport]
     with (
-        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_app(*flags) as server,
         start_middleman(server.port, Behaviour()) as hop,
     ):
-        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        open_first_page(visit, url_through(hop))
         count_to(visit, 1)
 
-    assert bool(sockets) == is_socket
-    assert bool([url for url in asked if "/_stlaunch/tunnel" in url]) != is_socket
+    assert bool(visit.sockets) == is_socket
+    assert bool(visit.asked("/_stlaunch/tunnel")) != is_socket
 
 
-def test_a_message_appears_when_nothing_connects_and_goes_by_itself(
-    visit: Visit, hello_app: Path
-) -> None:
+def test_a_message_appears_when_nothing_connects_and_goes_by_itself(visit: Visit) -> None:
     """In place of an empty page: what failed, the code, and where to look."""
-    flags = ["--behind-proxy", BASE, "--transport", "websocket"]
+    flags = ["--transport", "websocket"]
     behaviour = Behaviour(handshake="403")
     with (
-        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_app(*flags) as server,
         start_middleman(server.port, behaviour) as hop,
     ):
-        visit.page.goto(f"http://{APP_HOST}:{hop.port}{BASE}/")
+        visit.page.goto(url_through(hop))
         notice = visit.page.get_by_role("alert").filter(has_text="STL303")
         notice.wait_for()
         link = notice.get_by_role("link").get_attribute("href")
@@ -142,7 +123,7 @@ def test_an_upload_passes_a_hop_that_cuts_the_connection(
     """No 413, just a broken connection: a small request that passes tells why."""
     behaviour = Behaviour(largest_body=1_000_000, cuts_bodies=True)
     with start_middleman(server.port, behaviour) as hop:
-        open_first_page(visit, f"http://{APP_HOST}:{hop.port}{BASE}/")
+        open_first_page(visit, url_through(hop))
         upload(visit, 3_000_000)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,21 +17,13 @@ from tests.harness.journeys import (
     smoke,
 )
 from tests.harness.middleman import Behaviour, Middleman, start_middleman
-from tests.harness.ports import free_port
 from tests.harness.proxies import STRICT_CSP, start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
-from tests.harness.tls import APP_HOST
+from tests.harness.server import RunningServer
+from tests.harness.site import BASE, read_report, start_app, url_through
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
-BASE = "/streamlitApp"
 _TUNNEL = re.compile(r"/_stlaunch/tunnel/[^?]+")
-
-
-@pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +38,6 @@ class Tunnels:
     def __init__(self, visit: Visit) -> None:
         self.opened: list[str] = []
         self.closed: list[str] = []
-        self.sockets: list[str] = []
-        visit.page.on("websocket", lambda socket: self.sockets.append(socket.url))
         visit.page.on("request", self._note)
 
     def _note(self, request: Any) -> None:
@@ -67,13 +54,13 @@ def test_a_hanging_handshake_is_tried_once_a_page(visit: Visit, server: RunningS
     """Its end is remembered: the page reconnects at once, to the session that it had."""
     tunnels = Tunnels(visit)
     with start_middleman(server.port, Behaviour(handshake="hang")) as hop:
-        open_first_page(visit, _url(hop))
+        open_first_page(visit, url_through(hop))
         count_to(visit, 1)
         _end(visit, tunnels.opened[-1])
-        _wait_for(visit, lambda: len(tunnels.opened) == 2)
+        visit.wait_until(lambda: len(tunnels.opened) == 2)
         count_to(visit, 2)
 
-    assert len(tunnels.sockets) == 1
+    assert len(visit.sockets) == 1
 
 
 def test_a_refused_handshake_is_tried_again_by_each_connection(
@@ -81,36 +68,36 @@ def test_a_refused_handshake_is_tried_again_by_each_connection(
 ) -> None:
     """A proxy may have been mended meanwhile; and one refusal is one attempt."""
     tunnels = Tunnels(visit)
-    open_first_page(visit, _url(hop))
+    open_first_page(visit, url_through(hop))
     count_to(visit, 1)
-    at_first = len(tunnels.sockets)
+    at_first = len(visit.sockets)
     _end(visit, tunnels.opened[-1])
-    _wait_for(visit, lambda: len(tunnels.opened) == 2)
+    visit.wait_until(lambda: len(tunnels.opened) == 2)
     count_to(visit, 2)
 
-    assert (at_first, len(tunnels.sockets)) == (1, 2)
+    assert (at_first, len(visit.sockets)) == (1, 2)
 
 
 def test_a_page_that_is_left_closes_its_tunnel(visit: Visit, hop: Middleman) -> None:
     """The session ends with the page, not when the server gives up waiting."""
     tunnels = Tunnels(visit)
-    open_first_page(visit, _url(hop))
+    open_first_page(visit, url_through(hop))
     visit.page.goto("about:blank")
 
     # Playwright tells nothing of requests that outlive their page; the hop sees them.
-    _wait_for(visit, lambda: f"POST {BASE}{tunnels.opened[0]}" in hop.behaviour.asked)
+    visit.wait_until(lambda: f"POST {BASE}{tunnels.opened[0]}" in hop.behaviour.asked)
 
 
 def test_a_page_from_the_back_forward_cache_goes_on(visit: Visit, hop: Middleman) -> None:
     """It has lost its tunnel and says so: Streamlit resumes the session."""
     tunnels = Tunnels(visit)
-    open_first_page(visit, _url(hop))
+    open_first_page(visit, url_through(hop))
     count_to(visit, 1)
     for name in ("pagehide", "pageshow"):
         visit.page.evaluate(
             "name => window.dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", name
         )
-    _wait_for(visit, lambda: len(tunnels.opened) == 2)
+    visit.wait_until(lambda: len(tunnels.opened) == 2)
     count_to(visit, 2)
 
     assert tunnels.closed == tunnels.opened[:1]
@@ -120,24 +107,24 @@ def test_the_log_says_it_once_and_the_self_check_counts(
     visit: Visit, server: RunningServer, hop: Middleman
 ) -> None:
     """However many pages fall back for the same cause."""
-    before = _report(hop)["handshakes"]["by_transport"].get("http", 0)
+    before = _by_transport(hop).get("http", 0)
     for _ in range(2):
-        open_first_page(visit, _url(hop))
-    after = _report(hop)["handshakes"]["by_transport"]["http"]
+        open_first_page(visit, url_through(hop))
+    after = _by_transport(hop)["http"]
 
     assert after == before + 2
     assert server.log().count("STL302 A page fell back to HTTP: its WebSocket does not open") == 1
     assert visit.page.get_by_role("alert").count() == 0
 
 
-def test_replicas_without_affinity_are_named(visit: Visit, hello_app: Path) -> None:
+def test_replicas_without_affinity_are_named(visit: Visit) -> None:
     """Each answers for the other's tunnels; after three the page says what is missing."""
     with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as one,
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as two,
+        start_app() as one,
+        start_app() as two,
         start_middleman(one.port, Behaviour(handshake="403"), two.port) as hop,
     ):
-        visit.page.goto(_url(hop))
+        visit.page.goto(url_through(hop))
         notice = visit.page.get_by_role("alert").filter(has_text="STL702")
         expect(notice).to_be_visible(timeout=RECONNECT_TIMEOUT_MS)
         text = notice.inner_text()
@@ -150,7 +137,7 @@ def test_replicas_without_affinity_are_named(visit: Visit, hello_app: Path) -> N
 def test_a_page_that_nothing_connects_says_so(visit: Visit, hop: Middleman) -> None:
     """Neither transport gets through; the message goes when one does."""
     visit.page.route("**/_stlaunch/tunnel", lambda route: route.abort())
-    visit.page.goto(_url(hop))
+    visit.page.goto(url_through(hop))
     notice = visit.page.get_by_role("alert").filter(has_text="STL303")
     notice.wait_for()
     visit.page.unroute_all()
@@ -177,10 +164,6 @@ def test_a_strict_content_security_policy_is_no_obstacle(
     assert not [line for line in refused if "page.js" in line or "stlaunch" in line]
 
 
-def _url(hop: Middleman) -> str:
-    return f"http://{APP_HOST}:{hop.port}{BASE}/"
-
-
 def _end(visit: Visit, tunnel: str) -> None:
     """End a tunnel behind its page's back; the page learns it with its next request."""
     visit.page.evaluate(
@@ -189,16 +172,8 @@ def _end(visit: Visit, tunnel: str) -> None:
     )
 
 
-def _wait_for(visit: Visit, is_so: Any) -> None:
-    for _ in range(600):
-        if is_so():
-            return
-        visit.page.wait_for_timeout(100)
-    raise AssertionError(visit.report())
-
-
-def _report(hop: Middleman) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{hop.port}{BASE}/_stlaunch/check"
-    with urllib.request.urlopen(url, timeout=30) as response:
-        report: dict[str, Any] = json.load(response)
-        return report
+def _by_transport(hop: Middleman) -> dict[str, int]:
+    counts: dict[str, int] = read_report(f"http://127.0.0.1:{hop.port}{BASE}/")["handshakes"][
+        "by_transport"
+    ]
+    return counts

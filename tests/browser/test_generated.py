@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +24,8 @@ from tests.harness.journeys import (
     upload,
     wave_to,
 )
-from tests.harness.ports import free_port
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import RunningServer
+from tests.harness.site import start_app
 from tests.harness.tls import APP_HOST, Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -35,15 +34,10 @@ REPLICAS = 3
 
 
 @pytest.fixture(scope="module")
-def servers(hello_app: Path) -> Iterator[list[RunningServer]]:
+def servers() -> Iterator[list[RunningServer]]:
     """Three replicas of one app."""
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp")
-            )
-            for _ in range(REPLICAS)
-        ]
+        yield [stack.enter_context(start_app()) for _ in range(REPLICAS)]
 
 
 @pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])
@@ -79,10 +73,6 @@ async (url) => (await (await fetch(url + "_stlaunch/check")).json()).instance.id
 
 def use(visit: Visit, url: str) -> None:
     """Do what a user does, and see that no page fell back to plain requests."""
-    sockets: list[str] = []
-    requests: list[str] = []
-    visit.page.on("websocket", lambda socket: sockets.append(socket.url))
-    visit.page.on("request", lambda request: requests.append(request.url))
     open_first_page(visit, url.removesuffix("/"))
     count_to(visit, 1)
     upload(visit, LARGE_BYTES)
@@ -91,5 +81,5 @@ def use(visit: Visit, url: str) -> None:
     wave_to(visit, 1)
     console_is_clean(visit)
 
-    assert any("/_stcore/stream" in socket for socket in sockets), sockets
-    assert not [request for request in requests if "/_stlaunch/tunnel" in request]
+    assert any("/_stcore/stream" in socket for socket in visit.sockets), visit.sockets
+    assert not visit.asked("/_stlaunch/tunnel")

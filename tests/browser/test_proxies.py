@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.browser.cases import Case, case_name
 from tests.harness.browser import Visit
 from tests.harness.journeys import full, smoke
-from tests.harness.ports import free_port
 from tests.harness.proxies import CHAIN, CHAIN_LOSING_SCHEME, start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import RunningServer
+from tests.harness.site import start_site
 from tests.harness.tls import Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -50,12 +48,6 @@ FULL = [
 BODY_LIMIT = re.compile(r"status of 413|/_stcore/upload_file/.*: 413")
 
 
-@pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
-        yield server
-
-
 @pytest.mark.parametrize("case", SMOKE, ids=case_name)
 def test_smoke_journey(visit: Visit, server: RunningServer, tls: Tls, case: Case) -> None:
     """The page renders, a button counts, an upload arrives, the second page opens directly."""
@@ -67,13 +59,8 @@ def test_smoke_journey(visit: Visit, server: RunningServer, tls: Tls, case: Case
 
 
 @pytest.mark.parametrize("case", FULL, ids=case_name)
-def test_full_journey(visit: Visit, hello_app: Path, tls: Tls, case: Case) -> None:
+def test_full_journey(visit: Visit, tls: Tls, case: Case) -> None:
     """Everything that a user does works, a restart of the server included."""
     kind, setup, keep_prefix, is_https = case
-    with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server,
-        start_proxy(
-            kind, setup, server.port, keep_prefix=keep_prefix, tls=tls if is_https else None
-        ) as proxy,
-    ):
-        full(visit, proxy.url, restart=server.restart, allow=BODY_LIMIT)
+    with start_site(kind, setup, keep_prefix=keep_prefix, tls=tls if is_https else None) as site:
+        full(visit, site.url, restart=site.server.restart, allow=BODY_LIMIT)

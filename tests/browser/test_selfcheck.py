@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.harness.broken_nginx import BASE, FRAME_LIMIT, REPLICAS, start_broken
+from tests.harness.broken_nginx import FRAME_LIMIT, REPLICAS, start_broken
 from tests.harness.browser import Visit
-from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import RunningServer
+from tests.harness.site import start_app
 from tests.harness.tls import Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -31,12 +31,6 @@ LOOKS: dict[str, dict[str, Any]] = {
 TOKEN = "correct-horse-battery-staple"
 
 Shoot = Callable[[Page, str], None]
-
-
-@pytest.fixture(scope="module")
-def server(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -173,11 +167,11 @@ def test_the_report_can_be_copied_and_names_nobody(visit: Visit, server: Running
     assert not re.search(r"\b127\.0\.0\.1\b", text)
 
 
-def test_a_refused_origin_is_named(visit: Visit, hello_app: Path, shoot: Shoot) -> None:
+def test_a_refused_origin_is_named(visit: Visit, shoot: Shoot) -> None:
     """Host rewritten, and the origin proof switched off: the page says which two disagree."""
-    flags = ["--behind-proxy", BASE, "--origin-check", "strict"]
+    flags = ["--origin-check", "strict"]
     with (
-        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_app(*flags) as server,
         start_broken("host rewritten", server.port) as proxy,
     ):
         _run(visit.page, proxy.url)
@@ -190,11 +184,11 @@ def test_a_refused_origin_is_named(visit: Visit, hello_app: Path, shoot: Shoot) 
 
 
 def test_replicas_without_affinity_are_named_by_the_page_and_the_server(
-    visit: Visit, server: RunningServer, hello_app: Path, shoot: Shoot
+    visit: Visit, server: RunningServer, shoot: Shoot
 ) -> None:
     """Two instances that take turns: one cause for all that follows from it."""
     with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as second,
+        start_app() as second,
         start_broken(REPLICAS, server.port, second.port) as proxy,
     ):
         _run(visit.page, proxy.url)
@@ -241,13 +235,11 @@ def test_longer_tests_run_on_request(visit: Visit, server: RunningServer) -> Non
         )
 
 
-def test_the_message_of_a_page_that_cannot_connect_leads_here(
-    visit: Visit, hello_app: Path
-) -> None:
+def test_the_message_of_a_page_that_cannot_connect_leads_here(visit: Visit) -> None:
     """With the WebSocket stripped and no fallback: from the notice to the cause in one click."""
-    flags = ["--behind-proxy", BASE, "--transport", "websocket"]
+    flags = ["--transport", "websocket"]
     with (
-        stlaunch_app(hello_app, free_port(), *flags) as server,
+        start_app(*flags) as server,
         start_broken("stripped", server.port) as proxy,
     ):
         visit.page.goto(proxy.url)
@@ -259,12 +251,10 @@ def test_the_message_of_a_page_that_cannot_connect_leads_here(
 
 
 def test_the_token_is_asked_for_and_taken_from_the_banner(
-    visit: Visit, hello_app: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Typed into the form, or behind # in the address, where no log sees it."""
-    with stlaunch_app(
-        hello_app, free_port(), "--behind-proxy", BASE, "--self-check", "token"
-    ) as server:
+    with start_app("--self-check", "token") as server:
         found = re.search(r"with the token (\S+) \(shown once\)", server.log())
         assert found is not None
         page = visit.page

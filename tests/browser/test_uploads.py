@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,11 @@ from playwright.sync_api import Request
 
 from tests.harness.browser import Visit
 from tests.harness.journeys import open_first_page, upload
-from tests.harness.ports import free_port
-from tests.harness.proxies import RunningProxy, start_proxy
-from tests.harness.server import stlaunch_app
+from tests.harness.proxies import RunningProxy
+from tests.harness.site import start_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
-BASE = "/streamlitApp"
 TOTAL = 5_000_000
 _PREPARE = """
   window.record = (request) => {
@@ -43,12 +40,9 @@ _PREPARE = """
 
 
 @pytest.fixture(scope="module")
-def proxy(hello_app: Path) -> Iterator[RunningProxy]:
-    with (
-        stlaunch_app(hello_app, free_port(), "--behind-proxy", BASE) as server,
-        start_proxy("nginx", "three-lines", server.port, keep_prefix=False) as proxy,
-    ):
-        yield proxy
+def proxy() -> Iterator[RunningProxy]:
+    with start_site("nginx", "three-lines") as site:
+        yield site.proxy
 
 
 @pytest.fixture

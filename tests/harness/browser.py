@@ -6,6 +6,7 @@ Owns starting the browser and recording trouble. It must not know what an app lo
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
@@ -48,6 +49,14 @@ class Visit:
     """Requests without an answer, or with a status of 400 and above."""
     page_errors: list[str] = field(default_factory=list)
     """Exceptions that no script caught."""
+    requests: list[str] = field(default_factory=list)
+    """The address of every request of the first page."""
+    sockets: list[str] = field(default_factory=list)
+    """The address of every WebSocket that it tried."""
+
+    def asked(self, part: str) -> list[str]:
+        """Return the requests whose address holds `part`."""
+        return [url for url in self.requests if part in url]
 
     def errors(self) -> list[str]:
         """Return everything red: console errors, uncaught exceptions, failed requests."""
@@ -59,6 +68,17 @@ class Visit:
         self.console.clear()
         self.failed_requests.clear()
         self.page_errors.clear()
+
+    def wait_until(self, is_so: Callable[[], object]) -> None:
+        """Let the page go on until something is so.
+
+        Raises:
+            AssertionError: If it is not within a minute, with what the page shows.
+        """
+        deadline = time.monotonic() + 60
+        while not is_so():
+            assert time.monotonic() < deadline, self.report()
+            self.page.wait_for_timeout(50)
 
     def report(self) -> str:
         """Say for a failed assertion where the page is, what it shows and what went wrong."""
@@ -119,6 +139,8 @@ def _record(visit: Visit) -> None:
             request = response.request
             visit.failed_requests.append(f"{request.method} {request.url}: {response.status}")
 
+    visit.page.on("request", lambda request: visit.requests.append(request.url))
+    visit.page.on("websocket", lambda socket: visit.sockets.append(socket.url))
     visit.page.on("console", on_console)
     visit.page.on("requestfailed", on_failed)
     visit.page.on("response", on_response)

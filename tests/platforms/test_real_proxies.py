@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +20,7 @@ from tests.harness.node import (
 )
 from tests.harness.ports import free_port
 from tests.harness.server import RunningServer, start_server
+from tests.harness.site import read_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
@@ -72,12 +71,6 @@ def in_terminal(jupyter: RunningServer, hello_app: Path) -> Iterator[RunningServ
         yield server
 
 
-def _report(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}_stlaunch/check", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
-
-
 @pytest.mark.parametrize("path", ["proxy", "proxy/absolute"], ids=["stripped", "kept"])
 def test_jupyter_server_proxy(
     visit: Visit, jupyter: RunningServer, in_terminal: RunningServer, path: str
@@ -87,7 +80,7 @@ def test_jupyter_server_proxy(
 
     smoke(visit, url)
 
-    report = _report(url)
+    report = read_report(url)
     assert report["handshakes"]["intact"] > 0
     assert report["handshakes"]["by_transport"].get("http", 0) == 0
     modes = {lesson["base_path"]: lesson["mode"] for lesson in report["learned"]}
@@ -112,7 +105,7 @@ def test_jupyter_server_proxy_is_named_by_its_headers(
 
     log = in_terminal.wait_for_log(f"proxy/{in_terminal.port}/ through jupyter-server-proxy")
 
-    learned = _report(url)["learned"]
+    learned = read_report(url)["learned"]
     assert any(lesson["proxies"] == ["jupyter-server-proxy"] for lesson in learned)
     assert log.count(f"proxy/{in_terminal.port}/ through jupyter-server-proxy") == 1
 
@@ -145,7 +138,7 @@ def test_code_server(visit: Visit, modules: NodeModules, hello_app: Path, path: 
         with _app(hello_app, environ) as server:
             url = f"{proxy.url}{path}/{server.port}/"
             smoke(visit, url)
-            assert _report(url)["handshakes"]["by_transport"].get("http", 0) == 0
+            assert read_report(url)["handshakes"]["by_transport"].get("http", 0) == 0
 
 
 def test_code_server_with_a_relative_address(
@@ -178,7 +171,7 @@ def test_jupyterhub_with_its_own_proxy(visit: Visit, modules: NodeModules, hello
         configurable_http_proxy(modules, port, "/user/ann") as proxy,
     ):
         smoke(visit, f"{proxy.url}{BASE[1:]}")
-        report = _report(f"{proxy.url}{BASE[1:]}")
+        report = read_report(f"{proxy.url}{BASE[1:]}")
 
         assert report["base_path"]["mode"] == "kept"
         assert report["handshakes"]["intact"] > 0
@@ -193,7 +186,7 @@ def test_the_headers_of_oauth2_proxy(visit: Visit, modules: NodeModules, hello_a
     ):
         url = f"{proxy.url}oauth2/{server.port}/"
         smoke(visit, url)
-        report = _report(url)
+        report = read_report(url)
 
         assert "c2VjcmV0" not in server.log() + json.dumps(report)
         assert any("oauth2-proxy" in lesson["proxies"] for lesson in report["learned"])
