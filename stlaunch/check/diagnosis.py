@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stlaunch.check.fixes import fix_text
-from stlaunch.check.hops import Hop, proxies, recognise
+from stlaunch.check.hop import Hop
+from stlaunch.check.hops import proxies, recognise
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES, Hit, Rule, Unknown
 from stlaunch.diagnostics import ranking

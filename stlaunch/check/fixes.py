@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from stlaunch.check.hops import Hop
+from stlaunch.check.hop import Hop
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry

@@ -6,43 +6,12 @@ The signs themselves are in `stlaunch.proxies.recognition`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from stlaunch.check.hop import Hop
 from stlaunch.check.observations import Exchange, Observations, Opening
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import sightings_in_answer, table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One thing that answers.
-
-    Attributes:
-        name: as people call it.
-        product: the one that lines are known for; None for others.
-        version: empty where it does not tell.
-        evidence: what gave it away.
-    """
-
-    name: str
-    product: Product | None = None
-    version: str = ""
-    evidence: str = ""
-    is_app: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}".strip()
-
-    def as_dict(self) -> dict[str, str | bool | None]:
-        """Return it for a JSON report."""
-        return {
-            "name": self.name,
-            "product": str(self.product) if self.product else None,
-            "version": self.version,
-            "evidence": self.evidence,
-            "is_app": self.is_app,
-        }
 
 
 def recognise(seen: Observations) -> tuple[Hop, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stlaunch.check.hops import Hop
+from stlaunch.check.hop import Hop
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.severity import Circumstance
 

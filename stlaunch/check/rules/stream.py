@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from stlaunch.check import pages
 from stlaunch.check.fallback import without_socket
-from stlaunch.check.hops import Hop, author_of
+from stlaunch.check.hop import Hop
+from stlaunch.check.hops import author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
