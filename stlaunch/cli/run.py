@@ -26,7 +26,7 @@ IS_INSTANCE = "_STLAUNCH_IS_INSTANCE"
 
 def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
     """Serve the app until it is stopped, or print the plan on stdout; return the exit code."""
-    from stlaunch.process import quick_start  # noqa: PLC0415 - needs importlib.metadata, which is slow
+    from stlaunch.process import quick_start  # noqa: PLC0415 - for this command alone
 
     is_instance = os.environ.pop(IS_INSTANCE, None) is not None
     quick_start.begin()
@@ -36,7 +36,9 @@ def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
     from stlaunch.launcher.render import render_plan  # noqa: PLC0415
     from stlaunch.launcher.serve import serve  # noqa: PLC0415
     from stlaunch.process.exit import exit_within  # noqa: PLC0415
+    from stlaunch.streamlit_adapter import parse_metadata_once  # noqa: PLC0415
 
+    parse_metadata_once()
     plan = plan_launch(request, gather_facts(request, os.environ))
     if dry_run:
         print(render_plan(plan, as_json))

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,4 +26,11 @@ class Instance:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions that a report about a problem needs."""
-    return {name: version(name) for name in ("stlaunch", "streamlit", "starlette", "uvicorn")}
+    return {name: _version(name) for name in ("stlaunch", "streamlit", "starlette", "uvicorn")}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # its modules come from a package of another name
+        return "unknown"

@@ -84,6 +84,7 @@ def serve(
     banner = render_banner(plan, listener.name, shows_token=is_new_token)
 
     def begin() -> None:
+        streamlit_adapter.parse_metadata_as_usual()
         streamlit_adapter.report_misfits(streamlit_adapter.TOUCHES)
         life.begin()
         on_ready(banner)

@@ -1,41 +1,25 @@
-"""What a process does differently until it listens, so that it listens sooner; nothing is skipped.
+"""Pause the garbage collector until the app listens: imports make objects that mostly stay.
 
-Measured once, with Streamlit 1.67 on one machine: about a tenth of a start went into garbage
-collections that found next to nothing, and about as much into its search for components, which
-parsed the metadata of each installed package four times. Other versions may differ; without this
-module the app starts just the same.
+Measured in a plain virtual environment with Streamlit 1.67: 3 % of a start's processor time.
 """
 
 from __future__ import annotations
 
 import gc
-from importlib.metadata import Distribution
-from typing import Any
 
-_PARSED = "_stlaunch_parsed_metadata"
-_metadata: property = vars(Distribution)["metadata"]
+_is_paused = False
 
 
 def begin() -> None:
-    """Pause the garbage collector, and parse the metadata of a package once; before any import."""
+    """Pause the collector; before any import."""
+    global _is_paused  # noqa: PLW0603 - so is the collector
+    _is_paused = True
     gc.disable()
-    Distribution.metadata = property(_parsed_once)  # type: ignore[method-assign,assignment]
 
 
 def end() -> None:
-    """Undo `begin`, if it was called: before code of the user runs, or else when the app listens.
-
-    What was imported mostly stays for as long as the process: later collections pass it over.
-    """
-    if vars(Distribution)["metadata"] is _metadata:
-        return
-    Distribution.metadata = _metadata  # type: ignore[method-assign,assignment]
-    gc.enable()
-    gc.freeze()
-
-
-def _parsed_once(distribution: Distribution) -> Any:
-    known = vars(distribution)
-    if _PARSED not in known:
-        known[_PARSED] = _metadata.__get__(distribution)
-    return known[_PARSED]
+    """Undo `begin`, where it was called: before the user's code runs, or when the app listens."""
+    global _is_paused  # noqa: PLW0603 - see above
+    if _is_paused:
+        _is_paused = False
+        gc.enable()

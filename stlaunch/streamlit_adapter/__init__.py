@@ -11,7 +11,13 @@ from stlaunch.streamlit_adapter.app import (
     load_app,
     trusted_user_headers,
 )
-from stlaunch.streamlit_adapter.internals import TOUCHES, log_through, static_folder
+from stlaunch.streamlit_adapter.internals import (
+    TOUCHES,
+    log_through,
+    parse_metadata_as_usual,
+    parse_metadata_once,
+    static_folder,
+)
 from stlaunch.streamlit_adapter.options import (
     UserConfiguration,
     UserOption,
@@ -61,6 +67,8 @@ __all__ = [
     "log_through",
     "max_upload_bytes",
     "page_of",
+    "parse_metadata_as_usual",
+    "parse_metadata_once",
     "read_user_configuration",
     "report_misfits",
     "run_once",

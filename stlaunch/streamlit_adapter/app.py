@@ -63,6 +63,7 @@ def load_app(
 
 def _import(module_name: str, import_string: str) -> object:
     quick_start.end()
+    internals.parse_metadata_as_usual()
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as exc:

@@ -30,7 +30,7 @@ from tests.benchmarks.table import Measured, Samples
 from tests.harness.ports import free_port
 from tests.harness.protocol import Session, open_session
 from tests.harness.proxies import HTTP_1_0, start_proxy
-from tests.harness.server import RunningServer, start_server, stlaunch_app
+from tests.harness.server import RunningServer, measured_python, start_server, stlaunch_app
 
 RERUNS = 60
 SESSIONS = 50
@@ -140,7 +140,7 @@ def _start_jupyter() -> AbstractContextManager[RunningServer]:
     program = Path(sys.executable).with_name("jupyter-standaloneproxy")
     command = [str(program), "--port", str(port)]
     command += ["--address", "127.0.0.1", "--base-url", PATH, "--no-authentication", "--"]
-    command += [sys.executable, "-m", *inner, "--browser.gatherUsageStats=false"]
+    command += [measured_python(), "-m", *inner, "--browser.gatherUsageStats=false"]
     return start_server(command, cwd=APP.parent, ready_path=f"{PATH}/_stcore/health", port=port)
 
 

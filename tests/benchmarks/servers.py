@@ -1,7 +1,8 @@
 """The servers that are held against each other, and what they cost: processor time and memory.
 
-It knows nothing of rows. Both kinds get the same environment, with bytecode kept as an installed
-package has it.
+It knows nothing of rows. Both kinds run in what a user has: a virtual environment made by
+`python -m venv` and pip, with the built wheel, what it depends on, and bytecode; nothing of the
+development group is in it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +20,9 @@ from pathlib import Path
 
 import psutil
 
+from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
-from tests.harness.server import RunningServer, bare_streamlit, stlaunch_app
+from tests.harness.server import MEASURED_PYTHON, RunningServer, bare_streamlit, stlaunch_app
 
 APP = Path(__file__).parent / "app" / "streamlit_app.py"
 PATH = "/app"
@@ -49,13 +52,27 @@ def measuring() -> Iterator[None]:
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="stlaunch-bench-") as folder:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
+        if MEASURED_PYTHON not in os.environ:  # a run inside of a run, in a network namespace
+            os.environ[MEASURED_PYTHON] = make_environment(Path(folder))
         os.environ["XDG_CACHE_HOME"] = f"{folder}/cache"
         try:
             yield
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def make_environment(folder: Path) -> str:
+    """Build the wheel and install it by pip; return the environment's Python."""
+    for command in (
+        ["uv", "build", "--quiet", "--wheel", "--out-dir", f"{folder}/dist", str(REPOSITORY)],
+        [sys.executable, "-m", "venv", f"{folder}/environment"],
+    ):
+        subprocess.run(command, check=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    python = f"{folder}/environment/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+    return python
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tests.benchmarks.table import Measured, Samples
 from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
+from tests.harness.server import measured_python
 
 DEADLINE_S = 60.0
 INNER = "start-health"
@@ -69,8 +70,8 @@ def _start(kind: str, *, home: str, until_script: bool) -> float:
     port = free_port()
     bare = ["--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"]
     command = {
-        "bare": [sys.executable, "-m", "streamlit", "run", str(APP), *bare],
-        "ours": [sys.executable, "-m", "stlaunch", str(APP), "--behind-proxy", f"--port={port}"],
+        "bare": [measured_python(), "-m", "streamlit", "run", str(APP), *bare],
+        "ours": [measured_python(), "-m", "stlaunch", str(APP), "--behind-proxy", f"--port={port}"],
     }[kind]
     environ = {**os.environ, "HOME": home}
     started = time.perf_counter()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
+MEASURED_PYTHON = "MEASURED_PYTHON"
+"""The environment variable by which benchmarks name an interpreter of their own."""
 
 
 class ServerFailedError(AssertionError):
@@ -161,9 +163,14 @@ def start_server(
             server.terminate()
 
 
+def measured_python() -> str:
+    """Return the Python whose packages are run: the tests' own, unless a benchmark chose one."""
+    return os.environ.get(MEASURED_PYTHON, sys.executable)
+
+
 def bare_streamlit(app: Path, port: int, *flags: str) -> AbstractContextManager[RunningServer]:
     """Run `streamlit run app` as everybody does, in the app's own folder."""
-    command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
+    command = [measured_python(), "-m", "streamlit", "run", str(app), *flags]
     base = _flag(flags, "--server.baseUrlPath").strip("/")
     return start_server(
         [
@@ -181,7 +188,7 @@ def bare_streamlit(app: Path, port: int, *flags: str) -> AbstractContextManager[
 
 def stlaunch_app(app: Path, port: int, *flags: str) -> AbstractContextManager[RunningServer]:
     """Run `stlaunch app` with `flags`, in the app's own folder."""
-    command = [sys.executable, "-m", "stlaunch", str(app), *flags]
+    command = [measured_python(), "-m", "stlaunch", str(app), *flags]
     return start_server(
         [*command, "--port", str(port), "--host", "127.0.0.1"],
         cwd=app.parent,
