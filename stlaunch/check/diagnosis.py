@@ -171,7 +171,7 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
         title=known.title,
         evidence=hit.evidence,
         hop="the app itself (the same without the proxy)" if is_app_itself else blamed,
-        fix=fix_text(code, None if is_app_itself and not rule.is_of_app else hop, seen),
+        fix=fix_text(code, None if is_app_itself and not rule.is_of_app else hop, seen, hit.needs),
         explain=f"stlaunch explain {code}",
     )
 

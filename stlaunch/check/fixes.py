@@ -5,15 +5,18 @@ The lines themselves are `stlaunch.proxies`'; the words where no lines are known
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import indent
 from urllib.parse import urlsplit
 
+from stlaunch.check import pages
 from stlaunch.check.hop import Hop
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
-from stlaunch.proxies.fixes import fix_for
-from stlaunch.proxies.needs import Need
+from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -22,18 +25,70 @@ _STRIPPED = "stripped"
 _MAX_TOLD = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy has to do with the path from now on."""
+_OF_REPLICAS = {"STL702"}
+REPLICAS = ("REPLICA-1:8501", "REPLICA-2:8501")
+"""Stand in lines for what cannot be seen from outside."""
+REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
+_BY_WORDS = {
+    "STL201": {Product.CADDY, Product.TRAEFIK, Product.HAPROXY, Product.VARNISH},
+    "STL202": {Product.CADDY, Product.TRAEFIK, Product.VARNISH},
+    "STL120": {Product.VARNISH, Product.ENVOY},
+    "STL122": {Product.VARNISH},
+    "STL123": {Product.VARNISH},
+    "STL403": {Product.VARNISH, Product.HAPROXY},
+    "STL702": {Product.VARNISH, Product.ENVOY, Product.H2O},
+    "STL807": {Product.TRAEFIK},
+}
+"""Where something has to go, or to be built: adding lines alone cures nothing."""
+_FOR_STLAUNCH = {
+    (Need.HOST, Product.HAPROXY),
+    (Need.HOST, Product.ENVOY),
+    (Need.HOST, Product.VARNISH),
+}
+"""They tell X-Forwarded-Host, which Streamlit itself does not read; Host they keep unless a rule
+rewrites it, and that rule has to go."""
 
 
-def fix_text(code: str, hop: Hop | None, seen: Observations) -> str:
-    """Return where to type what, and how to reload; the catalogue's words without a product."""
-    known = entry(code)
-    words = " ".join(known.fix.split())
-    product = hop.product if hop else None
-    if product is None:
-        return words
+def fix_text(
+    code: str, hop: Hop | None, seen: Observations, needs: Sequence[Need] | None = None
+) -> str:
+    """Return where to type what, and how to reload; the catalogue's words without lines.
+
+    Args:
+        code: of the finding.
+        hop: who is to blame; its product's lines are told.
+        seen: of the same run.
+        needs: whose lines cure it; the catalogue's where it is None.
+    """
+    found = lines_for(code, hop.product, seen, needs) if hop and hop.product else ()
+    if not found:
+        return " ".join(entry(code).fix.split())
+    steps = [step for one in found for step in one.steps]
+    told = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in steps)]
+    if any(one in lines for one in REPLICAS for _, lines in steps):
+        told.append(f"{' and '.join(REPLICAS)} stand for your replicas' addresses.")
+    return "\n".join([*told, *([f"then: {found[0].reload}"] if found[0].reload else [])])
+
+
+def lines_for(
+    code: str, product: Product, seen: Observations, needs: Sequence[Need] | None = None
+) -> tuple[Fix, ...]:
+    """Return the lines of a product that cure a finding; none where words say more."""
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
-    found = (fix_for(Need(need), product, site) for need in known.needs)
-    return "\n".join(one.text for one in found if one is not None) or words
+    if code in _OF_REPLICAS:
+        site = replace(site, replicas=REPLICAS)
+    if product in _BY_WORDS.get(code, ()):
+        return ()
+    wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
+    if product is Product.LIGHTTPD and Need.ROUTE in wanted:
+        wanted.append(Need.UPGRADE)  # its line strips the path as well
+    is_bare = not pages.is_stlaunch(seen.http.get("page"))
+    found = (
+        fix_for(need, product, site)
+        for need in wanted
+        if not (is_bare and (need, product) in _FOR_STLAUNCH)
+    )
+    return tuple(one for one in found if one is not None)
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
@@ -79,6 +134,8 @@ def is_kept(seen: Observations) -> bool:
     told = (seen.self_check or {}).get("base_path")
     if isinstance(told, dict) and told.get("mode"):
         return bool(told["mode"] != _STRIPPED)
+    if seen.direct is not None and seen.base_path:
+        return seen.direct.base_path == seen.base_path
     # Streamlit leads a page with a final slash to the one without, by the path that it was given.
     moved = seen.http.get("deep_slash")
     if moved is not None and moved.is_redirect:

@@ -83,6 +83,12 @@ def has_absolute_assets(page: Exchange) -> bool:
     return re.search(r"""(?:src|href)=["']/[^"']*static/js/""", page.text) is not None
 
 
+def asset_base(page: Exchange) -> str | None:
+    """Return the path that the page's absolute asset URLs are below; None where it has none."""
+    found = re.search(r"""(?:src|href)=["']((?:/[^"'/]+)*)/static/js/""", page.text)
+    return found[1] if found else None
+
+
 def login_of(answer: Exchange) -> str:
     """Name whose login page, or way to one, this is; empty where it is none."""
     if answer.status == 401 and (scheme := answer.header("www-authenticate")):  # noqa: PLR2004

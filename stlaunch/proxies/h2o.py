@@ -31,7 +31,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         '    hidden && !is_ours ? [403, {}, ["Forbidden"]] : [399, {}, []]\n'
         "  end"
     )
-    return (Part("path", lines, "Diagnostic pages and metrics are for operators only."),)
+    return (Part("first", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
 _LINES: Lines = {
@@ -115,6 +115,7 @@ hosts:
 
       #: The app.
       "<<base_slash>>":
+        @first
         @path
 
       #: Streamlit's assets.
@@ -151,6 +152,7 @@ RECIPE = Recipe(
         "global": "in h2o.conf, at the top level",
         "paths": "in h2o.conf, in the host's `paths`",
         "static": "in h2o.conf, in the path `<<base>>/static/`",
+        "first": "in h2o.conf, in the path `<<base_slash>>`, before everything else",
         "path": "in h2o.conf, in the path `<<base_slash>>`",
     },
     validate=_VALIDATE,

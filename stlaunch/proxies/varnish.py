@@ -37,7 +37,7 @@ def _route(site: Site) -> tuple[Part, ...]:
     parts = [_backends(site)]
     if not site.keep_prefix:
         line = 'set req.url = regsub(req.url, "^<<base_re>>/", "/");'
-        parts.append(Part("recv", line, "The path is stripped."))
+        parts.append(Part("recv_end", line, "The path is stripped."))
     return tuple(parts)
 
 
@@ -66,7 +66,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
             "The group of replicas.",
         ),
         Part(
-            "recv",
+            "recv_end",
             "set req.backend_hint = streamlit.backend(req.http.X-Forwarded-For);",
             "Streamlit keeps sessions and uploads in one process; the client's address chooses it.",
         ),
@@ -125,7 +125,7 @@ _LINES: Lines = {
     ),
     Need.UPGRADE: (
         Part(
-            "recv",
+            "recv_end",
             'if (req.http.Upgrade ~ "(?i)websocket") {\n    return (pipe);\n}',
             "Varnish knows no WebSocket; it must hand the connection through.",
         ),
@@ -183,7 +183,7 @@ _LINES: Lines = {
     ),
     Need.CACHING: (
         Part(
-            "recv",
+            "recv_end",
             (
                 'if (req.method == "GET" && '
                 'req.url ~ "^<<target_re>>static/(js|css|media)/") {\n'
@@ -212,6 +212,7 @@ vcl 4.1;
 #: What becomes of a request.
 sub vcl_recv {
     @recv
+    @recv_end
 }
 
 #: What becomes of a response.
@@ -255,7 +256,8 @@ RECIPE = Recipe(
     signs=_SIGNS,
     places={
         "top": "in VCL, outside of any block",
-        "recv": "in VCL, inside `sub vcl_recv { }`",
+        "recv": "in VCL, at the beginning of `sub vcl_recv { }`",
+        "recv_end": "in VCL, at the end of `sub vcl_recv { }`",
         "response": "in VCL, inside `sub vcl_backend_response { }`",
         "start": "on varnishd's command line",
     },

@@ -103,7 +103,7 @@ class Origin:
         Raises:
             UsageError: for anything but `https://host[:port]`.
         """
-        origin = cls.parse(text.strip().removesuffix("/"))
+        origin = cls.parse(as_ascii(text.strip().removesuffix("/")))
         if origin is None:
             hint = "Write scheme and host, with the port if it is not the usual one: "
             raise UsageError(
@@ -138,7 +138,7 @@ class PublicUrl:
         """
         scheme, separator, rest = text.strip().partition("://")
         place, _, path = rest.partition("/")
-        origin = Origin.parse(f"{scheme}://{place}") if separator else None
+        origin = Origin.parse(f"{scheme}://{as_ascii(place)}") if separator else None
         if origin is None:
             raise UsageError(
                 f"The public URL {text!r} is not of the form https://host/path.",
@@ -148,6 +148,27 @@ class PublicUrl:
 
     def __str__(self) -> str:
         return f"{self.origin}{self.base_path.with_slash}"
+
+
+def as_ascii(place: str) -> str:
+    """Return what a user typed with its host as browsers send it: names beyond ASCII as punycode.
+
+    Text that holds no such name, or none that a browser would take, is returned as it is.
+
+    >>> as_ascii("bücher.example:8443")
+    'xn--bcher-kva.example:8443'
+    """
+    if place.isascii():
+        return place
+    import idna  # noqa: PLC0415 - its tables take time, and few need them
+
+    scheme, separator, rest = place.rpartition("://")
+    host, colon, port = rest.partition(":")
+    try:
+        encoded = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
+    except idna.IDNAError:
+        return place
+    return f"{scheme}{separator}{encoded}{colon}{port}"
 
 
 def is_url(text: str) -> bool:

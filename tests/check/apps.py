@@ -40,6 +40,7 @@ def start_apps(folder: Path) -> Iterator[Mapping[str, str]]:
             "replica": lambda: streamlit(failing),
             "unprotected": lambda: streamlit(script, *unprotected),
             "stl": lambda: stlaunch_app(script, free_port(), "--behind-proxy", "/app"),
+            "stl2": lambda: stlaunch_app(script, free_port(), "--behind-proxy", "/app"),
         }
         ports = {name: stack.enter_context(start()).port for name, start in starts.items()}
         # Bound and not listening: a connection is refused, and nobody else is given it.

@@ -176,7 +176,11 @@ CASES: Mapping[str, Case] = {
         skips={"self_check.request.client": "10.0.0.1"},
     ),
     "STL407": Case(
-        fires={"self_check.base_path.this_request": "/other/"}, skips=NO_SELF_CHECK
+        fires={
+            "self_check.base_path.this_request": "/other/",
+            "http.page.text": INDEX.replace("./static", "/other/static"),
+        },
+        skips=NO_SELF_CHECK,
     ),
     "STL501": Case(fires=opening(403), skips={"openings.no_origin": GONE}),
     "STL502": Case(fires={"openings.foreign.status": 101}, skips={"openings.foreign": GONE}),

@@ -103,6 +103,8 @@ def apache(lines: str) -> Frame:
         "slotmem_shm",
         "proxy_balancer",
         "alias",
+        "filter",
+        "deflate",
     ]
     modules = "\n".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in names
@@ -338,7 +340,7 @@ def lighttpd(lines: str) -> Frame:
 
     def render(listen: HostPort, is_tls: bool) -> tuple[str, str, tuple[str, ...]]:
         assert not is_tls, "lighttpd's TLS module is a package of its own"
-        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access")
+        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access", "mod_deflate")
 server.bind = "{listen.host}"
 server.port = {listen.port}
 server.document-root = "/usr/share"

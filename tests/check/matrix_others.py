@@ -82,14 +82,14 @@ _VCL_SYNTH = (
     "sub vcl_synth { if (resp.status == 750) { set resp.status = 301; "
     'set resp.http.Location = "/app/"; return (deliver); } }'
 )
-_VCL_PIPE = (
+VCL_PIPE = (
     "sub vcl_pipe { if (req.http.upgrade) { set bereq.http.upgrade = req.http.upgrade; "
     "set bereq.http.connection = req.http.connection; } }"
 )
 _VCL_RECV = (
     f'sub vcl_recv {{ {_VCL_STRIP} if (req.http.upgrade ~ "(?i)websocket") {{ return (pipe); }} }}'
 )
-_VCL = f"{_VCL_RECV}\n{_VCL_PIPE}\n{_VCL_SYNTH}"
+_VCL = f"{_VCL_RECV}\n{VCL_PIPE}\n{_VCL_SYNTH}"
 VARNISH: tuple[Setup, ...] = (
     healthy("pipes the WebSocket", varnish("@bare@", _VCL)),
     broken(

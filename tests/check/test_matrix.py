@@ -12,20 +12,23 @@ import pytest
 
 from stlaunch.diagnostics import catalogue
 from tests.check.apps import make_certificates, start_apps
+from tests.check.matrix_headers import HEADERS
 from tests.check.matrix_nginx import NGINX_BROKEN, NGINX_HEALTHY
 from tests.check.matrix_nginx_pages import NGINX_PAGES
 from tests.check.matrix_others import OTHERS
 from tests.check.matrix_proxies import PROXIES
+from tests.check.matrix_side_issues import SIDE_ISSUES
 from tests.check.run_setup import Outcome, run_setup
 from tests.check.setups import Setup
 
-SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *NGINX_PAGES, *PROXIES, *OTHERS)
+SETUPS = (*NGINX_HEALTHY, *NGINX_BROKEN, *NGINX_PAGES, *PROXIES, *OTHERS, *SIDE_ISSUES, *HEADERS)
 TABLE = Path(__file__).parent / "MATRIX.md"
 _AT_A_TIME = 2
 WARM_UP = {
     "bare": Setup(name="", expected="", app="bare", url="http://app.example.test:{port}/"),
     "based": Setup(name="", expected="", app="based"),
     "stl": Setup(name="", expected="", app="stl"),
+    "stl2": Setup(name="", expected="", app="stl2"),
     "replica": Setup(name="", expected="", app="replica", url="http://app.example.test:{port}/"),
 }
 

@@ -15,12 +15,13 @@ from stlaunch.check.cookies import Jar, SetCookie
 from stlaunch.check.dialer import Dialer
 from stlaunch.check.observations import Exchange
 from stlaunch.check.options import CheckOptions
-from stlaunch.check.pages import login_of
+from stlaunch.check.pages import asset_base, login_of
 from stlaunch.check.probes.http2 import _status
 from stlaunch.check.probes.tunnel import TunnelSocket
 from stlaunch.check.protobuf import DamagedMessageError
 from stlaunch.check.redact import MASK, redacted, safe_text, without_addresses
 from stlaunch.check.target import Target
+from stlaunch.errors import UsageError
 from stlaunch.gateway.tunnel.frames import HELLO, Flags, Outbox
 
 APP = Target.parse("http://app.example.test/app/")
@@ -151,6 +152,41 @@ def test_the_check_s_tunnel_speaks_as_the_app_does() -> None:
     assert (socket.close_code, socket.close_reason, socket.damage) == (1001, "gone", "")
     socket._take(frames[0][:-1])
     assert socket.damage
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        pytest.param('<script src="/app/st/static/js/a.js">', "/app/st", id="below"),
+        pytest.param('<script src="/static/js/a.js">', "", id="root"),
+        pytest.param('<script src="./static/js/a.js">', None, id="relative"),
+        pytest.param('<script src="//cdn.test/static/js/a.js">', None, id="another-host"),
+    ],
+)
+def test_the_page_tells_which_path_it_is_below(text: str, base: str | None) -> None:
+    assert asset_base(Exchange(url="http://x/", text=text)) == base
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        pytest.param("https://bücher.example/app/", "xn--bcher-kva.example", id="umlaut"),
+        pytest.param("https://straße.example/", "xn--strae-oqa.example", id="sharp-s"),
+        pytest.param(
+            "https://ΠΑΡΆΔΕΙΓΜΑ.example:8443/", "xn--hxajbheg2az3al.example:8443", id="greek"
+        ),
+        pytest.param("https://例え。テスト/", "xn--r8jz45g.xn--zckzah", id="ideographic-stop"),
+        pytest.param("https://xn--bcher-kva.example/", "xn--bcher-kva.example", id="punycode"),
+    ],
+)
+def test_a_host_that_a_browser_shows_is_accepted(url: str, host: str) -> None:
+    assert Target.parse(url).host == host
+
+
+@pytest.mark.parametrize("host", ["a\u202eb.example", "\u2488com", "a..ü", "ü" * 64, "a b.ü"])
+def test_a_host_that_no_browser_takes_is_refused(host: str) -> None:
+    with pytest.raises(UsageError):
+        Target.parse(f"https://{host}/")
 
 
 def test_a_url_without_its_final_slash_is_known_as_such() -> None:

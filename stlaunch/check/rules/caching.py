@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from stlaunch.check import pages
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.proxies.needs import Need
 
 _OLDEST = (1, 57)
 _SKEW_S = 300
@@ -23,7 +24,7 @@ def _page_cached(seen: Observations) -> Judgement:
         return Unknown("the page is not the app's")
     told = _hit(page)
     if told:
-        return Hit(evidence=f"The page comes from a cache ({told}).")
+        return Hit(evidence=f"The page comes from a cache ({told}).", needs=(Need.CACHING,))
     control = page.header("cache-control").lower()
     age = _MAX_AGE.search(control)
     if age and int(age[1]) > 0 and "no-cache" not in control:

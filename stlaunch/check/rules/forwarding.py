@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from stlaunch.check import pages
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.check.sent import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -80,6 +82,7 @@ def _forgeable(seen: Observations) -> Judgement:
     return Hit(
         evidence=f"The app believed {' and '.join(believed)}, which a request invented.",
         circumstances=() if is_address else (Circumstance.FORGER_ONLY,),
+        needs=(Need.CLIENT,) if is_address else (Need.HOST,),
     )
 
 
@@ -97,6 +100,9 @@ def _prefix(seen: Observations) -> Judgement:
         return Unknown("the app does not know its public path yet")
     if told == BasePath(seen.base_path).with_slash:
         return None
+    # Streamlit may be mounted deeper in another app; then its page knows better than the report.
+    if (assets := pages.asset_base(seen.http["page"])) is not None and assets == seen.base_path:
+        return None
     return Hit(
         evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, but the app uses "
         f"{told[:80]}."
@@ -110,5 +116,5 @@ RULES = (
     Rule(code="STL405", requires=(*_REPORT, "forged"), judge=_forgeable),
     Rule(code="STL402", requires=("http.page",), judge=_scheme, explains=("STL508",)),
     Rule(code="STL403", requires=_REPORT, judge=_host),
-    Rule(code="STL407", requires=_REPORT, judge=_prefix),
+    Rule(code="STL407", requires=(*_REPORT, "http.page"), judge=_prefix),
 )

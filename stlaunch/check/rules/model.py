@@ -9,6 +9,7 @@ from typing import TypeAlias
 from stlaunch.check.hop import Hop
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.proxies.needs import Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,12 @@ class Hit:
         evidence: what was seen, in one sentence.
         circumstances: why fewer people are hit than the catalogue's severity says.
         hop: who is to blame, where the answer itself tells it.
+        needs: whose lines cure it here; the catalogue's where it is None.
     """
 
     evidence: str
     circumstances: tuple[Circumstance, ...] = ()
+    needs: tuple[Need, ...] | None = None
     hop: Hop | None = None
 
 

@@ -8,6 +8,7 @@ from stlaunch.check.hops import author_of
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.check.target import Target
+from stlaunch.proxies.needs import Need
 
 _FORBIDDEN = 403
 _NO_SUCH_METHOD = {405, 501}
@@ -84,7 +85,11 @@ def _not_secure(seen: Observations) -> Judgement:
     names -= {"stlaunch"}
     if not names:
         return None
-    return Hit(evidence=f"Without Secure: {', '.join(sorted(names))[:200]}.")
+    # stlaunch makes them Secure as soon as it is told; bare Streamlit never does.
+    return Hit(
+        evidence=f"Without Secure: {', '.join(sorted(names))[:200]}.",
+        needs=(Need.SCHEME,) if pages.is_stlaunch(seen.http["page"]) else (),
+    )
 
 
 def _path(seen: Observations) -> Judgement:

@@ -69,8 +69,9 @@ def _login(seen: Observations) -> Judgement:
     name = pages.login_of(page)
     if not name:
         return None
-    where = f" (redirect to {_shown(page)})" if page.is_redirect else f" ({pages.title_of(page)!r})"
-    return Hit(evidence=f"This is the login of {name}{where}.")
+    title = pages.title_of(page)
+    where = f"redirect to {_shown(page)}" if page.is_redirect else repr(title) if title else ""
+    return Hit(evidence=f"This is the login of {name}{f' ({where})' if where else ''}.")
 
 
 def _leads_away(seen: Observations) -> Judgement:

@@ -11,6 +11,7 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin
 
@@ -112,6 +113,8 @@ def _leaves_host(seen: Observations) -> Judgement:
                 evidence=f"{_path(answer)} is redirected to {place.scheme}://{place.netloc}"
                 f"{place.path}.",
                 circumstances=_spelling(seen, name),
+                # Another port of the same host is the proxy's own: it redirects without the app.
+                needs=(Need.SLASH,) if there.host == here.host else (Need.HOST,),
             )
     return None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from stlaunch.check import pages
 from stlaunch.check.fallback import without_socket
 from stlaunch.check.hop import Hop
-from stlaunch.check.hops import author_of
+from stlaunch.check.hops import author_of, proxies
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.streamlit_routes import STREAM
 
 _OK, _BAD, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
@@ -20,9 +21,20 @@ def _opening(seen: Observations) -> Opening:
     return seen.openings["browser"]
 
 
-def _hit(seen: Observations, evidence: str, hop: Hop | None = None) -> Hit:
+def _hit(
+    seen: Observations,
+    evidence: str,
+    hop: Hop | None = None,
+    needs: tuple[Need, ...] | None = None,
+) -> Hit:
     circumstances, more = without_socket(seen)
-    return Hit(evidence=evidence + more, hop=hop, circumstances=circumstances)
+    return Hit(evidence=evidence + more, hop=hop, circumstances=circumstances, needs=needs)
+
+
+def _of_envoy(seen: Observations, hop: Hop | None, *needs: Need) -> tuple[Need, ...]:
+    """Return needs that only Envoy's own lines cure: elsewhere a rule of the user's is to blame."""
+    known = hop or next(iter(proxies(seen)), None)
+    return needs if known is not None and known.product is Product.ENVOY else ()
 
 
 def stripped(opening: Opening) -> str:
@@ -99,10 +111,12 @@ def _refused(seen: Observations) -> Judgement:
         return None
     told = f"answers {opening.status}" if opening.status else opening.detail
     shown = pages.title_of(opening)
+    hop = author_of(opening)
     return _hit(
         seen,
         f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and without.",
-        author_of(opening),
+        hop,
+        _of_envoy(seen, hop, Need.UPGRADE),
     )
 
 

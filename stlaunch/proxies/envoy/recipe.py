@@ -146,25 +146,11 @@ _LINES: Lines = {
     Need.SCHEME: (_USES_ADDRESS,),
     Need.CLIENT: (_USES_ADDRESS,),
     Need.IDENTITY: _identity,
-    Need.BODY_SIZE: (
-        Part(
-            "filters",
-            ("- name: envoy.filters.http.buffer\n  disabled: true"),
-            "A buffer filter has a limit, and makes WebSockets hang; Envoy itself has none.",
-        ),
-    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "manager",
             "stream_idle_timeout: <<idle_s>>s",
             "Long enough for a quiet WebSocket to be pinged several times.",
-        ),
-    ),
-    Need.BUFFERING: (
-        Part(
-            "filters",
-            "- name: envoy.filters.http.buffer\n  disabled: true",
-            "A buffer filter holds uploads back and makes WebSockets hang.",
         ),
     ),
     Need.COMPRESSION: (

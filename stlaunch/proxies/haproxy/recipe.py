@@ -112,21 +112,6 @@ _LINES: Lines = {
             "The address without its final slash leads to the app.",
         ),
     ),
-    Need.UPGRADE: (
-        Part(
-            "backend",
-            "no option httpclose",
-            "HAProxy hands the WebSocket on by itself; `option httpclose` and rules that "
-            "delete Upgrade or Connection must go.",
-        ),
-    ),
-    Need.SUBPROTOCOL: (
-        Part(
-            "frontend",
-            "http-request set-header Sec-WebSocket-Protocol %[req.hdr(Sec-WebSocket-Protocol)]",
-            "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
-        ),
-    ),
     Need.HOST: (
         Part(
             "backend",

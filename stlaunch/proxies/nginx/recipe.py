@@ -154,7 +154,10 @@ _LINES: Lines = {
     Need.SUBPROTOCOL: (
         Part(
             "location",
-            "proxy_set_header Sec-WebSocket-Protocol $http_sec_websocket_protocol;",
+            (
+                "proxy_set_header Sec-WebSocket-Protocol $http_sec_websocket_protocol;\n"
+                "proxy_pass_header Sec-WebSocket-Protocol;"
+            ),
             "Streamlit's page closes a WebSocket whose subprotocol is not answered.",
         ),
     ),

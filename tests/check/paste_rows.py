@@ -1,0 +1,222 @@
+"""One row for each code and product that lines are printed for: the fault that they cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stlaunch.check.fixes import lines_for
+from stlaunch.check.rules import RULES
+from stlaunch.proxies.needs import Need, Product
+from tests.check.matrix_side_issues import MAPPED
+from tests.check.paste_frames import Parts
+from tests.check.recording import recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One pair.
+
+    Attributes:
+        code: that check has to name.
+        product: whose lines are pasted.
+        parts: its configuration, with the fault.
+        app: which of the apps stands behind it.
+        tls: whether the browser speaks https.
+        url: where it is not the usual one.
+        limits: measure limits, and watch an idle connection for so many seconds.
+        is_outsider: ask from an address that is not the proxy's own machine's.
+        replicas: the apps that a balancer has.
+        needs: whose lines the rule asks for itself.
+    """
+
+    code: str
+    product: Product
+    parts: Parts = field(default_factory=Parts)
+    app: str = "bare"
+    tls: bool = False
+    url: str = ""
+    limits: float = 0
+    is_outsider: bool = False
+    replicas: tuple[str, ...] = ()
+    needs: tuple[Need, ...] | None = None
+
+    @property
+    def id(self) -> str:
+        """For the table."""
+        return f"{self.code} {self.product}"
+
+
+p = Product
+RUNNABLE = (
+    *(p.NGINX, p.APACHE, p.CADDY, p.TRAEFIK, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH),
+)
+ELSEWHERE = "no program of it runs here"
+STL = "@stl@"
+_UNDER_STLAUNCH = Parts(up=STL)
+_KEPT_WITHOUT_HOST = Parts(host=False, target="/app/", up="@based@", slash=False)
+
+_PLAIN: tuple[tuple[str, tuple[Product, ...], Parts, str], ...] = (
+    (
+        "STL120",
+        (p.NGINX, p.APACHE, p.CADDY, p.TRAEFIK, p.HAPROXY, p.LIGHTTPD, p.H2O),
+        Parts(up="@dead@"),
+        "bare",
+    ),
+    ("STL201", (p.NGINX, p.APACHE, p.ENVOY, p.LIGHTTPD, p.H2O), Parts(up="@based@"), "based"),
+    (
+        "STL202",
+        (p.NGINX, p.APACHE, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O),
+        Parts(target="/app/"),
+        "bare",
+    ),
+    (
+        "STL301",
+        (p.NGINX, p.APACHE, p.CADDY, p.LIGHTTPD, p.H2O, p.VARNISH),
+        Parts(upgrade=False),
+        "bare",
+    ),
+    ("STL403", (p.NGINX, p.H2O), Parts(up=STL, host=False), "stl"),
+    ("STL501", (p.NGINX, p.APACHE, p.CADDY, p.TRAEFIK, p.H2O), Parts(host=False), "bare"),
+    (
+        "STL804",
+        (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH),
+        Parts(),
+        "bare",
+    ),
+    ("STL808", (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY), Parts(), "bare"),
+)
+"""(code, products, parts with the fault, app)."""
+
+_LINES: tuple[tuple[str, Product, str, str], ...] = (
+    ("STL307", p.NGINX, "location", 'proxy_set_header Sec-WebSocket-Protocol "";'),
+    ("STL307", p.APACHE, "location", "RequestHeader unset Sec-WebSocket-Protocol"),
+    ("STL307", p.CADDY, "proxy", "header_up -Sec-WebSocket-Protocol"),
+    ("STL602", p.NGINX, "location", "client_max_body_size 1m;"),
+    ("STL602", p.TRAEFIK, "middlewares", "uploads: {buffering: {maxRequestBodyBytes: 1000000}}"),
+    (
+        "STL602",
+        p.HAPROXY,
+        "frontend",
+        "http-request deny deny_status 413 if { req.body_size gt 1000000 }",
+    ),
+    ("STL602", p.LIGHTTPD, "global", "server.max-request-size = 1024"),
+    ("STL602", p.H2O, "global", "limit-request-body: 1000000"),
+    ("STL607", p.CADDY, "route", "request_body {\n\tmax_size 1MB\n}"),
+    ("STL606", p.NGINX, "location", "proxy_read_timeout 3s;"),
+    ("STL606", p.HAPROXY, "defaults", "timeout tunnel 3s"),
+    ("STL606", p.ENVOY, "manager", "stream_idle_timeout: 3s"),
+    ("STL606", p.H2O, "global", "proxy.websocket.timeout: 3000"),
+)
+"""(code, product, place, the lines that are wrong there), before bare Streamlit."""
+_SECONDS = {"STL606": 6.0, "STL607": 2.0}
+
+_TOLD: tuple[tuple[str, Product, str, str], ...] = (
+    ("STL402", p.NGINX, "location", "proxy_set_header X-Forwarded-Proto http;"),
+    ("STL402", p.APACHE, "location", "RequestHeader set X-Forwarded-Proto http"),
+    ("STL402", p.CADDY, "proxy", "header_up X-Forwarded-Proto http"),
+    ("STL402", p.HAPROXY, "backend", "http-request set-header X-Forwarded-Proto http"),
+    ("STL508", p.NGINX, "location", "proxy_set_header X-Forwarded-Proto http;"),
+    (
+        "STL405",
+        p.NGINX,
+        "location",
+        """proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;""",
+    ),
+)
+"""The same before an app under stlaunch."""
+
+_DIAGNOSTICS = (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH)
+
+
+def _rows() -> Iterator[Row]:
+    for code, products, parts, app in _PLAIN:
+        for product in products:
+            yield Row(code=code, product=product, parts=parts, app=app)
+    for product in RUNNABLE:
+        yield Row(code="STL203", product=product, parts=_without_slash(product))
+    # The first redirect is nginx's own, with its own port; the other is the app's, built from Host.
+    yield Row(
+        code="STL206", product=p.NGINX, parts=Parts(slash=False), url=MAPPED, needs=(Need.SLASH,)
+    )
+    yield Row(
+        code="STL206", product=p.TRAEFIK, parts=_KEPT_WITHOUT_HOST, app="based", needs=(Need.HOST,)
+    )
+    yield Row(code="STL304", product=p.ENVOY, parts=Parts(upgrade=False), needs=(Need.UPGRADE,))
+    for code, product, place, lines in _LINES:
+        parts = Parts().with_more(place, lines)
+        yield Row(code=code, product=product, parts=parts, limits=_SECONDS.get(code, 0))
+    for code, product, place, lines in _TOLD:
+        parts = _UNDER_STLAUNCH.with_more(place, lines)
+        yield Row(code=code, product=product, parts=parts, app="stl", tls=code != "STL405")
+    yield Row(code="STL605", product=p.LIGHTTPD, parts=_UNDER_STLAUNCH, app="stl", limits=2)
+    for product in (p.NGINX, p.TRAEFIK, p.HAPROXY, p.CADDY):
+        replicas = ("@bare@", "@replica@")
+        yield Row(code="STL702", product=product, replicas=replicas, parts=_balanced(product))
+    for product in _DIAGNOSTICS:
+        parts = _UNDER_STLAUNCH
+        yield Row(code="STL807", product=product, app="stl", parts=parts, is_outsider=True)
+
+
+_SAME = {
+    "STL122": "nothing is routed, so there is no place to paste at; STL120 runs the same lines",
+    "STL123": "nothing is routed, so there is no place to paste at; STL120 runs the same lines",
+    "STL604": "takes more than 30 s of silence; STL606 runs the same lines",
+    "STL607": "the limit shows when an upload is announced: STL602 runs the same lines",
+    "STL508": "STL402 runs the same lines",
+    "STL402": "it tells the scheme by itself; the lines are for a proxy before it",
+    "STL405": "it overwrites what a client claims by itself",
+    "STL403": "it tells the public host by itself, in X-Forwarded-Host",
+    "STL206": "its route does not pass the bare address on, or the app's redirects are relative",
+    "STL501": "under stlaunch, where these lines are for, the page proves itself and is let in",
+    "STL605": "it passes responses on as they come",
+    "STL606": "it never cuts a WebSocket, or only by its command line",
+    "STL602": "it limits nothing that it passes on, or only while it reads (STL607)",
+    "STL801": "a cache shows itself with its second answer, and check asks once",
+    "STL702": "affinity goes by the client's address, or a balancer has to be built first",
+    "STL804": "the middleware compresses what the test app sends only above its own threshold",
+    "STL301": "Envoy refuses the handshake with 403: STL304 runs the same lines",
+}
+
+
+def why_not(code: str) -> str:
+    """Return why a pair of a product that runs here is not run; empty where it has to be."""
+    return _SAME.get(code, "")
+
+
+def _without_slash(product: Product) -> Parts:
+    parts = Parts(slash=False)
+    if product is Product.NGINX:  # it redirects by itself where a proxy_pass is below the slash
+        return parts.with_more("server", "location = /app {\n    return 404;\n}")
+    return parts
+
+
+def _balanced(product: Product) -> Parts:
+    if product is Product.NGINX:
+        upstream = "upstream streamlit {\n    server @bare@;\n    server @replica@;\n}"
+        return Parts(up="streamlit").with_more("http", upstream)
+    parts = Parts(up="@bare@ @replica@")
+    return parts.with_more("backend", "balance roundrobin") if product is Product.HAPROXY else parts
+
+
+ROWS = tuple(_rows())
+
+
+def printed_pairs() -> Iterator[tuple[str, Product]]:
+    """Return each code that check finds, with each product that lines are printed for."""
+    stl = recorded({"direct": None})
+    for code in sorted({rule.code for rule in RULES}):
+        for product in Product:
+            needs = None
+            if code in MORE_NEEDS:
+                needs = [need for need, only in MORE_NEEDS[code] if only in {None, product}]
+            if lines_for(code, product, stl, needs):
+                yield code, product
+
+
+MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {
+    "STL304": ((Need.UPGRADE, Product.ENVOY),),
+    "STL801": ((Need.CACHING, None),),
+}
+"""What a rule itself asks for, and for which product alone."""
