@@ -65,12 +65,12 @@ def render_crash(exc: BaseException) -> str:
 
 
 def _labelled(label: str, text: str, colour: str | None) -> str:
-    first, *more = _printable(text).split("\n")
+    first, *more = printable(text).split("\n")
     shown = click.style(label, fg=colour, bold=True) if colour else label
     return "\n".join([f"{shown} {first}", *(f"  {line}" if line else "" for line in more)]) + "\n"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Show control characters instead of letting a file's name steer the terminal."""
     return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 

@@ -6,18 +6,29 @@ It reads the command line and prints; what is judged is the business of `stlaunc
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
+from stlaunch.cli.errors import printable
 from stlaunch.cli.proxy import read_app
-from stlaunch.errors import ExitCode, UsageError
-from stlaunch.lint import App, LintFinding, Report, lint_file
-from stlaunch.lint.edits import apply, edited, unified_diff
+from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.lint import App, LintFinding, Report, lint_files
+from stlaunch.lint.app import socket_path
+from stlaunch.lint.edits import Change, apply, edited, unified_diff
+from stlaunch.lint.validate import Verdict, ask_proxy
+from stlaunch.lint.verdict import exit_code, what_to_try
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, PublicUrl, is_url
 
+_LIMIT_S = 60
 _SCHEMA = "stlaunch.lint/1"
 
 
@@ -34,6 +45,7 @@ _SCHEMA = "stlaunch.lint/1"
 @click.option("--upstream", metavar="HOST:PORT", help="The app's address, to find its routes by.")
 @click.option("--public-url", metavar="URL|PATH", help="The app's path in the browser.")
 @click.option("--fix", is_flag=True, help="Apply the changes; keep the old files.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (stlaunch.lint/1).")
 def lint(  # noqa: PLR0917 - click passes options by name
     files: tuple[Path, ...],
@@ -41,6 +53,7 @@ def lint(  # noqa: PLR0917 - click passes options by name
     upstream: str | None,
     public_url: str | None,
     fix: bool,
+    strict: bool,
     as_json: bool,
 ) -> int:
     """Find what breaks the app in FILES of nginx, Caddy, Apache, HAProxy, Traefik and Kubernetes.
@@ -49,46 +62,108 @@ def lint(  # noqa: PLR0917 - click passes options by name
     "streamlit" in it. It reports only problems that it is sure of.
     """
     known = _known_app(app, upstream, public_url)
-    report = Report()
-    for file in files:
-        report.extend(lint_file(file, known))
-    report.sort()
+    with _time_limit():
+        report = lint_files(files, known)
     texts = edited(edit for finding in report.findings for edit in finding.edits)
     diff = unified_diff(texts)
+    tries = what_to_try(report, known)
     if as_json:
-        click.echo(json.dumps(_as_json(report, diff), indent=2))
+        click.echo(json.dumps(_as_json(report, diff, tries, is_strict=strict), indent=2))
     else:
-        click.echo(_as_text(report, diff), nl=False)
+        click.echo(printable(_as_text(report, diff, tries)), nl=False)
     if fix and texts:
-        backups = apply(texts)
-        click.echo(
-            f"Changed {len(texts)} file(s). The old ones: {', '.join(map(str, backups))}", err=True
+        if not _fixed(files, texts):
+            return ExitCode.FINDINGS
+        with _time_limit():
+            report = lint_files(files, known)
+    if fix:
+        _say_what_is_left(report)
+    return exit_code(report, is_strict=strict)
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """End a run that takes too long, whatever the files hold."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise UsageError(
+            f"The files were not judged within {_LIMIT_S} s.", hint="Lint fewer, or smaller, files."
         )
-        return _after_fix(files, known)
-    return ExitCode.FINDINGS if report.findings else _verdict(report)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(_LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def _after_fix(files: tuple[Path, ...], known: App) -> int:
-    left = Report()
-    for file in files:
-        left.extend(lint_file(file, known))
-    left.sort()
-    for finding in left.findings:
-        click.echo(f"Not fixed automatically: {_head(finding)}", err=True)
-    return ExitCode.FINDINGS if left.findings else ExitCode.OK
+def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
+    """Apply the changes; take them back where the proxy refuses them."""
+    before = [ask_proxy(file) for file in files]
+    changes = apply(texts, os.environ)
+    for file, earlier in zip(files, before, strict=True):
+        later = ask_proxy(file)
+        if later is None or not later.is_refusal:
+            continue
+        if _is_unrelated(earlier, later):
+            _say(f"{later.program} cannot judge {file} on this machine: {later.said}")
+            continue
+        _undo(changes)
+        _say(f"{later.program} refuses the result, so {_names(changes)} is as before: {later.said}")
+        return False
+    judged = sorted({verdict.program for verdict in before if verdict is not None})
+    checked = f" Checked with {', '.join(judged)}." if judged else ""
+    backups = ", ".join(str(change.backup) for change in changes)
+    _say(f"Changed {len(texts)} file(s). The old ones: {backups}.{checked}")
+    return True
 
 
-def _verdict(report: Report) -> ExitCode:
-    return ExitCode.OK if report.routes else ExitCode.NO_VERDICT
+def _is_unrelated(earlier: Verdict | None, later: Verdict) -> bool:
+    """Tell whether the proxy only says what it said before, about what this machine lacks."""
+    return (
+        earlier is not None
+        and later.is_of_the_machine
+        and earlier.without_place == later.without_place
+    )
+
+
+def _undo(changes: Sequence[Change]) -> None:
+    failed = []
+    for change in changes:
+        try:
+            change.undo()
+        except StartError as exc:
+            failed.append(exc)
+    if failed:
+        raise failed[0]
+
+
+def _names(changes: Sequence[Change]) -> str:
+    return ", ".join(str(change.file) for change in changes)
+
+
+def _say_what_is_left(report: Report) -> None:
+    for finding in report.findings:
+        _say(f"Not fixed automatically: {_head(finding)}")
+
+
+def _say(text: str) -> None:
+    click.echo(printable(text), err=True)
 
 
 def _known_app(app: str | None, upstream: str | None, public_url: str | None) -> App:
     facts, _ = read_app(app)
-    place = HostPort.parse(upstream) if upstream else None
-    if upstream and (place is None or place.port is None):
+    socket = socket_path(upstream) if upstream else None
+    place = HostPort.parse(upstream) if upstream and socket is None else None
+    if upstream and socket is None and (place is None or place.port is None):
         raise UsageError(
             f"--upstream: {upstream!r} is not host:port.",
-            hint="--upstream 127.0.0.1:8501",
+            hint="--upstream 127.0.0.1:8501, or --upstream unix:/run/app.sock",
         )
     base = None
     if public_url:
@@ -100,6 +175,7 @@ def _known_app(app: str | None, upstream: str | None, public_url: str | None) ->
     return App(
         port=facts.port,
         upstream=place,
+        socket=socket or "",
         base_path=base,
         max_upload_mb=facts.max_upload_mb,
         ping_interval_s=facts.ping_interval_s,
@@ -109,31 +185,35 @@ def _known_app(app: str | None, upstream: str | None, public_url: str | None) ->
 
 def _head(finding: LintFinding) -> str:
     where = f"{finding.file}:{finding.line}"
-    return f"{where}: {finding.code} {finding.entry.severity}: {finding.detail}"
+    return f"{where}: {finding.code} {finding.severity}: {finding.detail}"
 
 
-def _as_text(report: Report, diff: str) -> str:
+def _as_text(report: Report, diff: str, tries: Sequence[str]) -> str:
     lines: list[str] = []
     for finding in report.findings:
         lines += [_head(finding), *(f"    {line}" for line in finding.fix.splitlines()), ""]
     lines += [f"{note.file}:{note.line}: note: {note.text}" for note in report.notes]
+    lines += tries
     if diff:
         lines += ["", "--fix would change:", "", diff.rstrip("\n")]
+    elif report.findings:
+        lines.append("--fix changes nothing here: what is wrong has to be changed by hand.")
     routes, count = len(report.routes), len(report.findings)
     lines.append(f"{routes} route(s) to the app, {count} finding(s), {len(report.notes)} note(s).")
     return "\n".join(lines) + "\n"
 
 
-def _as_json(report: Report, diff: str) -> dict[str, Any]:
+def _as_json(report: Report, diff: str, tries: Sequence[str], *, is_strict: bool) -> dict[str, Any]:
     return {
         "schema": _SCHEMA,
         "version": 1,
+        "strict": is_strict,
         "files": [str(file) for file in report.files],
         "routes": report.routes,
         "findings": [
             {
                 "code": finding.code,
-                "severity": str(finding.entry.severity),
+                "severity": str(finding.severity),
                 "title": finding.entry.title,
                 "file": str(finding.file),
                 "line": finding.line,
@@ -145,5 +225,6 @@ def _as_json(report: Report, diff: str) -> dict[str, Any]:
         "notes": [
             {"file": str(note.file), "line": note.line, "text": note.text} for note in report.notes
         ],
+        "try": list(tries),
         "diff": diff,
     }

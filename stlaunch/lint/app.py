@@ -9,6 +9,7 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
 _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
+_NAME = "streamlit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class App:
     Attributes:
         port: where the app listens.
         upstream: the one place, where the user named it; then nothing else counts.
+        socket: the path of the one Unix socket, where the user named it.
         base_path: the public path, where it is known.
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: how often a quiet socket is used.
@@ -26,24 +28,72 @@ class App:
 
     port: int = 8501
     upstream: HostPort | None = None
+    socket: str = ""
     base_path: BasePath | None = None
     max_upload_mb: int = 200
     ping_interval_s: int = 30
     trusted_headers: tuple[str, ...] = ()
 
+    @property
+    def is_named(self) -> bool:
+        """The user said where the app listens, so that guesses do not count."""
+        return bool(self.upstream or self.socket)
+
+    @property
+    def target(self) -> str:
+        """Where the app listens, in words."""
+        if self.socket:
+            return f"unix:{self.socket}"
+        return str(self.upstream) if self.upstream else f"port {self.port}"
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest file that an upload may hold."""
+        return self.max_upload_mb * 1024 * 1024
+
     def listens_at(self, host: str, port: int | None) -> bool:
         """Tell whether a place is the app: by its port, or by a name that says so."""
         host = host.lower().strip("[]")
+        if self.socket:
+            return False
         if self.upstream:
             same = host == self.upstream.host or {host, self.upstream.host} <= _LOCAL
             return same and port == self.upstream.port
-        return port == self.port or "streamlit" in host
+        return port == self.port or _NAME in host
+
+    def listens_on_socket(self, path: str) -> bool:
+        """Tell whether a Unix socket is the app's."""
+        return path == self.socket if self.is_named else _NAME in path.lower()
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether a service or group of servers is the app by its name."""
+        return not self.is_named and _NAME in name.lower()
+
+    def is_at(self, target: str, default_port: int | None = None) -> bool:
+        """Tell whether `host:port`, `unix:/path` or `unix@/path` is the app."""
+        if (path := socket_path(target)) is not None:
+            return self.listens_on_socket(path)
+        place = HostPort.parse(target)
+        return place is not None and self.listens_at(place.host, place.port or default_port)
 
     def site(self, base_path: BasePath) -> Site:
-        """Return what the fixes are filled in with."""
+        """Return what the lines of a fix are filled in with."""
         return Site(
             base_path=base_path,
             upstream=str(self.upstream) if self.upstream else f"127.0.0.1:{self.port}",
             max_upload_mb=self.max_upload_mb,
             ping_interval_s=self.ping_interval_s,
         )
+
+
+def socket_path(target: str) -> str | None:
+    """Return the path of a Unix socket as any of the proxies writes it.
+
+    >>> socket_path("unix:/run/app.sock"), socket_path("unix@/run/a"), socket_path("app:80")
+    ('/run/app.sock', '/run/a', None)
+    """
+    for front in ("unix://", "unix:", "unix@", "unix//"):
+        if target.startswith(front):
+            path = target.removeprefix(front).split("|")[0]
+            return "/" + path.lstrip("/")
+    return target if target.startswith("/") else None

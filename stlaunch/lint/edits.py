@@ -1,16 +1,52 @@
-"""Edits as a unified diff, and applied to the files, each with a backup beside it."""
+"""Edits as a unified diff, and applied to the files, each with a backup that no include reaches."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from stlaunch.errors import StartError
+from stlaunch.errors import StartError, UsageError
 from stlaunch.lint.findings import Edit
+from stlaunch.lint.sources import Sources, ancestors
 from stlaunch.storage.atomic_write import write_atomic
+from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.state_roots import own_roots, temporary_root
 
 BACKUP_SUFFIX = ".stlaunch.bak"
+# Folders that proxies load whole, and files that such folders lie beside.
+_LOADED = re.compile(r".*(-enabled|-available|\.d)|conf|sites|vhosts|snippets|includes?|servers")
+_MAINS = ("nginx.conf", "apache2.conf", "httpd.conf", "haproxy.cfg", "Caddyfile")
+_MAX_BACKUPS = 1000
+Texts = Mapping[Path, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A file that was changed, and where its old text is."""
+
+    file: Path
+    backup: Path
+    before: str
+    mode: int
+
+    def undo(self) -> None:
+        """Write the old text back.
+
+        Raises:
+            StartError: where that is not possible any more.
+        """
+        try:
+            _write(self.file, self.before, self.mode)
+        except OSError as exc:
+            raise StartError(
+                f"{self.file} cannot be restored: {exc.strerror}.",
+                hint=f"Its old text is {self.backup}.",
+            ) from exc
 
 
 def edited(edits: Iterable[Edit]) -> dict[Path, tuple[str, str]]:
@@ -21,7 +57,7 @@ def edited(edits: Iterable[Edit]) -> dict[Path, tuple[str, str]]:
     return {file: _both(file, list(changes)) for file, changes in by_file.items()}
 
 
-def unified_diff(texts: dict[Path, tuple[str, str]]) -> str:
+def unified_diff(texts: Texts) -> str:
     """Return what would change, to read or for `patch`."""
     pieces: list[str] = []
     for file, (before, after) in texts.items():
@@ -34,50 +70,88 @@ def unified_diff(texts: dict[Path, tuple[str, str]]) -> str:
     return "".join(piece if piece.endswith("\n") else f"{piece}\n" for piece in pieces)
 
 
-def apply(texts: dict[Path, tuple[str, str]]) -> list[Path]:
-    """Write the new texts, after a copy of each old one; return the copies.
+def apply(texts: Texts, environ: Mapping[str, str]) -> list[Change]:
+    """Write the new texts, after a copy of each old one.
 
     Raises:
         StartError: for a file that cannot be written, or that has changed meanwhile.
     """
-    backups = []
+    changes: list[Change] = []
     for file, (before, after) in texts.items():
         real = file.resolve()
         try:
-            if _read(real) != before:
+            if Sources().read(real) != before:
                 raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
-            backup = _free_name(real)
+            backup = _free_name(_backup_folder(real, environ), real)
             mode = real.stat().st_mode & 0o777
-            write_atomic(backup, before, mode=mode)
-            write_atomic(real, after, mode=mode)
-        except OSError as exc:
-            raise StartError(f"{file} cannot be written: {exc.strerror}.") from exc
-        backups.append(backup)
-    return backups
+            write_atomic(backup, _bytes(before), mode=mode)
+            _write(real, after, mode)
+        except (OSError, UsageError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else exc
+            raise StartError(f"{file} cannot be written: {why}.") from exc
+        changes.append(Change(file=real, backup=backup, before=before, mode=mode))
+    return changes
+
+
+def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
+    """Return where no include reaches: beside the file, or in our own state folder.
+
+    `include sites-enabled/*;` loads a copy beside the file as well, and so the site twice.
+    """
+    is_loaded = _LOADED.fullmatch(file.parent.name) is not None or any(
+        (folder / main).exists()
+        for folder in ancestors(file)
+        for main in _MAINS
+        if folder / main != file
+    )
+    if not is_loaded:
+        return file.parent
+    shared = temporary_root(environ)
+    for root in [*own_roots(environ), *([shared] if shared else [])]:
+        folder = Path(root) / "lint-backups"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # In a temporary folder somebody else may have made it first.
+            if is_private(root) and is_private(folder):
+                return folder
+    raise StartError(
+        f"There is no place for a backup of {file}, and nothing was changed.",
+        hint="Set XDG_STATE_HOME to a folder that can be written.",
+    )
+
+
+def _free_name(folder: Path, file: Path) -> Path:
+    name = file.name if folder == file.parent else str(file).strip("/").replace("/", "_")[-150:]
+    for number in range(_MAX_BACKUPS):
+        backup = folder / f"{name}{BACKUP_SUFFIX}{number or ''}"
+        if not backup.exists():
+            return backup
+    raise StartError(f"{file} has too many backups.", hint=f"Remove *{BACKUP_SUFFIX}*.")
 
 
 def _both(file: Path, edits: list[Edit]) -> tuple[str, str]:
-    before = _read(file)
-    lines = before.splitlines(keepends=True)
+    before = Sources().read(file)
+    lines = [f"{line}\n" for line in before.split("\n")]
+    lines[-1] = lines[-1].removesuffix("\n")
     # From the end, so that the line numbers before it stay right.
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.removed), reverse=True):
         pattern = lines[edit.margin_of - 1]
         margin = pattern[: len(pattern) - len(pattern.lstrip())]
         end = "\r\n" if pattern.endswith("\r\n") else "\n"
+        if edit.line > 1 and edit.line - 1 >= len(lines) and not lines[-1].endswith("\n"):
+            lines[-1] += end
         new = [f"{margin}{line}{end}" for line in edit.lines]
         lines[edit.line - 1 : edit.line - 1 + edit.removed] = new
     return before, "".join(lines)
 
 
-def _read(file: Path) -> str:
-    """Read with the line ends as they are, so that they are written back so."""
-    with file.open(encoding="utf-8", newline="") as stream:
-        return stream.read()
+def _write(file: Path, text: str, mode: int) -> None:
+    owner = file.stat()
+    write_atomic(file, _bytes(text), mode=mode)
+    with contextlib.suppress(OSError):
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
-def _free_name(file: Path) -> Path:
-    for number in range(1000):
-        backup = file.with_name(f"{file.name}{BACKUP_SUFFIX}{number or ''}")
-        if not backup.exists():
-            return backup
-    raise StartError(f"{file} has too many backups.", hint=f"Remove *{BACKUP_SUFFIX}*.")
+def _bytes(text: str) -> bytes:
+    """What was not UTF-8 is written back as it was."""
+    return text.encode("utf-8", errors="surrogateescape")

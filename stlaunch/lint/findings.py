@@ -1,4 +1,4 @@
-"""What the linter says: findings with a place, what it did not understand, and edits."""
+"""What the linter reports: findings with a place, notes, routes, and edits; it prints nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stlaunch.diagnostics.catalogue import Entry, entry
+from stlaunch.diagnostics.severity import Circumstance, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,7 @@ class Edit:
 
     Attributes:
         file: the file.
-        line: the first line that goes, from 1; the new lines stand in its place.
+        line: the first line that goes, from 1; the new lines take its place.
         removed: how many lines go.
         lines: the new ones, without their indentation.
         margin_of: the line whose indentation they get.
@@ -36,8 +37,9 @@ class LintFinding:
         file: where.
         line: from 1.
         detail: what is there, or is missing, in one sentence.
-        fix: the lines that mend it, to read.
+        fix: the lines to add or change, to read.
         edits: what `--fix` does; empty where a person has to decide.
+        milder: why this case hits fewer people than the code's usual one.
     """
 
     code: str
@@ -46,20 +48,36 @@ class LintFinding:
     detail: str
     fix: str = ""
     edits: tuple[Edit, ...] = ()
+    milder: Circumstance | None = None
 
     @property
     def entry(self) -> Entry:
         """What the code means."""
         return entry(self.code)
 
+    @property
+    def severity(self) -> Severity:
+        """How much a visitor suffers."""
+        return self.entry.severity_under((self.milder,) if self.milder else ())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something that was not understood, and so not judged."""
+    """Something worth knowing that is no finding."""
 
     file: Path
     line: int
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A place that requests are passed to, and that was not taken for the app."""
+
+    file: Path
+    line: int
+    target: str
+    """`host:port` or `unix:/path`, as `--upstream` takes it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,16 +90,33 @@ class Report:
     """The routes that lead to the app, in words."""
     files: list[Path] = field(default_factory=list)
     """All files that were read, includes too."""
+    elsewhere: list[Elsewhere] = field(default_factory=list)
+    is_incomplete: bool = False
+    """Something that may lead to the app was not understood; a note says what."""
+    is_settled: bool = False
+    """The file was understood and passes nothing on: there is nothing to judge in it."""
+
+    def note(self, file: Path, line: int, text: str, *, is_gap: bool = False) -> None:
+        """Add a note; a gap is one that may hide a route."""
+        self.notes.append(Note(file=file, line=line, text=text))
+        self.is_incomplete |= is_gap
+
+    def pass_elsewhere(self, file: Path, line: int, target: str) -> None:
+        """Take down a target that is not the app."""
+        self.elsewhere.append(Elsewhere(file=file, line=line, target=target))
 
     def extend(self, other: Report) -> None:
         """Take in another report."""
         self.findings += other.findings
         self.notes += other.notes
         self.routes += other.routes
+        self.elsewhere += other.elsewhere
+        self.is_incomplete |= other.is_incomplete
+        self.is_settled |= other.is_settled
         self.files += [file for file in other.files if file not in self.files]
 
     def sort(self) -> None:
-        """Order by place, and drop what is said twice."""
+        """Order by place, and drop repetitions."""
         unique = {(str(f.file), f.line, f.code, f.detail): f for f in self.findings}
         self.findings = [unique[key] for key in sorted(unique)]
         notes = {(str(n.file), n.line, n.text): n for n in self.notes}

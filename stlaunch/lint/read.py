@@ -1,61 +1,106 @@
-"""Recognises what kind of configuration a file is, and has it judged."""
+"""Reads the files, recognises what each one is, and has it judged."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
-from stlaunch.lint.findings import Note, Report
+from stlaunch.lint.findings import Report
+from stlaunch.lint.kinds import FileKind, is_template, recognise
+from stlaunch.lint.sources import Sources
 
-_MAX_BYTES = 5_000_000
+_Linter = Callable[[Path, App, Sources], Report]
 
 
-class FileKind(StrEnum):
-    """What a file can be."""
+def lint_files(paths: Sequence[Path], app: App) -> Report:
+    """Judge files together: a Service in one of them counts for an Ingress in another.
 
-    NGINX = "nginx"
-    CADDY = "caddy"
-    APACHE = "apache"
-    HAPROXY = "haproxy"
-    YAML = "yaml"
+    Raises:
+        UsageError: for a file that cannot be read, or that its proxy would refuse.
+    """
+    sources = Sources()
+    report = Report()
+    for path in paths:
+        sources.read(path)
+    for path in paths:
+        report.extend(_lint(path, app, sources))
+    report.sort()
+    return report
 
 
 def lint_file(path: Path, app: App) -> Report:
     """Judge one file, and what it includes.
 
     Raises:
-        UsageError: for a file that cannot be read, or is broken.
+        UsageError: for a file that cannot be read, or that its proxy would refuse.
     """
-    text = _text_of(path)
+    return lint_files([path], app)
+
+
+def lint_text(text: str, kind: FileKind, app: App | None = None) -> Report:
+    """Judge a text of a known language without the disk: no include leads anywhere.
+
+    Raises:
+        UsageError: for what the proxy would refuse.
+    """
+    path = Path(f"text.{kind}")
+    report = _linter(kind)(path, app or App(), Sources.of_texts({path: text}))
+    report.sort()
+    return report
+
+
+def lint_content(path: Path, text: str, app: App, shift: int) -> Report:
+    """Judge a configuration that another file holds in itself.
+
+    Args:
+        path: the file around it.
+        text: the configuration.
+        app: what is known of the app.
+        shift: how many lines stand before it.
+    """
+    inner = Path(f"{path.name}.part")
+    kind = recognise(inner, text)
+    if kind is None or kind is FileKind.YAML or is_template(text, kind):
+        return Report()
+    report = _linter(kind)(inner, app, Sources.of_texts({inner: text}))
+
+    def moved(line: int) -> int:
+        return line + shift
+
+    return Report(
+        findings=[
+            replace(one, file=path, line=moved(one.line), edits=()) for one in report.findings
+        ],
+        notes=[replace(one, file=path, line=moved(one.line)) for one in report.notes],
+        routes=[route.replace(str(inner), str(path)) for route in report.routes],
+        elsewhere=[replace(one, file=path, line=moved(one.line)) for one in report.elsewhere],
+        is_incomplete=report.is_incomplete,
+    )
+
+
+def _lint(path: Path, app: App, sources: Sources) -> Report:
+    text = sources.read(path)
     kind = recognise(path, text)
+    report = Report(files=[path])
     if kind is None:
-        note = "This is none of nginx, Caddyfile, Apache, HAProxy, Traefik, Compose or Kubernetes."
-        return Report(notes=[Note(file=path, line=1, text=note)], files=[path])
-    return _linter(kind)(path, app)
+        note = (
+            "This is none of nginx, Caddyfile, Apache, HAProxy, Traefik, Compose, Kubernetes, "
+            "Envoy, lighttpd, h2o or Varnish."
+        )
+        report.note(path, 1, note)
+        return report
+    found = is_template(text, kind)
+    if found is not None:
+        line, mark = found
+        note = f"This is a template ({mark} is to be filled in): render it first, then lint that."
+        report.note(path, line, note, is_gap=True)
+        return report
+    return _linter(kind)(path, app, sources)
 
 
-def recognise(path: Path, text: str) -> FileKind | None:
-    """Tell what a file is by its name and by words that only one language has."""
-    if path.suffix in {".yaml", ".yml"}:
-        return FileKind.YAML
-    if path.name.startswith("Caddyfile") or path.suffix == ".caddy":
-        return FileKind.CADDY
-    if re.search(
-        r"(?im)^\s*(<VirtualHost|<Location|<IfModule|<Proxy|ProxyPass|RewriteRule)\b", text
-    ):
-        return FileKind.APACHE
-    if re.search(r"(?m)^(global|defaults|frontend|backend|listen)\b[^;{}]*$", text):
-        return FileKind.HAPROXY
-    if re.search(r"(?m)^\s*(server|location|upstream|http|map|events)\b[^;]*\{", text):
-        return FileKind.NGINX
-    return FileKind.NGINX if re.search(r"(?m)^\s*proxy_[a-z_]+\s[^;]*;", text) else None
-
-
-def _linter(kind: FileKind) -> Callable[[Path, App], Report]:
+def _linter(kind: FileKind) -> _Linter:
     # Each imports a parser of its own.
     match kind:
         case FileKind.NGINX:
@@ -75,19 +120,10 @@ def _linter(kind: FileKind) -> Callable[[Path, App], Report]:
 
             return lint_haproxy
         case FileKind.YAML:
-            from stlaunch.lint.yaml_files import lint_yaml  # noqa: PLC0415
+            from stlaunch.lint.yaml import lint_yaml  # noqa: PLC0415
 
             return lint_yaml
+        case _:
+            from stlaunch.lint.plain import linter_of  # noqa: PLC0415
 
-
-def _text_of(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UsageError(f"{path} is larger than {_MAX_BYTES} bytes.")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as exc:
-        raise UsageError(f"{path} does not exist.") from exc
-    except OSError as exc:
-        raise UsageError(f"{path} cannot be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise UsageError(f"{path} is not UTF-8 text.") from exc
+            return linter_of(kind)

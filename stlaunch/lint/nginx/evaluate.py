@@ -7,308 +7,245 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
-from stlaunch.lint.findings import LintFinding, Note, Report
+from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.nginx import rules
-from stlaunch.lint.nginx.mend import mend
-from stlaunch.lint.nginx.routes import (
-    Location,
+from stlaunch.lint.nginx.bases import bases_of, slash_fault
+from stlaunch.lint.nginx.faults import Fault
+from stlaunch.lint.nginx.fix import edits_for
+from stlaunch.lint.nginx.headers import header_faults
+from stlaunch.lint.nginx.limits import rate_faults
+from stlaunch.lint.nginx.parse import Directive
+from stlaunch.lint.nginx.request import (
+    Answer,
     NotUnderstoodError,
-    find_location,
-    literal_prefix,
+    Request,
+    answer,
     sent_path,
     servers,
 )
-from stlaunch.lint.nginx.rules import Fault
-from stlaunch.lint.nginx.tree import Directive, read_nginx
+from stlaunch.lint.nginx.targets import Targets
+from stlaunch.lint.nginx.tree import Tree, read_nginx
+from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
-from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.needs import Product
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HostPort
-
-_OWN = ("_stcore", "_stlaunch", "static", "media", "component", "stream", "healthz")
-_STREAM = "/_stcore/stream"
-_UPLOAD = "/_stcore/upload_file/session/file"
-_MISSING_ROUTES = {
-    _STREAM: ("STL316", "WebSocket handshake"),
-    _UPLOAD: ("STL208", "uploads"),
-    "/_stcore/health": ("STL210", "Streamlit's own health page"),
-    "/static/js/index.abc123.js": ("STL208", "scripts"),
-    "/static/css/index.abc123.css": ("STL208", "style sheets"),
-    "/static/media/font.abc123.woff2": ("STL208", "fonts"),
-    "/media/abc123.png": ("STL208", "pictures"),
-    "/": ("STL123", "page"),
-}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What nginx does with one path of the app."""
-
-    location: Directive
-    proxied: Directive | None
-    """The `proxy_pass` to the app; None where the app never sees it."""
-
-
-def lint_nginx(path: Path, app: App) -> Report:
+def lint_nginx(path: Path, app: App, sources: Sources) -> Report:
     """Judge every route in a configuration that leads to the app.
 
     Raises:
         UsageError: for a file that is no nginx configuration.
     """
-    root, notes, files = read_nginx(path)
-    report = Report(notes=list(notes), files=files)
-    for server in servers(root):
-        for base in _bases(server, root, app, report):
-            _judge(server, base, root, app, report)
-    if not report.routes:
-        report.notes.append(
-            Note(
-                file=path,
-                line=1,
-                text=f"No route to the app was found: nothing is passed to port {app.port} or to a "
-                "name with streamlit in it. Is it elsewhere? --upstream HOST:PORT",
-            )
-        )
+    tree = read_nginx(path, sources)
+    report = Report(notes=list(tree.notes), files=tree.files, is_incomplete=bool(tree.notes))
+    targets = Targets(tree.root, app)
+    _list_others(tree, targets, report)
+    for server in servers(tree.root):
+        if not tree.is_own(server):
+            continue
+        for base in bases_of(server, targets, report):
+            _Judge(tree, server, base, targets, sources, report).judge()
     return report
 
 
-def _bases(server: Directive, root: Directive, app: App, report: Report) -> list[BasePath]:
-    """Return the public paths of the app in this server, the outermost of nested ones alone."""
-    if app.base_path is not None:
-        found = [app.base_path] if _app_passes(server, root, app) else []
-    else:
-        paths: set[str] = set()
-        for proxied in _app_passes(server, root, app):
-            location = next((up for up in proxied.ancestors() if up.name == "location"), None)
-            if location is None:
-                paths.add("")
-                continue
-            head = Location.of(location)
-            prefix = literal_prefix(head)
-            segments = prefix.split("/")
-            own = next((n for n, segment in enumerate(segments) if segment in _OWN), len(segments))
-            if head.is_regex and prefix in {"", "/"} and own == len(segments):
-                text = f"It is not plain which paths `location {' '.join(location.args)}` takes."
-                report.notes.append(Note(file=location.file, line=location.line, text=text))
-                continue
-            paths.add("/".join(segments[:own]).rstrip("/"))
-        outermost = [
-            path
-            for path in sorted(paths)
-            if not any(path != other and f"{path}/".startswith(f"{other}/") for other in paths)
-        ]
-        found = [BasePath(path) for path in outermost]
-    for base in found:
-        report.routes.append(f"{server.file}:{server.line} {base.with_slash}")
-    return found
-
-
-def _app_passes(server: Directive, root: Directive, app: App) -> list[Directive]:
-    return [
-        directive
-        for directive in server.walk()
-        if directive.name == "proxy_pass" and _leads_to_app(directive, root, app)
-    ]
-
-
-def _leads_to_app(proxied: Directive, root: Directive, app: App) -> bool:
-    target = proxied.args[0] if proxied.args else ""
-    place = target.partition("://")[2].partition("/")[0]
-    if place.startswith("$") or "$" in place:
-        place = _variable(proxied, place)
-    servers_of = [
-        server.args[0]
-        for group in root.walk()
-        if group.name == "upstream" and group.args == (place,)
-        for server in group.all("server")
-        if server.args
-    ]
-    if "streamlit" in place and not app.upstream:
-        return True
-    for text in servers_of or [place]:
-        parsed = HostPort.parse(text)
-        if parsed and app.listens_at(parsed.host, parsed.port or (80 if not servers_of else None)):
-            return True
-    return False
-
-
-def _variable(proxied: Directive, place: str) -> str:
-    """Follow `set $app 127.0.0.1:8501;` for a place that is one variable."""
-    for level in proxied.ancestors():
-        for directive in level.block or ():
-            if directive.name == "set" and directive.args[:1] == (place,):
-                return directive.args[1].partition("://")[2] or directive.args[1]
-    return place
-
-
-def _judge(server: Directive, base: BasePath, root: Directive, app: App, report: Report) -> None:
-    answers: dict[str, _Answer] = {}
-    for end in _MISSING_ROUTES:
-        try:
-            answers[end] = _answer(server, base.value + end, root, app)
-        except NotUnderstoodError as exc:
-            _note(report, exc)
-    faults = list(_route_faults(answers, base))
-    faults += _mapping_faults(answers, base, report)
-    faults += _judged_locations(answers, base, app, root)
-    faults += _slash_faults(server, base, root, app, report)
-    by_place: dict[int, list[Fault]] = {}
-    for fault in faults:
-        location = _location_of(fault, answers)
-        by_place.setdefault(id(location), []).append(fault)
-    for same in by_place.values():
-        location = _location_of(same[0], answers)
-        edits = mend(location, same, app.site(base)) if location else ()
-        for number, fault in enumerate(same):
-            finding = _finding(fault, base, app)
-            report.findings.append(replace(finding, edits=edits) if number == 0 else finding)
-    _host_note(answers, report)
-
-
-def _location_of(fault: Fault, answers: dict[str, _Answer]) -> Directive | None:
-    if fault.location is not None:
-        return fault.location
-    for answer in answers.values():
-        if answer.location in list(fault.at.ancestors()):
-            return answer.location
-    reached = [answer.location for answer in answers.values()]
-    return next((up for up in fault.at.ancestors() if up in reached), None)
-
-
-def _answer(server: Directive, path: str, root: Directive, app: App) -> _Answer:
-    location = find_location(server, path)
-    proxied = location.last("proxy_pass")
-    if proxied is None and location.all("rewrite") and not location.all("return"):
-        raise NotUnderstoodError(location, "a rewrite that starts the search again")
-    if proxied is not None and not _leads_to_app(proxied, root, app):
-        proxied = None
-    return _Answer(location=location, proxied=proxied)
-
-
-def _route_faults(answers: dict[str, _Answer], base: BasePath) -> Iterator[Fault]:
-    for end, (code, what) in _MISSING_ROUTES.items():
-        answer = answers.get(end)
-        if answer is None or answer.location.name not in {"location", "server", ""}:
+def _list_others(tree: Tree, targets: Targets, report: Report) -> None:
+    for proxied in tree.root.walk():
+        if proxied.name != "proxy_pass" or not tree.is_own(proxied):
             continue
-        returned = answer.location.last("return")
-        if returned and end == _STREAM:
-            is_redirect = returned.args[0].startswith("3")
-            yield Fault(
-                code="STL310" if is_redirect else "STL304",
-                at=returned,
-                detail=f"The WebSocket handshake at {base}{_STREAM} gets {returned.args[0]}.",
+        if targets.is_app(proxied):
+            continue
+        if targets.is_unclear(proxied):
+            text = f"It is not plain where {proxied.args[0]} leads: a variable has no known value."
+            report.note(proxied.file, proxied.line, text, is_gap=True)
+        for target in targets.shown(proxied):
+            report.pass_elsewhere(proxied.file, proxied.line, target)
+
+
+@dataclass(slots=True)
+class _Judge:
+    """One path of the app in one server."""
+
+    tree: Tree
+    server: Directive
+    base: BasePath
+    targets: Targets
+    sources: Sources
+    report: Report
+
+    def judge(self) -> None:
+        answers = dict(self._answers())
+        if answers and all(
+            found.returned and found.location is self.server for found in answers.values()
+        ):
+            return  # Only a redirect to https, say: whatever locations there are, none answers.
+        self.report.routes.append(f"{self.server.file}:{self.server.line} {self.base.with_slash}")
+        faults = list(self._route_faults(answers))
+        faults += self._mapping_faults(answers)
+        faults += self._judged_locations(answers)
+        faults += slash_fault(self.server, self.base, self.targets, self.report)
+        self._report(faults, answers)
+        _host_note(answers, self.report)
+
+    def _answers(self) -> Iterator[tuple[str, Answer]]:
+        component = streamlit.Asked(end=streamlit.COMPONENT, code="STL208", what="components")
+        for asked in (*streamlit.ALL, component):
+            request = Request(
+                path=self.base.value + asked.end, method=asked.method, is_upgrade=asked.is_upgrade
             )
-        elif answer.proxied is None:
-            yield Fault(
-                code=code,
-                at=answer.location,
-                detail=f"The app's {what} ({base}{end}) never reach it: this answers instead.",
+            try:
+                found = answer(self.server, request, self.targets.maps)
+            except NotUnderstoodError as exc:
+                self._note(exc)
+                continue
+            if found.proxied is None and found.returned is None and found.location.has_unread:
+                continue  # What was not read may pass it on.
+            yield asked.end, found
+
+    def _is_app(self, found: Answer) -> bool:
+        return found.proxied is not None and self.targets.is_app(found.proxied)
+
+    def _route_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+        for asked in streamlit.ALL:
+            found = answers.get(asked.end)
+            if found is None or self._is_app(found):
+                continue
+            if found.proxied is not None and self.targets.is_unclear(found.proxied):
+                continue
+            where = f"{self.base}{asked.end}"
+            condition = found.returned.parent if found.returned else None
+            if asked.method == "PUT" and condition and condition.args[:1] == ("$request_method",):
+                yield Fault(
+                    code="STL512",
+                    at=condition,
+                    detail="This condition refuses PUT, with which Streamlit uploads.",
+                )
+            elif found.returned and asked.is_upgrade:
+                yield Fault(
+                    code="STL310" if found.is_redirect else "STL304",
+                    at=found.returned,
+                    detail=f"The WebSocket handshake at {where} gets {found.status}.",
+                )
+            elif not (asked.end == streamlit.PAGE and found.is_redirect):
+                yield Fault(
+                    code=asked.code,
+                    at=found.location,
+                    detail=f"The app's {asked.what} ({where}) never reach it: this answers "
+                    "instead.",
+                )
+
+    def _mapping_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+        seen: set[int] = set()
+        for end, found in answers.items():
+            if found.proxied is None or not self._is_app(found) or id(found.location) in seen:
+                continue
+            try:
+                sent = sent_path(found, found.proxied.args[0], self.targets.maps)
+            except NotUnderstoodError as exc:
+                self._note(exc)
+                seen.add(id(found.location))
+                continue
+            asked = f"{self.base}{end}"
+            if streamlit.is_own_path(self.base, end, sent):
+                text = f"The app gets {sent} for {asked}: right only if that is its own path."
+                self.report.note(found.proxied.file, found.proxied.line, text)
+                seen.add(id(found.location))
+            elif fault := streamlit.mapping_fault(self.base, end, sent):
+                seen.add(id(found.location))
+                code, what = fault
+                yield Fault(
+                    code=code,
+                    at=found.proxied,
+                    detail=f"The app gets {sent} for {asked}, {what}.",
+                )
+
+    def _judged_locations(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+        app, root = self.targets.app, self.tree.root
+        proxied = {end: found for end, found in answers.items() if self._is_app(found)}
+        stream, page = proxied.get(streamlit.STREAM), proxied.get(streamlit.PAGE)
+        upload, script = proxied.get(streamlit.UPLOAD), proxied.get(streamlit.SCRIPT)
+        component = proxied.get(streamlit.COMPONENT)
+        if stream:
+            yield from _at(stream, rules.stream_faults(stream.location, app, root=root))
+        if upload:
+            yield from _at(upload, rules.upload_faults(upload.location, app))
+        if page:
+            yield from rules.page_faults(page.location)
+        if script:
+            yield from rate_faults(script.location, root)
+        yield from header_faults(page, component)
+        judged: list[Directive] = []
+        for found in (stream, upload, page):
+            if found and found.location not in judged:
+                judged.append(found.location)
+                yield from _at(found, rules.request_faults(found.location, app, self.base))
+        places = {self.targets.place(found.proxied) for found in proxied.values() if found.proxied}
+        for name in sorted(places):
+            yield from rules.upstream_faults(self.targets.upstreams.get(name, ()))
+
+    def _report(self, faults: Sequence[Fault], answers: dict[str, Answer]) -> None:
+        site = self.targets.app.site(self.base)
+        by_place: dict[int, list[Fault]] = {}
+        for fault in faults:
+            location = _location_of(fault, answers)
+            by_place.setdefault(id(location), []).append(fault)
+        for same in by_place.values():
+            location = _location_of(same[0], answers)
+            edits = (
+                edits_for(location, same, site, sources=self.sources, shared=self.tree.shared)
+                if location
+                else ()
             )
+            for number, fault in enumerate(same):
+                finding = self._finding(fault)
+                self.report.findings.append(
+                    replace(finding, edits=edits) if number == 0 else finding
+                )
 
+    def _finding(self, fault: Fault) -> LintFinding:
+        known = (
+            fix_for(fault.need, Product.NGINX, self.targets.app.site(self.base))
+            if fault.need
+            else None
+        )
+        told = ["Delete the line."] if fault.is_removed else []
+        told += [known.text] if known else []
+        return LintFinding(
+            code=fault.code,
+            file=fault.at.file,
+            line=fault.at.line,
+            detail=fault.detail,
+            fix="\n".join(told),
+            milder=fault.milder,
+        )
 
-def _mapping_faults(answers: dict[str, _Answer], base: BasePath, report: Report) -> Iterator[Fault]:
-    seen: set[int] = set()
-    for end, answer in answers.items():
-        if answer.proxied is None or id(answer.location) in seen:
-            continue
-        try:
-            sent = sent_path(answer.location, answer.proxied.args[0], base.value + end)
-        except NotUnderstoodError as exc:
-            _note(report, exc)
-            seen.add(id(answer.location))
-            continue
-        if sent in {None, end, base.value + end}:
-            continue
-        seen.add(id(answer.location))
-        if "//" in (sent or ""):
-            code, what = "STL204", "with a doubled slash"
-        elif sent and sent.endswith(end) and base.value.endswith(sent[: -len(end)]):
-            code, what = "STL213", "with half of the path stripped"
-        elif sent and sent.endswith(end):
-            text = f"The app gets {sent} for {base}{end}: right only if that is its own path."
-            place = answer.proxied
-            report.notes.append(Note(file=place.file, line=place.line, text=text))
-            continue
-        else:
-            code, what = "STL316", "which no app answers"
-        yield Fault(
-            code=code,
-            at=answer.proxied,
-            detail=f"The app gets {sent} for {base}{end}, {what}.",
+    def _note(self, exc: NotUnderstoodError) -> None:
+        place = exc.directive
+        self.report.note(
+            place.file, place.line, f"Not understood, so not checked: {exc}.", is_gap=True
         )
 
 
-def _judged_locations(
-    answers: dict[str, _Answer], base: BasePath, app: App, root: Directive
-) -> Iterator[Fault]:
-    stream, page = answers.get(_STREAM), answers.get("/")
-    upload = answers.get(_UPLOAD)
-    if stream and stream.proxied and not stream.location.last("return"):
-        yield from _at(stream, rules.stream_faults(stream.location, app, root=root))
-    if upload and upload.proxied:
-        yield from _at(upload, rules.upload_faults(upload.location, app))
-    if page and page.proxied:
-        yield from rules.page_faults(page.location)
-    judged: list[Directive] = []
-    for answer in (stream, upload, page):
-        if answer and answer.proxied and answer.location not in judged:
-            judged.append(answer.location)
-            yield from _at(answer, rules.request_faults(answer.location, app, base))
-    places = {answer.proxied.args[0] for answer in answers.values() if answer.proxied}
-    for name in sorted({place.partition("://")[2].partition("/")[0] for place in places}):
-        yield from rules.upstream_faults(root, name)
+def _location_of(fault: Fault, answers: dict[str, Answer]) -> Directive | None:
+    if fault.location is not None:
+        return fault.location
+    reached = [found.location for found in answers.values()]
+    for location in reached:
+        if location in list(fault.at.ancestors()):
+            return location
+    return None
 
 
-def _at(answer: _Answer, faults: Iterable[Fault]) -> Iterator[Fault]:
-    return (replace(fault, location=answer.location) for fault in faults)
+def _at(found: Answer, faults: Iterable[Fault]) -> Iterator[Fault]:
+    return (replace(fault, location=found.location) for fault in faults)
 
 
-def _slash_faults(
-    server: Directive, base: BasePath, root: Directive, app: App, report: Report
-) -> Iterator[Fault]:
-    """Judge the path without its final slash; nginx redirects it where a location ends with one."""
-    if not base.value:
-        return
-    try:
-        answer = _answer(server, base.value, root, app)
-        page = _answer(server, base.with_slash, root, app)
-    except NotUnderstoodError as exc:
-        _note(report, exc)
-        return
-    redirects = any(
-        Location.of(location) == Location("", base.with_slash)
-        or Location.of(location) == Location("^~", base.with_slash)
-        for location in server.walk()
-        if location.name == "location" and location.all("proxy_pass")
-    )
-    is_exact = answer.location.name == "location" and Location.of(answer.location).modifier == "="
-    is_told = any(answer.location.all(name) for name in ("return", "rewrite"))
-    if answer.proxied or is_told or (redirects and not is_exact) or page.proxied is None:
-        return
-    yield Fault(
-        code="STL203",
-        at=page.location,
-        detail=f"{base} without its final slash does not lead to the app.",
-        need=Need.SLASH,
-    )
-
-
-def _finding(fault: Fault, base: BasePath, app: App) -> LintFinding:
-    known = fix_for(fault.need, Product.NGINX, app.site(base)) if fault.need else None
-    return LintFinding(
-        code=fault.code,
-        file=fault.at.file,
-        line=fault.at.line,
-        detail=fault.detail,
-        fix="Delete the line." if fault.is_removed else known.text if known else "",
-    )
-
-
-def _host_note(answers: dict[str, _Answer], report: Report) -> None:
-    stream = answers.get(_STREAM)
+def _host_note(answers: dict[str, Answer], report: Report) -> None:
+    stream = answers.get(streamlit.STREAM)
     for directive in stream.location.inherited_all("proxy_set_header") if stream else ():
-        if len(directive.args) > 1 and directive.args == ("Host", "$host"):
+        if directive.args == ("Host", "$host"):
             server = next((up for up in directive.ancestors() if up.name == "server"), None)
             ports = _odd_ports(server.all("listen") if server else ())
             if ports:
@@ -316,15 +253,9 @@ def _host_note(answers: dict[str, _Answer], report: Report) -> None:
                     f"$host loses the port: if browsers see port {ports[0]}, write "
                     "`proxy_set_header Host $http_host;`."
                 )
-                report.notes.append(Note(file=directive.file, line=directive.line, text=text))
+                report.note(directive.file, directive.line, text)
 
 
 def _odd_ports(listens: Iterable[Directive]) -> Sequence[str]:
     ports = [re.sub(r".*:", "", listen.args[0]) for listen in listens if listen.args]
     return [port for port in ports if port.isdigit() and port not in {"80", "443"}]
-
-
-def _note(report: Report, exc: NotUnderstoodError) -> None:
-    place = exc.directive
-    text = f"Not understood, so not checked: {exc}."
-    report.notes.append(Note(file=place.file, line=place.line, text=text))

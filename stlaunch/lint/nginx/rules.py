@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from stlaunch.lint.app import App
-from stlaunch.lint.nginx.tree import Directive
+from stlaunch.lint.nginx.faults import Fault
+from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.units import seconds, size
 from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
@@ -17,29 +17,6 @@ _DEFAULT_READ_S = 60
 _HANDSHAKE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _WRONG_HOSTS = {"$proxy_host", "", "localhost", "127.0.0.1"}
 _BALANCERS = {"hash", "ip_hash", "sticky", "sticky_cookie_insert"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """A finding before it has a file: what, where, and which lines would mend it.
-
-    Attributes:
-        code: of the catalogue.
-        at: the directive that is at fault, or the location that lacks one.
-        location: the one that answers, where the fault came from further out.
-        detail: one sentence.
-        need: whose fix mends it.
-        headers: the names of the fix's lines that count; empty for all of them.
-        is_removed: the directive only has to go.
-    """
-
-    code: str
-    at: Directive
-    detail: str
-    need: Need | None = None
-    headers: tuple[str, ...] = ()
-    is_removed: bool = False
-    location: Directive | None = None
 
 
 def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
@@ -64,24 +41,25 @@ def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator
 def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fault]:
     """Judge what every request to the app needs: who, from where, with which cookies."""
     headers = _headers(location)
-    is_https = _is_https(location)
+    is_hidden = location.may_hide("proxy_set_header")
     scheme = headers.get("x-forwarded-proto")
-    if is_https and scheme is None:
-        yield Fault(
-            code="STL402",
-            at=location,
-            detail="The site speaks https, but the app does not know: X-Forwarded-Proto is "
-            "missing.",
-            need=Need.SCHEME,
-        )
-    elif is_https and scheme and scheme.args[1].lower() == "http":
-        yield Fault(
-            code="STL402",
-            at=scheme,
-            detail="The site speaks https, but the app sees http.",
-            need=Need.SCHEME,
-        )
-    if not {"x-forwarded-for", "x-real-ip", "forwarded"} & headers.keys():
+    if _speaks_tls(location):
+        if scheme is None and not is_hidden:
+            yield Fault(
+                code="STL402",
+                at=location,
+                detail="The site speaks https, but the app does not know: X-Forwarded-Proto is "
+                "missing.",
+                need=Need.SCHEME,
+            )
+        elif scheme and scheme.args[1].lower() == "http":
+            yield Fault(
+                code="STL402",
+                at=scheme,
+                detail="The site speaks https, but the app sees http.",
+                need=Need.SCHEME,
+            )
+    if not is_hidden and not {"x-forwarded-for", "x-real-ip", "forwarded"} & headers.keys():
         yield Fault(
             code="STL404",
             at=location,
@@ -98,7 +76,7 @@ def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fa
             headers=("x-forwarded-prefix",),
         )
     for name in app.trusted_headers:
-        if name.lower() not in headers:
+        if name.lower() not in headers and not is_hidden:
             yield Fault(
                 code="STL406",
                 at=location,
@@ -115,7 +93,8 @@ def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
     limit = location.inherited("client_max_body_size")
     allowed = size(limit.args[0]) if limit and limit.args else _DEFAULT_BODY
     needed = app.max_upload_mb * 1024 * 1024
-    if allowed is not None and 0 < allowed < needed:
+    is_hidden = limit is None and location.may_hide("client_max_body_size")
+    if allowed is not None and 0 < allowed < needed and not is_hidden:
         said = f"client_max_body_size is {limit.args[0]}" if limit else "nginx's own limit is 1 MB"
         yield Fault(
             code="STL607",
@@ -130,12 +109,6 @@ def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
                 code="STL512",
                 at=directive,
                 detail="limit_except refuses PUT, with which Streamlit uploads.",
-            )
-        if _refuses_put(directive):
-            yield Fault(
-                code="STL512",
-                at=directive,
-                detail="This condition refuses PUT, with which Streamlit uploads.",
             )
     token = _headers(location).get("x-xsrftoken")
     if token and token.args[1] != "$http_x_xsrftoken":
@@ -176,10 +149,10 @@ def page_faults(location: Directive) -> Iterator[Fault]:
                 )
 
 
-def upstream_faults(root: Directive, name: str) -> Iterator[Fault]:
-    """Judge the group of servers that the app's replicas are."""
-    for group in root.walk():
-        if group.name != "upstream" or group.args != (name,):
+def upstream_faults(groups: Sequence[Directive]) -> Iterator[Fault]:
+    """Judge the groups of servers that the app's replicas are."""
+    for group in groups:
+        if group.has_unread:
             continue
         active = [
             server for server in group.all("server") if not {"backup", "down"} & set(server.args)
@@ -206,6 +179,8 @@ def _upgrade_faults(
         )
         if given is None or not is_good
     ]
+    is_hidden = location.may_hide("proxy_set_header")
+    lost = [name for name in lost if not (is_hidden and headers.get(name.lower()) is None)]
     if not lost:
         return
     own = [directive for directive in (upgrade, connection) if directive is not None]
@@ -256,22 +231,35 @@ def _protocol_faults(location: Directive, headers: dict[str, Directive]) -> Iter
 
 
 def _origin_faults(location: Directive, headers: dict[str, Directive]) -> Iterator[Fault]:
-    host = headers.get("host")
-    if host is None:
+    host, origin = headers.get("host"), headers.get("origin")
+    is_hidden = host is None and location.may_hide("proxy_set_header")
+    is_wrong = not is_hidden and (host is None or _is_wrong_host(host.args[1]))
+    names = ("host", "x-forwarded-host") if host is None else ("host",)
+    if origin and origin.args[1] != "$http_origin":
+        yield Fault(
+            code="STL502",
+            at=origin,
+            detail="The app sees another Origin than the browser's, so bare Streamlit "
+            "lets pages of every site in.",
+            is_removed=True,
+            need=Need.HOST if is_wrong else None,
+            headers=names,
+        )
+    elif is_wrong and host is None:
         yield Fault(
             code="STL501",
             at=location,
             detail="The app gets the upstream's address as Host, which is not the page's Origin.",
             need=Need.HOST,
-            headers=("host", "x-forwarded-host"),
+            headers=names,
         )
-    elif host.args[1] in _WRONG_HOSTS or re.fullmatch(r"[0-9.]+(:\d+)?", host.args[1]):
+    elif is_wrong and host is not None:
         yield Fault(
             code="STL501",
             at=host,
             detail=f"The app gets {host.args[1] or 'no'} Host, which is not the page's Origin.",
             need=Need.HOST,
-            headers=("host",),
+            headers=names,
         )
 
 
@@ -329,28 +317,6 @@ def _map_upgrades(root: Directive, variable: str) -> bool:
     return True
 
 
-def _refuses_put(directive: Directive) -> bool:
-    if directive.name != "if" or directive.args[:1] != ("$request_method",):
-        return False
-    if not any(child.name == "return" for child in directive.block or ()):
-        return False
-    operator, *pattern = directive.args[1:]
-    text = " ".join(pattern)
-    match operator:
-        case "=":
-            return text == "PUT"
-        case "!=":
-            return text != "PUT"
-        case "~" | "~*" | "!~" | "!~*":
-            try:
-                matches = re.search(text, "PUT") is not None
-            except re.error:
-                return False
-            return matches != operator.startswith("!")
-        case _:
-            return False
-
-
 def _headers(location: Directive) -> dict[str, Directive]:
     return {
         directive.args[0].lower(): directive
@@ -359,9 +325,13 @@ def _headers(location: Directive) -> dict[str, Directive]:
     }
 
 
-def _is_https(location: Directive) -> bool:
+def _is_wrong_host(value: str) -> bool:
+    return value in _WRONG_HOSTS or re.fullmatch(r"(localhost|[0-9.]+)(:\d+)?", value) is not None
+
+
+def _speaks_tls(location: Directive) -> bool:
+    """Tell whether some browsers come over https; one server may listen for both."""
     server = next((level for level in location.ancestors() if level.name == "server"), None)
-    if server is None:
-        return False
-    listens = server.all("listen")
-    return bool(listens) and all("ssl" in listen.args for listen in listens)
+    listens = server.all("listen") if server else []
+    is_old = server is not None and any(on.args == ("on",) for on in server.all("ssl"))
+    return is_old or any({"ssl", "quic"} & set(listen.args) for listen in listens)

@@ -1,123 +1,224 @@
-"""nginx configurations as trees of directives, includes followed; it judges nothing."""
+"""A configuration as nginx reads it: includes looked up and followed; it judges nothing.
+
+What an include that cannot be read would add is unknown, and never taken for nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import crossplane
 
 from stlaunch.errors import UsageError
 from stlaunch.lint.findings import Note
+from stlaunch.lint.nginx.parse import Directive, parse_nginx
+from stlaunch.lint.sources import Sources, UnreadableError, ancestors, is_pattern
 
-_MAX_BYTES = 5_000_000
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Directive:
-    """One directive, with the block below it where it has one."""
-
-    name: str
-    args: tuple[str, ...]
-    file: Path
-    line: int
-    block: list[Directive] | None = None
-    parent: Directive | None = field(default=None, repr=False)
-
-    def all(self, name: str) -> list[Directive]:
-        """Return the directives of this name that stand directly in the block."""
-        return [child for child in self.block or () if child.name == name]
-
-    def last(self, name: str) -> Directive | None:
-        """Return the one that counts: the last of this name in the block."""
-        found = self.all(name)
-        return found[-1] if found else None
-
-    def walk(self) -> Iterator[Directive]:
-        """Go through everything below."""
-        for child in self.block or ():
-            yield child
-            yield from child.walk()
-
-    def ancestors(self) -> Iterator[Directive]:
-        """Go outwards, this directive first."""
-        here: Directive | None = self
-        while here is not None:
-            yield here
-            here = here.parent
-
-    def inherited(self, name: str) -> Directive | None:
-        """Return the value in force for a directive that the innermost level decides."""
-        for level in self.ancestors():
-            if found := level.last(name):
-                return found
-        return None
-
-    def inherited_all(self, name: str) -> list[Directive]:
-        """Return the list in force: a level that has any replaces those of the outer levels."""
-        for level in self.ancestors():
-            if found := level.all(name):
-                return found
-        return []
+_MAIN = "nginx.conf"
+_MAX_INCLUDES = 500
+_MAX_INCLUDE_DEPTH = 20
+# What these hold is known, and none of it concerns a proxied app.
+_HARMLESS = {
+    "mime.types",
+    "fastcgi_params",
+    "fastcgi.conf",
+    "uwsgi_params",
+    "scgi_params",
+    "koi-utf",
+    "koi-win",
+    "win-utf",
+    "options-ssl-nginx.conf",
+}
+_HARMLESS_FOLDERS = {"modules-enabled", "modules"}
 
 
-def read_nginx(path: Path) -> tuple[Directive, list[Note], list[Path]]:
-    """Read a file and all that it includes, as the block of a nameless directive.
+@dataclass(slots=True, kw_only=True)
+class Tree:
+    """A file in its context.
+
+    Attributes:
+        root: a nameless directive that holds everything.
+        home: the folder that relative includes start from.
+        own: the file that was asked for; only what is in it, or is included by it, is judged.
+    """
+
+    root: Directive
+    home: Path
+    own: frozenset[Path]
+    notes: list[Note] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    shared: frozenset[Path] = frozenset()
+    """Files that several files include: a change of one concerns other sites."""
+
+    def is_own(self, directive: Directive) -> bool:
+        """Tell whether a directive belongs to the file that was asked for."""
+        return any(
+            up.file in self.own for up in (*directive.ancestors(), *directive.walk()) if up.name
+        )
+
+
+def read_nginx(path: Path, sources: Sources) -> Tree:
+    """Read a file, all that it includes and, of a part, the nginx.conf around it.
 
     Raises:
-        UsageError: for a file that cannot be read, or is no nginx configuration.
+        UsageError: for a file that cannot be read, or that nginx would refuse.
     """
-    if path.stat().st_size > _MAX_BYTES:
-        raise UsageError(f"{path} is larger than {_MAX_BYTES} bytes.")
-    payload = crossplane.parse(
-        str(path), check_ctx=False, check_args=False, strict=False, comments=False
-    )
-    configs: Sequence[dict[str, Any]] = payload["config"]
-    notes = [
-        Note(file=Path(error["file"]), line=error.get("line") or 1, text=_said(error["error"]))
-        for error in payload["errors"]
-    ]
-    first_errors = configs[0]["errors"] if configs else payload["errors"]
-    if not configs or (first_errors and not configs[0]["parsed"]):
-        said = notes[0].text if notes else "it is empty"
-        raise UsageError(f"{path} is not an nginx configuration: {said}")
-    root = Directive(name="", args=(), file=path, line=1, block=[])
-    root.block = list(_children(configs, 0, root, (0,)))
-    return root, notes, [Path(config["file"]) for config in configs]
+    top = parse_nginx(sources.read(path).removeprefix("\ufeff"), path)
+    is_whole = any(directive.name in {"http", "events", "stream"} for directive in top)
+    main = None if is_whole else _main_of(path, sources)
+    if main is not None:
+        around = _read_around(path, main, top, sources)
+        if around is not None:
+            return around
+    home = main.parent if main else path.parent
+    return _Reader(sources, home).tree(path, top, own={path})
 
 
-def _children(
-    configs: Sequence[dict[str, Any]], number: int, parent: Directive, path: tuple[int, ...]
-) -> Iterator[Directive]:
-    yield from _converted(configs, configs[number]["parsed"], configs[number]["file"], parent, path)
+def _main_of(path: Path, sources: Sources) -> Path | None:
+    for folder in ancestors(path):
+        main = folder / _MAIN
+        if main != path and sources.is_file(main):
+            return main
+    return None
 
 
-def _converted(
-    configs: Sequence[dict[str, Any]],
-    statements: Sequence[dict[str, Any]],
-    file: str,
-    parent: Directive,
-    path: tuple[int, ...],
-) -> Iterator[Directive]:
-    for statement in statements:
-        if statement["directive"] == "include":
-            for number in statement.get("includes", ()):
-                if number not in path:  # a file that includes itself
-                    yield from _children(configs, number, parent, (*path, number))
-            continue
-        directive = Directive(
-            name=statement["directive"],
-            args=tuple(statement["args"]),
-            file=Path(file),
-            line=statement["line"],
-            parent=parent,
+def _read_around(path: Path, main: Path, top: list[Directive], sources: Sources) -> Tree | None:
+    """Read the nginx.conf that includes the file; a file that it does not name is put into http."""
+    reader = _Reader(sources, main.parent)
+    try:
+        parsed = parse_nginx(sources.read(main), main)
+    except UsageError as exc:
+        reader.note(path, 1, f"{exc.message} It was judged without it.")
+        return None
+    tree = reader.tree(main, parsed, own={path})
+    own = {file for file in reader.files if _is_same(file, path)}
+    if own:
+        tree.own = frozenset({path, *own, *reader.included_by(own)})
+        return tree
+    http = next((directive for directive in tree.root.walk() if directive.name == "http"), None)
+    if http is None or http.block is None:
+        return None
+    http.block += reader.expanded(top, http, (path,))
+    tree.own = frozenset({path, *reader.included_by({path})})
+    tree.files = [path, *reader.files]
+    tree.shared = reader.shared()
+    return tree
+
+
+class _Reader:
+    """Follows includes, and remembers what could not be followed."""
+
+    def __init__(self, sources: Sources, home: Path) -> None:
+        self.sources = sources
+        self.home = home
+        self.notes: list[Note] = []
+        self.files: list[Path] = []
+        self._includes: dict[Path, set[Path]] = {}
+        self._count = 0
+        self._reals: dict[Path, str] = {}
+
+    def tree(self, path: Path, top: list[Directive], own: set[Path]) -> Tree:
+        root = Directive(name="", args=(), file=path, line=1, block=[])
+        self.files.append(path)
+        root.block = self.expanded(top, root, (path,))
+        own |= self.included_by(own)
+        return Tree(
+            root=root,
+            home=self.home,
+            own=frozenset(own),
+            notes=self.notes,
+            files=self.files,
+            shared=self.shared(),
         )
-        if "block" in statement:
-            directive.block = list(_converted(configs, statement["block"], file, directive, path))
-        yield directive
+
+    def _real(self, file: Path) -> str:
+        if file not in self._reals:
+            self._reals[file] = os.path.realpath(file)
+        return self._reals[file]
+
+    def note(self, file: Path, line: int, text: str) -> None:
+        self.notes.append(Note(file=file, line=line, text=text))
+
+    def shared(self) -> frozenset[Path]:
+        counts = Counter(file for files in self._includes.values() for file in files)
+        return frozenset(file for file, count in counts.items() if count > 1)
+
+    def included_by(self, files: set[Path]) -> set[Path]:
+        found: set[Path] = set()
+        left = list(files)
+        while left:
+            for file in self._includes.get(left.pop(), ()):
+                if file not in found:
+                    found.add(file)
+                    left.append(file)
+        return found
+
+    def expanded(
+        self, directives: list[Directive], parent: Directive, stack: tuple[Path, ...]
+    ) -> list[Directive]:
+        result: list[Directive] = []
+        for directive in directives:
+            directive.parent = parent
+            if directive.name == "include" and directive.block is None:
+                result += self._included(directive, parent, stack)
+                continue
+            if directive.block is not None:
+                directive.block = self.expanded(directive.block, directive, stack)
+            result.append(directive)
+        return result
+
+    def _included(
+        self, include: Directive, parent: Directive, stack: tuple[Path, ...]
+    ) -> list[Directive]:
+        name = include.args[0]
+        # Not `Path.resolve`: the name is kept as the configuration has it.
+        target = Path(os.path.normpath(self.home / name))
+        if target.name in _HARMLESS or target.parent.name in _HARMLESS_FOLDERS:
+            return []
+        if "$" in name:
+            return self._unread(include, f"`include {name}` holds a variable")
+        try:
+            if is_pattern(name):
+                files = self.sources.matches(target)
+                if not files and not self._is_known_empty(target):
+                    return self._unread(include, f"{target} is not on this machine")
+            else:
+                files = [target]
+            result: list[Directive] = []
+            for file in files:
+                result += self._of_file(include, file, parent, stack)
+        except UsageError as exc:
+            return self._unread(include, exc.message.rstrip("."))
+        return result
+
+    def _of_file(
+        self, include: Directive, file: Path, parent: Directive, stack: tuple[Path, ...]
+    ) -> list[Directive]:
+        if any(self._real(file) == self._real(other) for other in stack):
+            return self._unread(include, f"{file} includes itself")
+        self._count += 1
+        if self._count > _MAX_INCLUDES or len(stack) > _MAX_INCLUDE_DEPTH:
+            raise UnreadableError("The includes have no end: they include each other.")
+        top = parse_nginx(self.sources.read(file), file)
+        if file not in self.files:
+            self.files.append(file)
+        self._includes.setdefault(include.file, set()).add(file)
+        return self.expanded(top, parent, (*stack, file))
+
+    def _is_known_empty(self, target: Path) -> bool:
+        folder = target.parent
+        return not is_pattern(str(folder)) and self.sources.is_folder(folder)
+
+    def _unread(self, include: Directive, why: str) -> list[Directive]:
+        self.note(
+            include.file,
+            include.line,
+            f"Not read: {why}. What it holds is unknown, so nothing is reported missing there.",
+        )
+        include.is_unread = True
+        return [include]
 
 
-def _said(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+def _is_same(one: Path, other: Path) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,153 @@
+"""Response headers that take from a Streamlit page what it needs: one judgement for all commands.
+
+It is pure: it gets the headers as they are sent, or as a proxy's configuration would send them,
+and never asks anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_CSP = "content-security-policy"
+_FRAME_OPTIONS = "x-frame-options"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderProblem:
+    """One header that breaks something.
+
+    Attributes:
+        code: of the catalogue.
+        index: which of the headers.
+        detail: what is blocked, in one sentence.
+        is_part_only: the page works without it.
+    """
+
+    code: str
+    index: int
+    detail: str
+    is_part_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a page does, the directives that decide, the first one first, and what is lost."""
+
+    directives: tuple[str, ...]
+    loss: str
+    is_part_only: bool = False
+
+
+_USES = (
+    _Use(("script-src-elem", "script-src", "default-src"), "its scripts: the page stays blank"),
+    _Use(("style-src-elem", "style-src", "default-src"), "its style sheets"),
+    _Use(
+        ("connect-src", "default-src"),
+        "its connection: the page stays a grey skeleton",
+    ),
+    _Use(("font-src", "default-src"), "its fonts and icons", is_part_only=True),
+    _Use(("img-src", "default-src"), "its pictures", is_part_only=True),
+    _Use(("media-src", "default-src"), "its audio and video", is_part_only=True),
+    _Use(("frame-src", "child-src", "default-src"), "custom components", is_part_only=True),
+)
+
+
+def page_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
+    """Judge the headers of the page itself.
+
+    Args:
+        headers: names and values, in the order in which they are sent.
+    """
+    for index, (name, value) in enumerate(headers):
+        if name.lower() != _CSP:
+            continue
+        for policy in _policies(value):
+            yield from _policy_problems(policy, index)
+
+
+def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
+    """Judge the headers of what is below `component/`, which the page shows in frames."""
+    found = False
+    for index, (name, value) in enumerate(headers):
+        if name.lower() != _CSP:
+            continue
+        for policy in _policies(value):
+            sources = policy.get("frame-ancestors")
+            if sources is None:
+                continue
+            found = True  # A browser then does not look at X-Frame-Options.
+            if not _allows_self(sources):
+                yield HeaderProblem(
+                    code="STL809",
+                    index=index,
+                    detail=f"frame-ancestors {' '.join(sources) or 'without a value'} keeps "
+                    "custom components, which are frames of the app's own page, from being shown.",
+                    is_part_only=True,
+                )
+    if found:
+        return
+    for index, (name, value) in enumerate(headers):
+        words = {word.strip().lower() for word in value.split(",")}
+        if name.lower() == _FRAME_OPTIONS and "deny" in words:
+            yield HeaderProblem(
+                code="STL809",
+                index=index,
+                detail="X-Frame-Options: DENY keeps custom components, which are frames of the "
+                "app's own page, from being shown; SAMEORIGIN does not.",
+                is_part_only=True,
+            )
+
+
+def _policy_problems(policy: Mapping[str, tuple[str, ...]], index: int) -> Iterator[HeaderProblem]:
+    sandbox = policy.get("sandbox")
+    if sandbox is not None and not {"allow-scripts", "allow-same-origin"} <= set(sandbox):
+        yield HeaderProblem(
+            code="STL810",
+            index=index,
+            detail="The policy's sandbox lets the page run no scripts of its own.",
+        )
+    told: set[str] = set()
+    for use in _USES:
+        name = next((name for name in use.directives if name in policy), None)
+        if name is None or _allows_self(policy[name]):
+            continue
+        # One line about `default-src 'none'`, for the worst that it does.
+        if name in told:
+            continue
+        told.add(name)
+        shown = " ".join((name, *policy[name]))
+        yield HeaderProblem(
+            code="STL810",
+            index=index,
+            detail=f"`{shown}` blocks {use.loss}.",
+            is_part_only=use.is_part_only,
+        )
+
+
+def _policies(value: str) -> list[dict[str, tuple[str, ...]]]:
+    """Read a header: policies after commas all apply, and of a directive the first one counts."""
+    policies = []
+    for text in value.split(","):
+        policy: dict[str, tuple[str, ...]] = {}
+        for directive in text.split(";"):
+            words = directive.split()
+            if words:
+                policy.setdefault(words[0].lower(), tuple(words[1:]))
+        policies.append(policy)
+    return policies
+
+
+def _allows_self(sources: Sequence[str]) -> bool:
+    """Tell whether the page's own origin may be in the list; a host may be its own."""
+    words = {word.lower() for word in sources}
+    if "'strict-dynamic'" in words:
+        return False
+    return "'self'" in words or any(
+        word == "*"
+        or re.fullmatch(r"https?:", word)
+        or (not word.startswith("'") and "." in word)
+        or word.startswith(("http://", "https://", "$", "{"))
+        for word in words
+    )

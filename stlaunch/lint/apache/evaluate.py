@@ -1,0 +1,332 @@
+"""From a file to findings: each virtual host by itself, each path of the app as Apache takes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stlaunch.lint import streamlit
+from stlaunch.lint.apache import rules
+from stlaunch.lint.apache.parse import ApacheTree, Node, read_apache
+from stlaunch.lint.apache.request import Answer, NotUnderstoodError, Pass, Site, answer, sites
+from stlaunch.lint.apache.rules import Fault
+from stlaunch.lint.app import App, socket_path
+from stlaunch.lint.findings import Edit, LintFinding, Report
+from stlaunch.lint.sources import Sources
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
+
+
+def lint_apache(path: Path, app: App, sources: Sources) -> Report:
+    """Judge each virtual host that leads to the app.
+
+    Raises:
+        UsageError: for a file that cannot be read, or that Apache would refuse.
+    """
+    report = Report(files=[path])
+    tree = read_apache(path, sources, report)
+    report.files = tree.files
+    for site in sites(tree.root):
+        if site.node.name != "virtualhost" or site.node.file in tree.own:
+            _lint_site(site, tree, app, sources, report)
+    return report
+
+
+def _lint_site(site: Site, tree: ApacheTree, app: App, sources: Sources, report: Report) -> None:
+    is_host = site.node.name == "virtualhost"
+    passes: list[Pass] = []
+    for one in site.everything:
+        if not is_host and one.node.file not in tree.own:
+            continue
+        place = place_of(one.target)
+        if place is None or (one.node.name == "rewriterule" and not one.flags & {"P", "PROXY"}):
+            continue
+        if is_app(one, tree.root, app):
+            passes.append(one)
+        elif "${" in place or "%{" in place:
+            text = f"It is not plain where {one.target} leads: a variable has no known value."
+            report.note(one.node.file, one.node.line, text, is_gap=True)
+        elif (parsed := HostPort.parse(place)) and one.node.file in tree.own:
+            shown = str(HostPort(parsed.host, parsed.port or 80))
+            report.pass_elsewhere(one.node.file, one.node.line, shown)
+    for base in _bases(passes, app, report):
+        _Judge(site, base, passes, tree, app, sources, report).judge()
+
+
+def _bases(passes: list[Pass], app: App, report: Report) -> list[BasePath]:
+    found: dict[str, bool] = {}
+    places: dict[str, Node] = {}
+    for one in passes:
+        path, is_part = streamlit.base_of(_literal_prefix(one))
+        found[path] = found.get(path, True) and is_part
+        places.setdefault(path, one.node)
+    if app.base_path is not None:
+        return [app.base_path] if passes else []
+    bases, left = streamlit.choose_bases(found)
+    for path in left:
+        node = places[path]
+        shown = ", ".join(base.with_slash for base in bases)
+        text = f"This line is left over: the app is at {shown}, and asks for nothing here."
+        report.note(node.file, node.line, text)
+    return bases
+
+
+def _literal_prefix(one: Pass) -> str:
+    if not one.is_regex:
+        return one.path
+    match = re.match(r"\^?((?:[A-Za-z0-9_/-]|\\\.)*)", one.path)
+    text = match[1].replace("\\.", ".") if match else ""
+    rest = one.path[match.end() :] if match else ""
+    text = text[:-1] if rest[:1] in {"?", "*", "{"} else text
+    return text if text.startswith("/") else f"/{text}"
+
+
+def place_of(target: str) -> str | None:
+    """Return `host:port`, `unix:/path` or a balancer's name; None for what is no URL."""
+    if socket_path(target) is not None and target.startswith("unix:"):
+        return target.partition("|")[0]
+    scheme, separator, rest = target.partition("://")
+    if not separator or scheme not in {"http", "https", "ws", "wss", "h2c", "h2", "balancer"}:
+        return None
+    return re.split(r"[/$?]", rest, maxsplit=1)[0] if "${" not in rest else rest.partition("/")[0]
+
+
+def is_app(one: Pass, root: Node, app: App) -> bool:
+    """Tell whether a line passes requests to the app."""
+    place = place_of(one.target) or ""
+    if not one.target.startswith("balancer:"):
+        secure = one.target.startswith(("https:", "wss:"))
+        return app.is_at(place, 443 if secure else 80)
+    return app.is_called(place) or any(
+        app.is_at(place_of(member.words[1]) or "", 80) for member in members(place, root)
+    )
+
+
+def members(name: str, root: Node) -> list[Node]:
+    """Return the BalancerMember lines of a balancer."""
+    found = []
+    for node in root.walk():
+        if node.name != "balancermember":
+            continue
+        section = node.section("proxy")
+        if section and " ".join(section.words).rstrip("/").endswith(f"balancer://{name}"):
+            found.append(node)
+    return found
+
+
+@dataclass(slots=True)
+class _Judge:
+    """One path of the app in one virtual host."""
+
+    site: Site
+    base: BasePath
+    passes: list[Pass]
+    tree: ApacheTree
+    app: App
+    sources: Sources
+    report: Report
+
+    def judge(self) -> None:
+        answers = dict(self._answers())
+        if answers and all(found.redirect for found in answers.values()):
+            return
+        first = next(
+            (found.by for found in answers.values() if self._is_app(found)), self.passes[0]
+        )
+        node = self.site.node if self.site.node.name else first.node if first else self.site.node
+        self.report.routes.append(f"{node.file}:{node.line} {self.base.with_slash}")
+        self._note_slash(answers)
+        faults = list(self._route_faults(answers))
+        faults += rules.site_faults(
+            self.site, self.base, self.app, at=first.node if first else node, is_own=self._is_own
+        )
+        faults += self._affinity_faults(answers)
+        for fault in faults:
+            if not (fault.is_missing and self.site.has_unread):
+                self._report(fault)
+
+    def _answers(self) -> Iterator[tuple[str, Answer]]:
+        for asked in streamlit.ALL:
+            try:
+                found = answer(
+                    self.site,
+                    self.base.value + asked.end,
+                    is_upgrade=asked.is_upgrade,
+                    method=asked.method,
+                )
+            except NotUnderstoodError as exc:
+                text = f"Not understood, so not checked: {exc}."
+                self.report.note(exc.node.file, exc.node.line, text, is_gap=True)
+                continue
+            yield asked.end, found
+
+    def _is_own(self, node: Node) -> bool:
+        return node.file in self.tree.own
+
+    def _is_app(self, found: Answer) -> bool:
+        return found.by is not None and is_app(found.by, self.tree.root, self.app)
+
+    def _route_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+        seen: set[int] = set()
+        fallback = self.passes[0].node
+        for asked in streamlit.ALL:
+            found = answers.get(asked.end)
+            if found is None:
+                continue
+            where = f"{self.base}{asked.end}"
+            if not self._is_app(found):
+                at = found.redirect or (found.by.node if found.by else fallback)
+                if asked.is_upgrade and found.redirect:
+                    code = "STL310" if found.status.startswith("3") else "STL304"
+                    yield Fault(
+                        code, at, f"The WebSocket handshake at {where} gets {found.status}."
+                    )
+                elif not (asked.end == streamlit.PAGE and found.redirect):
+                    detail = f"The app's {asked.what} ({where}) never reach it."
+                    yield Fault(asked.code, at, detail, is_missing=found.by is None)
+                continue
+            one = found.by
+            if one is None:
+                continue
+            if asked.is_upgrade and not self._upgrades(one):
+                yield self._upgrade_fault(one)
+            if id(one.node) not in seen and (fault := self._mapping_fault(found, asked.end)):
+                seen.add(id(one.node))
+                yield fault
+
+    def _affinity_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+        passes = {id(one.node): one for found in answers.values() if (one := found.by)}
+        for one in passes.values():
+            name = place_of(one.target) or ""
+            lines = members(name, self.tree.root)
+            if not one.target.startswith("balancer:") or len(lines) < 2:  # noqa: PLR2004
+                continue
+            settings = [
+                " ".join(node.words)
+                for node in self.tree.root.walk()
+                if node.name == "proxyset"
+                and (name in " ".join(node.words) or node.section("proxy") is lines[0].parent)
+            ]
+            if "stickysession=" not in " ".join((*one.options, *settings)).lower():
+                detail = (
+                    f"{len(lines)} members take turns: a browser's requests reach different "
+                    "replicas."
+                )
+                yield Fault("STL702", one.node, detail, Need.AFFINITY, is_missing=True)
+
+    def _upgrades(self, one: Pass) -> bool:
+        if one.upgrades:
+            return True
+        if one.target.startswith("balancer:"):
+            lines = members(place_of(one.target) or "", self.tree.root)
+            return bool(lines) and all(
+                "upgrade=" in " ".join(line.words).lower() or line.words[1].startswith("ws")
+                for line in lines
+            )
+        # A worker's options count for every URL below it.
+        return any(
+            other.upgrades
+            and other.node.name == "proxypass"
+            and one.target.startswith(other.target)
+            for other in self.passes
+            if not other.target.startswith("ws")
+        )
+
+    def _upgrade_fault(self, one: Pass) -> Fault:
+        detail = "The WebSocket handshake is forwarded as a plain request."
+        unused = next(
+            (other for other in self.passes if other.target.startswith(("ws:", "wss:"))), None
+        )
+        if unused is not None:
+            detail += (
+                f" Line {unused.node.line} ({unused.target}) never gets it: another line comes "
+                "first, or it is for another path."
+            )
+        edit = self._with_upgrade(one)
+        return Fault(
+            "STL301", one.node, detail, Need.UPGRADE, edits=(edit,) if edit else (), is_missing=True
+        )
+
+    def _mapping_fault(self, found: Answer, end: str) -> Fault | None:
+        node = found.by.node if found.by else self.site.node
+        _, _, rest = found.sent.rpartition("|")[2].partition("://")
+        sent = rest[len(re.split(r"[/?]", rest, maxsplit=1)[0]) :].partition("?")[0] or "/"
+        asked = f"{self.base}{end}"
+        if streamlit.is_own_path(self.base, end, sent):
+            text = f"The app gets {sent} for {asked}: right only if that is its own path."
+            self.report.note(node.file, node.line, text)
+            return None
+        fault = streamlit.mapping_fault(self.base, end, sent)
+        if fault is None:
+            return None
+        code, what = fault
+        return Fault(code, node, f"The app gets {sent} for {asked}, {what}.")
+
+    def _note_slash(self, answers: dict[str, Answer]) -> None:
+        page = answers.get(streamlit.PAGE)
+        if not self.base.value or page is None or page.by is None or not self._is_app(page):
+            return
+        try:
+            without = answer(self.site, self.base.value)
+        except NotUnderstoodError:
+            return
+        if without.by is None and without.redirect is None and not self.site.has_unread:
+            node = page.by.node
+            text = f"{self.base} without its final slash does not lead to the app."
+            self.report.note(node.file, node.line, text)
+
+    def _report(self, fault: Fault) -> None:
+        known = (
+            fix_for(fault.need, Product.APACHE, self.app.site(self.base)) if fault.need else None
+        )
+        edits = fault.edits
+        if fault.code == "STL501" and fault.need is Need.HOST:
+            edits = self._preserve_host(fault.at)
+        self.report.findings.append(
+            LintFinding(
+                code=fault.code,
+                file=fault.at.file,
+                line=fault.at.line,
+                detail=fault.detail,
+                fix=known.text if known else "",
+                edits=edits if not self.site.has_unread else (),
+                milder=fault.milder,
+            )
+        )
+
+    def _with_upgrade(self, one: Pass) -> Edit | None:
+        node = one.node
+        text = self._line(node).strip()
+        if node.name != "proxypass" or text.endswith("\\") or "#" in text:
+            return None
+        if one.target.startswith("balancer:") or node.file not in self.tree.own:
+            return None
+        changed = f"{text} upgrade=websocket"
+        return Edit(
+            file=node.file, line=node.line, removed=1, lines=(changed,), margin_of=node.line
+        )
+
+    def _preserve_host(self, at: Node) -> tuple[Edit, ...]:
+        if at.file not in self.tree.own:
+            return ()
+        removed = 1 if at.name == "proxypreservehost" else 0
+        # Above the first line of a rewrite's group: a RewriteCond belongs to what follows it.
+        if at.name == "rewriterule" or self._line(at).rstrip("\r").endswith("\\"):
+            return ()
+        return (
+            Edit(
+                file=at.file,
+                line=at.line,
+                removed=removed,
+                lines=("ProxyPreserveHost On",),
+                margin_of=at.line,
+            ),
+        )
+
+    def _line(self, node: Node) -> str:
+        lines = self.sources.lines(node.file)
+        return lines[node.line - 1] if 0 < node.line <= len(lines) else ""

@@ -1,0 +1,206 @@
+"""What is wrong with a virtual host that leads to the app, apart from its routes; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from stlaunch.diagnostics.page_policy import HeaderProblem, component_problems, page_problems
+from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint import streamlit
+from stlaunch.lint.apache.parse import Node
+from stlaunch.lint.apache.request import Site
+from stlaunch.lint.app import App
+from stlaunch.lint.expressions import NotUnderstoodError, search
+from stlaunch.lint.findings import Edit
+from stlaunch.lint.units import seconds
+from stlaunch.proxies.needs import Need
+from stlaunch.urls.base_path import BasePath
+
+_TWO = 2
+_LOST_HEADERS = {
+    "upgrade": ("STL301", Need.UPGRADE),
+    "connection": ("STL301", Need.UPGRADE),
+    "sec-websocket-protocol": ("STL307", Need.SUBPROTOCOL),
+    "cookie": ("STL507", None),
+    "x-xsrftoken": ("STL506", None),
+}
+_SETTING = {"set", "append", "add", "merge", "setifempty"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A finding before it has a file.
+
+    Attributes:
+        is_missing: something is not there, which an include that was not read may hold.
+    """
+
+    code: str
+    at: Node
+    detail: str
+    need: Need | None = None
+    edits: tuple[Edit, ...] = ()
+    is_missing: bool = False
+    milder: Circumstance | None = None
+
+
+def site_faults(
+    site: Site, base: BasePath, app: App, *, at: Node, is_own: Callable[[Node], bool]
+) -> Iterator[Fault]:
+    """Judge what concerns every request to the app."""
+    nodes = [node for node in site.nodes if _concerns(node, base)]
+    yield from _host_faults(nodes, at)
+    yield from _scheme_faults(site, nodes, at)
+    for node in nodes:
+        yield from _line_faults(node, app)
+        yield from _method_faults(node)
+    timeouts = [node for node in nodes if node.name == "timeout"]
+    for node in timeouts[:1]:
+        limit = seconds(node.words[1])
+        if limit is not None and 0 < limit <= app.ping_interval_s and is_own(node):
+            yield Fault(
+                "STL606",
+                node,
+                f"A quiet WebSocket is cut after {limit:g} s, and the app pings every "
+                f"{app.ping_interval_s} s.",
+                Need.IDLE_TIMEOUT,
+            )
+    yield from _header_faults(nodes, base)
+
+
+def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
+    for node in nodes:
+        words = [word.lower() for word in node.words]
+        if words[0] == "requestheader" and words[2:3] == ["origin"] and words[1] != "note":
+            yield Fault(
+                "STL502",
+                node,
+                "The app sees another Origin than the browser's, so bare Streamlit lets "
+                "pages of every site in.",
+            )
+            return
+    # The site's own come first, then those of the main server.
+    preserved = [node for node in nodes if node.name == "proxypreservehost"]
+    if preserved and preserved[0].words[1].lower() == "on":
+        return
+    yield Fault(
+        "STL501",
+        preserved[0] if preserved else at,
+        "The app gets the upstream's address as Host, which is not the page's Origin.",
+        Need.HOST,
+        is_missing=not preserved,
+    )
+
+
+def _scheme_faults(site: Site, nodes: list[Node], at: Node) -> Iterator[Fault]:
+    if not any(node.words[1].lower() == "on" for node in site.all("sslengine")):
+        return
+    told = [
+        node
+        for node in nodes
+        if node.name == "requestheader" and "x-forwarded-proto" in " ".join(node.words).lower()
+    ]
+    if not told:
+        yield Fault(
+            "STL402",
+            at,
+            "The site speaks https, but the app does not know: X-Forwarded-Proto is missing.",
+            Need.SCHEME,
+            is_missing=True,
+        )
+    for node in told:
+        if len(node.words) > 3 and node.words[3].lower().strip('"') == "http":  # noqa: PLR2004
+            yield Fault(
+                "STL402", node, "The site speaks https, but the app sees http.", Need.SCHEME
+            )
+
+
+def _line_faults(node: Node, app: App) -> Iterator[Fault]:
+    words = [word.lower() for word in node.words]
+    if node.name == "limitrequestbody" and _is_below(words[1], app.max_upload_bytes):
+        yield Fault(
+            "STL607",
+            node,
+            f"Uploads may have {app.max_upload_mb} MB, and {words[1]} bytes pass.",
+            Need.BODY_SIZE,
+        )
+    elif words[0] == "requestheader" and words[1] == "unset" and words[2] in _LOST_HEADERS:
+        code, need = _LOST_HEADERS[words[2]]
+        yield Fault(code, node, f"{node.words[2]} never reaches the app.", need)
+    elif words[0] == "header" and [w for w in words[1:] if w != "always"][:2] == [
+        "unset",
+        "set-cookie",
+    ]:
+        yield Fault("STL505", node, "The app's cookies do not arrive in the browser.")
+    elif node.name == "proxyaddheaders" and words[-1] == "off":
+        yield Fault("STL404", node, "The app does not learn the client's address.", Need.CLIENT)
+    elif node.name == "dossitecount" and _is_below(words[-1], streamlit.FEWEST_REQUESTS):
+        yield Fault(
+            "STL611",
+            node,
+            f"{words[-1]} requests pass at once, and one load of a small app is "
+            f"{streamlit.FEWEST_REQUESTS} to {streamlit.MOST_REQUESTS}.",
+        )
+
+
+def _is_below(text: str, limit: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16 and 0 < int(text) < limit  # noqa: PLR2004
+
+
+def _method_faults(node: Node) -> Iterator[Fault]:
+    if node.name not in {"limit", "limitexcept"}:
+        return
+    inner = [" ".join(child.words).lower() for child in node.children or ()]
+    methods = {word.upper() for word in node.words}
+    is_put = ("PUT" in methods) == (node.name == "limit")
+    if is_put and {"require all denied", "deny from all"} & set(inner):
+        yield Fault("STL512", node, f"<{node.name}> refuses PUT, with which Streamlit uploads.")
+
+
+def _header_faults(nodes: list[Node], base: BasePath) -> Iterator[Fault]:
+    added = []
+    for node in nodes:
+        words = [word for word in node.words[1:] if word.lower() not in {"always", "onsuccess"}]
+        if node.name == "header" and len(words) > _TWO and words[0].lower() in _SETTING:
+            added.append((node, words[1], words[2]))
+    for end, judge in ((streamlit.PAGE, page_problems), (streamlit.COMPONENT, component_problems)):
+        sent = [one for one in added if _reaches(one[0], base.value + end)]
+        problem: HeaderProblem
+        for problem in judge([(name, value) for _, name, value in sent]):
+            yield Fault(
+                problem.code,
+                sent[problem.index][0],
+                problem.detail,
+                milder=Circumstance.PART_ONLY if problem.is_part_only else None,
+            )
+
+
+def _concerns(node: Node, base: BasePath) -> bool:
+    """Tell whether a directive is in force somewhere below the app's path."""
+    section = node.section("location", "locationmatch")
+    if section is None or section is node or not section.words:
+        return node.section("directory", "files", "filesmatch", "if") is None
+    if section.name == "locationmatch" or section.words[0] == "~":
+        return any(_reaches(node, base.value + asked.end) for asked in streamlit.ALL)
+    path = section.words[-1].rstrip("/")
+    inside, around = (
+        f"{path}/".startswith(f"{base.value}/"),
+        f"{base.value}/".startswith(f"{path}/"),
+    )
+    return inside or around
+
+
+def _reaches(node: Node, path: str) -> bool:
+    """Tell whether a directive is in force for one path."""
+    section = node.section("location", "locationmatch")
+    if section is None or not section.words:
+        return True
+    prefix = section.words[-1]
+    if section.name == "locationmatch" or section.words[0] == "~":
+        try:
+            return search(prefix, path) is not None
+        except NotUnderstoodError:
+            return False
+    rest = path.removeprefix(prefix)
+    return path.startswith(prefix) and (prefix.endswith("/") or rest == "" or rest.startswith("/"))

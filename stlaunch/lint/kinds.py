@@ -1,0 +1,142 @@
+"""What kind of configuration a file is: by what it says, and by its name where that decides."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+
+class FileKind(StrEnum):
+    """The languages that are read."""
+
+    NGINX = "nginx"
+    CADDY = "caddy"
+    APACHE = "apache"
+    HAPROXY = "haproxy"
+    YAML = "yaml"
+    """Traefik, Compose, Kubernetes, Envoy, h2o and others; the documents say which."""
+    LIGHTTPD = "lighttpd"
+    VARNISH = "varnish"
+    IIS = "iis"
+    BICEP = "bicep"
+    APP = "app"
+    """A Dockerfile or a unit of systemd: it starts the app, and is no proxy's."""
+
+
+# Words that only one language has, matched at the beginning of a line; the first one decides.
+_SAID = (
+    (FileKind.APP, r"FROM [\w./:${}@-]+|\[(Unit|Service|Install)\]\s*$"),
+    (FileKind.IIS, r"<(configuration|system\.webServer|webSocket|requestLimits|rewrite|rule)\b"),
+    (
+        FileKind.BICEP,
+        (
+            r"(param \w+ (string|array|object|int|bool)|resource \w+ ')"
+            r"|pickHostNameFromBackendAddress:|@(secure|description)\("
+        ),
+    ),
+    (FileKind.VARNISH, r"vcl 4\.\d;|sub vcl_\w+|backend \w+ \{\s*$"),
+    (FileKind.LIGHTTPD, r'\$HTTP\["|server\.modules\b|(proxy|server|ssl|url)\.[a-z-]+ *(\+?=|:=) '),
+    (
+        FileKind.APACHE,
+        (
+            r"<(VirtualHost|Location|LocationMatch|IfModule|Proxy|Directory|Macro)\b"
+            r"|(ProxyPass|ProxyPassMatch|ProxyPreserveHost|RewriteRule|RewriteEngine|BalancerMember"
+            r"|ServerRoot|LoadModule|DocumentRoot|ServerName)\s"
+        ),
+    ),
+    (
+        FileKind.HAPROXY,
+        (
+            r"(global|defaults|userlist|resolvers)\s*(#.*)?$"
+            r"|(frontend|backend|listen|defaults|resolvers|peers)\s+[\w.:@-]+[^;{}]*$"
+            r"|(default_backend|use_backend|http-request|timeout (connect|client|server|tunnel))\s"
+            r"[^;{}]*$"
+        ),
+    ),
+    (
+        FileKind.NGINX,
+        (
+            r"(server|http|events|stream)\s*\{|(location|upstream|map|geo)\s[^;]*\{"
+            r"|(server|http|events)\s*$|(proxy|client|server|ssl|fastcgi)_[a-z_]+\s[^;]*;"
+            r"|(listen|include|set)\s[^;]*;"
+        ),
+    ),
+    (
+        FileKind.CADDY,
+        (
+            r"(reverse_proxy|handle_path|handle|route|redir|encode|tls|respond|file_server)\b[^;]*$"
+            r"|[\w.:*/-]+(,\s*[\w.:*/-]+)*\s*\{\s*$"
+        ),
+    ),
+)
+_YAML_LINE = re.compile(r"""^\s*(- )?["']?[\w./:@*-]+["']?\s*:(\s|$)|^---\s*$|^\s*- \S""")
+_COMMENT = re.compile(r"^\s*(#|//|<!--|$)")
+_SCANNED_LINES = 2000
+# Jinja, Helm, Ansible, Go, ERB; and what caddy-docker-proxy fills in by itself.
+_MARKS = (("{{", "}}"), ("{%", "%}"), ("<%", "%>"))
+_CADDY_DOCKER = "{{upstreams"
+_PLACEHOLDER = re.compile(r"__[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){0,5}__")
+# nginx's own variables have small letters; envsubst's have not.
+_ENVIRONMENT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}|\$([A-Z][A-Z0-9_]+)\b")
+_OWN_VARIABLES = re.compile(
+    r"(?m)^[ \t]*set +\$(\w+)|^[ \t]*(?:map|geo|split_clients) +\S+ +\$(\w+)|\(\?P?<(\w+)>"
+)
+_MAX_LINE = 1000
+
+
+def recognise(path: Path, text: str) -> FileKind | None:
+    """Return the language of a file, or None."""
+    name = path.name.lower()
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        return FileKind.YAML
+    if path.suffix.lower() == ".bicep":
+        return FileKind.BICEP
+    if name.startswith("dockerfile") or name.endswith((".dockerignore", ".service", ".target")):
+        return FileKind.APP
+    if name.startswith("caddyfile") or name.endswith((".caddyfile", ".caddy")):
+        return FileKind.CADDY
+    lines = [
+        line[:_MAX_LINE]
+        for line in text.removeprefix("\ufeff").splitlines()[:_SCANNED_LINES]
+        if not _COMMENT.match(line)
+    ]
+    # No comment of YAML begins with //.
+    if _is_yaml(lines) and not re.search(r"(?m)^//", text):
+        return FileKind.YAML
+    return next((kind for kind, said in _SAID if _says(said, lines)), None)
+
+
+def is_template(text: str, kind: FileKind) -> tuple[int, str] | None:
+    """Return the line and the mark of something that is filled in before the proxy reads it."""
+    own = _OWN_VARIABLES.findall(text) if kind is FileKind.NGINX else []
+    defined = {name for names in own for name in names if name}
+    for number, line in enumerate(text.split("\n"), 1):
+        if _COMMENT.match(line):
+            continue
+        for opening, closing in _MARKS:
+            start = line.find(opening)
+            end = line.find(closing, start + 2) if start >= 0 else -1
+            if end >= 0 and not line.startswith(_CADDY_DOCKER, start):
+                return number, line[start : end + len(closing)][:40]
+        names = list(_PLACEHOLDER.finditer(line))
+        if kind is FileKind.NGINX:
+            names += [m for m in _ENVIRONMENT.finditer(line) if (m[1] or m[2]) not in defined]
+        if names:
+            return number, names[0][0][:40]
+    return None
+
+
+def _is_yaml(lines: list[str]) -> bool:
+    """All lines look like YAML, or the first ones do: h2o's files have Ruby inside."""
+    first = lines[:20]
+    return (
+        bool(first)
+        and all(_YAML_LINE.match(line) for line in first[:3])
+        and not any(line.rstrip().endswith((";", "{")) for line in first[:3])
+    )
+
+
+def _says(pattern: str, lines: list[str]) -> bool:
+    compiled = re.compile(rf"\s*(?:{pattern})", re.IGNORECASE if "VirtualHost" in pattern else 0)
+    return any(compiled.match(line) for line in lines)

@@ -1,0 +1,146 @@
+"""The edits that repair a location: whole lines added, replaced or taken out, nothing else.
+
+Nothing is edited where an include was not read: what it holds may be the very same line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from stlaunch.lint.findings import Edit
+from stlaunch.lint.nginx.faults import Fault
+from stlaunch.lint.nginx.parse import Directive
+from stlaunch.lint.sources import Sources
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.site import Site
+
+_ALONE = re.compile(r"\s*[A-Za-z_]+\s(?:[^;{}\"']|\$\{\w+\}|\"[^\"]*\"|'[^']*')*;\s*(#.*)?")
+_IN_LOCATION = {
+    Need.UPGRADE,
+    Need.SUBPROTOCOL,
+    Need.HOST,
+    Need.SCHEME,
+    Need.CLIENT,
+    Need.IDENTITY,
+    Need.BODY_SIZE,
+    Need.IDLE_TIMEOUT,
+    Need.COOKIES,
+}
+
+
+def edits_for(
+    location: Directive,
+    faults: Sequence[Fault],
+    site: Site,
+    *,
+    sources: Sources,
+    shared: Collection[Path],
+) -> tuple[Edit, ...]:
+    """Return what changes; nothing where it is not sure to help.
+
+    Args:
+        location: the one that answers.
+        faults: what is wrong with it.
+        site: what the lines are filled in with.
+        sources: the texts.
+        shared: files that others include too, so that a change would concern them.
+    """
+    anchor = location.last("proxy_pass")
+    if anchor is None or anchor.file != location.file or not _is_alone(anchor, sources):
+        return ()
+    if any(level.has_unread for level in location.ancestors()):
+        return ()
+    wanted = _wanted(faults, site)
+    old_lines: dict[str, Directive] = {
+        _key(directive.name, directive.args): directive for directive in location.block or ()
+    }
+    # Neither is a line of a shared file changed, nor a second one written, which would double it.
+    changed = [old_lines[key] for key in wanted if key in old_lines]
+    removed = [fault.at for fault in faults if fault.is_removed]
+    if any(old.file in shared for old in (*changed, *removed)):
+        return ()
+    if any(not _is_alone(old, sources) for old in (*changed, *removed)):
+        return ()
+    edits = [_replacing(old, ()) for old in removed]
+    new: list[str] = []
+    for key, line in wanted.items():
+        old = old_lines.get(key)
+        if old is None or old in removed:
+            new.append(line)
+        elif not _says(old, line):
+            edits.append(_replacing(old, (line,)))
+    if any(line.startswith("proxy_set_header") for line in new):
+        new = [*_inherited_lines(location, wanted), *new]
+    if new:
+        edits.append(
+            Edit(
+                file=anchor.file,
+                line=anchor.line + 1,
+                removed=0,
+                lines=tuple(new),
+                margin_of=anchor.line,
+            )
+        )
+    return tuple(edits)
+
+
+def _wanted(faults: Sequence[Fault], site: Site) -> dict[str, str]:
+    """Return the lines of all fixes by what they set, each once."""
+    lines: dict[str, str] = {}
+    for fault in faults:
+        if fault.need not in _IN_LOCATION:
+            continue
+        known = fix_for(fault.need, Product.NGINX, site)
+        for line in known.lines.splitlines() if known else ():
+            name, *args = line.rstrip(";").split()
+            key = _key(name, args)
+            if not fault.headers or key in {f"proxy_set_header {h}" for h in fault.headers}:
+                lines[key] = line
+        for header in fault.headers:
+            if fault.need is Need.IDENTITY:
+                lines[f"proxy_set_header {header}"] = f'proxy_set_header {header} "";'
+    return lines
+
+
+def _inherited_lines(location: Directive, wanted: dict[str, str]) -> list[str]:
+    """A location's first own header line switches off all inherited ones, so they come along."""
+    if location.all("proxy_set_header"):
+        return []
+    return [
+        f"proxy_set_header {directive.args[0]} {_quoted(directive.args[1])};"
+        for directive in location.inherited_all("proxy_set_header")
+        if len(directive.args) > 1 and _key(directive.name, directive.args) not in wanted
+    ]
+
+
+def _key(name: str, args: Sequence[str]) -> str:
+    is_header = name in {"proxy_set_header", "proxy_pass_header"} and args
+    return f"{name} {args[0].lower()}" if is_header else name
+
+
+def _says(directive: Directive, line: str) -> bool:
+    args = " ".join(directive.args)
+    return f"{directive.name} {args};" == line.replace('"', "")
+
+
+def _quoted(text: str) -> str:
+    return text if re.fullmatch(r"[^\s\"';{}#]+", text) else '"' + text.replace('"', r"\"") + '"'
+
+
+def _replacing(directive: Directive, lines: tuple[str, ...]) -> Edit:
+    return Edit(
+        file=directive.file,
+        line=directive.line,
+        removed=1,
+        lines=lines,
+        margin_of=directive.line,
+    )
+
+
+def _is_alone(directive: Directive, sources: Sources) -> bool:
+    lines = sources.lines(directive.file)
+    number = directive.line
+    return 0 < number <= len(lines) and _ALONE.fullmatch(lines[number - 1].rstrip("\r")) is not None

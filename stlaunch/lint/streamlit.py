@@ -1,0 +1,121 @@
+"""What a browser asks a Streamlit app for, and what each proxy must do with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stlaunch.urls.base_path import BasePath
+
+OWN_SEGMENTS = frozenset(
+    ("_stcore", "_stlaunch", "static", "media", "component", "stream", "healthz", "vendor")
+)
+"""First segments below the base that are Streamlit's own, or were in older versions."""
+
+STREAM = "/_stcore/stream"
+UPLOAD = "/_stcore/upload_file/session/file"
+PAGE = "/"
+COMPONENT = "/component/name/index.html"
+SCRIPT = "/static/js/index.abc123.js"
+
+FEWEST_REQUESTS = 66
+"""What one load of a small app asks for, at the least; measured with Streamlit 1.67."""
+MOST_REQUESTS = 131
+"""What one load of a small app asks for, at the most."""
+CONNECTIONS = 7
+"""What one browser opens at a time over HTTP/1.1: six, and the WebSocket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Something that the browser asks for.
+
+    Attributes:
+        end: the path below the base.
+        code: what is wrong where it does not reach the app.
+        what: its name.
+        method: of the request.
+    """
+
+    end: str
+    code: str
+    what: str
+    method: str = "GET"
+
+    @property
+    def is_upgrade(self) -> bool:
+        """It is the WebSocket handshake."""
+        return self.end == STREAM
+
+
+ALL = (
+    Asked(end=STREAM, code="STL316", what="WebSocket handshake"),
+    Asked(end=UPLOAD, code="STL208", what="uploads", method="PUT"),
+    Asked(end="/_stcore/health", code="STL210", what="Streamlit's own health page"),
+    Asked(end="/_stcore/host-config", code="STL210", what="Streamlit's own host configuration"),
+    Asked(end=SCRIPT, code="STL208", what="scripts"),
+    Asked(end="/static/css/index.abc123.css", code="STL208", what="style sheets"),
+    Asked(end="/static/media/font.abc123.woff2", code="STL208", what="fonts"),
+    Asked(end="/media/abc123.png", code="STL208", what="pictures"),
+    Asked(end=PAGE, code="STL123", what="page"),
+)
+
+
+def base_of(prefix: str) -> tuple[str, bool]:
+    """Return the base path that a route's prefix speaks of, and whether it is one of the parts.
+
+    >>> base_of("/app/_stcore/"), base_of("/app/")
+    (('/app', True), ('/app', False))
+    """
+    segments = prefix.split("/")
+    own = next((n for n, segment in enumerate(segments) if segment in OWN_SEGMENTS), None)
+    return "/".join(segments[:own]).rstrip("/"), own is not None
+
+
+def choose_bases(found: dict[str, bool]) -> tuple[list[BasePath], list[str]]:
+    """Return the app's paths, and those that only left-over routes speak of.
+
+    Of nested paths the outermost is the app's. A path that nothing but routes for Streamlit's
+    parts speak of is the app's own only where there is no other.
+
+    Args:
+        found: each path, and whether only routes for parts speak of it.
+    """
+    whole = [path for path, is_part in found.items() if not is_part] or list(found)
+    outermost = [
+        path
+        for path in sorted(whole)
+        if not any(path != other and f"{path}/".startswith(f"{other}/") for other in whole)
+    ]
+    left = [
+        path
+        for path in sorted(found)
+        if not any(path == base or f"{path}/".startswith(f"{base}/") for base in outermost)
+    ]
+    return [BasePath(path) for path in outermost], left
+
+
+def mapping_fault(base: BasePath, end: str, sent: str) -> tuple[str, str] | None:
+    """Return the code and the consequence where the app gets a path that it does not answer.
+
+    A doubled slash is refused by Streamlit only at the beginning of a path.
+
+    >>> mapping_fault(BasePath("/app"), "/_stcore/stream", "//_stcore/stream")
+    ('STL204', 'with a doubled slash')
+    """
+    if sent.startswith("//"):
+        return "STL204", "with a doubled slash"
+    plain = sent.replace("//", "/")
+    if plain in {end, base.value + end}:
+        return None
+    if plain.endswith(end):
+        front = plain.removesuffix(end)
+        return ("STL213", "with half of the path stripped") if base.value.endswith(front) else None
+    return "STL316", "which no app answers"
+
+
+def is_own_path(base: BasePath, end: str, sent: str) -> bool:
+    """Tell whether the app gets a path that is right only if the app itself lives there."""
+    plain = sent.replace("//", "/")
+    if plain in {end, base.value + end} or not plain.endswith(end):
+        return False
+    return not base.value.endswith(plain.removesuffix(end))

@@ -1,0 +1,165 @@
+"""What the Kubernetes objects of all files say together: Services, their ports and their pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from stlaunch.lint.app import App
+from stlaunch.lint.yaml.nodes import Node, get, items, number, pairs, text
+
+_WORKLOADS = {"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"}
+_STICKY_SERVICE = "traefik.ingress.kubernetes.io/service.sticky"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One Deployment or the like."""
+
+    node: Node
+    name: str
+    labels: frozenset[tuple[str, str]]
+    ports: dict[str, int]
+    is_app: bool
+
+
+@dataclass(slots=True)
+class Cluster:
+    """The objects of all files that were given."""
+
+    app: App
+    objects: list[Node] = field(default_factory=list)
+    workloads: list[Workload] = field(default_factory=list)
+    services: dict[str, Node] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, documents: Iterable[Node], app: App) -> Cluster:
+        """Take in the documents; those of no Kubernetes object are left out."""
+        cluster = cls(app)
+        cluster.objects = [one for document in documents for one in objects(document)]
+        for one in cluster.objects:
+            kind = text(get(one, "kind"))
+            if kind in _WORKLOADS:
+                cluster.workloads.append(_workload(one, app))
+            elif kind == "Service":
+                cluster.services[text(get(one, "metadata", "name"))] = one
+        return cluster
+
+    def leads_to_app(self, name: str, port: Node | None) -> bool:
+        """Tell whether a Service's port is the app: by name, by number, or by its targetPort."""
+        wanted = text(port)
+        if self.app.listens_at(name, number(port)):
+            return True
+        service = self.services.get(name)
+        if service is None:
+            return False
+        for one in items(get(service, "spec", "ports")):
+            is_asked = wanted in {text(get(one, "port")), text(get(one, "name"))} or not wanted
+            if is_asked and self._is_target(service, get(one, "targetPort") or get(one, "port")):
+                return True
+        return False
+
+    def workloads_of(self, service: Node) -> list[Workload]:
+        """Return the workloads that a Service selects."""
+        wanted = {
+            (key.value, text(value)) for key, value in pairs(get(service, "spec", "selector"))
+        }
+        return [one for one in self.workloads if wanted and wanted <= one.labels]
+
+    def services_of(self, workload: Workload) -> list[Node]:
+        """Return the Services that select a workload."""
+        return [one for one in self.services.values() if workload in self.workloads_of(one)]
+
+    def is_sticky(self, workload: Workload) -> bool:
+        """Tell whether anything in the files keeps a browser at one pod."""
+        for service in self.services_of(workload) or list(self.services.values()):
+            if text(get(service, "spec", "sessionAffinity")) == "ClientIP":
+                return True
+            for key, _ in pairs(get(service, "metadata", "annotations")):
+                if key.value.startswith(_STICKY_SERVICE):
+                    return True
+        return any(_is_sticky_route(one) for one in self.objects)
+
+    def scaled(self, workload: Workload) -> tuple[Node, int] | None:
+        """Return where it says that there are several replicas, and how many."""
+        count = get(workload.node, "spec", "replicas")
+        if count is not None:
+            many = number(count) or 0
+            return (count, many) if many > 1 else None
+        for one in self.objects:
+            target = text(get(one, "spec", "scaleTargetRef", "name"))
+            if text(get(one, "kind")) == "HorizontalPodAutoscaler" and target == workload.name:
+                most = get(one, "spec", "maxReplicas")
+                many = number(most) or 0
+                if most is not None and many > 1:
+                    return most, many
+        return None
+
+    def _is_target(self, service: Node, target: Node | None) -> bool:
+        port = number(target)
+        if port is None:
+            named = [one.ports.get(text(target)) for one in self.workloads_of(service)]
+            return any(one is not None and self.app.listens_at("", one) for one in named)
+        return self.app.listens_at("", port)
+
+
+def objects(document: Node | None) -> Iterator[Node]:
+    """Return the objects of a document: itself, or those of a List; a List within is left alone."""
+    if get(document, "apiVersion") is None or document is None:
+        return
+    if text(get(document, "kind")) != "List":
+        yield document
+        return
+    for one in items(get(document, "items")):
+        if text(get(one, "kind")) != "List":
+            yield one
+
+
+def _workload(node: Node, app: App) -> Workload:
+    name = text(get(node, "metadata", "name"))
+    ports: dict[str, int] = {}
+    words = [name]
+    numbers = set()
+    for container in items(get(node, "spec", "template", "spec", "containers")):
+        words += [text(get(container, "image")), text(get(container, "name"))]
+        words += [text(one) for key in ("command", "args") for one in items(get(container, key))]
+        for port in items(get(container, "ports")):
+            value = number(get(port, "containerPort"))
+            if value is not None:
+                numbers.add(value)
+                ports[text(get(port, "name"))] = value
+    labels = get(node, "spec", "template", "metadata", "labels")
+    is_app = any(app.listens_at("", port) for port in numbers) or any(map(app.is_called, words))
+    return Workload(
+        node=node,
+        name=name,
+        labels=frozenset((key.value, text(value)) for key, value in pairs(labels)),
+        ports=ports,
+        is_app=is_app,
+    )
+
+
+def _is_sticky_route(one: Node) -> bool:
+    match text(get(one, "kind")):
+        case "Ingress":
+            return any(
+                (key.value.endswith("/affinity") and text(value) in {"cookie", "true"})
+                or "sticky" in key.value
+                or key.value.endswith("/upstream-hash-by")
+                for key, value in pairs(get(one, "metadata", "annotations"))
+            )
+        case "HTTPRoute":
+            return any(
+                get(rule, "sessionPersistence") is not None
+                for rule in items(get(one, "spec", "rules"))
+            )
+        case "IngressRoute":
+            return any(
+                get(service, "sticky") is not None
+                for route in items(get(one, "spec", "routes"))
+                for service in items(get(route, "services"))
+            )
+        case "Route" | "BackendLBPolicy" | "XBackendTrafficPolicy" | "DestinationRule":
+            return True  # OpenShift's routes are sticky by themselves; the others are for that.
+        case _:
+            return False

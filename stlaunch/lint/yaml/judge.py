@@ -1,0 +1,188 @@
+"""What all kinds of YAML share: the report on one file, and the rules that are Traefik's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stlaunch.diagnostics.page_policy import component_problems, page_problems
+from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint import streamlit
+from stlaunch.lint.app import App
+from stlaunch.lint.findings import LintFinding, Report
+from stlaunch.lint.yaml.nodes import Node, line_of
+from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
+
+LOST_HEADERS = {
+    "connection": "STL301",
+    "upgrade": "STL301",
+    "sec-websocket-protocol": "STL307",
+    "cookie": "STL507",
+    "x-xsrftoken": "STL506",
+}
+_ORIGIN = (
+    "The app sees another Origin than the browser's, so bare Streamlit lets pages of every site in."
+)
+Settings = Mapping[str, tuple[str, Node]]
+"""Names of settings in lower case with dots, each with its value and its place."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """The report on one file while it grows.
+
+    Attributes:
+        shift: how many lines stand before the part that is read.
+    """
+
+    path: Path
+    app: App
+    report: Report
+    shift: int = 0
+
+    def add(  # noqa: PLR0917 - one finding
+        self,
+        code: str,
+        node: Node,
+        detail: str,
+        product: Product,
+        need: Need | None = None,
+        milder: Circumstance | None = None,
+    ) -> None:
+        """Report a finding at a node."""
+        known = fix_for(need, product, self.app.site(BasePath())) if need else None
+        self.report.findings.append(
+            LintFinding(
+                code=code,
+                file=self.path,
+                line=self.line(node),
+                detail=detail,
+                fix=known.text if known else "",
+                milder=milder,
+            )
+        )
+
+    def line(self, node: Node) -> int:
+        """Return the line of a node in the file."""
+        return line_of(node) + self.shift
+
+    def route(self, node: Node, what: str) -> None:
+        """Report a route to the app."""
+        self.report.routes.append(f"{self.path}:{self.line(node)} {what}")
+
+    def note(self, node: Node, text: str, *, is_gap: bool = False) -> None:
+        """Report something that is no finding."""
+        self.report.note(self.path, self.line(node), text, is_gap=is_gap)
+
+    def elsewhere(self, node: Node, host: str, port: int | None) -> None:
+        """Take down a target that is not the app."""
+        if host and port:
+            self.report.pass_elsewhere(self.path, self.line(node), str(HostPort(host, port)))
+
+    def body(self, node: Node, allowed: int, product: Product) -> None:
+        """Report a body limit below the app's."""
+        if 0 < allowed < self.app.max_upload_bytes:
+            detail = f"Uploads may have {self.app.max_upload_mb} MB, and {allowed} bytes pass."
+            self.add("STL607", node, detail, product, Need.BODY_SIZE)
+
+    def idle(self, node: Node, limit: float | None, product: Product) -> None:
+        """Report an idle limit below the ping interval."""
+        if limit is not None and 0 < limit <= self.app.ping_interval_s:
+            detail = (
+                f"A quiet WebSocket is cut after {limit:g} s, and the app pings every "
+                f"{self.app.ping_interval_s} s."
+            )
+            self.add("STL606", node, detail, product, Need.IDLE_TIMEOUT)
+
+    def rate(self, node: Node, passing: int, product: Product) -> None:
+        """Report a limit of requests below what one load of a page takes."""
+        if passing < streamlit.MOST_REQUESTS:
+            detail = (
+                f"About {passing} requests pass at once, and one load of a small app is "
+                f"{streamlit.FEWEST_REQUESTS} to {streamlit.MOST_REQUESTS}: the others get an "
+                "error, and the page stays blank."
+            )
+            milder = None if passing < streamlit.FEWEST_REQUESTS else Circumstance.LARGE_ONLY
+            self.add("STL611", node, detail, product, None, milder)
+
+    def parallel(self, node: Node, count: int | None, product: Product) -> None:
+        """Report a limit of simultaneous requests below what one browser uses."""
+        if count is not None and 0 < count < streamlit.CONNECTIONS:
+            detail = f"{count} request(s) pass at a time; one browser uses {streamlit.CONNECTIONS}."
+            self.add("STL611", node, detail, product)
+
+    def replicas(self, node: Node, count: str | int, product: Product) -> None:
+        """Report replicas without affinity."""
+        detail = f"{count} replicas take turns: a browser's requests reach different ones."
+        self.add("STL702", node, detail, product, Need.AFFINITY)
+
+    def request_header(self, name: str, value: str, node: Node, product: Product) -> None:
+        """Judge a request header that the proxy sets, or removes by an empty value."""
+        if name in LOST_HEADERS:
+            detail = f"{name} does not reach the app as the browser sent it."
+            self.add(LOST_HEADERS[name], node, detail, product)
+        elif name == "x-forwarded-proto" and value == "http":
+            self.add("STL402", node, "The app sees http.", product, Need.SCHEME)
+        elif name == "origin":
+            self.add("STL502", node, _ORIGIN, product)
+        elif name == "host" and (value == "" or HostPort.parse(value) in _LOCAL):
+            detail = f"The app gets {value or 'no'} Host, which is not the page's Origin."
+            self.add("STL501", node, detail, product, Need.HOST)
+
+    def response_headers(self, headers: Iterable[tuple[str, str, Node]], product: Product) -> None:
+        """Judge response headers that the proxy adds to all answers."""
+        added = list(headers)
+        seen: set[str] = set()
+        for judge in (page_problems, component_problems):
+            for problem in judge([(name, value) for name, value, _ in added]):
+                if problem.detail not in seen:
+                    seen.add(problem.detail)
+                    milder = Circumstance.PART_ONLY if problem.is_part_only else None
+                    node = added[problem.index][2]
+                    self.add(problem.code, node, problem.detail, product, None, milder)
+
+    def middleware(self, settings: Settings) -> None:
+        """Judge one of Traefik's middlewares."""
+        product = Product.TRAEFIK
+        added = []
+        for name, (value, node) in settings.items():
+            if (header := _after(name, "headers.customrequestheaders.")) is not None:
+                self.request_header(header, value, node, product)
+            elif (header := _after(name, "headers.customresponseheaders.")) is not None:
+                if header == "set-cookie" and not value:
+                    detail = "The app's cookies do not arrive in the browser."
+                    self.add("STL505", node, detail, product)
+                added.append((header, value, node))
+            elif name == "headers.framedeny" and value.lower() == "true":
+                added.append(("x-frame-options", "DENY", node))
+            elif name == "headers.customframeoptionsvalue":
+                added.append(("x-frame-options", value, node))
+            elif name == "headers.contentsecuritypolicy":
+                added.append(("content-security-policy", value, node))
+            elif name == "buffering.maxrequestbodybytes" and value.isdigit():
+                self.body(node, int(value), product)
+            elif name == "inflightreq.amount" and value.isdigit():
+                self.parallel(node, int(value), product)
+        self.response_headers(added, product)
+        self._traefik_rate(settings)
+
+    def _traefik_rate(self, settings: Settings) -> None:
+        average, node = settings.get("ratelimit.average", ("", None))
+        burst, _ = settings.get("ratelimit.burst", ("1", None))
+        if node is None or not average.isdigit() or not burst.isdigit() or int(average) == 0:
+            return
+        # `average` is per `period`, a second unless told otherwise.
+        period, _ = settings.get("ratelimit.period", ("1s", None))
+        per_second = int(average) if period in {"1s", "1", "1000ms"} else 0
+        self.rate(node, int(burst) + per_second, Product.TRAEFIK)
+
+
+_LOCAL = {HostPort("localhost"), HostPort("127.0.0.1"), HostPort("localhost", 8501)}
+
+
+def _after(name: str, front: str) -> str | None:
+    return name.removeprefix(front) if name.startswith(front) else None

@@ -1,0 +1,176 @@
+"""Envoy, h2o, cloudflared and CloudFormation: the route to the app, and what breaks it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stlaunch.lint.units import seconds
+from stlaunch.lint.yaml.judge import Judge
+from stlaunch.lint.yaml.nodes import Node, get, items, number, pairs, text, walk
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.urls.origin import HostPort
+
+_LOCAL_HOSTS = {"localhost", "127.0.0.1"}
+_KEYS_OF_H2O = ("proxy.reverse.url", "proxy.websocket", "proxy.preserve-host", "hosts")
+
+
+def judge_envoy(judge: Judge, documents: list[Node]) -> bool:
+    """Judge Envoy's listeners and clusters; tell whether this is Envoy's at all."""
+    nodes = [node for document in documents for node in walk(document)]
+    clusters = [node for node in nodes if get(node, "load_assignment") is not None]
+    managers = [
+        node
+        for node in nodes
+        if get(node, "route_config") is not None or get(node, "upgrade_configs") is not None
+    ]
+    if not clusters and not managers:
+        return False
+    names = set()
+    for cluster in clusters:
+        name = text(get(cluster, "name"))
+        found = judge.app.is_called(name)
+        for address in walk(get(cluster, "load_assignment")):
+            host, port = text(get(address, "address")), number(get(address, "port_value"))
+            if port is not None and judge.app.listens_at(host, port):
+                found = True
+            elif port is not None and not found:
+                judge.elsewhere(address, host, port)
+            path = text(get(address, "pipe", "path"))
+            found |= bool(path) and judge.app.listens_on_socket(path)
+        if found:
+            names.add(name)
+            judge.route(cluster, f"cluster {name}")
+    if names:
+        for manager in managers:
+            _manager(judge, manager, names)
+    return True
+
+
+def _manager(judge: Judge, manager: Node, names: set[str]) -> None:
+    routes = [
+        node
+        for node in walk(get(manager, "route_config"))
+        if text(get(node, "route", "cluster")) in names
+    ]
+    if not routes:
+        return
+    upgrades = [
+        text(get(one, "upgrade_type")).lower()
+        for node in (manager, *(get(route, "route") for route in routes))
+        for one in items(get(node, "upgrade_configs"))
+    ]
+    if "websocket" not in upgrades:
+        detail = "Envoy refuses the WebSocket handshake: upgrade_configs does not name websocket."
+        judge.add("STL301", manager, detail, Product.ENVOY, Need.UPGRADE)
+    limit = get(manager, "stream_idle_timeout")
+    if limit is not None:
+        judge.idle(limit, seconds(text(limit)), Product.ENVOY)
+    for route in routes:
+        for key in ("host_rewrite_literal", "auto_host_rewrite"):
+            host = get(route, "route", key)
+            if host is not None and text(host) != "false":
+                detail = "The app gets another Host than the page's."
+                judge.add("STL501", host, detail, Product.ENVOY, Need.HOST)
+
+
+def judge_h2o(judge: Judge, document: Node) -> bool:
+    """Judge an h2o configuration; tell whether this is one."""
+    urls = [
+        (key, value)
+        for node in walk(document)
+        for key, value in pairs(node)
+        if key.value == "proxy.reverse.url"
+    ]
+    if not urls and not any(get(document, key) is not None for key in _KEYS_OF_H2O[1:3]):
+        return False
+    routes = [key for key, value in urls if _is_h2os_app(judge, key, value)]
+    # A part of a file has no hosts of its own, and the rest of it decides.
+    if not routes or get(document, "hosts") is None:
+        return True
+    _h2o_settings(judge, document, routes[0])
+    return True
+
+
+def _is_h2os_app(judge: Judge, key: Node, value: Node) -> bool:
+    url = text(value) or text(next(iter(items(value)), None))
+    place = url.partition("://")[2].partition("/")[0]
+    if "[unix:" in url:
+        place = url.partition("[")[2].partition("]")[0]
+    if judge.app.is_at(place, 80):
+        judge.route(key, "proxy.reverse.url")
+        return True
+    if parsed := HostPort.parse(place):
+        judge.elsewhere(key, parsed.host, parsed.port or 80)
+    return False
+
+
+def _h2o_settings(judge: Judge, document: Node, at: Node) -> None:
+    settings = {key.value: value for node in walk(document) for key, value in pairs(node)}
+    websocket, host = settings.get("proxy.websocket"), settings.get("proxy.preserve-host")
+    if text(websocket).upper() != "ON":
+        detail = "h2o drops the WebSocket upgrade: proxy.websocket is not ON."
+        judge.add("STL301", websocket or at, detail, Product.H2O, Need.UPGRADE)
+    if text(host).upper() != "ON":
+        detail = "The app gets the upstream's address as Host, which is not the page's Origin."
+        judge.add("STL501", host or at, detail, Product.H2O, Need.HOST)
+    body = settings.get("limit-request-body")
+    allowed = number(body)
+    if body is not None and allowed is not None:
+        judge.body(body, allowed, Product.H2O)
+    idle = settings.get("proxy.websocket.timeout")
+    milliseconds = number(idle)
+    if idle is not None and milliseconds is not None:
+        judge.idle(idle, milliseconds / 1000, Product.H2O)
+
+
+def judge_cloudflare(judge: Judge, document: Node) -> bool:
+    """Judge the ingress rules of cloudflared; tell whether this is its file."""
+    rules = items(get(document, "ingress")) or items(document)
+    services = [rule for rule in rules if get(rule, "service") is not None]
+    if not services:
+        return False
+    for rule in services:
+        url = text(get(rule, "service"))
+        place = url.partition("://")[2].partition("/")[0]
+        if not judge.app.is_at(place or url, 80):
+            if parsed := HostPort.parse(place):
+                judge.elsewhere(rule, parsed.host, parsed.port or 80)
+            continue
+        judge.route(rule, "ingress rule")
+        host = get(rule, "originRequest", "httpHostHeader")
+        if host is not None and text(host).partition(":")[0] in _LOCAL_HOSTS:
+            detail = f"The app gets {text(host)} as Host, which is not the page's Origin."
+            judge.add("STL501", host, detail, Product.CLOUDFLARE, Need.HOST)
+    return True
+
+
+def judge_cloudformation(judge: Judge, document: Node) -> bool:
+    """Judge an Application Load Balancer; tell whether this is a template of CloudFormation."""
+    found = False
+    for node in walk(document):
+        kind = text(get(node, "Type"))
+        if not kind.startswith("AWS::ElasticLoadBalancingV2::"):
+            for attribute in _attributes(node):
+                found = True
+                if text(get(attribute, "Key")) == "idle_timeout.timeout_seconds":
+                    value = get(attribute, "Value")
+                    if value is not None:
+                        judge.idle(value, seconds(text(value)), Product.AWS_ALB)
+            continue
+        found = True
+        for action in items(get(node, "Properties", "Actions")):
+            if judge.app.is_called(text(get(action, "TargetGroupArn"))):
+                judge.route(node, "listener rule")
+        port = get(node, "Properties", "Port")
+        if kind.endswith("TargetGroup") and port is not None:
+            if judge.app.listens_at("", number(port)):
+                judge.route(node, "target group")
+            else:
+                judge.elsewhere(node, "localhost", number(port))
+    return found
+
+
+def _attributes(node: Node) -> Iterator[Node]:
+    for one in items(get(node, "LoadBalancerAttributes")):
+        if get(one, "Key") is not None:
+            yield one

@@ -1,0 +1,187 @@
+"""Traefik: its dynamic file, Compose labels, and what both say about the app."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stlaunch.lint.yaml.judge import Judge, Settings
+from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text
+from stlaunch.proxies.needs import Need, Product
+from stlaunch.urls.origin import HostPort
+
+_MIDDLEWARE = "traefik.http.middlewares."
+_NAME = re.compile(r"[^,@\s]+")
+
+
+def judge_dynamic(judge: Judge, http: Node | None) -> None:
+    """Judge what is below `http:` of a dynamic file."""
+    services = {}
+    for name, service in pairs(get(http, "services")):
+        servers = get(service, "loadBalancer", "servers")
+        if _is_app(judge, name.value, servers):
+            services[name.value] = service
+            judge.route(service, f"service {name.value}")
+            _balancer(judge, get(service, "loadBalancer"))
+    used = set()
+    for _, router in pairs(get(http, "routers")):
+        target = text(get(router, "service")).partition("@")[0]
+        if target in services:
+            used |= {text(one).partition("@")[0] for one in items(get(router, "middlewares"))}
+        elif not services and judge.app.is_called(target):
+            judge.route(router, f"router to {target}")
+    middlewares = {name.value: node for name, node in pairs(get(http, "middlewares"))}
+    used |= _chained(used, middlewares)
+    for name, node in middlewares.items():
+        if name in used:
+            judge.middleware({key: (value, at) for key, value, at in flat(node)})
+
+
+def _chained(used: set[str], middlewares: dict[str, Node]) -> set[str]:
+    found: set[str] = set()
+    for name in used:
+        chain = get(middlewares.get(name), "chain", "middlewares")
+        found |= {text(one).partition("@")[0] for one in items(chain)}
+    return found
+
+
+def _is_app(judge: Judge, name: str, servers: Node | None) -> bool:
+    found = judge.app.is_called(name)
+    for server in items(servers):
+        url = text(get(server, "url"))
+        place = HostPort.parse(url.partition("://")[2].partition("/")[0])
+        if place and judge.app.listens_at(place.host, place.port or 80):
+            found = True
+        elif place and not found:
+            judge.elsewhere(server, place.host, place.port or 80)
+    return found
+
+
+def _balancer(judge: Judge, balancer: Node | None) -> None:
+    host = get(balancer, "passHostHeader")
+    if host is not None and text(host) == "false":
+        no_host(judge, host)
+    servers = get(balancer, "servers")
+    if servers and len(items(servers)) > 1 and get(balancer, "sticky") is None:
+        judge.replicas(servers, len(items(servers)), Product.TRAEFIK)
+
+
+def no_host(judge: Judge, node: Node) -> None:
+    """Report passHostHeader: false."""
+    detail = "The app gets the upstream's address as Host, which is not the page's Origin."
+    judge.add("STL501", node, detail, Product.TRAEFIK, Need.HOST)
+
+
+def judge_compose(judge: Judge, services: Node | None) -> bool:
+    """Judge the services of a Compose file by their labels; tell whether any is the app."""
+    labels = {
+        name.value: {
+            key: (value.replace("$$", "$"), node)
+            for part in (get(service, "labels"), get(service, "deploy", "labels"))
+            for key, (value, node) in _labels(part)
+        }
+        for name, service in pairs(services)
+    }
+    middlewares = _middlewares(labels)
+    found = False
+    for name, service in pairs(services):
+        own = labels[name.value]
+        ports = _ports(own, service)
+        if not _is_service(judge, name.value, text(get(service, "image")), ports):
+            for port in sorted(ports):
+                judge.elsewhere(name, name.value, port)
+            continue
+        found = True
+        if any(label.startswith("traefik.http.") for label in own):
+            judge.route(name, f"service {name.value}")
+            _service_labels(judge, own, service, name.value)
+            for middleware in _used(own, middlewares):
+                judge.middleware(middlewares[middleware])
+        elif _is_caddys(own) or any("VIRTUAL_HOST" in word for word in _environment(service)):
+            judge.route(name, f"service {name.value}")
+    return found
+
+
+def _is_service(judge: Judge, name: str, image: str, ports: set[int]) -> bool:
+    if judge.app.is_named:
+        return any(judge.app.listens_at(name, port) for port in ports)
+    is_called = judge.app.is_called(name) or judge.app.is_called(image)
+    return is_called or any(judge.app.listens_at("", port) for port in ports)
+
+
+def _is_caddys(own: Settings) -> bool:
+    return any(re.fullmatch(r"caddy(_\d+)?\..*reverse_proxy", label) for label in own)
+
+
+def _service_labels(judge: Judge, own: Settings, service: Node, name: str) -> None:
+    for label, (value, node) in own.items():
+        if label.endswith(".loadbalancer.passhostheader") and value == "false":
+            no_host(judge, node)
+    count = get(service, "deploy", "replicas") or get(service, "scale")
+    how_many = number(count) or 0
+    if count is not None and how_many > 1 and not any(".sticky" in label for label in own):
+        detail = f"{how_many} replicas of {name} take turns."
+        judge.add("STL702", count, detail, Product.TRAEFIK, Need.AFFINITY)
+
+
+def _middlewares(labels: dict[str, dict[str, tuple[str, Node]]]) -> dict[str, Settings]:
+    found: dict[str, dict[str, tuple[str, Node]]] = {}
+    for own in labels.values():
+        for label, value in own.items():
+            if label.startswith(_MIDDLEWARE):
+                name, _, setting = label.removeprefix(_MIDDLEWARE).partition(".")
+                found.setdefault(name, {})[setting] = value
+    return dict(found.items())
+
+
+def _used(own: Settings, middlewares: dict[str, Settings]) -> list[str]:
+    """Return the middlewares of the app's routers, or those it defines where no router is told."""
+    named = {
+        word
+        for label, (value, _) in own.items()
+        if re.fullmatch(r"traefik\.http\.routers\.[^.]+\.middlewares", label)
+        for word in _NAME.findall(value.lower())
+    }
+    for name in list(named):
+        chain, _ = middlewares.get(name, {}).get("chain.middlewares", ("", None))
+        named |= set(_NAME.findall(chain.lower()))
+    if not named:
+        named = {
+            label.removeprefix(_MIDDLEWARE).partition(".")[0]
+            for label in own
+            if label.startswith(_MIDDLEWARE)
+        }
+    return sorted(named & set(middlewares))
+
+
+def _ports(own: Settings, service: Node) -> set[int]:
+    found = {
+        int(value)
+        for label, (value, _) in own.items()
+        if label.endswith(".loadbalancer.server.port") and value.isdigit() and len(value) < 6  # noqa: PLR2004
+    }
+    if found:
+        return found
+    for key in ("expose", "ports"):
+        for one in items(get(service, key)):
+            inner = text(get(one, "target")) or text(one).rpartition(":")[2].partition("/")[0]
+            if inner.isdigit() and len(inner) < 6:  # noqa: PLR2004
+                found.add(int(inner))
+    return found
+
+
+def _environment(service: Node) -> Iterator[str]:
+    environment = get(service, "environment")
+    for key, _ in pairs(environment):
+        yield str(key.value)
+    for one in items(environment):
+        yield text(one)
+
+
+def _labels(node: Node | None) -> Iterator[tuple[str, tuple[str, Node]]]:
+    """Read labels in both of Compose's notations; Traefik does not mind their case."""
+    for key, value in pairs(node):
+        yield key.value.lower(), (text(value), key)
+    for item in items(node):
+        name, _, value_text = text(item).partition("=")
+        yield name.strip().lower(), (value_text.strip(), item)

@@ -1,0 +1,5 @@
+vcl 4.1;
+backend default {
+    .host = "127.0.0.1";
+    .port = "8501"; //! STL301
+}

@@ -1,0 +1,274 @@
+"""`--fix` leaves only what a person decides, and never harms: validated, restored, kept apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stlaunch.lint import App, lint_file
+from stlaunch.lint.edits import Change, apply, edited, unified_diff
+from stlaunch.lint.validate import ask_proxy
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.starting import find_binary
+from tests.lint.test_corpus import CORPUS, app_of, found, seeded
+from tests.proxies.test_proxy_command import run
+
+NGINX = sorted((CORPUS / "nginx").glob("*.conf"))
+# What a person has to decide: which replica, which path, which methods, whose files, how strict.
+BY_HAND = {
+    "STL203",
+    "STL204",
+    "STL208",
+    "STL210",
+    "STL211",
+    "STL213",
+    "STL304",
+    "STL310",
+    "STL316",
+    "STL509",
+    "STL512",
+    "STL611",
+    "STL702",
+    "STL801",
+    "STL809",
+    "STL810",
+}
+NEEDS_NAMES_OR_FILES = re.compile(
+    r"\bssl\b|http://(streamlit|dashboards|app\b)|proxy_cache_path|lua|^stream|template|nonexistent"
+    r"|server streamlit|server app",
+    re.MULTILINE,
+)
+PLAIN = [
+    path
+    for path in NGINX
+    if not NEEDS_NAMES_OR_FILES.search(f"{path.name}\n{path.read_text(errors='replace')}")
+]
+BARE = """\
+server {
+    listen 80;
+    location / {
+        proxy_pass http://127.0.0.1:8501;
+    }
+}
+"""
+
+
+def fix(path: Path, app: App) -> list[Change]:
+    report = lint_file(path, app)
+    return apply(edited(edit for item in report.findings for edit in item.edits), os.environ)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in NGINX if seeded(path)], ids=lambda path: path.stem
+)
+def test_fix_leaves_only_what_a_person_decides(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    shutil.copytree(CORPUS / "nginx", folder)
+    copy = folder / path.name
+    app = app_of(copy)
+    before = {finding.code for finding in lint_file(copy, app).findings}
+    changes = fix(copy, app)
+
+    left = {finding.code for finding in lint_file(copy, app).findings}
+    assert left <= BY_HAND | {"STL301"} if "unread" in path.name else left <= BY_HAND
+    assert left <= before
+    for change in changes:
+        original = (CORPUS / "nginx" / change.file.relative_to(folder)).read_bytes()
+        assert change.backup.read_bytes() == original
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_nginx_takes_the_files_before_and_after_the_fix(path: Path, tmp_path: Path) -> None:
+    """The corpus is real, and so is what `--fix` makes of it."""
+    folder = tmp_path / "nginx"
+    shutil.copytree(CORPUS / "nginx", folder)
+    copy = folder / path.name
+    nginx_accepts(copy)
+    fix(copy, app_of(copy))
+    nginx_accepts(copy)
+
+
+def nginx_accepts(path: Path) -> None:
+    text = path.read_text(errors="replace")
+    is_whole = re.search(r"^http \{", text, re.MULTILINE)
+    inner = f"include {path};"
+    main = path.with_name("main.test")
+    main.write_text(f"events {{}}\n{inner if is_whole else f'http {{ {inner} }}'}\n")
+    binary = find_binary(Product.NGINX)
+    command = [binary, "-t", "-e", "stderr", "-g", "pid nginx.pid;", "-p", path.parent, "-c", main]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# --- includes that were not read
+
+
+@pytest.mark.parametrize("path", NGINX, ids=lambda path: path.stem)
+def test_nothing_is_edited_where_an_include_was_not_read(path: Path, tmp_path: Path) -> None:
+    """Whatever the file lacks may be in there: a second `Host` gets 400 for every request."""
+    copy = tmp_path / "site.conf"
+    text = path.read_text(errors="replace")
+    copy.write_text(re.sub(r"(location [^{;]*\{)", r"\1 include /nonexistent/params;", text))
+    report = lint_file(copy, app_of(path))
+
+    assert [finding for finding in report.findings if finding.edits] == []
+
+
+def test_debian_layout_is_read_as_nginx_reads_it(tmp_path: Path) -> None:
+    """`include proxy_params;` below sites-available is the one beside nginx.conf."""
+    folder = tmp_path / "nginx"
+    shutil.copytree(CORPUS / "layouts" / "debian", folder, symlinks=True)
+    site = folder / "sites-available" / "site_missing.conf"
+    fix(site, App())
+    text = site.read_text()
+
+    assert text.count("Host") == 0
+    assert "proxy_set_header Upgrade $http_upgrade;" in text
+    assert lint_file(site, App()).findings == []
+
+
+def test_line_of_a_shared_include_is_never_changed_or_doubled(tmp_path: Path) -> None:
+    """Other sites use it; the text says what is wrong, and nothing is edited."""
+    main = "events {}\nhttp {\n    include site.conf;\n    include other.conf;\n}\n"
+    (tmp_path / "nginx.conf").write_text(main)
+    (tmp_path / "params").write_text("proxy_set_header Host localhost;\n")
+    site = tmp_path / "site.conf"
+    site.write_text(BARE.replace("8501;", "8501;\n        include params;"))
+    (tmp_path / "other.conf").write_text(BARE.replace("8501;", "3000;\n        include params;"))
+    report = lint_file(site, App())
+
+    assert "STL501" in {finding.code for finding in report.findings}
+    assert not any(finding.edits for finding in report.findings)
+
+
+# --- backups
+
+
+@pytest.mark.parametrize("name", ["sites-enabled", "conf.d", "sites-available"])
+def test_backup_is_where_no_include_reaches(name: str, tmp_path: Path) -> None:
+    """A copy beside a file in sites-enabled is loaded too: duplicate upstream."""
+    folder = tmp_path / "nginx" / name
+    folder.mkdir(parents=True)
+    (tmp_path / "nginx" / "nginx.conf").write_text(f"events {{}}\nhttp {{ include {name}/*; }}\n")
+    site = folder / "app"
+    site.write_text(BARE)
+    done = run("lint", str(site), "--fix", cwd=tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.iterdir()] == ["app"]
+    backups = list((tmp_path / "state").rglob("*.stlaunch.bak"))
+    assert [backup.read_text() for backup in backups] == [BARE]
+    assert str(backups[0]) in done.stderr
+
+
+def test_backup_beside_a_file_that_nobody_includes(tmp_path: Path) -> None:
+    (tmp_path / "site.conf").write_text(BARE)
+    changes = fix(tmp_path / "site.conf", App())
+
+    assert [change.backup for change in changes] == [tmp_path / "site.conf.stlaunch.bak"]
+
+
+# --- the proxy's own validator
+
+
+def fake_nginx(folder: Path, script: str) -> str:
+    """Put an nginx of our own first in PATH; it gets the configuration as its last argument."""
+    program = folder / "nginx"
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{script}\n")
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_refusal_restores_the_file(tmp_path: Path) -> None:
+    """The proxy has the last word: what it does not take is taken back."""
+    (tmp_path / "bin").mkdir()
+    refuse = 'grep -q Upgrade "$(sed -n \'s/.*include "\\(.*\\)";.*/\\1/p\' "$last")" || exit 0\n'
+    path = fake_nginx(tmp_path / "bin", refuse + "echo 'nginx: [emerg] not like this' >&2; exit 1")
+    (tmp_path / "site.conf").write_text(BARE)
+    done = run("lint", "site.conf", "--fix", cwd=tmp_path, PATH=path)
+
+    assert done.returncode == 1
+    assert "refuses the result" in done.stderr
+    assert "not like this" in done.stderr
+    assert (tmp_path / "site.conf").read_text() == BARE
+
+
+def test_machine_without_the_upstreams_name_does_not_keep_a_file_from_being_fixed(
+    tmp_path: Path,
+) -> None:
+    """Docker's names are unknown to `nginx -t` on the host, before as after."""
+    (tmp_path / "bin").mkdir()
+    said = 'nginx: [emerg] host not found in upstream "streamlit" in site.conf:4'
+    path = fake_nginx(tmp_path / "bin", f"echo '{said}' >&2; exit 1")
+    (tmp_path / "site.conf").write_text(BARE.replace("127.0.0.1", "streamlit"))
+    done = run("lint", "site.conf", "--fix", cwd=tmp_path, PATH=path)
+
+    assert done.returncode == 0
+    assert "cannot judge" in done.stderr
+    assert "Upgrade" in (tmp_path / "site.conf").read_text()
+
+
+@pytest.mark.proxy
+def test_real_proxies_are_asked(tmp_path: Path) -> None:
+    nginx = tmp_path / "site.conf"
+    nginx.write_text(BARE)
+    broken = tmp_path / "broken.conf"
+    broken.write_text(BARE.replace("listen 80", "listen nonsense:x"))
+    verdicts = [ask_proxy(nginx), ask_proxy(broken)]
+
+    assert [verdict and verdict.is_refusal for verdict in verdicts] == [False, True]
+
+
+# --- what is said
+
+
+def test_it_is_said_where_nothing_can_be_changed(tmp_path: Path) -> None:
+    shutil.copy(CORPUS / "yaml" / "traefik_rate.yaml", tmp_path / "dynamic.yaml")
+    done = run("lint", "dynamic.yaml", "--fix", cwd=tmp_path)
+
+    assert "--fix changes nothing here" in done.stdout
+    assert "Not fixed automatically: dynamic.yaml:13: STL611" in done.stderr
+
+
+def test_apache_fix_is_a_diff_and_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    text = (CORPUS / "other" / "apache_bad.conf").read_text()
+    path.write_text(text.replace(" #!", "\n    #!"))
+    before = path.read_text()
+    changes = edited(edit for item in lint_file(path, App()).findings for edit in item.edits)
+    diff = unified_diff(changes)
+    made = apply(changes, os.environ)
+
+    assert "+    ProxyPass /app http://127.0.0.1:8501/ timeout=10 upgrade=websocket\n" in diff
+    assert "+    ProxyPreserveHost On\n" in diff
+    assert [change.backup.read_text() for change in made] == [before]
+    assert not {"STL301", "STL501"} & {code for code, _, _ in found(path)}
+
+
+def test_line_ends_and_odd_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    path.write_bytes(
+        b"# Caf\xe9\r\nProxyPass / http://127.0.0.1:8501/\r\nProxyPreserveHost Off\r\n"
+    )
+    fix(path, App())
+
+    expected = b"ProxyPass / http://127.0.0.1:8501/ upgrade=websocket\r\nProxyPreserveHost On\r\n"
+    assert path.read_bytes() == b"# Caf\xe9\r\n" + expected
+
+
+def test_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    path.write_text(BARE)
+    report = lint_file(path, App())
+    texts = edited(edit for item in report.findings for edit in item.edits)
+    path.write_text(BARE + "# mine\n")
+
+    with pytest.raises(Exception, match="has changed meanwhile"):
+        apply(texts, os.environ)
+    assert path.read_text() == BARE + "# mine\n"
