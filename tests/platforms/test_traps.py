@@ -257,7 +257,7 @@ def test_an_unusable_variable_is_named_and_its_value_is_not() -> None:
     only = placed({"VIRTUAL_HOST": "h.example", "VIRTUAL_PATH": "~^/secret"})
     found = [finding for finding in findings_about(only, {}) if finding.code == "STL910"]
     assert [finding.title for finding in found] == [
-        "VIRTUAL_PATH of nginx-proxy holds no usable base path"
+        "VIRTUAL_PATH of nginx-proxy has no usable base path"
     ]
     assert only.is_behind_proxy
 
