@@ -97,12 +97,13 @@ def choose_bases(found: dict[str, bool]) -> tuple[list[BasePath], list[str]]:
 def mapping_fault(base: BasePath, end: str, sent: str) -> tuple[str, str] | None:
     """Return the code and the consequence where the app gets a path that it does not answer.
 
-    A doubled slash is refused by Streamlit only at the beginning of a path.
+    Streamlit forgives a doubled slash among its static files alone: `/static//js/x.js` is 200,
+    `//static/js/x.js` is 400, and `/_stcore//stream` is no route.
 
     >>> mapping_fault(BasePath("/app"), "/_stcore/stream", "//_stcore/stream")
     ('STL204', 'with a doubled slash')
     """
-    if sent.startswith("//"):
+    if sent.startswith("//") or ("//" in sent and not end.startswith("/static/")):
         return "STL204", "with a doubled slash"
     plain = sent.replace("//", "/")
     if plain in {end, base.value + end}:

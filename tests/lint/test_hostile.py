@@ -40,7 +40,7 @@ def bounded(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     "form",
     [
         pytest.param("", id="itself"),
-        pytest.param(f"server {{{{ include {{}}; {PASS} }}}}", id="nginx"),
+        pytest.param(f"server {{ include NAME; {PASS} }}", id="nginx"),
         pytest.param("ProxyPass / http://127.0.0.1:8501/\nInclude NAME\n", id="apache"),
         pytest.param("import NAME\n:80 {\n reverse_proxy localhost:8501\n}\n", id="caddy"),
     ],
