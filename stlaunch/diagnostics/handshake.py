@@ -14,7 +14,16 @@ from enum import StrEnum
 from typing import Any
 
 _MAX_VALUE = 256
+_MAX_WITNESSES = 64
+_ENOUGH_WITNESSES = 2
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT"})
+_HTTP_VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
+_OTHER = "other"
 _BLANKS = " \t"
+_FORWARDING = frozenset(
+    {"forwarded", "via", "x-real-ip"}
+    | {f"x-forwarded-{name}" for name in ("for", "proto", "host", "port", "prefix", "server")}
+)
 
 
 class HandshakeVerdict(StrEnum):
@@ -70,8 +79,39 @@ class Handshake:
         return tuple(gone)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the masked record for a JSON report."""
+        """Return the masked record, with its own words, for the client that sent it."""
         return asdict(self)
+
+    def for_others(self) -> dict[str, Any]:
+        """Return what other clients may read: words of ours alone, whatever was sent.
+
+        A header holds a sentence with a link as well as it holds `websocket`.
+        """
+        return {
+            "http_version": self.http_version if self.http_version in _HTTP_VERSIONS else _OTHER,
+            "method": self.method if self.method in _METHODS else _OTHER,
+            "is_websocket": self.is_websocket,
+            "upgrade": _word(self.upgrade, "websocket"),
+            "connection": _word(self.connection, "upgrade"),
+            "key": self.key,
+            "version": _word(self.version, "13"),
+            "protocols": self.protocols,
+            "extensions": _word(self.extensions, "permessage-deflate"),
+            "forwarding": sorted({_known_forwarding(name) for name in self.forwarding}),
+            "missing": list(self.missing),
+        }
+
+
+def _word(value: str | None, usual: str) -> str | None:
+    """Return the usual word where a header holds it, None without the header."""
+    if value is None:
+        return None
+    words = {word.strip(_BLANKS).lower() for word in value.replace(";", ",").split(",")}
+    return usual if usual in words else _OTHER
+
+
+def _known_forwarding(name: str) -> str:
+    return name if name in _FORWARDING else _OTHER
 
 
 def read_handshake(scope: Mapping[str, Any], *, known_cookies: Iterable[str] = ()) -> Handshake:
@@ -163,32 +203,66 @@ class HandshakeStats:
     last: dict[HandshakeVerdict, tuple[float, Handshake]] = field(default_factory=dict)
     rejections: Counter[str] = field(default_factory=Counter)
     transports: Counter[str] = field(default_factory=Counter)
+    _witnesses: dict[str, set[str]] = field(default_factory=dict)
 
-    def record(self, verdict: HandshakeVerdict, handshake: Handshake, reason: str = "") -> bool:
-        """Add one; True where it is the first of its kind."""
-        is_first = verdict not in self.counts
+    def record(
+        self,
+        verdict: HandshakeVerdict,
+        handshake: Handshake,
+        *,
+        reason: str = "",
+        witness: str = "",
+    ) -> None:
+        """Add one.
+
+        Args:
+            verdict: what became of it.
+            handshake: what it carried.
+            reason: the rule that refused it.
+            witness: the client whose browser shows the app's own page; empty for anybody else,
+                who has no say in the summary's bad news.
+        """
         self.counts[verdict] += 1
         self.last[verdict] = (time.time(), handshake)
         if reason:
             self.rejections[reason] += 1
-        return is_first
+        if witness:
+            seen = self._witnesses.setdefault(_bad_news(verdict), set())
+            if len(seen) < _MAX_WITNESSES:
+                seen.add(witness)
 
     @property
     def stripped(self) -> int:
         """How many handshakes arrived without their upgrade."""
         return sum(self.counts[verdict] for verdict in STRIPPED)
 
-    @property
-    def summary(self) -> str:
-        """One word for all of it: `intact`, `degraded`, `stripped`, `rejected` or `unseen`."""
+    def summary(self, client: str = "") -> str:
+        """Say it in one word: `intact`, `degraded`, `stripped`, `rejected` or `unseen`.
+
+        Anybody can send a broken handshake, and monitors act on this word. Bad news counts where
+        pages of the app report it: that of the client who asks, or those of two different clients.
+
+        Args:
+            client: who asks.
+        """
         intact = self.counts[HandshakeVerdict.INTACT]
-        stripped = self.stripped
-        rejected = self.counts[HandshakeVerdict.ORIGIN_REJECTED]
+        stripped = self._is_believed("stripped", client)
+        rejected = self._is_believed("rejected", client)
         if not (intact or stripped or rejected):
             return "unseen"
         if intact:
             return "degraded" if stripped or rejected else "intact"
         return "stripped" if stripped else "rejected"
+
+    def _is_believed(self, bad_news: str, client: str) -> bool:
+        witnesses = self._witnesses.get(bad_news, set())
+        return client in witnesses or len(witnesses) >= _ENOUGH_WITNESSES
+
+
+def _bad_news(verdict: HandshakeVerdict) -> str:
+    if verdict is HandshakeVerdict.ORIGIN_REJECTED:
+        return "rejected"
+    return "stripped" if verdict in STRIPPED else ""
 
 
 STRIPPED: Sequence[HandshakeVerdict] = (

@@ -113,9 +113,13 @@ def page_script(_below: Below, _composition: Composition, _state: GatewayState) 
     return script.page_script
 
 
-def stripped_handshake(_below: Below, _composition: Composition, state: GatewayState) -> ASGIApp:
+def stripped_handshake(_below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
     return StrippedHandshakeEndpoint(
-        handshakes=state.handshakes, finding_log=state.finding_log, app_site=state.app_site
+        handshakes=state.handshakes,
+        finding_log=state.finding_log,
+        app_site=state.app_site,
+        policy=composition.policy,
+        proof=OriginProof(composition.proof_secret),
     )
 
 

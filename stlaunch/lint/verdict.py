@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from stlaunch.diagnostics.severity import Severity
 from stlaunch.errors import ExitCode
 from stlaunch.lint.app import App
@@ -38,7 +40,7 @@ def what_to_try(report: Report, app: App) -> list[str]:
         seen.add(place.target)
         told.append(
             f"{place.file}, line {place.line}, passes to {place.target}: if that is the app, try "
-            f"--upstream {place.target}"
+            f"--upstream {quote(place.target)}"
         )
     if not report.elsewhere and not app.is_named:
         told.append("Does the app listen elsewhere? --upstream HOST:PORT or unix:/path")

@@ -19,6 +19,7 @@ from stlaunch.proxies.signs import Side, Sign
 _BODY_CHARACTERS = 4096
 _EVIDENCE_CHARACTERS = 60
 _MAX_NAMES = 4
+_UNNAMED = "another proxy"
 _VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
 
 # From the browser to the app, where several are there; content networks and clouds first.
@@ -107,6 +108,9 @@ def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
 def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
     """Name what a request says it passed, in the order of its headers.
 
+    Anybody can write `Via`, and the names are shown to others: only those of known products and
+    services are repeated.
+
     >>> names_in_request([(b"via", b"1.1 varnish (Varnish/7.1), 2.0 Caddy"), (b"cf-ray", b"8a")])
     ('varnish', 'Caddy', 'Cloudflare')
     """
@@ -116,13 +120,19 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
         if name == "via":
             for entry in value.split(",")[-_MAX_NAMES:]:
                 if match := _VIA.fullmatch(entry.strip(" \t")):
-                    found.setdefault(match["by"].lower(), match["by"])
+                    shown = match["by"] if match["by"].lower() in _names() else _UNNAMED
+                    found.setdefault(shown.lower(), shown)
             continue
         for known in table():
             sign = known.sign
             if sign.header == name and sign.side is not Side.ANSWER and any(_matches(sign, lines)):
                 found.setdefault(known.name.lower(), known.name)
     return tuple(found.values())[:_MAX_NAMES]
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset({known.name.lower() for known in table()} | {str(item) for item in Product})
 
 
 def sightings_in_answer(

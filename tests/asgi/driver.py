@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.gateway.compose import compose
 from stlaunch.gateway.composition import Composition
-from stlaunch.gateway.origin_policy import OriginPolicy
+from stlaunch.gateway.origin_policy import PLAIN_COOKIE, OriginPolicy, OriginProof
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths
 
@@ -74,6 +74,16 @@ def make(app: ASGIApp, **changes: Any) -> ASGIApp:
         "app_base": BasePath("/app"),
     }
     return compose(app, Composition(**(facts | changes)))
+
+
+def proven(host: str = "app.test", cookie_id: str = "a" * 22) -> list[tuple[str, str]]:
+    """Return what the browser of the app's own page sends with a handshake."""
+    token = OriginProof(SECRET).token(PLAIN_COOKIE, cookie_id)
+    return [
+        ("host", host),
+        ("cookie", f"{PLAIN_COOKIE}={cookie_id}"),
+        ("sec-websocket-protocol", f"streamlit, stlaunch.{token}"),
+    ]
 
 
 def make_scope(

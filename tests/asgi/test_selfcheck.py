@@ -13,10 +13,12 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
 
+from stlaunch.gateway.origin_policy import OriginPolicy
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.gateway.state import Readiness
 from stlaunch.settings.model import SelfCheck
-from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, handshake, make, request
+from stlaunch.urls.origin import OriginCheck
+from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, handshake, make, proven, request
 
 HOST = [("host", "app.test")]
 STREAM = "/app/_stcore/stream"
@@ -51,9 +53,15 @@ def test_the_report_fits_its_schema(verdict: str) -> None:
     if verdict in {"intact", "degraded"}:
         handshake(app, headers=[*HOST, ("origin", "http://app.test")], protocols=["streamlit"])
     if verdict in {"stripped", "degraded"}:
-        request(app, STREAM, [*HOST, ("sec-websocket-key", "k")])
+        request(app, STREAM, [*proven(), ("sec-websocket-key", "k")], client=STRANGER)
     if verdict == "rejected":
-        handshake(app, headers=[*HOST, ("origin", "http://evil.test")], client=STRANGER)
+        app = make(
+            Recorder(),
+            readiness=Readiness(is_started=True),
+            policy=OriginPolicy(check=OriginCheck.STRICT),
+        )
+        own = [*HOST, ("origin", "https://portal.test"), ("cookie", "_streamlit_xsrf=1")]
+        handshake(app, headers=own, client=STRANGER)
     report = _report(app)
     strict = request(app, "/app/_stlaunch/check", HOST, query=b"strict", client=STRANGER)
 
@@ -99,7 +107,7 @@ def test_a_browser_can_have_the_json() -> None:
 def test_the_text_is_for_people() -> None:
     """Verdict in words, each forwarding header with the reason, findings with what to type."""
     app = make(Recorder())
-    request(app, STREAM, [*HOST, ("sec-websocket-key", "k")])
+    request(app, STREAM, [*proven(), ("sec-websocket-key", "k")], client=STRANGER)
     headers = [*HOST, ("accept", "text/plain"), ("x-forwarded-proto", "https\x1b[2J")]
     text = request(app, "/app/_stlaunch/check", headers, client=STRANGER).body.decode()
 

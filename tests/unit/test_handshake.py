@@ -172,17 +172,38 @@ def test_ledger_says_it_in_one_word(verdicts: list[HandshakeVerdict], summary: s
     handshake_stats = HandshakeStats()
 
     for verdict in verdicts:
-        handshake_stats.record(verdict, _read())
+        handshake_stats.record(verdict, _read(), witness="198.51.100.7")
 
-    assert handshake_stats.summary == summary
+    assert handshake_stats.summary("198.51.100.7") == summary
+
+
+@pytest.mark.parametrize("verdict", [V.UPGRADE_STRIPPED, V.ORIGIN_REJECTED])
+def test_bad_news_needs_the_asking_client_or_two_others(verdict: HandshakeVerdict) -> None:
+    """A stranger, who can send anything as often as they like, does not set what others read."""
+    stats = HandshakeStats()
+    summaries = []
+    for witness in ("", "", "203.0.113.9", "203.0.113.9", "203.0.113.10"):
+        stats.record(verdict, _read(), witness=witness)
+        summaries.append(stats.summary("198.51.100.7"))
+    bad = "rejected" if verdict is V.ORIGIN_REJECTED else "stripped"
+
+    assert summaries == ["unseen"] * 4 + [bad]
+
+
+def test_witnesses_are_bounded() -> None:
+    stats = HandshakeStats()
+    for number in range(1000):
+        stats.record(V.UPGRADE_STRIPPED, _read(), witness=str(number))
+
+    assert sum(len(seen) for seen in stats._witnesses.values()) == 64
 
 
 def test_ledger_keeps_the_last_of_each_kind_only() -> None:
-    """Its size does not grow with the traffic, and it says which one came first."""
+    """Its size does not grow with the traffic."""
     handshake_stats = HandshakeStats()
 
-    firsts = [handshake_stats.record(V.INTACT, _read((b"host", b"%d" % n))) for n in range(50)]
+    for number in range(50):
+        handshake_stats.record(V.INTACT, _read((b"host", b"%d" % number)))
 
-    assert firsts == [True] + [False] * 49
     assert handshake_stats.counts[V.INTACT] == 50
     assert [handshake.host for _, handshake in handshake_stats.last.values()] == ["49"]

@@ -22,6 +22,7 @@ from stlaunch.diagnostics.handshake import (
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import cookies_missing_in_frame, origin_rejected
+from stlaunch.gateway.monitor.witnesses import witness_of
 from stlaunch.gateway.origin_policy import (
     ACCEPTING,
     HOST_COOKIE,
@@ -94,7 +95,12 @@ class SameOriginMiddleware:
             self.handshakes.rejections["probe"] += 1
             finding = self._finding(scope, request)
         else:
-            self.handshakes.record(HandshakeVerdict.ORIGIN_REJECTED, handshake, rule)
+            self.handshakes.record(
+                HandshakeVerdict.ORIGIN_REJECTED,
+                handshake,
+                reason=rule,
+                witness=witness_of(request, policy=self.policy, proof=self.proof),
+            )
             finding = self._log(rule, scope, request)
         # The finding itself stays in the log: a refused client learns nothing about the app.
         answer = refusal(403, finding.code, rule)

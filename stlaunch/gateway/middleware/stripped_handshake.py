@@ -17,6 +17,8 @@ from stlaunch.diagnostics.handshake import (
 from stlaunch.gateway.app_site import LOSE_UPGRADES, AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import upgrade_stripped
+from stlaunch.gateway.monitor.witnesses import witness_of
+from stlaunch.gateway.origin_policy import OriginPolicy, OriginProof
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.proxies.needs import Need
 
@@ -31,14 +33,24 @@ class StrippedHandshakeEndpoint:
         handshakes: counts the attempts.
         finding_log: takes the finding about the first of each kind.
         app_site: knows the lines that let the WebSocket through.
+        policy: says what a page of the app has to show.
+        proof: verifies its token.
     """
 
     def __init__(
-        self, *, handshakes: HandshakeStats, finding_log: FindingLog, app_site: AppSite
+        self,
+        *,
+        handshakes: HandshakeStats,
+        finding_log: FindingLog,
+        app_site: AppSite,
+        policy: OriginPolicy,
+        proof: OriginProof,
     ) -> None:
         self.handshakes = handshakes
         self.finding_log = finding_log
         self.app_site = app_site
+        self.policy = policy
+        self.proof = proof
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one plain request for the stream."""
@@ -46,10 +58,12 @@ class StrippedHandshakeEndpoint:
         handshake = read_handshake({**scope, "headers": request.headers})
         verdict = handshake.verdict
         finding = self._finding(request, handshake, hides_host=True)
-        is_first = not request.is_probe and self.handshakes.record(verdict, handshake)
-        if is_first and verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
-            via = f", HTTP/{handshake.http_version} from {request.peer or 'a Unix socket'}"
-            self.finding_log.post(self._finding(request, handshake), via)
+        if not request.is_probe:
+            witness = witness_of(request, policy=self.policy, proof=self.proof)
+            self.handshakes.record(verdict, handshake, witness=witness)
+            if verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
+                via = f", HTTP/{handshake.http_version} from {request.peer or 'a Unix socket'}"
+                self.finding_log.post(self._finding(request, handshake), via)
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": verdict,

@@ -9,6 +9,7 @@ import itertools
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.urls.base_path import BasePath
@@ -186,5 +187,5 @@ def prefix_mismatch(told: BasePath | None, known: Sequence[BasePath]) -> Finding
     return Finding(
         code="STL407",
         title=f"The proxy sends the prefix {told.with_slash}, but {given} is configured",
-        fix=f"If the browser's address shows {told.with_slash}: --behind-proxy {told}",
+        fix=f"If the browser's address shows {told.with_slash}: --behind-proxy {quote(str(told))}",
     )

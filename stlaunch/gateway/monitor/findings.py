@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.process.memory import Memory
 from stlaunch.proxies.fixes import Fix
@@ -34,7 +36,7 @@ def origin_rejected(
         fix=(
             "If that is the address of your app, let the proxy pass it on "
             f"{told}or start stlaunch with "
-            f"`--allow-origin {allowed or 'https://HOST'}`."
+            f"`--allow-origin {quote(str(allowed or 'https://HOST'))}`."
         ),
         names_others=True,
     )
@@ -107,6 +109,6 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
     return Finding(
         code="STL401",
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
-        fix=f"If this is your proxy: --trusted-proxies {peer}",
+        fix=f"If this is your proxy: --trusted-proxies {quote(peer)}",
         names_others=True,
     )

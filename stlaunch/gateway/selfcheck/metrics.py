@@ -21,7 +21,8 @@ def render_metrics(state: GatewayState) -> str:
     verdicts = {str(name): handshakes.counts[name] for name in HandshakeVerdict}
     transports = {name: handshakes.transports[name] for name in _TRANSPORTS}
     modes = {name: state.requests_by_mode.get(name, 0) for name in _MODES}
-    verdict = {name: int(name == handshakes.summary) for name in _VERDICTS}
+    summary = handshakes.summary()
+    verdict = {name: int(name == summary) for name in _VERDICTS}
     findings: dict[str, int] = {}
     for notice in state.finding_log.notices:
         findings[notice.finding.code] = findings.get(notice.finding.code, 0) + notice.count

@@ -19,6 +19,7 @@ from stlaunch.gateway.monitor.findings import memory_almost_full, untrusted_forw
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
 from stlaunch.gateway.selfcheck.masking import describe_request
+from stlaunch.gateway.selfcheck.rate_limiter import client_key
 from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
 
@@ -38,7 +39,7 @@ def build_report(
     return {
         "schema": "stlaunch.selfcheck/1",
         "version": 1,
-        "verdict": handshakes.summary,
+        "verdict": handshakes.summary(client_key(request.client or request.peer)),
         "ready": state.readiness.is_ready,
         "instance": {
             "id": state.instance.id,
@@ -83,13 +84,10 @@ def build_report(
 
 def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
     """Return one handshake of somebody; whose it was is for the operator alone."""
-    shown = handshake.as_dict() | {"missing": list(handshake.missing)}
-    if viewer is not Viewer.OPERATOR:
-        for name in ("host", "origin", "cookie_names"):
-            del shown[name]
-    else:
+    shown = handshake.for_others()
+    if viewer is Viewer.OPERATOR:
         shown["cookie_names"] = list(handshake.cookie_names)
-    shown["forwarding"] = list(handshake.forwarding)
+        shown |= {"host": handshake.host, "origin": handshake.origin}
     return shown
 
 

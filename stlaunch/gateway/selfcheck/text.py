@@ -10,7 +10,7 @@ _MEANINGS = {
     "degraded": "Some WebSocket handshakes arrive intact, but not all.",
     "stripped": "WebSocket handshakes arrive without their upgrade: a proxy drops it.",
     "rejected": "WebSocket handshakes arrive but are refused: Origin and Host differ.",
-    "unseen": "No WebSocket handshake has arrived yet: open the app in a browser.",
+    "unseen": "No page of the app has tried a WebSocket yet: open the app in a browser.",
 }
 
 

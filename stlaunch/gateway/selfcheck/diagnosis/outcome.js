@@ -71,6 +71,9 @@ const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evid
  */
 const following = (outcome, cause) => ({ ...outcome, cause });
 
+/** One word of a shell, whatever it holds. @param {string} text */
+const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
 /** @param {number} bytes */
 function formatBytes(bytes) {
   if (bytes < 1024) return `${bytes} B`;

@@ -149,7 +149,7 @@ async function testForwarding(facts) {
   const peer = `connected from ${request.peer}`;
   if (request.forwarding.length && !request.peer_is_trusted) {
     const outcome = warn("STL401", `${request.peer} is not a trusted proxy`, [peer, ...lines]);
-    return { ...outcome, fix: `If that is your proxy, start stlaunch with\n    --trusted-proxies ${request.peer}` };
+    return { ...outcome, fix: `If that is your proxy, start stlaunch with\n    --trusted-proxies ${shellWord(request.peer)}` };
   }
   if (location.protocol === "https:" && request.scheme !== "https") {
     const told = request.scheme ?? "nothing";

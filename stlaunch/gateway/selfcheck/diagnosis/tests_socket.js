@@ -93,7 +93,8 @@ async function testStream(facts) {
       `Origin: ${record.origin ?? "missing"}`,
       `Host: ${record.host ?? "missing"}, effective host: ${record.effective_host ?? "unknown"}`,
     ]);
-    const fix = `Or, if this address is the app's own, start stlaunch with\n    --public-url ${location.origin}${base}/`;
+    const address = shellWord(`${location.origin}${base}/`);
+    const fix = `Or, if this address is the app's own, start stlaunch with\n    --public-url ${address}`;
     return { ...outcome, fix };
   }
   const trouble = facts.socketTrouble;

@@ -1,0 +1,49 @@
+"""Whose handshakes say something about the path: those that the app's own pages make.
+
+It lets nobody in. A program can load the page and make such a handshake too, but only in its own
+name: `HandshakeStats.summary` wants the asking client's, or those of several.
+"""
+
+from __future__ import annotations
+
+from stlaunch.diagnostics.handshake import header_value, list_values, read_cookies
+from stlaunch.gateway.origin_policy import (
+    HOST_COOKIE,
+    PLAIN_COOKIE,
+    TOKEN_PREFIX,
+    OriginPolicy,
+    OriginProof,
+)
+from stlaunch.gateway.request import RequestInfo
+from stlaunch.gateway.selfcheck.rate_limiter import client_key
+from stlaunch.urls.origin import Origin
+
+# Lax cookies: a page of another site opens no socket with them.
+_OF_PAGES = frozenset({PLAIN_COOKIE, HOST_COOKIE, "_streamlit_xsrf"})
+_PROTOCOL = b"sec-websocket-protocol"
+
+
+def witness_of(request: RequestInfo, *, policy: OriginPolicy, proof: OriginProof) -> str:
+    """Return the client whose page made this handshake; empty where no page of the app did.
+
+    Args:
+        request: a handshake, intact or not.
+        policy: pages hold a token only where it is accepted; else their cookies have to do.
+        proof: verifies tokens.
+    """
+    cookies = read_cookies(request.headers)
+    if policy.is_proof_accepted:
+        is_own = proof.verify(cookies, _tokens(request), is_https=_is_https(request))
+    else:
+        is_own = not _OF_PAGES.isdisjoint(name for name, _ in cookies)
+    return client_key(request.client or request.peer) if is_own else ""
+
+
+def _tokens(request: RequestInfo) -> list[str]:
+    offered = list_values(request.headers, _PROTOCOL)
+    return [item.removeprefix(TOKEN_PREFIX) for item in offered if item.startswith(TOKEN_PREFIX)]
+
+
+def _is_https(request: RequestInfo) -> bool:
+    origin = Origin.parse(header_value(request.headers, b"origin") or "")
+    return request.scheme == "https" or (origin is not None and origin.scheme == "https")
