@@ -122,7 +122,7 @@ def diagnose(
             found.append((rule, finding))
     findings = _fold(found)
     return Diagnosis(
-        verdict=_verdict(findings, checks),
+        verdict=_verdict(seen, findings, checks),
         findings=tuple(findings),
         checks=tuple(checks),
         hops=hops,
@@ -199,10 +199,12 @@ def _fold(found: Sequence[tuple[Rule, Finding]]) -> list[Finding]:
     return sorted(folded, key=lambda finding: ranking.rank(finding.code, finding.severity))
 
 
-def _verdict(findings: Sequence[Finding], checks: Sequence[Check]) -> Verdict:
+def _verdict(seen: Observations, findings: Sequence[Finding], checks: Sequence[Check]) -> Verdict:
     severities = {finding.severity for finding in findings if finding.status is not Status.CRASH}
     if Severity.ERROR in severities:
         return Verdict.BROKEN
+    if seen.is_cut:  # what was not looked at is not said to work
+        return Verdict.UNKNOWN
     if Severity.WARNING in severities:
         return Verdict.DEGRADED
     if not any(check.status in {Status.PASS, Status.INFO} for check in checks):

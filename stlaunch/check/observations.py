@@ -206,6 +206,7 @@ class Observations:
 
     Attributes:
         lacks_slash: the address was asked for without its final slash.
+        is_cut: the time for the check was over before its end.
         http: exchanges by name; see `stlaunch.check.observe`.
         redirects: the page's redirects, one by one, before `http["page"]`.
         openings: handshakes by name.
@@ -226,6 +227,7 @@ class Observations:
     base_path: str
     at: float
     lacks_slash: bool = False
+    is_cut: bool = False
     elapsed_ms: int = 0
     dns: Lookup | None = None
     dialled: tuple[Dialled, ...] = ()

@@ -73,6 +73,7 @@ async def _observe(options: CheckOptions, target: Target, progress: Progress) ->
     if scope.cancelled_caught:
         why = f"the time for the check was over (--timeout {options.timeout_s:g})"
         gathered.skipped = _rest(why) | gathered.skipped
+        gathered.is_cut = True
     await run.measure()
     return gathered.freeze()
 
@@ -101,6 +102,7 @@ class _Gathered:
     skipped: dict[str, str] = field(default_factory=dict)
     crashed: dict[str, str] = field(default_factory=dict)
     moved_to: Target | None = None
+    is_cut: bool = False
 
     def freeze(self) -> Observations:
         return Observations(
@@ -109,6 +111,7 @@ class _Gathered:
             host=self.target.host,
             base_path=self.target.base_path.value,
             lacks_slash=self.target.lacks_slash,
+            is_cut=self.is_cut,
             at=time.time(),
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
             dns=self.dns,

@@ -48,7 +48,8 @@ class CheckOptions:
     @property
     def step_s(self) -> float:
         """For one step: a connection, an answer, a handshake, a run of the script."""
-        return min(self.timeout_s, max(_SHORTEST_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT))
+        longest = max(_SHORTEST_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT)
+        return min(self.timeout_s / 2, longest)  # a step that hangs is seen to, in time
 
 
 def parse_headers(lines: Iterable[str]) -> Headers:

@@ -137,7 +137,8 @@ def _handshake(seen: Observations) -> list[tuple[str, str, str]]:
     """Return the headers of a handshake that changed on the way, and those that make it one."""
     told = seen.handshake
     if told is None:
-        missing = stripped_by_stlaunch(seen.openings["browser"]) if seen.openings else None
+        opening = seen.openings.get("browser")
+        missing = stripped_by_stlaunch(opening) if opening else None
         return [(f"WebSocket: {name}", "sent", "(absent)") for name in missing or ()]
     sent, arrived = dict(told["sent"]), dict(told["arrived"])
     changed = compare(sent, {name: _unmasked(name, text, sent) for name, text in arrived.items()})

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
 
 from stlaunch.check import protobuf
 from stlaunch.check.observations import Session
@@ -25,6 +26,7 @@ _EXCEPTION_TYPE = (*_EXCEPTION, 1)
 _EXCEPTION_IS_WARNING = (*_EXCEPTION, 5)
 _COMPILE_ERROR = 1
 _MAX_MESSAGES = 100_000
+_BREATH = 64
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -65,6 +67,8 @@ async def run_script(
     with anyio.move_on_after(timeout_s):
         await socket.send(_RERUN)
         while session.messages < _MAX_MESSAGES and session.size < _MAX_BYTES:
+            if session.messages % _BREATH == 0:  # what has come already is read without a wait
+                await anyio.lowlevel.checkpoint()
             message = await socket.receive()
             if message is None:
                 session = replace(session, closed_ms=elapsed_ms())

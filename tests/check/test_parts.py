@@ -133,7 +133,7 @@ def test_cookies_that_are_left_out_are_not_sent() -> None:
 def test_one_step_takes_a_part_of_the_whole_time() -> None:
     steps = [CheckOptions(target=APP, timeout_s=time_s).step_s for time_s in (1, 6, 30, 90)]
 
-    assert steps == [1, 3, 10, 30]
+    assert steps == [0.5, 3, 10, 30]
 
 
 def test_the_check_s_tunnel_speaks_as_the_app_does() -> None:

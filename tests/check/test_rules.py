@@ -14,7 +14,7 @@ from stlaunch.check.rules import RULES, Hit, Rule
 from stlaunch.diagnostics import catalogue, ranking
 from stlaunch.diagnostics.severity import Severity
 from tests.check.cases import BARE, CASES
-from tests.check.recording import recorded
+from tests.check.recording import GONE, recorded
 
 RULE_CODES = [rule.code for rule in RULES]
 
@@ -296,3 +296,17 @@ def test_a_line_to_paste_is_never_wrapped() -> None:
     told = render_text(seen, replace(diagnosis, findings=(finding,)), is_coloured=False)
 
     assert line in told
+
+
+def test_a_check_that_was_cut_says_of_nothing_that_it_works() -> None:
+    assert diagnose(recorded({"is_cut": True})).verdict is Verdict.UNKNOWN
+    assert diagnose(recorded({**CASES["STL301"].fires, "is_cut": True})).verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize("gone", ["openings.browser", "http.health", "http.asset", "session"])
+def test_a_report_is_made_of_whatever_was_seen_in_time(gone: str) -> None:
+    value = None if gone == "session" else GONE
+    seen = recorded({gone: value, "handshake": None, "is_cut": True})
+
+    assert build_report(seen, diagnose(seen))["verdict"] == "unknown"
+    assert render_text(seen, diagnose(seen), is_coloured=False)
