@@ -46,6 +46,7 @@ def launch(
     origin_check: Literal["proof", "strict"] | None = None,
     embed_in: str | Sequence[str] | None = None,
     mount_path: str | Sequence[str] | None = None,
+    prefix: Literal["auto", "kept", "stripped", "both"] | None = None,
     config_out: str | os.PathLike[str] | None = None,
     self_check: bool | Literal["public", "local", "token", "off"] | None = None,
     self_check_token: str | None = None,
@@ -80,6 +81,7 @@ def launch(
         origin_check: how a WebSocket is accepted whose Host a proxy rewrote.
         embed_in: the origins that may show the app in a frame.
         mount_path: other paths under which requests may arrive.
+        prefix: what the proxy does to the public path.
         config_out: where to write the generated config.toml.
         self_check: who may use the diagnostic pages; True is `public`, False is `off`.
         self_check_token: for `self_check="token"`; None: one is made, and shown once.
@@ -121,6 +123,7 @@ def launch(
             origin_check=origin_check,
             embed_in=embed_in,
             mount_path=mount_path,
+            prefix=prefix,
             config_out=config_out,
             self_check=self_check,
             verify=verify,
@@ -151,6 +154,7 @@ def wrap_app(
     origin_check: Literal["proof", "strict"] | None = None,
     embed_in: str | Sequence[str] | None = None,
     mount_path: str | Sequence[str] | None = None,
+    prefix: Literal["auto", "kept", "stripped", "both"] | None = None,
     self_check: bool | Literal["public", "local", "token", "off"] | None = None,
     self_check_token: str | None = None,
     transport: Literal["auto", "websocket", "http"] | None = None,
@@ -176,6 +180,7 @@ def wrap_app(
         origin_check: how a WebSocket is accepted whose Host a proxy rewrote; None: `proof`.
         embed_in: the origins that may show the app in a frame.
         mount_path: other paths under which requests may arrive.
+        prefix: what the proxy does to the public path.
         self_check: who may use the diagnostic pages; True and None are `public`, False is `off`.
         self_check_token: for `self_check="token"`; None: one is made, and logged once.
         transport: how pages connect; None: `auto`.
@@ -195,6 +200,7 @@ def wrap_app(
         origin_check=origin_check,
         embed_in=embed_in,
         mount_path=mount_path,
+        prefix=prefix,
         self_check=self_check,
         transport=transport,
         max_sessions=max_sessions,
@@ -221,7 +227,12 @@ def wrap_app(
     composition = composition_for(
         app,
         settings,
-        paths=PublicPaths(known=known, mounts=settings.mount_path.value, is_learning=not known),
+        paths=PublicPaths(
+            known=known,
+            mounts=settings.mount_path.value,
+            is_learning=not known,
+            rule=settings.prefix.value,
+        ),
         user_options=user_options,
         environ=environ,
     )

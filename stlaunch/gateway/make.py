@@ -67,6 +67,7 @@ def base_path(app: ASGIApp, composition: Composition, state: GatewayState) -> AS
         mounts=composition.mounts,
         is_asset=streamlit_adapter.is_static_asset,
         requests_by_mode=state.requests_by_mode,
+        finding_log=state.finding_log,
     )
 
 

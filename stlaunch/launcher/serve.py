@@ -14,7 +14,12 @@ from stlaunch.errors import StartError
 from stlaunch.gateway.compose import compose
 from stlaunch.gateway.composition import Composition, composition_for
 from stlaunch.gateway.selfcheck.access import new_self_check_token
-from stlaunch.launcher.learned_paths import read_learned, write_learned
+from stlaunch.launcher.learned_paths import (
+    read_learned,
+    read_modes,
+    write_learned,
+    write_modes,
+)
 from stlaunch.launcher.lifecycle import Lifecycle
 from stlaunch.launcher.plan import LaunchPlan, plan_again
 from stlaunch.launcher.render import render_banner
@@ -132,7 +137,10 @@ def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Co
         known=plan.settings.public_paths,
         mounts=plan.settings.mount_path.value,
         is_learning=plan.settings.is_behind_proxy,
+        rule=plan.settings.prefix.value,
     )
+    paths.seen.restore(read_modes(plan.facts.state))
+    paths.seen.on_change = lambda seen: write_modes(plan.facts.state, seen.first)
     if paths.is_learning and not paths.known:
         paths.learned.restore(read_learned(plan.facts.state))
         paths.learned.on_change = lambda learned: _keep(plan, learned)

@@ -12,6 +12,7 @@ from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.settings import parsers
 from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.urls.origin import OriginCheck
+from stlaunch.urls.public_paths import PrefixRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,6 +148,16 @@ MOUNT_PATH: Field[tuple[BasePath, ...]] = Field(
     default=(),
     multiple=True,
 )
+PREFIX: Field[PrefixRule] = Field(
+    name="prefix",
+    metavar="auto|kept|stripped|both",
+    help="What the proxy does to the public path. kept and stripped refuse requests in the other "
+    "form, with which a visitor could get around the proxy's path rules; both serves both; auto "
+    "does until the first page that arrives stripped. Default: auto.",
+    parse=parsers.parse_prefix,
+    default=PrefixRule.AUTO,
+    choices=tuple(PrefixRule),
+)
 CONFIG_OUT: Field[Path | None] = Field(
     name="config_out",
     metavar="FILE",
@@ -246,6 +257,7 @@ FIELDS: tuple[Field[object], ...] = (
     ORIGIN_CHECK,
     EMBED_IN,
     MOUNT_PATH,
+    PREFIX,
     CONFIG_OUT,
     SELF_CHECK,
     VERIFY,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stlaunch.platforms import Placement
     from stlaunch.urls.base_path import BasePath
     from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
+    from stlaunch.urls.public_paths import PrefixRule
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -122,6 +123,7 @@ class Place:
 class Settings(Place):
     """Every setting, resolved; the attributes are named like the fields."""
 
+    prefix: Setting[PrefixRule]
     allow_origin: Setting[tuple[Origin, ...]]
     origin_check: Setting[OriginCheck]
     config_out: Setting[Path | None]

@@ -18,6 +18,7 @@ from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
+from stlaunch.urls.public_paths import PrefixRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,6 +153,11 @@ def parse_base_paths(texts: Sequence[str]) -> tuple[BasePath, ...]:
 def parse_origin_check(texts: Sequence[str]) -> OriginCheck:
     """Read `proof` or `strict`."""
     return _parse_choice(OriginCheck, texts, "origin check")
+
+
+def parse_prefix(texts: Sequence[str]) -> PrefixRule:
+    """Read what the proxy does to the public path."""
+    return _parse_choice(PrefixRule, texts, "prefix")
 
 
 def parse_transport(texts: Sequence[str]) -> Transport:

@@ -65,6 +65,7 @@ def resolve_settings(
     return Settings(
         **{found.name: getattr(place, found.name) for found in fields(place)},
         allow_origin=resolve(raw.of("allow_origin")),
+        prefix=resolve(raw.of("prefix")),
         origin_check=resolve(raw.of("origin_check")),
         config_out=resolve(raw.of("config_out")),
         self_check=resolve(raw.of("self_check")),

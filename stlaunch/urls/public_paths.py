@@ -2,13 +2,17 @@
 
 It knows nothing of what lies below them. Terms: the *public path* is what the browser shows; the
 *mount path* is what arrives here, which is shorter where a proxy strips.
+
+Behind a proxy that strips, `/app/app/x` in the browser arrives as `/app/x`, which a rule for
+`/app/x` in the proxy does not match: so the mode settles, and then the other form is not served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import unquote
 
 from stlaunch.urls.base_path import BasePath
 
@@ -21,6 +25,19 @@ class PrefixMode(StrEnum):
 
     KEPT = "kept"
     STRIPPED = "stripped"
+
+
+class PrefixRule(StrEnum):
+    """Which forms of the public path are served."""
+
+    AUTO = "auto"
+    """Both, until the first page that is loaded through a proxy that strips: then only stripped."""
+    KEPT = "kept"
+    """Only paths below the public path."""
+    STRIPPED = "stripped"
+    """Only what is left after stripping."""
+    BOTH = "both"
+    """Both, always: one proxy keeps the path, another one strips it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,53 @@ class LearnedPaths:
         return tuple(sorted(self._confirmations, key=lambda path: (-path.depth, path.value)))
 
 
+@dataclass(slots=True)
+class SeenModes:
+    """What proxies did to each public path, as pages that were really loaded show.
+
+    A visitor can forge that a path was kept: by doubling it, through a proxy that strips. So that
+    never shuts out stripped requests. That it was stripped can be forged only through a proxy that
+    keeps it and hands on paths outside of it, too; where kept came first, both stay possible.
+
+    Attributes:
+        on_change: called after each addition, to save it.
+        on_conflict: called with a path that was kept first, and stripped later.
+    """
+
+    on_change: Callable[[SeenModes], None] | None = None
+    on_conflict: Callable[[BasePath], None] | None = None
+    _first: dict[BasePath, PrefixMode] = field(default_factory=dict)
+    _conflicts: set[BasePath] = field(default_factory=set)
+
+    def restore(self, first: Mapping[BasePath, PrefixMode]) -> None:
+        """Take over what an earlier process saw."""
+        for path in list(first)[:_MAX_LEARNED]:
+            self._first.setdefault(path, first[path])
+
+    def note(self, path: BasePath, mode: PrefixMode) -> None:
+        """Take one loaded page into account; what came first stays."""
+        if not path.value or path.depth > _MAX_DEPTH:
+            return
+        first = self._first.get(path)
+        if first is None and len(self._first) < _MAX_LEARNED:
+            self._first[path] = mode
+            if self.on_change:
+                self.on_change(self)
+        elif first is PrefixMode.KEPT and mode is PrefixMode.STRIPPED:
+            if path not in self._conflicts and self.on_conflict:
+                self.on_conflict(path)
+            self._conflicts.add(path)
+
+    @property
+    def first(self) -> Mapping[BasePath, PrefixMode]:
+        """What was seen first, by path."""
+        return self._first
+
+    def __getitem__(self, path: BasePath) -> PrefixMode | None:
+        """Return what was seen first of a path; None before the first page."""
+        return self._first.get(path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicPaths:
     """All that is known about the app's paths.
@@ -88,12 +152,16 @@ class PublicPaths:
         known: public paths that the user or the platform gave.
         mounts: other paths that may arrive, for a proxy that strips half.
         learned: used only where nothing is known and `is_learning`.
+        rule: `--prefix`.
+        seen: what `--prefix auto` goes by.
     """
 
     known: tuple[BasePath, ...] = ()
     mounts: tuple[BasePath, ...] = ()
     is_learning: bool = False
     learned: LearnedPaths = field(default_factory=LearnedPaths)
+    rule: PrefixRule = PrefixRule.AUTO
+    seen: SeenModes = field(default_factory=SeenModes)
 
     def locate(self, path: str, prefix: BasePath | None = None) -> Location:
         """Find the public path and the rest of an arrived path.
@@ -123,10 +191,77 @@ class PublicPaths:
             return Location(BasePath(), path, PrefixMode.KEPT, 0)
         return Location(self._public_of_stripped(prefix), path, PrefixMode.STRIPPED, 0)
 
+    @property
+    def is_stripped(self) -> bool:
+        """Whether pages came stripped, and none kept, before any path was given or learned."""
+        if self.rule is PrefixRule.STRIPPED:
+            return True
+        modes = set(self.seen.first.values())
+        return self.rule is PrefixRule.AUTO and modes == {PrefixMode.STRIPPED}
+
+    def settle(self, location: Location, path: str) -> Location | None:
+        """Return where a request points to in the mode that is settled; None for the other form.
+
+        A path that is settled as stripped is taken as it came: `/app/static/x` below `/app` is then
+        the file that the browser calls `/app/app/static/x`. Before anything is settled, a doubled
+        path, and the path in an odd spelling, is neither form.
+
+        >>> paths = PublicPaths(known=(BasePath("/app"),))
+        >>> [bool(paths.settle(paths.locate(p), p)) for p in ("/app/x", "/x", "/app/app/x")]
+        [True, True, False]
+
+        Args:
+            location: what `locate` found.
+            path: decoded, as it arrived.
+        """
+        if not any(base.value for base in self.known):
+            return location
+        is_kept = location.mode is PrefixMode.KEPT
+        if self.rule is PrefixRule.KEPT:
+            return location if is_kept or location.depth else None
+        base = location.public
+        if is_kept and base is not None and base.value:
+            first = self.seen[base]
+            if self.rule is PrefixRule.STRIPPED or (
+                self.rule is PrefixRule.AUTO and first is PrefixMode.STRIPPED
+            ):
+                return self._as_it_came(base, path)
+            # Where a page was loaded below the kept path, `/app/app` is a page of that name.
+            is_doubled = self.rule is PrefixRule.AUTO and first is None
+            is_doubled = is_doubled and self._starts_with_base(location.rest)
+            return None if is_doubled or not path.startswith(base.decoded) else location
+        is_odd = not location.depth and self._starts_with_base(path)
+        # `/App` alone is a page of that name, below `/app`.
+        return None if is_odd and _segments(path) != [path[1:]] else location
+
+    def _as_it_came(self, base: BasePath, path: str) -> Location | None:
+        if _segments(path) != path.split("/")[1:]:
+            return None
+        return Location(base, path, PrefixMode.STRIPPED, 0)
+
+    def _starts_with_base(self, path: str) -> bool:
+        """Tell whether a path is below a public one, however that is spelled."""
+        folded = [segment.casefold() for segment in _segments(path)]
+        return any(
+            base.value and folded[: base.depth] == base.decoded.casefold().split("/")[1:]
+            for base in self.known
+        )
+
     def _public_of_stripped(self, prefix: BasePath | None) -> BasePath | None:
         if not self.known or prefix in self.known:
             return prefix
         return self.known[0] if len(self.known) == 1 else None
+
+
+def _segments(path: str) -> list[str]:
+    """Return what a lenient server makes of a path: unescaped, without empty and dot segments."""
+    segments: list[str] = []
+    for segment in unquote(path).replace("\\", "/").split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in {"", "."}:
+            segments.append(segment)
+    return segments
 
 
 def _collapse(path: str) -> str:

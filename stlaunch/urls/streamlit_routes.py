@@ -84,6 +84,13 @@ class Route:
     mount: BasePath | None = None
     streamlit_path: str | None = None
 
+    @property
+    def is_health(self) -> bool:
+        """Whether it only says that the app runs: what a health check asks, past any proxy."""
+        if self.kind is RequestKind.SELF_CHECK:
+            return self.name in {"health", "ready"}
+        return self.kind is RequestKind.HEALTH
+
 
 def classify(app_path: str, mounts: Sequence[BasePath]) -> Route:
     """Decide what a request is for.

@@ -12,6 +12,6 @@ from tests.harness.site import start_app
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """The hello app under stlaunch, one for all tests of a file."""
-    with start_app() as server:
+    """The hello app under stlaunch, one for all proxies of a file: they keep and strip its path."""
+    with start_app("--prefix", "both") as server:
         yield server

@@ -37,7 +37,7 @@ REPLICAS = 3
 def servers() -> Iterator[list[RunningServer]]:
     """Three replicas of one app."""
     with ExitStack() as stack:
-        yield [stack.enter_context(start_app()) for _ in range(REPLICAS)]
+        yield [stack.enter_context(start_app("--prefix", "both")) for _ in range(REPLICAS)]
 
 
 @pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])

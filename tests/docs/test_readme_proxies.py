@@ -137,7 +137,9 @@ Group www-data
 
 @pytest.fixture(scope="module")
 def app(hello_app: Path) -> Iterator[RunningServer]:
-    with stlaunch_app(hello_app, free_port(), "--behind-proxy", "/streamlitApp") as server:
+    with stlaunch_app(
+        hello_app, free_port(), "--behind-proxy", "/streamlitApp", "--prefix", "both"
+    ) as server:
         yield server
 
 

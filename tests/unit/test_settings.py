@@ -17,6 +17,7 @@ from stlaunch.settings.read import read_settings
 from stlaunch.settings.resolve import DEFAULT_HOST, DEFAULT_PORT, resolve_settings
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
+from stlaunch.urls.public_paths import PrefixRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "origin_check": ("strict", OriginCheck.STRICT),
     "embed_in": ("https://portal.example", (Origin("https", "portal.example", 443),)),
     "mount_path": ("/half", (BasePath("/half"),)),
+    "prefix": ("stripped", PrefixRule.STRIPPED),
     "config_out": ("out/config.toml", Path("out/config.toml")),
     "self_check": ("off", SelfCheck.OFF),
     "verify": ("off", False),

@@ -7,6 +7,7 @@ Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPat
     /page2          stripped                /app/page2      ""
     //page2         stripped, doubled       /app/page2      ""
     /app            kept, no slash          307 to app/
+    /app/app/page2  doubled by a visitor    404
 
 For a FastAPI or Starlette target, and for the routes that an `st.App` has beside Streamlit's, the
 public path is ASGI's `root_path` and the path is the full one. What a path is for is decided by
@@ -24,6 +25,9 @@ from urllib.parse import quote, unquote, urlsplit
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stlaunch.diagnostics.handshake import header_value
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import both_forms
 from stlaunch.gateway.request import ArrivedRequest, RequestInfo, arrived_request, with_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths
@@ -48,6 +52,7 @@ class BasePathMiddleware:
             added after the app was wrapped.
         is_asset: says whether `js/index.abc.js` exists among Streamlit's static files.
         requests_by_mode: counts the requests that came kept, and those that came stripped.
+        finding_log: takes the finding about paths that come in both forms.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class BasePathMiddleware:
         mounts: Callable[[], Sequence[BasePath]],
         is_asset: Callable[[str], bool],
         requests_by_mode: Counter[str],
+        finding_log: FindingLog,
     ) -> None:
         self.app = app
         self.paths = paths
@@ -70,6 +76,8 @@ class BasePathMiddleware:
         self.mounts = mounts
         self.is_asset = is_asset
         self.requests_by_mode = requests_by_mode
+        self.finding_log = finding_log
+        paths.seen.on_conflict = lambda path: finding_log.post(both_forms(path))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
@@ -81,8 +89,7 @@ class BasePathMiddleware:
             # `uvicorn --root-path /app` says what --behind-proxy says: it counts once.
             scope, outer = {**scope, "root_path": ""}, ""
         path = BasePath(outer).strip_from(scope["path"]) if outer else scope["path"]
-        location = self._locate(path if path is not None else scope["path"], arrived)
-        route = classify(location.rest, self.mounts())
+        location, route = self._place(scope, path if path is not None else scope["path"], arrived)
         redirect = _redirect_of(scope, location, route)
         if redirect is not None:
             return redirect(scope, receive, send)
@@ -93,6 +100,58 @@ class BasePathMiddleware:
             send = _relative_redirects(send, canonical, location.rest or "/")
         return self.app(canonical, receive, send)
 
+    def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
+        """Return where a request points to, in the mode that is settled, and what is there."""
+        location = self._locate(path, arrived)
+        route = classify(location.rest, self.mounts())
+        if route.is_health:  # asked by whoever starts the app, who may not know of the proxy
+            return location, route
+        settled = self.paths.settle(location, path)
+        if settled is None or _has_encoded_slash(scope, location):
+            self._note_refused(location, route)
+            return location, Route(kind=RequestKind.ALIAS)
+        if settled is location:
+            if route.kind is RequestKind.PAGE_SCRIPT and scope["type"] == "http":
+                self._note_loaded(location, arrived)
+            return location, route
+        self._note_refused(location, route)
+        route = classify(settled.rest, self.mounts())
+        public = (settled.public or BasePath()).decoded
+        rooted = {**scope, "root_path": public, "path": public + settled.rest}
+        is_page_of_that_name = settled.rest == public
+        if route.kind is RequestKind.PAGE and not (
+            is_page_of_that_name or self.is_own_route(rooted)
+        ):
+            route = Route(kind=RequestKind.ALIAS)
+        return settled, route
+
+    def _note_loaded(self, location: Location, arrived: ArrivedRequest) -> None:
+        """Learn from a page that runs what the proxy did to its path."""
+        if header_value(arrived.headers, b"x-stlaunch") is not None:  # no visitor's page
+            return
+        shown = _path_of_referer(arrived)
+        if location.mode is PrefixMode.KEPT and location.public is not None:
+            rest = location.public.strip_from(shown) if shown else None
+            if rest is None or location.public.strip_from(rest) is None:
+                self.paths.seen.note(location.public, PrefixMode.KEPT)
+            return
+        told = arrived.forwarded.prefix
+        if told is not None and (told in self.paths.known or not self.paths.known):
+            self.paths.seen.note(told, PrefixMode.STRIPPED)
+        elif self.paths.known:
+            for base in sorted(self.paths.known, key=lambda base: -base.depth):
+                if shown and base.value and (base.strip_from(shown) or "").startswith("/"):
+                    self.paths.seen.note(base, PrefixMode.STRIPPED)
+                    return
+        elif shown and self.paths.is_learning:  # Streamlit's pages are one segment long
+            base_shown = BasePath.parse_forwarded(quote(shown.rpartition("/")[0] or "/"))
+            self.paths.seen.note(base_shown or BasePath(), PrefixMode.STRIPPED)
+
+    def _note_refused(self, location: Location, route: Route) -> None:
+        # A page that loads in the form that is not served: another proxy may be in front.
+        if route.kind is RequestKind.PAGE_SCRIPT and location.public is not None:
+            self.finding_log.post(both_forms(location.public))
+
     def _locate(self, path: str, arrived: ArrivedRequest) -> Location:
         location = self.paths.locate(path, arrived.forwarded.prefix)
         if not self.paths.is_learning or self.paths.known:
@@ -100,7 +159,11 @@ class BasePathMiddleware:
         evidence = base_of_page_file(location.rest, self.is_asset)
         if evidence is not None:
             here = location.public if location.mode is PrefixMode.KEPT else None
-            self.paths.learned.confirm((here or BasePath()).joined(evidence))
+            shown = (here or BasePath()).joined(evidence)
+            if shown.value and self.paths.is_stripped:
+                self.finding_log.post(both_forms(shown))
+                return location
+            self.paths.learned.confirm(shown)
             return self.paths.locate(path, arrived.forwarded.prefix)
         if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
             base = BasePath.parse_forwarded(location.rest.rstrip("/"))
@@ -149,6 +212,21 @@ def _request_info(
         streamlit_path=route.streamlit_path,
         is_tunnel=False,
     )
+
+
+def _path_of_referer(arrived: ArrivedRequest) -> str:
+    """Return the path that a page says it is at, decoded; empty where it does not say."""
+    try:
+        return unquote(urlsplit(header_value(arrived.headers, b"referer") or "").path)
+    except ValueError:
+        return ""
+
+
+def _has_encoded_slash(scope: Scope, location: Location) -> bool:
+    """Tell whether the segments in front of `rest` are apart by an encoded slash alone."""
+    raw = scope.get("raw_path") or b""
+    front = raw.lstrip(b"/").split(b"/")[: location.depth]
+    return any(b"%2f" in segment.lower() for segment in front)
 
 
 def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | None:

@@ -8,6 +8,7 @@ from stlaunch.diagnostics.finding import Finding
 from stlaunch.process.memory import Memory
 from stlaunch.proxies.fixes import Fix
 from stlaunch.proxies.needs import Product
+from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 
 
@@ -39,6 +40,16 @@ def origin_rejected(
             f"`--allow-origin {quote(str(allowed or 'https://HOST'))}`."
         ),
         names_others=True,
+    )
+
+
+def both_forms(path: BasePath) -> Finding:
+    """Describe pages that are loaded kept and stripped, of which one may be a visitor's doing."""
+    return Finding(
+        code="STL214",
+        title=f"Pages below {path.with_slash} arrive both with the path and without it",
+        fix="Say what the proxy does: --prefix stripped or --prefix kept. Where one proxy keeps "
+        "the path and another one strips it: --prefix both.",
     )
 
 

@@ -1,0 +1,224 @@
+"""Kept or stripped: the mode settles, so that a doubled path gets around no rule of a proxy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PrefixMode, PrefixRule, PublicPaths, SeenModes
+from tests.asgi.driver import Recorder, make, request
+
+APP = BasePath("/app")
+PAGE_SCRIPT = "/_stlaunch/page.js"
+REFERER = [("referer", "https://site.test/app/")]
+BOTH = ["/app/items", "/items"]
+# What a proxy that strips `/app` makes of a path with the base twice, in every spelling.
+ODD_KEPT = ["//app/items", "/./app/items", "/x/../app/items", "/app\\items", "/%61pp/items"]
+DOUBLED = [
+    "/app/app/items",
+    "/app//app/items",
+    "/app/./app/items",
+    "/app/x/../app/items",
+    "/app/%61pp/items",
+    "/app/APP/items",
+    "/app/app",
+    "/app/app/",
+    *ODD_KEPT,
+]
+
+
+def _make(rule: PrefixRule = PrefixRule.AUTO, **changes: Any) -> tuple[Any, Recorder, PublicPaths]:
+    """Wrap a FastAPI-like app: every path that reaches it is a route of its own."""
+    app = Recorder()
+    facts: dict[str, Any] = {"known": (APP,), "rule": rule}
+    paths = PublicPaths(**(facts | changes))
+    is_own = {"uses_root_path": True, "mounts": lambda: (BasePath("/st"),)}
+    return make(app, paths=paths, app_base=BasePath(), **is_own), app, paths
+
+
+def _script_app(rule: PrefixRule = PrefixRule.AUTO) -> tuple[Any, Recorder, PublicPaths]:
+    app = Recorder()
+    paths = PublicPaths(known=(APP,), rule=rule)
+    return make(app, paths=paths, app_base=APP), app, paths
+
+
+@pytest.mark.parametrize("path", BOTH)
+def test_both_are_served_as_long_as_nothing_is_known(path: str) -> None:
+    """The first request may be either."""
+    assert request(_make()[0], path).status == 200
+
+
+@pytest.mark.parametrize("path", DOUBLED)
+def test_a_doubled_path_is_never_served_before(path: str) -> None:
+    """Neither mode makes one, so a visitor did."""
+    wrapped, app, _ = _make()
+
+    assert request(wrapped, path).status == 404
+    assert not app.scopes
+
+
+def test_an_encoded_slash_does_not_end_the_base() -> None:
+    """`/app%2Fitems` is one segment to a proxy."""
+    wrapped, _, _ = _make()
+
+    assert request(wrapped, "/app/items", raw_path=b"/app%2Fitems").status == 404
+
+
+@pytest.mark.parametrize("path", ["/app/items", "/app/_stcore/metrics", "/app/media/x", *ODD_KEPT])
+def test_a_page_that_arrives_stripped_settles(path: str) -> None:
+    """After one page load the path that a visitor doubled is no way in."""
+    wrapped, app, _ = _script_app()
+    request(wrapped, PAGE_SCRIPT, REFERER)
+    app.scopes.clear()
+
+    assert request(wrapped, path).status == 404
+    assert not app.scopes
+    assert request(wrapped, "/items").status == 200
+
+
+def test_a_path_is_literal_once_it_is_stripped() -> None:
+    """Streamlit's own `/app/static/` keeps its address below a base of the same name."""
+    wrapped, app, _ = _script_app()
+    request(wrapped, PAGE_SCRIPT, REFERER)
+
+    request(wrapped, "/app/static/a.png")
+
+    assert app.last["path"] == "/app/app/static/a.png"
+
+
+def test_an_own_route_is_found_as_the_proxy_saw_it() -> None:
+    """What arrives as `/app/items` was `/app/app/items` to the proxy, and is that to the app."""
+    wrapped, app, paths = _make()
+    paths.seen.note(APP, PrefixMode.STRIPPED)
+
+    request(wrapped, "/app/items")
+
+    assert app.last["path"] == "/app/app/items"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="health-check-or-no-referrer"),
+        pytest.param([("referer", "https://site.test/")], id="opened-past-the-proxy"),
+        pytest.param([("referer", "https://site.test/apple/")], id="longer-name"),
+        pytest.param([("referer", "https://site.test/app")], id="no-page"),
+        pytest.param([("referer", "http://[x")], id="broken"),
+        pytest.param([*REFERER, ("x-stlaunch", "check")], id="our-own-check"),
+    ],
+)
+def test_what_is_no_page_below_the_path_settles_nothing(headers: list[tuple[str, str]]) -> None:
+    """Else a health check, or a look past the proxy, would shut visitors out."""
+    wrapped, _, paths = _script_app()
+
+    request(wrapped, PAGE_SCRIPT, headers)
+
+    assert paths.seen[APP] is None
+    assert request(wrapped, "/app/media/x").status == 200
+
+
+def test_a_page_and_an_api_client_settle_nothing() -> None:
+    """Only a page that runs does: its script's request."""
+    wrapped, _, paths = _script_app()
+
+    for path in ("/", "/items", "/app/", "/_stcore/health", "/static/js/a.js"):
+        request(wrapped, path, REFERER)
+
+    assert not paths.seen.first
+
+
+def test_kept_first_keeps_both_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """A visitor can forge kept through a proxy that strips; that shuts nobody out."""
+    script, _, paths = _script_app()
+    request(script, "/app" + PAGE_SCRIPT, REFERER)
+
+    for _ in range(3):
+        request(script, PAGE_SCRIPT, REFERER)
+
+    assert paths.seen[APP] is PrefixMode.KEPT
+    assert [request(script, path).status for path in ("/app/media/x", "/media/x")] == [200, 200]
+    assert caplog.text.count("STL214") == 1
+    assert "--prefix stripped" in caplog.text
+
+
+def test_a_doubled_page_is_no_evidence_of_kept() -> None:
+    """Its own address tells that the proxy strips."""
+    wrapped, _, paths = _script_app()
+
+    request(wrapped, "/app" + PAGE_SCRIPT, [("referer", "https://site.test/app/app/")])
+
+    assert paths.seen[APP] is None
+
+
+def test_a_kept_page_may_have_the_name_of_the_base() -> None:
+    """`/app/app` is refused only until a page was loaded below the kept path."""
+    wrapped, app, _ = _script_app()
+    request(wrapped, "/app" + PAGE_SCRIPT, REFERER)
+
+    request(wrapped, "/app/app")
+    assert app.last["path"] == "/app/app"
+    request(wrapped, "/app/app/static/x.png")
+    assert app.last["path"] == "/app/app/static/x.png"
+
+
+@pytest.mark.parametrize(
+    ("rule", "served"),
+    [
+        (PrefixRule.KEPT, {"/app/media/x"}),
+        (PrefixRule.STRIPPED, {"/media/x"}),
+        (PrefixRule.BOTH, {"/app/media/x", "/media/x"}),
+    ],
+)
+def test_the_option_decides(rule: PrefixRule, served: set[str]) -> None:
+    """Whatever the traffic shows."""
+    wrapped, _, _ = _script_app(rule)
+    request(wrapped, PAGE_SCRIPT, REFERER)
+    request(wrapped, "/app" + PAGE_SCRIPT, REFERER)
+
+    found = {path for path in ("/app/media/x", "/media/x") if request(wrapped, path).status == 200}
+
+    assert found == served
+
+
+@pytest.mark.parametrize("rule", [PrefixRule.KEPT, PrefixRule.STRIPPED])
+@pytest.mark.parametrize("front", ["", "/app"])
+@pytest.mark.parametrize("path", ["/_stcore/health", "/_stlaunch/health"])
+def test_health_is_answered_in_both(rule: PrefixRule, front: str, path: str) -> None:
+    """Who starts the app asks it directly: settling may not stop the container."""
+    assert request(_script_app(rule)[0], front + path).status == 200
+
+
+def test_a_restart_remembers_the_mode() -> None:
+    """Nobody has to load a page first."""
+    seen = SeenModes()
+    seen.restore({APP: PrefixMode.STRIPPED})
+    app = Recorder()
+    paths = PublicPaths(known=(APP,), seen=seen)
+    wrapped = make(app, paths=paths, app_base=APP)
+
+    assert request(wrapped, "/app/_stcore/metrics").status == 404
+
+
+def test_each_public_path_has_its_own_mode() -> None:
+    """One proxy may strip `/app`, and another keep `/b`."""
+    wrapped, _, paths = _make(known=(APP, BasePath("/b")))
+    paths.seen.note(APP, PrefixMode.STRIPPED)
+
+    request(wrapped, "/b/items")
+    assert paths.seen[BasePath("/b")] is None
+    assert request(wrapped, "/b/items").status == 200
+
+
+def test_no_path_is_learned_behind_a_proxy_that_strips() -> None:
+    """`/app/x/_stlaunch/page.js` through it would teach `/x`, a second way to every page."""
+    app = Recorder()
+    paths = PublicPaths(is_learning=True)
+    wrapped = make(app, paths=paths, app_base=BasePath())
+    request(wrapped, PAGE_SCRIPT, REFERER)
+
+    request(wrapped, "/x" + PAGE_SCRIPT)
+
+    assert request(wrapped, "/x/_stcore/metrics").status == 404
+    assert BasePath("/x") not in paths.learned.paths
