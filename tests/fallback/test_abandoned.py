@@ -6,14 +6,17 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.forwarded import Forwarded
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.places import Visitor
 from stlaunch.gateway.request import RequestInfo, with_request
 from stlaunch.gateway.tunnel.frames import Flags, Frame
-from stlaunch.gateway.tunnel.tunnel import Tunnel
+from stlaunch.gateway.tunnel.registry import TunnelLimits, TunnelRegistry
+from stlaunch.gateway.tunnel.tunnel import MAX_UNREAD_MESSAGES, Tunnel
 from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PrefixMode
@@ -149,10 +152,130 @@ def test_one_address_never_takes_all_places_of_uploads() -> None:
     assert statuses[-1] == 200
 
 
+def test_chunks_are_handed_on_before_the_piece_is_whole() -> None:
+    """A piece that stops half-way was held here; 63 uploads of one held 1.1 GB."""
+
+    async def run() -> tuple[list[int], Any]:
+        read: list[int] = []
+        is_read = asyncio.Event()
+
+        async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+            while (message := await receive())["more_body"]:
+                read.append(len(message["body"]))
+                is_read.set()
+
+        pieces = _pieces(app, idle_s=5)
+        _, opened = await _send(pieces, _opening())
+        scope = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+        parts: list[Message] = [{"type": "http.request", "body": b"four", "more_body": True}]
+
+        async def receive() -> Message:
+            if parts:
+                return parts.pop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(_message: Message) -> None: ...
+
+        half = asyncio.create_task(pieces(scope, receive, send))
+        await asyncio.wait_for(is_read.wait(), 30)
+        retried = await _send(pieces, scope, b"four again")  # ends the first one, which is dead
+        await half
+        return read, retried
+
+    assert asyncio.run(run()) == ([4], (200, {"expected": 4}))
+
+
+def test_a_refused_upload_frees_its_place_at_once() -> None:
+    """It kept it for a minute: two addresses held all places with uploads that the app refused."""
+
+    async def run() -> list[int]:
+        async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body"})
+
+        pieces = _pieces(app)
+        statuses = []
+        for _ in range(100):
+            status, opened = await _send(pieces, _opening())
+            for _ in range(3):
+                await asyncio.sleep(0)  # the app answers
+            scope = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+            statuses += [status, (await _send(pieces, scope, b"nine char"))[1]["status"]]
+        return statuses
+
+    assert asyncio.run(run()) == [200, 403] * 100
+
+
+@pytest.mark.parametrize("size", ["0", "00", "-1", "", "1" * 13, "٣"])
+def test_an_upload_without_a_size_is_none(size: str) -> None:
+    """One of no bytes would wait for a piece that never comes."""
+
+    async def run() -> int:
+        scope = _opening()
+        headers = [item for item in scope["headers"] if item[0] != b"x-stlaunch-size"]
+        scope["headers"] = [*headers, (b"x-stlaunch-size", size.encode("utf-8"))]
+        return await _post(_pieces(_Waiting()), scope)
+
+    assert asyncio.run(run()) == 400
+
+
+def test_one_ipv6_customer_is_one_address() -> None:
+    """A /64 has more addresses than there are places."""
+
+    async def run() -> tuple[list[int], int]:
+        pieces = _pieces(_Waiting())
+        many = [
+            await _post(pieces, _opening(f"stlaunch={number:064d}", f"2001:db8::{number:x}"))
+            for number in range(70)
+        ]
+        return many, await _post(pieces, _opening(client="2001:db8:1::1"))
+
+    many, other = asyncio.run(run())
+
+    assert many.count(200) == 16
+    assert other == 200
+
+
+def test_tunnels_that_nobody_uses_make_room() -> None:
+    """2,000 of them, opened in 4 s with random cookies, kept everybody out for 100 s."""
+
+    async def run() -> tuple[int, bool]:
+        registry = TunnelRegistry(limits=TunnelLimits(most=20, most_per_proxy=20, first_use_s=60))
+        tunnels = []
+
+        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+
+        for number in range(20):
+            tunnel = Tunnel(
+                id=f"one.{number}", owner=str(number), max_message_bytes=9, idle_limit_s=60
+            )
+            await tunnel.open(app, {})
+            registry.add(tunnel, _stranger(number))
+            tunnels.append(tunnel)
+        tunnels[0].touch()
+        was_full = not registry.has_room(_stranger(99))
+        for tunnel in tunnels:
+            tunnel._seen_at -= 3
+        has_room = registry.has_room(_stranger(99))
+        left = len(registry)
+        await registry.stop()
+        return left, was_full and has_room
+
+    assert asyncio.run(run()) == (1, True)
+
+
+def _stranger(number: int) -> Visitor:
+    return Visitor(browser=str(number), address="127.0.0.1", is_shared=True)
+
+
 def test_empty_messages_count_as_unread() -> None:
     """Half a million of them fit into one request and hold memory each: the page has to wait."""
 
-    async def run() -> tuple[bool, int]:
+    async def run() -> tuple[bool, int, int]:
         async def app(_scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": "websocket.accept"})
@@ -163,18 +286,17 @@ def test_empty_messages_count_as_unread() -> None:
         may_read = asyncio.Event()
         tunnel = Tunnel(id="one.1", owner="", max_message_bytes=1000, idle_limit_s=60)
         await tunnel.open(app, {})
-        many = [Frame(number, Flags.FINAL, b"") for number in range(1, 100_001)]
-        await tunnel.deliver(many)
-        waiting = asyncio.create_task(tunnel.deliver([Frame(100_001, Flags.FINAL, b"")]))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        was_waiting = not waiting.done()
+        many = [Frame(number, Flags.FINAL, b"") for number in range(1, 20_001)]
+        waiting = asyncio.create_task(tunnel.deliver(many))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        was_waiting, unread = not waiting.done(), tunnel.acknowledged
         may_read.set()
-        number = await asyncio.wait_for(waiting, 30)
+        number = await asyncio.wait_for(waiting, 60)
         await tunnel.end()
-        return was_waiting, number
+        return was_waiting, unread, number
 
-    assert asyncio.run(run()) == (True, 100_001)
+    assert asyncio.run(run()) == (True, MAX_UNREAD_MESSAGES, 20_000)
 
 
 def test_text_that_is_read_is_no_longer_counted() -> None:

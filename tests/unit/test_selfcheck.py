@@ -15,8 +15,9 @@ from stlaunch.gateway.monitor.detectors import (
     scheme_mismatch,
 )
 from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
-from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter, client_key
+from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in

@@ -14,8 +14,8 @@ from stlaunch.gateway.origin_policy import (
     OriginPolicy,
     OriginProof,
 )
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo
-from stlaunch.gateway.selfcheck.rate_limiter import client_key
 from stlaunch.urls.origin import Origin
 
 # Lax cookies: a page of another site opens no socket with them.

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import read_handshake
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import NO_STORE, deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
@@ -26,7 +27,7 @@ from stlaunch.gateway.selfcheck.masking import (
     describe_request,
     shown_headers,
 )
-from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, client_key
+from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits
 from stlaunch.gateway.state import GatewayState
 
 SUBPROTOCOL = "stlaunch.probe"

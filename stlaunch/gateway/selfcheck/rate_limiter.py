@@ -5,7 +5,6 @@ It knows nothing of what is probed. The clock comes in from outside.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -96,18 +95,3 @@ class RateLimiter:
     @staticmethod
     def _key(client: str, counter: Counter[str]) -> str:
         return client if client in counter or len(counter) < _MAX_CLIENTS else _OTHERS
-
-
-def client_key(address: str | None) -> str:
-    """Return who shares a limit: an IPv4 address, or the /64 that one IPv6 customer has."""
-    if address is None:
-        return "unix"
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

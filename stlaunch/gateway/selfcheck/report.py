@@ -16,10 +16,10 @@ from stlaunch.diagnostics.handshake import Handshake, HandshakeVerdict
 from stlaunch.gateway.monitor.detectors import prefix_mismatch
 from stlaunch.gateway.monitor.finding_log import LoggedFinding
 from stlaunch.gateway.monitor.findings import memory_almost_full, untrusted_forwarding
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
 from stlaunch.gateway.selfcheck.masking import describe_request
-from stlaunch.gateway.selfcheck.rate_limiter import client_key
 from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
 

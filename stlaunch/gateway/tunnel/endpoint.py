@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -26,19 +27,21 @@ from stlaunch.gateway.app_site import LOSE_UPGRADES
 from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
 from stlaunch.gateway.owner import owner_of
+from stlaunch.gateway.places import visitor_of
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.gateway.state import GatewayState
-from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
-from stlaunch.gateway.tunnel.frames import HELLO, FrameError, decode_frames
+from stlaunch.gateway.tunnel.answer import Answer
+from stlaunch.gateway.tunnel.frames import HELLO, FrameError, FrameReader, encode_parts
 from stlaunch.gateway.tunnel.tunnel import Tunnel, new_tunnel_id
 from stlaunch.proxies.needs import Need
 from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 
-_SMALLEST_COMPRESSED = 1024
-# The page cuts messages into smaller pieces than this (BATCH_BYTES in tunnel.js).
+# The page sends less than this at once (BATCH_BYTES and BATCH_FRAMES in tunnel.js).
 _MAX_BODY = 4 * 1024 * 1024
+_MAX_FRAMES = 256
+_TOO_LARGE = refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
 _MAX_LOGGED = 8
 # What `page.js` says. Anybody can write anything there, and all who look at the report read it.
 _REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "is switched off"})
@@ -121,15 +124,17 @@ class TunnelEndpoint:
             return refusal(405, "STL701", "a tunnel is opened with POST")
         if self.registry.is_stopping:
             return refusal(503, "STL704", "the server is stopping")
-        if not self.registry.has_room(owner):
+        visitor = visitor_of(request_info(scope), owner)
+        if not self.registry.has_room(visitor):
             return refusal(503, "STL703", "too many tunnels are open")
         tunnel = Tunnel(
             id=new_tunnel_id(self.state.instance.id),
             owner=owner,
             max_message_bytes=self.max_message_bytes(),
             idle_limit_s=self.registry.limits.idle_s,
+            first_use_s=self.registry.limits.first_use_s,
         )
-        self.registry.add(tunnel)
+        self.registry.add(tunnel, visitor)
         opening = await tunnel.open(self.stream, _websocket_scope(scope))
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
@@ -148,55 +153,55 @@ class TunnelEndpoint:
         return JSONResponse(body, headers=NO_STORE)
 
     async def _poll(self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send) -> None:
-        generation = await tunnel.next_poll()
         wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
-        frames = await tunnel.frames_after(acknowledged, generation=generation, wait_s=wait_s)
-        body = b"".join(frame.encode() for frame in frames)
-        headers = dict(NO_STORE)
-        if _accepts_gzip(request) and len(body) >= _SMALLEST_COMPRESSED:
-            body = await compress(body)
-            headers["content-encoding"] = "gzip"
-        response = Response(body, media_type="application/octet-stream", headers=headers)
-        await response(request.scope, request.receive, send)
+        answer = Answer(send, is_compressed=_accepts_gzip(request))
+        try:
+            async with tunnel.polling.take():
+                await answer.send_whole(await tunnel.frames_after(acknowledged, wait_s=wait_s))
+        except TimeoutError:  # a newer poll has come
+            await answer.finish()
 
     async def _stream(
         self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send
     ) -> None:
         """Send frames as they come; a first one at once shows whether the path buffers."""
-        generation = await tunnel.next_poll()
-        encoder = StreamEncoder(is_compressed=_accepts_gzip(request))
-        headers = [(b"content-type", b"application/octet-stream")]
-        headers += [(name.encode(), value.encode()) for name, value in NO_STORE.items()]
-        if _accepts_gzip(request):
-            headers.append((b"content-encoding", b"gzip"))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        body = await encoder.encode(HELLO)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        answer = Answer(send, is_compressed=_accepts_gzip(request))
         sent, wait_s = acknowledged, self.registry.limits.poll_s
         # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
         end_at = time.monotonic() + 2 * wait_s
-        while time.monotonic() < end_at:
-            frames = await tunnel.frames_after(sent, generation=generation, wait_s=wait_s)
-            for frame in frames:
-                body = await encoder.encode(frame.encode())
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            if not frames or tunnel.is_closed:
-                break
-            sent = frames[-1].number
-        await send({"type": "http.response.body", "body": encoder.finish(), "more_body": False})
+        with suppress(TimeoutError):  # a newer poll has come
+            async with tunnel.polling.take():
+                await answer.write(HELLO)
+                while time.monotonic() < end_at:
+                    frames = await tunnel.frames_after(sent, wait_s=wait_s)
+                    for part in encode_parts(frames):
+                        await answer.write(part)
+                    if not frames or tunnel.is_end_sent:
+                        break
+                    sent = frames[-1].number
+        await answer.finish()
 
     async def _take(self, tunnel: Tunnel, request: Request) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MAX_BODY:
-                return refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
+        """Take frames while they arrive; what is beyond the limit, the page sends again."""
+        reader, size, count = FrameReader(), 0, 0
         try:
-            number = await tunnel.deliver(list(decode_frames(bytes(body))))
+            async with tunnel.putting.take():
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > _MAX_BODY:
+                        return _TOO_LARGE
+                    if count < _MAX_FRAMES:
+                        frames = list(islice(reader.read(chunk), _MAX_FRAMES - count))
+                        count += len(frames)
+                        await tunnel.deliver(frames)
+                if count < _MAX_FRAMES:
+                    reader.end()
         except FrameError as exc:
             await tunnel.close(1009)
             return refusal(413, "STL601", str(exc))
-        return JSONResponse({"ack": number}, headers=NO_STORE)
+        except TimeoutError:  # a newer request has come, and sends the same again
+            pass
+        return JSONResponse({"ack": tunnel.acknowledged}, headers=NO_STORE)
 
     def _unknown(self, tunnel_id: str) -> Response:
         if tunnel_id.partition(".")[0] != self.state.instance.id:

@@ -19,7 +19,9 @@ from enum import IntFlag
 
 _HEADER = struct.Struct("!IBI")
 HEADER_BYTES = _HEADER.size
-FRAGMENT_BYTES = 1024 * 1024
+FRAGMENT_BYTES = 64 * 1024
+MAX_FRAME_BYTES = 1024 * 1024
+"""The largest payload that is taken; a half-sent frame holds no more than that."""
 
 
 class Flags(IntFlag):
@@ -56,23 +58,65 @@ class Frame:
 HELLO = Frame(0, Flags.HELLO, b"").encode()
 
 
+@dataclass(slots=True)
+class FrameReader:
+    """Reads frames from bytes that arrive in any cut; what is not whole yet stays for later."""
+
+    _rest: bytearray = field(default_factory=bytearray)
+
+    def read(self, chunk: bytes) -> Iterator[Frame]:
+        """Return the frames that `chunk` completes, decoded one at a time.
+
+        Raises:
+            FrameError: for a frame that is too large.
+        """
+        self._rest += chunk
+        position = 0
+        try:
+            while len(self._rest) - position >= HEADER_BYTES:
+                number, flags, length = _HEADER.unpack_from(self._rest, position)
+                if length > MAX_FRAME_BYTES:
+                    raise FrameError(f"a frame is larger than {MAX_FRAME_BYTES} bytes")
+                end = position + HEADER_BYTES + length
+                if end > len(self._rest):
+                    return
+                payload = bytes(self._rest[position + HEADER_BYTES : end])
+                position = end
+                yield Frame(number, Flags(flags & 0x0F), payload)
+        finally:
+            del self._rest[:position]
+
+    def end(self) -> None:
+        """Note that nothing more comes.
+
+        Raises:
+            FrameError: for bytes that do not end with a whole frame.
+        """
+        if self._rest:
+            raise FrameError("the last frame is not whole")
+
+
 def decode_frames(data: bytes) -> Iterator[Frame]:
-    """Read frames.
+    """Read all frames of a whole body.
 
     Raises:
         FrameError: for bytes that do not end with a whole frame.
     """
-    position = 0
-    while position < len(data):
-        if len(data) - position < HEADER_BYTES:
-            raise FrameError("the last frame has no whole header")
-        number, flags, length = _HEADER.unpack_from(data, position)
-        position += HEADER_BYTES
-        payload = data[position : position + length]
-        if len(payload) < length:
-            raise FrameError("the last frame has no whole payload")
-        position += length
-        yield Frame(number, Flags(flags & 0x0F), payload)
+    reader = FrameReader()
+    yield from reader.read(data)
+    reader.end()
+
+
+def encode_parts(frames: Iterable[Frame]) -> Iterator[bytes]:
+    """Return frames as bytes, in parts of no more than a fragment or a frame, whichever is more."""
+    part = bytearray()
+    for frame in frames:
+        if part and len(part) + len(frame.payload) > FRAGMENT_BYTES:
+            yield bytes(part)
+            part.clear()
+        part += frame.encode()
+    if part:
+        yield bytes(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +159,18 @@ class Outbox:
             made_room = True
         return made_room
 
-    def after(self, number: int) -> list[Frame]:
-        """Return the frames behind `number`, in order."""
-        return [frame for frame in self.frames if frame.number > number]
+    def after(self, number: int, *, most_bytes: int | None = None) -> list[Frame]:
+        """Return the frames behind `number`, in order: all, or at least one within `most_bytes`."""
+        found: list[Frame] = []
+        size = 0
+        for frame in self.frames:
+            if frame.number <= number:
+                continue
+            size += len(frame.payload) + HEADER_BYTES
+            if found and most_bytes is not None and size > most_bytes:
+                break
+            found.append(frame)
+        return found
 
 
 @dataclass(slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass, field
 
+from stlaunch.gateway.places import PlaceLimits, Places, Visitor
 from stlaunch.gateway.tunnel.tunnel import Tunnel
 
 _SWEEP_S = 5.0
+# Where all places are taken, the first request has to come within this time.
+_FIRST_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +19,20 @@ class TunnelLimits:
 
     Attributes:
         most: tunnels in all.
-        most_per_client: tunnels of one browser or address.
+        most_per_client: tunnels of one browser.
+        most_per_address: tunnels of one address.
+        most_per_proxy: tunnels of an address that may be a proxy's.
         idle_s: life without any request; hidden tabs may be held to one a minute.
+        first_use_s: life without a first request; a page makes it at once.
         poll_s: how long a poll is held; below the 30 s after which many proxies give up.
     """
 
     most: int = 2000
     most_per_client: int = 64
+    most_per_address: int = 256
+    most_per_proxy: int = 1500
     idle_s: float = 100.0
+    first_use_s: float = 10.0
     poll_s: float = 20.0
 
 
@@ -35,21 +43,41 @@ class TunnelRegistry:
     limits: TunnelLimits = field(default_factory=TunnelLimits)
     is_stopping: bool = False
     _tunnels: dict[str, Tunnel] = field(default_factory=dict)
-    _owners: Counter[str] = field(default_factory=Counter)
+    _visitors: dict[str, Visitor] = field(default_factory=dict)
+    _places: Places = field(init=False)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
     _sweeper: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._tunnels)
 
-    def has_room(self, owner: str) -> bool:
-        """Tell whether one more tunnel of this owner is within the limits."""
-        is_full = len(self._tunnels) >= self.limits.most
-        return not is_full and self._owners[owner] < self.limits.most_per_client
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self._places = Places(
+            PlaceLimits(
+                most=limits.most,
+                per_browser=limits.most_per_client,
+                per_address=limits.most_per_address,
+                per_proxy=limits.most_per_proxy,
+            )
+        )
 
-    def add(self, tunnel: Tunnel) -> None:
+    def has_room(self, visitor: Visitor) -> bool:
+        """Tell whether one more tunnel of this visitor is within the limits.
+
+        Where it is not, tunnels that nobody has begun to use make room: their pages are gone.
+        """
+        if not self._places.has_room(visitor):
+            for tunnel in list(self._tunnels.values()):
+                if not tunnel.is_used and tunnel.silent_s > _FIRST_S:
+                    self._give_up(tunnel)
+        return self._places.has_room(visitor)
+
+    def add(self, tunnel: Tunnel, visitor: Visitor) -> None:
         """Keep a tunnel until it is removed or abandoned."""
         self._tunnels[tunnel.id] = tunnel
-        self._owners[tunnel.owner] += 1
+        self._visitors[tunnel.id] = visitor
+        self._places.take(visitor)
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep(), name="tunnel sweeper")
 
@@ -60,9 +88,7 @@ class TunnelRegistry:
     def remove(self, tunnel: Tunnel) -> None:
         """Forget a tunnel."""
         if self._tunnels.pop(tunnel.id, None) is not None:
-            self._owners[tunnel.owner] -= 1
-            if self._owners[tunnel.owner] <= 0:
-                del self._owners[tunnel.owner]
+            self._places.free(self._visitors.pop(tunnel.id))
 
     @property
     def has_unsent_end(self) -> bool:
@@ -79,9 +105,14 @@ class TunnelRegistry:
 
     async def _sweep(self) -> None:
         while self._tunnels:
-            await asyncio.sleep(min(_SWEEP_S, self.limits.idle_s / 2))
+            await asyncio.sleep(min(_SWEEP_S, self.limits.idle_s / 2, self.limits.first_use_s / 2))
             for tunnel in list(self._tunnels.values()):
                 is_read = tunnel.is_closed and not tunnel.outbox.frames
                 if tunnel.is_abandoned or is_read:
-                    self.remove(tunnel)
-                    await tunnel.end()
+                    self._give_up(tunnel)
+
+    def _give_up(self, tunnel: Tunnel) -> None:
+        self.remove(tunnel)
+        ending = asyncio.create_task(tunnel.end(), name="ending a tunnel")
+        self._ending.add(ending)  # the loop alone would not keep it
+        ending.add_done_callback(self._ending.discard)

@@ -12,6 +12,8 @@ const HELLO = 8;
 // Small enough for a proxy that takes 1 MB bodies (the default of nginx).
 const FRAGMENT_BYTES = 256 * 1024;
 const BATCH_BYTES = 512 * 1024;
+// The server takes no more frames from one request.
+const BATCH_FRAMES = 256;
 const ACKNOWLEDGE_BYTES = 1024 * 1024;
 const BRIEF_POLL_MS = 700;
 const HELLO_WAIT_MS = 1500;
@@ -368,6 +370,7 @@ class Tunnel {
       let size = 0;
       for (const frame of this.#unsent) {
         if (size && size + frame.payload.length > BATCH_BYTES) break;
+        if (batch.length >= BATCH_FRAMES) break;
         batch.push(frame);
         size += frame.payload.length;
       }

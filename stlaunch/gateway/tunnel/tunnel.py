@@ -11,18 +11,20 @@ import logging
 import secrets
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Scope
 
 from stlaunch.gateway.tunnel.frames import Flags, Frame, Inbox, Outbox, Received
+from stlaunch.gateway.turn import Turn
 
 logger = logging.getLogger(__name__)
 
 MAX_UNACKNOWLEDGED_BYTES = 16 * 1024 * 1024
+MAX_UNREAD_MESSAGES = 256
 _MAX_UNREAD_BYTES = 32 * 1024 * 1024
-# What an empty one costs in memory: without it, any number of them would be none at all.
-_MESSAGE_BYTES = 512
+_MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +44,31 @@ class Tunnel:
         owner: what later requests must share with the one that opened it.
         max_message_bytes: what the app takes at once.
         idle_limit_s: how long it lives without any request.
+        first_use_s: how long it lives until its first request: a page makes one at once.
     """
 
     id: str
     owner: str
     max_message_bytes: int
     idle_limit_s: float
+    first_use_s: float = 10.0
     outbox: Outbox = field(default_factory=Outbox)
     is_closed: bool = False
     """The app's side has ended; what it sent may still be on its way."""
     is_end_sent: bool = False
     """The page has been sent everything, the close frame too."""
-    poll_generation: int = 0
-    """Counts polls: a new one ends the one before."""
+    is_used: bool = False
+    """Whether the page has made a request since it opened the tunnel."""
+    polling: Turn = field(default_factory=Turn)
+    """Of the requests that receive: one answer in flight, however many are asked for."""
+    putting: Turn = field(default_factory=Turn)
+    """Of the requests that send."""
 
     def __post_init__(self) -> None:
         self._inbox = Inbox(self.max_message_bytes)
         self._unread: asyncio.Queue[Message] = asyncio.Queue()
         self._unread_bytes = 0
+        self._unread_messages = 0
         self._changed = asyncio.Condition()
         self._opening: asyncio.Future[Opening] = asyncio.get_running_loop().create_future()
         self._seen_at = time.monotonic()
@@ -76,13 +85,19 @@ class Tunnel:
     def touch(self) -> None:
         """Note a sign of life; any request is one."""
         self._seen_at = time.monotonic()
+        self.is_used = True
+
+    @property
+    def silent_s(self) -> float:
+        """For how long no request has come."""
+        return time.monotonic() - self._seen_at
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether no request has come for longer than the idle limit."""
-        return time.monotonic() - self._seen_at > self.idle_limit_s
+        """Whether no request has come for longer than the limit."""
+        return self.silent_s > (self.idle_limit_s if self.is_used else self.first_use_s)
 
-    async def deliver(self, frames: list[Frame]) -> int:
+    async def deliver(self, frames: Iterable[Frame]) -> int:
         """Take frames from the page; return the last number taken.
 
         Waits while the app has much unread, so that the page waits too.
@@ -90,14 +105,26 @@ class Tunnel:
         Raises:
             FrameError: for a message that is too large.
         """
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._unread_bytes < _MAX_UNREAD_BYTES or self.is_closed
-            )
-            for message in self._inbox.take(frames):
+        for frame in frames:
+            if not self._has_room:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._has_room or self.is_closed)
+            for message in self._inbox.take([frame]):
                 event = _as_event(message)
-                self._unread_bytes += _cost(event)
+                self._unread_bytes += _size(event)
+                self._unread_messages += 1
                 self._unread.put_nowait(event)
+        return self._inbox.acknowledged
+
+    @property
+    def _has_room(self) -> bool:
+        return (
+            self._unread_bytes < _MAX_UNREAD_BYTES and self._unread_messages < MAX_UNREAD_MESSAGES
+        )
+
+    @property
+    def acknowledged(self) -> int:
+        """The number of the last frame taken from the page."""
         return self._inbox.acknowledged
 
     async def acknowledge(self, number: int) -> None:
@@ -105,21 +132,11 @@ class Tunnel:
         if self.outbox.acknowledge(number):
             await self._notify()
 
-    async def next_poll(self) -> int:
-        """Begin a poll; the one before ends."""
-        self.poll_generation += 1
-        await self._notify()
-        return self.poll_generation
-
-    async def frames_after(self, number: int, *, generation: int, wait_s: float) -> list[Frame]:
-        """Wait for frames behind `number`; empty at the end of the wait or for an older poll."""
+    async def frames_after(self, number: int, *, wait_s: float) -> list[Frame]:
+        """Wait for frames behind `number`, and return some; empty at the end of the wait."""
 
         def is_over() -> bool:
-            return (
-                self.outbox.last_number > number
-                or self.poll_generation != generation
-                or self.is_closed
-            )
+            return self.outbox.last_number > number or self.is_closed
 
         if wait_s > 0 and not is_over():
             try:
@@ -127,10 +144,10 @@ class Tunnel:
                     await self._changed.wait_for(is_over)
             except TimeoutError:
                 return []
-        if self.poll_generation != generation:
-            return []
-        self.is_end_sent = self.is_closed
-        return self.outbox.after(number)
+        found = self.outbox.after(number, most_bytes=_MAX_ANSWER_BYTES)
+        is_all = not found or found[-1].number == self.outbox.last_number
+        self.is_end_sent = self.is_closed and is_all
+        return found
 
     async def disconnect(self, code: int = 1006) -> None:
         """Tell the app that its page is gone."""
@@ -148,6 +165,8 @@ class Tunnel:
     async def end(self) -> None:
         """Wait for the app; cancel it where it does not end by itself."""
         await self.disconnect()
+        self.polling.end()
+        self.putting.end()
         if self._task is not None:
             done, _ = await asyncio.wait({self._task}, timeout=5)
             if not done:
@@ -156,10 +175,12 @@ class Tunnel:
     # -- the app's side -------------------------------------------------------------------------
 
     async def receive(self) -> Message:
-        """ASGI's receive."""
+        """ASGI's receive; others get their turn between two messages that are here already."""
+        await asyncio.sleep(0)
         message = await self._unread.get()
         if message["type"] == "websocket.receive":
-            self._unread_bytes -= _cost(message)
+            self._unread_bytes -= _size(message)
+            self._unread_messages -= 1
             await self._notify()
         return message
 
@@ -229,5 +250,5 @@ def _as_event(message: Received) -> Message:
     return {"type": "websocket.receive", "bytes": message.payload}
 
 
-def _cost(event: Message) -> int:
-    return _MESSAGE_BYTES + len(event.get("bytes") or event.get("text") or "")
+def _size(event: Message) -> int:
+    return len(event.get("bytes") or event.get("text") or "")

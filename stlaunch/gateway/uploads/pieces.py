@@ -4,8 +4,9 @@
     PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
 
 The pieces stream, in order, into a single request to the app, which applies its own limit, its
-XSRF check and its session check. Never more than one piece is held here. The app's answer is sent
-again where the answer to the last piece was lost on its way.
+XSRF check and its session check. They are handed on as they arrive, so that an upload which nobody
+goes on with holds next to nothing. The app's answer is sent again where the answer to the last
+piece was lost on its way.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import re
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -26,8 +28,10 @@ from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import body_limited
 from stlaunch.gateway.owner import owner_of
+from stlaunch.gateway.places import PlaceLimits, Places, Visitor, visitor_of
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.gateway.turn import Turn
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 
@@ -35,13 +39,15 @@ logger = logging.getLogger(__name__)
 
 _MAX_PIECE = 8 * 1024 * 1024
 _MAX_ANSWER = 64 * 1024
-_MAX_UPLOADS = 64
-_MAX_PER_OWNER = 8
-# An owner is a cookie, which costs nothing: nobody takes all places with many of them.
-_MAX_PER_ADDRESS = 32
-_MAX_ANSWERED = 64
+_LIMITS = PlaceLimits(most=64, per_browser=8, per_address=16, per_proxy=48)
+_MAX_ANSWERED = 256
+_MAX_ANSWERED_PER_ADDRESS = 64
+# A page sends its first piece at once.
+_FIRST_PIECE_S = 10.0
+_TOO_LARGE = refusal(413, "STL601", "the piece is too large")
 _SWEEP_S = 5.0
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
+_SIZE = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 
 
@@ -49,20 +55,20 @@ _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 class _Upload:
     """One upload on its way to the app."""
 
-    owner: str
-    address: str
-    """The client's, or that of a proxy which does not pass it on."""
+    visitor: Visitor
     total_bytes: int
     accepted_bytes: int = 0
     """Taken from the page."""
     handed_on_bytes: int = 0
     """Read by the app."""
-    pieces: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    chunks: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    is_read: asyncio.Event = field(default_factory=asyncio.Event)
+    """The app has taken what was handed on."""
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     seen_at: float = field(default_factory=time.monotonic)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: Turn = field(default_factory=Turn)
     task: asyncio.Task[None] = field(init=False)
     """The request to the app; done when the app has answered."""
 
@@ -73,13 +79,12 @@ class _Upload:
 
     async def receive(self) -> Message:
         """ASGI's receive: the pieces as one body."""
-        piece = await self.pieces.get()
-        if not piece:
-            return {"type": "http.disconnect"}
-        self.handed_on_bytes += len(piece)
+        chunk = await self.chunks.get()
+        self.is_read.set()
+        self.handed_on_bytes += len(chunk)
         return {
             "type": "http.request",
-            "body": piece,
+            "body": chunk,
             "more_body": self.handed_on_bytes < self.total_bytes,
         }
 
@@ -131,6 +136,7 @@ class UploadPiecesEndpoint:
         self.idle_s = idle_s
         self._uploads: dict[str, _Upload] = {}
         self._answered: dict[str, _Upload] = {}
+        self._places = Places(_LIMITS)
         self._sweeper: asyncio.Task[None] | None = None
         self._logged = False
 
@@ -152,42 +158,48 @@ class UploadPiecesEndpoint:
             is_ours = upload_id.partition(".")[0] == self.instance_id
             status, code = (410, "STL602") if is_ours else (409, "STL702")
             return refusal(status, code, "the upload is not open here")
-        if upload.owner != owner_of(request.scope):
+        if upload.visitor.browser != owner_of(request.scope):
             return refusal(403, "STL504", "the upload belongs to another browser")
-        async with upload.lock:
-            if upload_id in self._answered:
-                return upload.answer()
-            return await self._take(upload_id, upload, request)
+        with suppress(TimeoutError):  # a newer request has come: this one's connection is dead
+            async with upload.turn.take():
+                return await self._take(upload, request)
+        return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
 
     async def _open(self, request: Request) -> Response:
         headers, scope = request.headers, request.scope
         target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
         if request.method != "POST" or not _TARGET.fullmatch(target):
             return refusal(400, "STL602", "no such upload address")
-        if not (total.isascii() and total.isdigit() and 0 < len(total) <= 12):  # noqa: PLR2004
+        if not _SIZE.fullmatch(total):
             return refusal(400, "STL602", "the size is missing")
-        upload = _Upload(
-            owner=owner_of(scope),
-            address=request_info(scope).client or "",
-            total_bytes=int(total),
-        )
-        if not self._has_room(upload):
+        visitor = visitor_of(request_info(scope), owner_of(scope))
+        if not self._places.has_room(visitor):
             return refusal(503, "STL603", "too many uploads are in progress")
+        upload = _Upload(visitor=visitor, total_bytes=int(total))
+        self._places.take(visitor)
         upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
         put = _upload_scope(scope, target, int(total))
         upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
+        upload.task.add_done_callback(lambda _task: self._end(upload_id, upload))
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep(), name="upload sweeper")
         return JSONResponse({"id": upload_id, "expected": 0}, headers=NO_STORE)
 
-    def _has_room(self, new: _Upload) -> bool:
-        others = self._uploads.values()
-        return (
-            len(others) < _MAX_UPLOADS
-            and sum(upload.owner == new.owner for upload in others) < _MAX_PER_OWNER
-            and sum(upload.address == new.address for upload in others) < _MAX_PER_ADDRESS
-        )
+    def _end(self, upload_id: str, upload: _Upload) -> None:
+        """Free the place as soon as the app has answered; keep the answer for its page."""
+        if self._uploads.pop(upload_id, None) is None:
+            return
+        self._places.free(upload.visitor)
+        upload.chunks = asyncio.Queue()  # the app may have left one unread
+        same = [
+            key
+            for key, other in self._answered.items()
+            if other.visitor.address == upload.visitor.address
+        ]
+        if len(same) >= _MAX_ANSWERED_PER_ADDRESS or len(self._answered) >= _MAX_ANSWERED:
+            del self._answered[(same or list(self._answered))[0]]
+        self._answered[upload_id] = upload
 
     async def _run(self, upload: _Upload, scope: Scope) -> None:
         try:
@@ -197,7 +209,7 @@ class UploadPiecesEndpoint:
         finally:
             upload.status = upload.status or 500
 
-    async def _take(self, upload_id: str, upload: _Upload, request: Request) -> Response:
+    async def _take(self, upload: _Upload, request: Request) -> Response:
         upload.seen_at = time.monotonic()
         if not (upload.is_complete or upload.task.done()):
             refused = await self._feed(upload, request)
@@ -208,11 +220,6 @@ class UploadPiecesEndpoint:
         if not upload.task.done():
             return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
         self._log(request_info(request.scope), request.headers.get("x-stlaunch-limit", ""))
-        self._uploads.pop(upload_id, None)  # the sweeper may have been here first
-        upload.pieces = asyncio.Queue()  # the app may have left one unread
-        self._answered[upload_id] = upload
-        if len(self._answered) > _MAX_ANSWERED:
-            del self._answered[next(iter(self._answered))]
         return upload.answer()
 
     async def _feed(self, upload: _Upload, request: Request) -> Response | None:
@@ -220,29 +227,33 @@ class UploadPiecesEndpoint:
         expected = upload.accepted_bytes
         if request.method != "PUT" or request.query_params.get("offset") != str(expected):
             return None
-        body = bytearray()
+        most = min(_MAX_PIECE, upload.total_bytes - expected)
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            return _TOO_LARGE
         async for chunk in request.stream():
             upload.seen_at = time.monotonic()
-            body += chunk
-            if len(body) > min(_MAX_PIECE, upload.total_bytes - expected):
-                return refusal(413, "STL601", "the piece is too large")
-        if not body:
-            return None
-        upload.accepted_bytes += len(body)
-        put = asyncio.create_task(upload.pieces.put(bytes(body)))
-        await asyncio.wait({put, upload.task}, return_when=asyncio.FIRST_COMPLETED)
-        put.cancel()  # where the app answered before it had read all
+            if upload.accepted_bytes + len(chunk) > expected + most:
+                return _TOO_LARGE
+            if chunk and not await _hand_on(upload, chunk):
+                return None
         return None
 
     async def _sweep(self) -> None:
-        """Give up what nobody goes on with; each holds pieces and a task."""
-        while self._uploads:
+        """Give up what nobody goes on with; each holds a task."""
+        while self._uploads or self._answered:
             await asyncio.sleep(min(_SWEEP_S, self.idle_s / 2))
             now = time.monotonic()
             for upload_id, upload in list(self._uploads.items()):
-                if now - upload.seen_at > self.idle_s:
+                limit_s = self.idle_s if upload.accepted_bytes else _FIRST_PIECE_S
+                if now - upload.seen_at > min(limit_s, self.idle_s):
                     del self._uploads[upload_id]
+                    self._places.free(upload.visitor)
+                    upload.turn.end()
                     upload.task.cancel()
+            for upload_id, upload in list(self._answered.items()):
+                if now - upload.seen_at > self.idle_s:
+                    del self._answered[upload_id]
 
     def _log(self, last_piece: RequestInfo, known: str) -> None:
         """Say once what the page found out: the largest piece that passed, the least refused."""
@@ -257,6 +268,22 @@ class UploadPiecesEndpoint:
                     self.app_site.fix_text(Need.BODY_SIZE, last_piece, Product.NGINX),
                 )
             )
+
+
+async def _hand_on(upload: _Upload, chunk: bytes) -> bool:
+    """Wait until the app takes more; False where it has answered before it had read all."""
+    while upload.chunks.full():
+        is_read = asyncio.create_task(upload.is_read.wait(), name="upload waits for the app")
+        try:
+            await asyncio.wait({is_read, upload.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_read.cancel()
+        if upload.task.done():
+            return False
+    upload.chunks.put_nowait(chunk)
+    upload.is_read.clear()
+    upload.accepted_bytes += len(chunk)
+    return True
 
 
 def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
