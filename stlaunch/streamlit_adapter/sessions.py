@@ -86,7 +86,7 @@ async def run_once() -> str:
         case "timeout":
             return "the script did not end within a minute"
         case _:
-            return "the script raised the error above"
+            return "the script raised an error"
 
 
 def page_of(data: bytes) -> str | None:
