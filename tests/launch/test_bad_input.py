@@ -141,7 +141,9 @@ def test_port_that_is_not_permitted(folder: Path) -> None:
     )  # fmt: skip
 
     assert done.returncode == 3, done.stderr
-    assert done.stderr.startswith("Error: This user may not listen on port 80 of 0.0.0.0.\nHint: ")
+    assert done.stderr.startswith(
+        "Error: This user is not allowed to listen on port 80 of 0.0.0.0.\nHint: "
+    )
     assert not _written(folder)
 
 

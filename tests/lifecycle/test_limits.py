@@ -156,7 +156,7 @@ def test_the_warning_comes_once_and_again_after_a_relief(
 
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == 2
-    assert warnings[0].startswith("STL610 920 of 1000 MiB of memory are used; ")
+    assert warnings[0].startswith("STL610 920 of 1000 MiB of memory are in use; ")
     assert "--max-sessions" in warnings[0]
     assert memory_almost_full(read_memory(**v2)).code == "STL610"
 
