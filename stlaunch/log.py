@@ -17,8 +17,10 @@ from typing import Any
 
 _CODE = re.compile(r"STL[1-9][0-9]{2}\b")
 _EXTRA = "stlaunch_"
-# What a terminal obeys, what ends a line for some reader, and what turns its direction.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_OUR_LOGGER = "stlaunch"
+# Libraries that speak about requests, and may repeat what a stranger sent.
+_LIBRARIES = ("uvicorn", "asyncio", "websockets", "python_multipart", "multipart", "starlette")
+_INDENT = "\n    "
 # uvicorn says this about every handshake that is answered with a status (ASGI's denial response).
 _NOISE = "ASGI callable returned without completing handshake."
 
@@ -40,12 +42,19 @@ current_request: ContextVar[RequestContext | None] = ContextVar("current_request
 
 
 def configure(level: int = logging.INFO, *, as_json: bool = False) -> logging.Handler:
-    """Send our log, uvicorn's and asyncio's to stderr; return the handler for more loggers."""
+    """Send our log and that of libraries to stderr; return the handler for more loggers.
+
+    It also becomes the last resort, for loggers that nobody configured.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     handler.addFilter(lambda record: record.msg != _NOISE)
-    logging.getLogger("stlaunch").setLevel(level)
-    for name in ("stlaunch", "uvicorn", "asyncio"):
+    logging.getLogger(_OUR_LOGGER).setLevel(level)
+    last_resort = logging.StreamHandler(sys.stderr)
+    last_resort.setLevel(logging.WARNING)  # as Python's own
+    last_resort.setFormatter(handler.formatter)
+    logging.lastResort = last_resort
+    for name in (_OUR_LOGGER, *_LIBRARIES):
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:
             if isinstance(old.formatter, TextFormatter | JsonFormatter):
@@ -71,7 +80,13 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         record.origin = _origin(record)
-        return _harmless(super().format(record))
+        return harmless(super().format(record)).replace("\n", _INDENT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line without its traceback: fixes have lines, what others say has one."""
+        if not _is_ours(record):
+            record.message = record.message.replace("\n", "\\n")
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -98,16 +113,30 @@ class JsonFormatter(logging.Formatter):
                 line[name.removeprefix(_EXTRA)] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _harmless(json.dumps(line, ensure_ascii=False, default=str))
+        return harmless(json.dumps(line, ensure_ascii=False, default=str))
 
 
-def _harmless(line: str) -> str:
-    r"""Return a line that does nothing but be read: `\u001b` instead of an escape character.
+def harmless(text: str) -> str:
+    r"""Return a text that does nothing but be read: `\u001b` instead of an escape character.
 
-    The notation is JSON's, too. Line feeds stay: fixes and tracebacks have several lines, and no
-    header can hold one.
+    Escaped are what a terminal obeys, what ends a line for some reader, what turns its direction or
+    cannot be seen, and what cannot be written as UTF-8. The notation is JSON's. Line feeds and tabs
+    stay: who writes lines decides about them.
     """
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else _escaped(char) for char in text
+    )
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _OUR_LOGGER
 
 
 def _origin(record: logging.LogRecord) -> str:

@@ -18,12 +18,15 @@ class Finding:
         fix: what to type, and where.
         names_others: whether it tells an address or an origin of another client; then only the
             log and whoever runs the app get to read it.
+        base_path: the public path that its lines are for, as the request had it; a stranger may
+            have invented it, so only clients that come by the same one read them.
     """
 
     code: str
     title: str
     fix: str
     names_others: bool = False
+    base_path: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -40,8 +43,6 @@ class Finding:
         }
 
     def without_others(self) -> Finding:
-        """Return it without what it tells about other clients, for anybody to read."""
-        if not self.names_others:
-            return self
+        """Return it without what a request told, for anybody to read."""
         fix = "stlaunch's log names it, and says what to type."
         return Finding(code=self.code, title=entry(self.code).title, fix=fix)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import shlex
+import subprocess
+import sys
 
 import pytest
 
 from stlaunch.api import wrap_app
+from stlaunch.gateway.monitor.finding_log import FindingLog
+from stlaunch.gateway.monitor.findings import origin_rejected
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.gateway.state import Readiness
 from stlaunch.log import JsonFormatter, TextFormatter
@@ -67,10 +72,11 @@ def test_a_page_that_fell_back_says_nothing_of_its_own() -> None:
     assert "evil.test" not in report
 
 
-def test_a_line_feed_in_a_message_stays() -> None:
+def test_a_line_feed_in_a_message_of_ours_stays() -> None:
+    """Fixes have lines; only the first one begins at the margin."""
     record = logging.LogRecord("stlaunch", logging.INFO, "", 0, "one\n\ttwo é", None, None)
 
-    assert "one\n\ttwo é" in TextFormatter().format(record)
+    assert "one\n    \ttwo é" in TextFormatter().format(record)
     assert json.loads(JsonFormatter().format(record))["message"] == "one\n\ttwo é"
 
 
@@ -189,3 +195,139 @@ def test_a_fix_can_be_pasted_into_a_shell(path: str) -> None:
     ]
     tokens = list(shlex.shlex(fix.split(": ")[1], posix=True, punctuation_chars=True))
     assert len(tokens) == 2 or path == "/plain"
+
+
+# --- what the log says
+
+
+def _posted(finding_log: FindingLog, origin: str, client: str) -> None:
+    finding_log.post(origin_rejected(origin, "app.test", None, ()), client=client)
+
+
+@pytest.mark.parametrize("clients", [1, 5000], ids=["one-client", "many-clients"])
+def test_invented_origins_use_up_no_hint(clients: int, caplog: pytest.LogCaptureFixture) -> None:
+    """However many come first, the origin of a page that keeps trying gets into the log."""
+    now = 0.0
+    finding_log = FindingLog(clock=lambda: now)
+    for number in range(5000):
+        _posted(finding_log, f"https://evil{number}.test", str(number % clients))
+    for _ in range(3):
+        now += 10.0
+        _posted(finding_log, "https://genuine.test", "203.0.113.9")
+    lines = [record.getMessage() for record in caplog.records]
+
+    assert any("genuine.test" in line for line in lines)
+    assert len(lines) <= 110
+    assert finding_log.counts["STL501"] == 5003
+    assert len(finding_log.notices) <= 64
+
+
+def test_another_client_is_not_held_up(caplog: pytest.LogCaptureFixture) -> None:
+    app = make(Recorder())
+    for number in range(60):
+        evil = [("host", "app.test"), ("origin", f"https://evil{number}.test")]
+        handshake(app, headers=evil, client=ELSEWHERE)
+    handshake(
+        app, headers=[("host", "app.test"), ("origin", "https://genuine.test")], client=STRANGER
+    )
+
+    assert "--allow-origin https://genuine.test" in caplog.records[-1].getMessage()
+
+
+def test_what_found_no_line_is_summed_up_soon(caplog: pytest.LogCaptureFixture) -> None:
+    """Also where nothing comes after it: a timer of the server's loop writes it."""
+
+    async def visit() -> None:
+        loop = asyncio.get_running_loop()
+        finding_log = FindingLog(clock=loop.time)
+        timers: list[tuple[object, ...]] = []
+        loop.call_later = lambda _s, *call: timers.append(call)  # type: ignore[method-assign,assignment,return-value]
+        for number in range(50):
+            _posted(finding_log, f"https://evil{number}.test", "one")
+        _posted(finding_log, "https://genuine.test", "one")
+        ((write, *arguments),) = timers
+        assert callable(write)
+        write(*arguments)
+
+    asyncio.run(visit())
+
+    assert "genuine.test" in caplog.records[-1].getMessage()
+    assert "and 7 more" in caplog.records[-1].getMessage()
+
+
+def test_a_route_that_is_used_stays_whatever_hosts_are_invented() -> None:
+    app = make(Recorder())
+    for _ in range(2):
+        request(app, "/app/_stlaunch/page.js", [("host", "app.test")])
+    for number in range(100):
+        request(app, "/app/_stlaunch/page.js", [("host", f"evil{number}.test")])
+    report = request(app, "/app/_stlaunch/check", [("host", "app.test")], query=b"json")
+
+    learned = json.loads(report.body)["learned"]
+    assert learned[0]["requests"] == 2
+    assert len(learned) == 8
+
+
+LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+FORGED_LINE = "21:40:18 stlaunch WARNING: STL999 forged"
+UNPRINTABLE = "\x1b[2J\x7f\x9b\u200e\u202e\u2066\ufeff\U000e0041\udc80"
+SPEAKERS = ["stlaunch.x", "streamlit.x", "uvicorn.error", "python_multipart", "websockets", "root"]
+
+
+@pytest.mark.parametrize("has_traceback", [False, True], ids=["message", "traceback"])
+@pytest.mark.parametrize("name", SPEAKERS)
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
+def test_no_line_can_be_forged(
+    formatter: logging.Formatter, name: str, *, has_traceback: bool
+) -> None:
+    """Whoever logs it: a record begins one line at the margin, all of it can be printed."""
+    text = UNPRINTABLE + "".join(f"{end}{FORGED_LINE}" for end in LINE_BREAKS)
+    failure = None
+    if has_traceback:
+        try:
+            raise ValueError(text)  # noqa: TRY301 - for its traceback
+        except ValueError:
+            failure = sys.exc_info()
+    record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", (text,), failure)
+    lines = formatter.format(record).encode().decode().splitlines()
+
+    assert [line for line in lines if not line.startswith("    ")] == lines[:1]
+    assert all(line.isprintable() for line in lines)
+    if name != "stlaunch.x" and not has_traceback:
+        assert len(lines) == 1
+    if isinstance(formatter, JsonFormatter):
+        assert json.loads(lines[0])["message"].encode("utf-16", "surrogatepass")
+        assert len(lines) == 1
+
+
+def test_what_nobody_configured_is_in_our_format_too(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library's line among JSON lines is JSON: python-multipart's own, and any other's."""
+    monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+    code = """
+import logging, stlaunch.log
+stlaunch.log.configure(as_json=True)
+for name in ("python_multipart.multipart", "some.library"):
+    logging.getLogger(name).warning("a %s", "b\\nc")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    lines = capfd.readouterr().err.splitlines()
+
+    assert [json.loads(line)["message"] for line in lines] == ["a b\nc"] * 2
+
+
+@pytest.mark.parametrize("name", ["check", "echo"])
+@pytest.mark.parametrize("accept", ["application/json", "text/plain"])
+def test_an_answer_can_be_printed(name: str, accept: str) -> None:
+    """DEL, C1 and what turns the direction come back escaped, and JSON stays JSON."""
+    bad = "\x7f\x80\x9b31m\x85x"
+    headers = [("host", "a.test"), ("accept", accept), ("user-agent", bad), ("via", bad)]
+    headers += [("x-forwarded-host", bad), ("x-forwarded-proto", bad), (f"x-{bad}", bad)]
+    path = "/app/_stlaunch/" + name
+    answer = request(make(Recorder()), path, headers, client=STRANGER).body.decode()
+
+    assert answer.replace("\n", "").isprintable()
+    assert "\\u009b" in answer or accept == "text/plain"
+    if answer.startswith("{"):
+        assert {"name": "user-agent", "value": bad} in json.loads(answer)["request"]["headers"]

@@ -13,10 +13,9 @@ from stlaunch.diagnostics.handshake import header_value
 from stlaunch.forwarded import Forwarded, TrustedProxies, resolve_forwarded
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import untrusted_forwarding
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, with_request
 from stlaunch.urls.origin import HostPort, PublicUrl
-
-_MAX_WARNINGS = 16
 
 
 class ForwardedHeadersMiddleware:
@@ -46,7 +45,6 @@ class ForwardedHeadersMiddleware:
         self.public_url = public_url
         self.identity_headers = identity_headers
         self.finding_log = finding_log
-        self._warned: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -64,7 +62,8 @@ class ForwardedHeadersMiddleware:
             path=scope["path"],
         )
         if forwarded.ignored and not forwarded.is_peer_trusted and peer:
-            self._warn_once(peer[0], forwarded.ignored)
+            finding = untrusted_forwarding(peer[0], forwarded.ignored)
+            self.finding_log.post(finding, client=client_key(peer[0]))
         host = forwarded.host or HostPort.parse(header_value(headers, b"host") or "")
         scheme = "https" if has_tls else forwarded.scheme or self._scheme_of_public(host)
         request = ArrivedRequest(
@@ -101,12 +100,6 @@ class ForwardedHeadersMiddleware:
             return kept
         host = (b"host", str(forwarded.host).encode("latin-1"))
         return [host, *((name, value) for name, value in kept if name != b"host")]
-
-    def _warn_once(self, peer: str, ignored: tuple[str, ...]) -> None:
-        if peer in self._warned or len(self._warned) >= _MAX_WARNINGS:
-            return
-        self._warned.add(peer)
-        self.finding_log.post(untrusted_forwarding(peer, ignored))
 
 
 def _app_address(scope: Scope) -> HostPort | None:

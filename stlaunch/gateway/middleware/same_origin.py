@@ -5,7 +5,6 @@ Runs before the app sees the handshake. Never reorder it below a layer that acce
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,13 +33,13 @@ from stlaunch.gateway.origin_policy import (
     Rule,
     decide,
 )
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import Origin
 
 _PROTOCOL = b"sec-websocket-protocol"
-_MAX_COUNT_LOGGED = 20
 _MAX_LENGTH_LOGGED = 256
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -77,7 +76,6 @@ class SameOriginMiddleware:
         self.handshakes = handshakes
         self.finding_log = finding_log
         self.app_site = app_site
-        self._logged: Counter[str] = Counter()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one handshake."""
@@ -140,13 +138,10 @@ class SameOriginMiddleware:
 
     def _log(self, rule: Rule, scope: Scope, request: RequestInfo) -> Finding:
         finding = self._finding(scope, request)
-        key = f"{rule} {(header_value(scope['headers'], b'origin') or '')[:_MAX_LENGTH_LOGGED]}"
-        if len(self._logged) < _MAX_COUNT_LOGGED and not self._logged[key]:
-            self.finding_log.post(finding, f" ({rule})")
-            if _lacks_cookie(scope["headers"]):
-                self.finding_log.post(cookies_missing_in_frame("Its page's proof"))
-        if len(self._logged) < _MAX_COUNT_LOGGED or key in self._logged:
-            self._logged[key] += 1
+        client = client_key(request.client or request.peer)
+        self.finding_log.post(finding, f" ({rule})", client=client)
+        if _lacks_cookie(scope["headers"]):
+            self.finding_log.post(cookies_missing_in_frame("Its page's proof"), client=client)
         return finding
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 
-from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from stlaunch.diagnostics.finding import Finding
@@ -19,7 +19,9 @@ from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import upgrade_stripped
 from stlaunch.gateway.monitor.witnesses import witness_of
 from stlaunch.gateway.origin_policy import OriginPolicy, OriginProof
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.gateway.selfcheck.json_answer import PrintableJSONResponse
 from stlaunch.proxies.needs import Need
 
 
@@ -63,7 +65,11 @@ class StrippedHandshakeEndpoint:
             self.handshakes.record(verdict, handshake, witness=witness)
             if verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
                 via = f", HTTP/{handshake.http_version} from {request.peer or 'a Unix socket'}"
-                self.finding_log.post(self._finding(request, handshake), via)
+                self.finding_log.post(
+                    self._finding(request, handshake),
+                    via,
+                    client=client_key(request.client or request.peer),
+                )
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": verdict,
@@ -78,10 +84,11 @@ class StrippedHandshakeEndpoint:
         headers = {"cache-control": "no-store"}
         if handshake.http_version.startswith("1"):  # RFC 9113 section 8.2.2 forbids them later
             headers |= {"upgrade": "websocket", "connection": "Upgrade"}
-        return JSONResponse(body, 426, headers)(scope, receive, send)
+        return PrintableJSONResponse(body, 426, headers)(scope, receive, send)
 
     def _finding(
         self, request: RequestInfo, handshake: Handshake, *, hides_host: bool = False
     ) -> Finding:
         fix = self.app_site.fix_text(Need.UPGRADE, request, *LOSE_UPGRADES, hides_host=hides_host)
-        return upgrade_stripped(handshake.missing, fix)
+        finding = upgrade_stripped(handshake.missing, fix)
+        return replace(finding, base_path=request.base.value if request.base else "")

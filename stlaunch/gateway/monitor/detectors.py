@@ -188,4 +188,5 @@ def prefix_mismatch(told: BasePath | None, known: Sequence[BasePath]) -> Finding
         code="STL407",
         title=f"The proxy sends the prefix {told.with_slash}, but {given} is configured",
         fix=f"If the browser's address shows {told.with_slash}: --behind-proxy {quote(str(told))}",
+        names_others=True,
     )

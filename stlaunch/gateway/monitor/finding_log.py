@@ -5,16 +5,20 @@ It decides nothing about what is a trouble; a layer that sees one posts a `Findi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.gateway.monitor.line_budget import LineBudget
 
 logger = logging.getLogger(__name__)
 
-_MAX_NOTICES = 64
-_MAX_OF_A_CODE = 20
+_MAX_OF_A_CODE = 64
+_MAX_SUMMED_UP = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,40 +30,105 @@ class LoggedFinding:
         count: how often.
         first_at: Unix time.
         last_at: Unix time.
+        is_logged: whether the log names it.
     """
 
     finding: Finding
     first_at: float
     last_at: float
-    count: int = 1
+    count: int = 0
+    is_logged: bool = False
+
+
+@dataclass(slots=True)
+class _OfACode:
+    """The findings of one code, the lines they have left, and whether a summary is on its way."""
+
+    notices: dict[Finding, LoggedFinding] = field(default_factory=dict)
+    budget: LineBudget = field(default_factory=LineBudget)
+    is_summary_due: bool = False
 
 
 @dataclass(slots=True)
 class FindingLog:
-    """Findings by code and title; bounded, because what leads to one may come from anybody."""
+    """Findings by code; bounded, because what leads to one may come from anybody.
 
-    _notices: dict[tuple[str, str], LoggedFinding] = field(default_factory=dict)
+    A new one gets its line while its client, and all clients, have lines left in this window.
+    Others are summed up, those that were made most often by name, so the log is never blind.
 
-    def post(self, finding: Finding, context: str = "") -> None:
+    Attributes:
+        clock: seconds that only go forward.
+        counts: how often each code was posted.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    counts: Counter[str] = field(default_factory=Counter)
+    _by_code: dict[str, _OfACode] = field(default_factory=dict)
+
+    def post(self, finding: Finding, context: str = "", *, client: str = "") -> None:
         """Keep a finding, and log it where it is a new one.
 
         Args:
             finding: what is wrong.
             context: for the log line alone, right after the title.
+            client: whose request shows it (`client_key`); empty for nobody's in particular.
         """
+        self.counts[finding.code] += 1
+        of_code = self._by_code.setdefault(finding.code, _OfACode())
+        notice = of_code.notices.get(finding)
         now = time.time()
-        key = (finding.code, finding.title)
-        if key in self._notices:
-            self._notices[key].count += 1
-            self._notices[key].last_at = now
+        if notice is None:
+            _make_room(of_code.notices)
+            notice = LoggedFinding(finding=finding, first_at=now, last_at=now)
+            of_code.notices[finding] = notice
+        notice.count += 1
+        notice.last_at = now
+        if notice.is_logged:
             return
-        of_this_code = sum(code == finding.code for code, _ in self._notices)
-        if len(self._notices) >= _MAX_NOTICES or of_this_code >= _MAX_OF_A_CODE:
-            return
-        self._notices[key] = LoggedFinding(finding=finding, first_at=now, last_at=now)
-        logger.warning("%s %s%s. %s", finding.code, finding.title, context, finding.fix)
+        if of_code.budget.takes_line(client, self.clock()):
+            notice.is_logged = True
+            logger.warning("%s %s%s. %s", finding.code, finding.title, context, finding.fix)
+        elif of_code.budget.takes_summary(self.clock()):
+            _sum_up(of_code)
+        elif not of_code.is_summary_due:
+            self._sum_up_soon(of_code)
+
+    def _sum_up_soon(self, of_code: _OfACode) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # the next one of this code sums up
+        of_code.is_summary_due = True
+        loop.call_later(of_code.budget.summary_s, self._summary_is_due, of_code)
+
+    def _summary_is_due(self, of_code: _OfACode) -> None:
+        of_code.is_summary_due = False
+        of_code.budget.takes_summary(self.clock())
+        _sum_up(of_code)
 
     @property
     def notices(self) -> tuple[LoggedFinding, ...]:
-        """All of them, the oldest first."""
-        return tuple(self._notices.values())
+        """All of them, the oldest of each code first."""
+        return tuple(
+            item for of_code in self._by_code.values() for item in of_code.notices.values()
+        )
+
+
+def _make_room(notices: dict[Finding, LoggedFinding]) -> None:
+    if len(notices) >= _MAX_OF_A_CODE:
+        rarest = min(notices.values(), key=lambda item: (item.count, item.last_at))
+        del notices[rarest.finding]
+
+
+def _sum_up(of_code: _OfACode) -> None:
+    """Name in one line the most frequent, and then the latest, that had none of their own."""
+    unnamed = [item for item in of_code.notices.values() if not item.is_logged]
+    if not unnamed:
+        return
+    shown = sorted(unnamed, key=lambda item: (item.count, item.last_at))[-_MAX_SUMMED_UP:]
+    for item in unnamed:
+        item.is_logged = item in shown
+    code = shown[0].finding.code
+    titles = "; ".join(item.finding.title for item in reversed(shown))
+    more = f" and {len(unnamed) - len(shown)} more" if len(unnamed) > len(shown) else ""
+    logger.warning("%s %s%s. Too many for a line each: the fix is as above.", code, titles, more)

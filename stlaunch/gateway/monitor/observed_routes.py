@@ -7,9 +7,12 @@ page that runs asks for the page script, so health probes and scanners add nothi
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from stlaunch.gateway.monitor.line_budget import LineBudget
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.recognition import names_in_request
 from stlaunch.urls.origin import DEFAULT_PORTS, HostPort
@@ -49,8 +52,9 @@ class ObservedRoute:
 
 @dataclass(slots=True)
 class ObservedRoutes:
-    """The first few different routes, with how many pages came by each."""
+    """The few routes that most pages came by, with how many came by each."""
 
+    _budget: LineBudget = field(default_factory=lambda: LineBudget(in_all=20, per_client=_MAX))
     _routes: dict[ObservedRoute, int] = field(default_factory=dict)
 
     def note(self, request: RequestInfo) -> None:
@@ -58,8 +62,12 @@ class ObservedRoutes:
         route = observed_route(request)
         if route in self._routes:
             self._routes[route] += 1
-        elif len(self._routes) < _MAX:
-            self._routes[route] = 1
+            return
+        if len(self._routes) >= _MAX:  # the rarest one gives way: one that is used stays
+            del self._routes[min(self._routes, key=lambda known: self._routes[known])]
+        self._routes[route] = 1
+        client = client_key(request.client or request.peer)
+        if self._budget.takes_line(client, time.monotonic()):
             logger.info("Reached at %s.", route)
 
     def as_list(self, asking: RequestInfo) -> list[dict[str, Any]]:

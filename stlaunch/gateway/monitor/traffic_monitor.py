@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
@@ -17,6 +18,7 @@ from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import header_value, list_values
 from stlaunch.gateway.monitor.detectors import idle_cut, prefix_mismatch, scheme_mismatch
 from stlaunch.gateway.origin_policy import TOKEN_PREFIX
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.masking import describe_handshake
@@ -69,9 +71,9 @@ class TrafficMonitorMiddleware:
             case RequestKind.PAGE_SCRIPT if scope["method"] == "GET":
                 self._page_script(scope, request)
             case RequestKind.PAGE if scope["method"] == "GET" and _is_navigation(request):
-                self._post(self.detectors.pages.served(self.clock(), request.base))
+                self._post(self.detectors.pages.served(self.clock(), request.base), request)
                 prefix, known = request.forwarded.prefix, self.state.paths.known
-                self._post(prefix_mismatch(prefix, known))
+                self._post(prefix_mismatch(prefix, known), request)
             case _:
                 pass
         return self.app(scope, receive, send)
@@ -80,7 +82,7 @@ class TrafficMonitorMiddleware:
         self.detectors.pages.script_asked()
         self.state.observed_routes.note(request)
         query = QueryParams(scope["query_string"][:128])
-        self._post(self.detectors.replicas.script_asked(query.get("i", "")))
+        self._post(self.detectors.replicas.script_asked(query.get("i", "")), request)
         self._check_scheme(request, _origin(request, b"referer"))
 
     def _connected(self, request: RequestInfo) -> None:
@@ -112,7 +114,7 @@ class TrafficMonitorMiddleware:
             ages = self.detectors.lifetimes.resumed(client, self.clock())
             if ages:
                 fix = self._fix("STL604", request)
-                self._post(idle_cut(ages, self.ping_interval_s(), fix))
+                self._post(idle_cut(ages, self.ping_interval_s(), fix), request)
         started = self.clock()
         try:
             await self.app(scope, receive, send)
@@ -122,16 +124,19 @@ class TrafficMonitorMiddleware:
 
     def _check_scheme(self, request: RequestInfo, page: Origin | None) -> None:
         if page is not None and page.scheme == "https" and request.scheme != "https":
-            self._post(scheme_mismatch(page, request.scheme, self._fix("STL402", request)))
+            fix = self._fix("STL402", request)
+            self._post(scheme_mismatch(page, request.scheme, fix), request)
 
     def _fix(self, code: str, request: RequestInfo) -> str:
         products = products_in(request.headers)
         site = self.state.app_site.seen_by(request)
         return fix_of_code(code, products[0] if products else None, site)
 
-    def _post(self, finding: Finding | None) -> None:
+    def _post(self, finding: Finding | None, request: RequestInfo) -> None:
         if finding is not None:
-            self.state.finding_log.post(finding)
+            finding = replace(finding, base_path=request.base.value if request.base else "")
+            client = client_key(request.client or request.peer)
+            self.state.finding_log.post(finding, client=client)
 
     def _keep(self, key: Key, scope: Scope, request: RequestInfo) -> None:
         self.state.probe_arrivals.keep(key, describe_handshake(scope, request))

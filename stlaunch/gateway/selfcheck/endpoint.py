@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from stlaunch.gateway.refusal import (
@@ -23,6 +23,7 @@ from stlaunch.gateway.request import request_info
 from stlaunch.gateway.selfcheck.access import AccessPolicy, Viewer
 from stlaunch.gateway.selfcheck.browser_page import page, page_file, prefers
 from stlaunch.gateway.selfcheck.fixes import describe_fixes
+from stlaunch.gateway.selfcheck.json_answer import PrintableJSONResponse
 from stlaunch.gateway.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.gateway.selfcheck.probes import Probes
 from stlaunch.gateway.selfcheck.report import BROKEN, build_report
@@ -144,7 +145,7 @@ class SelfCheckEndpoint:
         status = 503 if "strict" in query and is_broken else 200
         if kind == "text":
             return PlainTextResponse(render_text(report), status, headers)
-        return JSONResponse(report, status, headers)
+        return PrintableJSONResponse(report, status, headers)
 
     def _fixes(self, viewer: Viewer, scope: Scope) -> Response:
         """Answer fixes for `?product=`, or for what `?server=` and `?via=` give away."""
@@ -166,7 +167,7 @@ class SelfCheckEndpoint:
             "max_upload_bytes": self.probes.max_upload_bytes(),
             "ping_interval_s": self.ping_interval_s(),
         }
-        return JSONResponse(body, headers=NO_STORE)
+        return PrintableJSONResponse(body, headers=NO_STORE)
 
 
 def _not_admitted(access: SelfCheck) -> Response:

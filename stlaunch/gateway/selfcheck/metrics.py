@@ -23,16 +23,13 @@ def render_metrics(state: GatewayState) -> str:
     modes = {name: state.requests_by_mode.get(name, 0) for name in _MODES}
     summary = handshakes.summary()
     verdict = {name: int(name == summary) for name in _VERDICTS}
-    findings: dict[str, int] = {}
-    for notice in state.finding_log.notices:
-        findings[notice.finding.code] = findings.get(notice.finding.code, 0) + notice.count
     info = {"instance": state.instance.id, **state.instance.versions}
     lines = [
         *_counter("stlaunch_handshakes", "WebSocket handshakes.", "verdict", verdicts),
         *_counter("stlaunch_sessions", "Accepted connections.", "transport", transports),
         *_counter("stlaunch_requests", "Requests by prefix: stripped or kept.", "mode", modes),
         *_counter("stlaunch_rejections", "Refused handshakes.", "reason", handshakes.rejections),
-        *_counter("stlaunch_findings", "Troubles noticed.", "code", findings),
+        *_counter("stlaunch_findings", "Troubles noticed.", "code", state.finding_log.counts),
         *_gauge("stlaunch_verdict", "1 for the current verdict.", "verdict", verdict),
         *_single(
             "stlaunch_ready", "Whether the app accepts sessions.", int(state.readiness.is_ready)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import read_handshake
@@ -21,6 +21,7 @@ from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import NO_STORE, deny_handshake, refusal
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
+from stlaunch.gateway.selfcheck.json_answer import PrintableJSONResponse
 from stlaunch.gateway.selfcheck.masking import (
     PROBE_COOKIE,
     describe_handshake,
@@ -79,14 +80,14 @@ class Probes:
             "server_time_ms": round(time.time() * 1000),
             "request": describe_request(scope, request_info(scope)),
         }
-        response = JSONResponse(body, headers=NO_STORE)
+        response = PrintableJSONResponse(body, headers=NO_STORE)
         if QueryParams(scope["query_string"]).get("cookie") == "1":
             response.set_cookie(PROBE_COOKIE, "1", max_age=120, path="/", samesite="lax")
         return response
 
     def ticket(self) -> Response:
         """Answer a ticket for probe sockets."""
-        return JSONResponse({"ticket": self.state.tickets.issue()}, headers=NO_STORE)
+        return PrintableJSONResponse({"ticket": self.state.tickets.issue()}, headers=NO_STORE)
 
     def arrived(self, scope: Scope) -> Response:
         """Answer what arrived of the handshake that a ticket and a number name."""
@@ -97,7 +98,7 @@ class Probes:
             "instance": self.state.instance.id,
             "handshake": record,
         }
-        return JSONResponse(body, headers=NO_STORE)
+        return PrintableJSONResponse(body, headers=NO_STORE)
 
     def stripped(self, scope: Scope) -> Response:
         """Answer a plain request for the echo socket: its upgrade got lost, or never was."""
@@ -110,7 +111,7 @@ class Probes:
             "verdict": handshake.verdict,
             "missing": handshake.missing,
         }
-        return JSONResponse(body, 426, NO_STORE)
+        return PrintableJSONResponse(body, 426, NO_STORE)
 
     async def sink(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count an upload and forget it."""
@@ -144,7 +145,7 @@ class Probes:
             "is_chunked": "transfer-encoding" in headers,
             "instance": self.state.instance.id,
         }
-        return JSONResponse(body, headers=NO_STORE)
+        return PrintableJSONResponse(body, headers=NO_STORE)
 
     async def drip(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send lines with pauses: where they arrive together, something holds them back."""
@@ -230,7 +231,7 @@ class Probes:
             "handshake": describe_handshake(scope, request),
             "headers": shown_headers(request.headers),
         }
-        return bytes(JSONResponse(body).body).decode()
+        return bytes(PrintableJSONResponse(body).body).decode()
 
 
 def _message(text: str | None, data: bytes | None) -> Message:

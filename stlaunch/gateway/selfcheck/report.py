@@ -69,7 +69,11 @@ def build_report(
         "requests": {"by_mode": dict(state.requests_by_mode)},
         "base_path": {
             "known": [path.with_slash for path in paths.known],
-            "learned": [path.with_slash for path in paths.learned.paths],
+            "learned": [
+                path.with_slash
+                for path in paths.learned.paths
+                if path == request.public_path or viewer is Viewer.OPERATOR
+            ],
             "this_request": request.public_path.with_slash
             if request.public_path is not None
             else None,
@@ -117,7 +121,9 @@ def _findings(
 
 def _for_client(finding: Finding, request: RequestInfo) -> Finding:
     """Leave out other clients, and the machine that the app is on."""
-    shown = finding.without_others()
+    own_path = request.base.value if request.base is not None else ""
+    is_foreign = finding.names_others or finding.base_path not in {"", own_path}
+    shown = finding.without_others() if is_foreign else finding
     if request.app_address is None:
         return shown
     return replace(shown, fix=shown.fix.replace(request.app_address.host, "127.0.0.1"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stlaunch.log import harmless
+
 _MEANINGS = {
     "intact": "WebSocket handshakes arrive intact.",
     "degraded": "Some WebSocket handshakes arrive intact, but not all.",
@@ -54,7 +56,7 @@ def render_text(report: Mapping[str, Any]) -> str:
     for item in report["findings"]:
         lines += ["", f"  {item['severity']:<8} {item['code']}  {item['title']}"]
         lines += [f"           {line}" for line in item["fix"].splitlines()]
-    return "\n".join(lines) + "\n"
+    return harmless("\n".join(lines)) + "\n"
 
 
 def _trust(request: Mapping[str, Any]) -> str:
@@ -72,9 +74,4 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
     width = max(len(name) for name, _ in rows)
-    return [f"  {name:<{width}}  {_printable(value)}" for name, value in rows]
-
-
-def _printable(value: str) -> str:
-    """Keep control characters that came in a header away from the terminal."""
-    return "".join(char if char.isprintable() else "?" for char in value)
+    return [f"  {name:<{width}}  {value}" for name, value in rows]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 from starlette.datastructures import Headers, QueryParams
@@ -27,7 +28,7 @@ from stlaunch.gateway.app_site import LOSE_UPGRADES
 from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
 from stlaunch.gateway.owner import owner_of
-from stlaunch.gateway.places import visitor_of
+from stlaunch.gateway.places import client_key, visitor_of
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.gateway.state import GatewayState
@@ -42,7 +43,6 @@ from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 _MAX_BODY = 4 * 1024 * 1024
 _MAX_FRAMES = 256
 _TOO_LARGE = refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
-_MAX_LOGGED = 8
 # What `page.js` says. Anybody can write anything there, and all who look at the report read it.
 _REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "is switched off"})
 _CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
@@ -71,7 +71,6 @@ class TunnelEndpoint:
         self.registry = state.tunnels
         self.max_message_bytes = max_message_bytes
         self.identity_headers = identity_headers
-        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of a tunnel."""
@@ -218,10 +217,9 @@ class TunnelEndpoint:
             via=", ".join(names_in_request(opening.headers)),
             is_explained=bool(self.state.handshakes.stripped),
         )
-        if finding.title in self._logged or len(self._logged) >= _MAX_LOGGED:
-            return
-        self._logged.add(finding.title)
-        self.state.finding_log.post(finding)
+        client = client_key(opening.client or opening.peer)
+        base = opening.base.value if opening.base else ""
+        self.state.finding_log.post(replace(finding, base_path=base), client=client)
 
 
 def _websocket_scope(scope: Scope) -> Scope:

@@ -1,0 +1,17 @@
+"""JSON that also a terminal may show: what requests held comes back escaped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from stlaunch.log import harmless
+
+
+class PrintableJSONResponse(JSONResponse):
+    """A JSON answer in printable characters alone."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return harmless(super().render(content).decode()).encode()
