@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import math
 import signal
 import socket
@@ -22,6 +23,8 @@ from stlaunch.process.exit import exit_now, exit_within
 from stlaunch.server.listener import Listener
 from stlaunch.streamlit_adapter import WebSocketOptions
 from stlaunch.streamlit_adapter.internals import PINGS, QUIET_LOOP, STOPPING
+
+logger = logging.getLogger(__name__)
 
 _SHUTDOWN_S = 5
 _TICK_S = 1.0
@@ -158,7 +161,10 @@ class _Server(uvicorn.Server):
                 threading.Thread(
                     target=importlib.import_module, args=["stlaunch.process.children"], daemon=True
                 ).start()
-        await self.on_stop()
+        try:
+            await self.on_stop()
+        except Exception:
+            logger.exception("The app could not be drained; stopping without it")
         if self.on_second_signal is not None:
             exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
 

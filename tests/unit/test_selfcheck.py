@@ -17,7 +17,7 @@ from stlaunch.gateway.monitor.detectors import (
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
-from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits, RateLimiter
+from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits, RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
@@ -192,6 +192,30 @@ def test_turnstile_bounds_number_rate_and_bytes() -> None:
     assert sizes == [True, True, False, False]
     assert rate_limiter.inside == 0
     assert rate_limiter.takes_request("a")
+
+
+def test_strangers_cannot_lock_out_who_holds_the_token() -> None:
+    """What they use up together is theirs; the operator has the bounds of one client."""
+    limits = ProbeLimits(
+        most_at_once=2,
+        most_at_once_per_client=2,
+        requests_per_minute=5,
+        requests_per_minute_per_client=5,
+        bytes_per_minute=5,
+        bytes_per_minute_per_client=5,
+    )
+    rate_limiter = RateLimiter(limits=limits)
+    for number in range(6000):
+        rate_limiter.takes_request(str(number))
+        rate_limiter.takes_bytes(str(number), 1)
+
+    with rate_limiter.admit("a"), rate_limiter.admit("b"), rate_limiter.admit("c") as stranger:
+        assert not stranger
+        with rate_limiter.admit(OPERATOR) as operator:
+            assert operator
+    assert [rate_limiter.takes_request(OPERATOR) for _ in range(6)] == [True] * 5 + [False]
+    assert rate_limiter.takes_bytes(OPERATOR, 5)
+    assert not rate_limiter.takes_request("a")
 
 
 def test_clients_share_limits_by_network() -> None:

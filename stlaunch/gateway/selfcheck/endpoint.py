@@ -96,11 +96,11 @@ class SelfCheckEndpoint:
             return
         answer = self._refusal(name, viewer, scope)
         if answer is None and name == "sink" and scope["method"] in {"POST", "PUT"}:
-            await self.probes.sink(scope, receive, send)
+            await self.probes.sink(scope, receive, send, viewer)
             return
         answer = answer or refuse_other_methods(scope)
         if answer is None and name == "drip":
-            await self.probes.drip(scope, receive, send)
+            await self.probes.drip(scope, receive, send, viewer)
             return
         answer = answer or self._answer(name, viewer, scope)
         await answer(scope, receive, send)
@@ -110,7 +110,7 @@ class SelfCheckEndpoint:
         is_shell = name in _SHELL and self.access_policy.access is SelfCheck.TOKEN
         if viewer is Viewer.NOBODY and not is_shell:
             return _not_admitted(self.access_policy.access)
-        if not self.probes.takes_request(request_info(scope)):
+        if not self.probes.takes_request(request_info(scope), viewer):
             return refusal(429, "STL603", "too many requests in this minute")
         return refuse_other_pages(Headers(scope=scope)) if name in _OWN_PAGE_ONLY else None
 

@@ -28,7 +28,7 @@ from stlaunch.gateway.selfcheck.masking import (
     describe_request,
     shown_headers,
 )
-from stlaunch.gateway.selfcheck.rate_limiter import ProbeLimits
+from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits
 from stlaunch.gateway.state import GatewayState
 
 SUBPROTOCOL = "stlaunch.probe"
@@ -54,9 +54,9 @@ class Probes:
         """The bounds."""
         return self.state.rate_limiter.limits
 
-    def takes_request(self, request: RequestInfo) -> bool:
+    def takes_request(self, request: RequestInfo, viewer: Viewer) -> bool:
         """Count one request of any kind; False where there were too many."""
-        return self.state.rate_limiter.takes_request(_client(request))
+        return self.state.rate_limiter.takes_request(_client(request, viewer))
 
     def answer(self, name: str, scope: Scope) -> Response:
         """Answer a plain GET of a probe endpoint."""
@@ -113,9 +113,9 @@ class Probes:
         }
         return PrintableJSONResponse(body, 426, NO_STORE)
 
-    async def sink(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def sink(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
         """Count an upload and forget it."""
-        client = _client(request_info(scope))
+        client = _client(request_info(scope), viewer)
         with self.state.rate_limiter.admit(client) as is_admitted:
             if not is_admitted:
                 await refusal(503, "STL603", "too many probes are running")(scope, receive, send)
@@ -147,12 +147,12 @@ class Probes:
         }
         return PrintableJSONResponse(body, headers=NO_STORE)
 
-    async def drip(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def drip(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
         """Send lines with pauses: where they arrive together, something holds them back."""
         query = QueryParams(scope["query_string"])
         count = min(_number(query, "chunks", 6), _MAX_DRIPS)
         pause_s = min(_number(query, "pause_ms", 200), _MAX_PAUSE_MS) / 1000
-        with self.state.rate_limiter.admit(_client(request_info(scope))) as is_admitted:
+        with self.state.rate_limiter.admit(_client(request_info(scope), viewer)) as is_admitted:
             if not is_admitted:
                 await refusal(503, "STL603", "too many probes are running")(scope, receive, send)
                 return
@@ -176,7 +176,7 @@ class Probes:
         the header X-Stlaunch that no page can send on a WebSocket, needs none.
         """
         request = request_info(scope)
-        client = _client(request)
+        client = _client(request, viewer)
         key = self.state.tickets.read(scope["query_string"])
         is_program = "x-stlaunch" in Headers(scope=scope) and viewer is not Viewer.NOBODY
         if key is not None:
@@ -240,7 +240,9 @@ def _message(text: str | None, data: bytes | None) -> Message:
     return {"type": "websocket.send", "text": text or ""}
 
 
-def _client(request: RequestInfo) -> str:
+def _client(request: RequestInfo, viewer: Viewer) -> str:
+    if viewer is Viewer.OPERATOR:
+        return OPERATOR
     return client_key(request.client or request.peer)
 
 

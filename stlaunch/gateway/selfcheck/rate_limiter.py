@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 _MINUTE_S = 60.0
 _MAX_CLIENTS = 4096
 _OTHERS = "others"
+OPERATOR = "operator"
+"""Who holds the token: within the bounds of one client, whatever strangers have used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class RateLimiter:
         self._requests[key] += 1
         limits = self.limits
         is_within = self._requests[key] <= limits.requests_per_minute_per_client
-        return is_within and self._requests.total() <= limits.requests_per_minute
+        return is_within and self._is_left(client, self._requests, limits.requests_per_minute)
 
     def takes_bytes(self, client: str, count: int) -> bool:
         """Count bytes; False where the client has moved too many in this minute."""
@@ -67,14 +69,14 @@ class RateLimiter:
         self._bytes[key] += count
         limits = self.limits
         is_within = self._bytes[key] <= limits.bytes_per_minute_per_client
-        return is_within and self._bytes.total() <= limits.bytes_per_minute
+        return is_within and self._is_left(client, self._bytes, limits.bytes_per_minute)
 
     @contextmanager
     def admit(self, client: str) -> Generator[bool]:
         """Count one probe that takes time for as long as the block lasts; False where full."""
         limits = self.limits
-        is_full = self.inside >= limits.most_at_once
-        if is_full or self._inside[client] >= limits.most_at_once_per_client:
+        has_room = self._is_left(client, self._inside, limits.most_at_once - 1)
+        if not has_room or self._inside[client] >= limits.most_at_once_per_client:
             yield False
             return
         self._inside[client] += 1
@@ -93,5 +95,10 @@ class RateLimiter:
             self._bytes.clear()
 
     @staticmethod
+    def _is_left(client: str, counter: Counter[str], most: int) -> bool:
+        return client == OPERATOR or counter.total() - counter[OPERATOR] <= most
+
+    @staticmethod
     def _key(client: str, counter: Counter[str]) -> str:
-        return client if client in counter or len(counter) < _MAX_CLIENTS else _OTHERS
+        is_known = client in counter or client == OPERATOR
+        return client if is_known or len(counter) < _MAX_CLIENTS else _OTHERS
