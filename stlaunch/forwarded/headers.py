@@ -50,10 +50,55 @@ _NAMES = {
 FORWARDING_HEADERS = frozenset(_NAMES)
 """The lower-case names of all headers that are read here."""
 
+HOP_HEADERS = FORWARDING_HEADERS | frozenset(
+    name.encode()
+    for name in (
+        *("via", "cdn-loop", "x-request-id", "x-correlation-id", "traceparent"),
+        *("x-forwarded-server", "x-forwarded-by", "x-forwarded-proxy", "x-forwarded-client-cert"),
+        *("x-forwarded", "forwarded-for", "x-forwarded-for-original", "x-original-forwarded-for"),
+        *("x-original-host", "x-host", "x-url-scheme", "x-forwarded-protocol", "x-forwarded-path"),
+        *("x-client-ip", "client-ip", "true-client-ip", "x-true-client-ip", "x-cluster-client-ip"),
+        *(
+            "x-remote-ip",
+            "x-remote-addr",
+            "x-originating-ip",
+            "x-proxyuser-ip",
+            "wl-proxy-client-ip",
+        ),
+        *(
+            "proxy-client-ip",
+            "fastly-client-ip",
+            "fastly-ff",
+            "fly-client-ip",
+            "fly-forwarded-proto",
+        ),
+        *("cf-connecting-ip", "cf-connecting-ipv6", "cf-pseudo-ipv4", "cf-ray", "cf-visitor"),
+        *(
+            "cf-ipcountry",
+            "cf-worker",
+            "akamai-origin-hop",
+            "x-akamai-edgescape",
+            "x-azure-clientip",
+        ),
+        *("x-azure-socketip", "x-azure-ref", "x-arr-log-id", "x-arr-ssl", "x-appengine-user-ip"),
+        *("x-amzn-trace-id", "x-amz-cf-id", "cloudfront-viewer-address", "x-cloud-trace-context"),
+        *("x-envoy-external-address", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms"),
+        *("x-vercel-forwarded-for", "x-nf-client-connection-ip", "x-varnish", "x-haproxy-id"),
+        *("do-connecting-ip", "tailscale-user-login", "x-ms-forwarded-client-ip"),
+    )
+)
+"""Lower-case names by which a request shows that somebody handed it on; none of those is believed
+for being here."""
+
 _MAX = 2048
 _MAX_ENTRIES = 64
 
 T = TypeVar("T")
+
+
+def is_handed_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether a header says that a proxy forwarded the request, however it is spelled."""
+    return any(name.lower().replace(b"_", b"-") in HOP_HEADERS for name, _ in headers)
 
 
 class HeaderReader:

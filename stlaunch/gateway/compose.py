@@ -89,7 +89,7 @@ BY_KIND = (
         name="Token",
         make=make.token,
         http=kinds(Kind.TOKEN),
-        when=lambda composition: composition.policy.is_proof_accepted,
+        when=lambda composition: composition.policy.sends_proof,
         reason="below Embedding, for the cookies that it sets",
     ),
     Endpoint(

@@ -169,7 +169,7 @@ def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp
         app,
         proof=OriginProof(composition.proof_secret),
         public_paths=composition.paths.known,
-        sends_proof=composition.policy.is_proof_accepted,
+        sends_proof=composition.policy.sends_proof,
         version=script.PAGE_SCRIPT_VERSION,
         instance_id=state.instance.id,
         transport=composition.transport,

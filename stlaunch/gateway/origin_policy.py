@@ -55,8 +55,8 @@ class OriginPolicy:
     """What the user allows.
 
     Attributes:
-        public_origins: the public URL's; where there is one, only it, `allowed_origins` and
-            loopback names are let in.
+        public_origins: the public URL's; where there is one, only it, `allowed_origins` and, on
+            this machine, loopback names are let in.
         allowed_origins: `--allow-origin` and `server.corsAllowedOrigins`.
         check: `strict` switches the origin proof off.
         is_cors_disabled: the user wrote `server.enableCORS=false`; honoured, with a warning.
@@ -72,6 +72,11 @@ class OriginPolicy:
         """Whether a handshake may be accepted by its token."""
         return self.check is OriginCheck.PROOF and not self.public_origins
 
+    @property
+    def sends_proof(self) -> bool:
+        """Whether pages get a token: to be accepted by it, or to show that they are local."""
+        return self.is_proof_accepted or bool(self.public_origins)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -86,6 +91,8 @@ class Evidence:
         fetch_site: Sec-Fetch-Site, or None.
         has_fetch_metadata: whether any Sec-Fetch-* header came.
         is_proven: whether cookie and token belong together (`OriginProof.verify`).
+        is_local: whether the handshake came straight from a page of the app on a loopback name. A
+            proxy that rewrites Host lets a page of the visitor's own machine look so.
     """
 
     origin: str | None
@@ -96,6 +103,7 @@ class Evidence:
     fetch_site: str | None = None
     has_fetch_metadata: bool = False
     is_proven: bool = False
+    is_local: bool = True
 
 
 def decide(policy: OriginPolicy, evidence: Evidence) -> Rule:
@@ -111,7 +119,8 @@ def decide(policy: OriginPolicy, evidence: Evidence) -> Rule:
         return Rule.ALLOWED_ORIGIN
     if evidence.fetch_site not in {None, "same-origin"}:
         return Rule.CROSS_SITE
-    may_be_same_host = not policy.public_origins or origin.host in _LOOPBACK
+    is_local = origin.host in _LOOPBACK and evidence.is_local
+    may_be_same_host = not policy.public_origins or is_local
     if may_be_same_host and _is_same_host(origin, evidence.host, evidence.scheme):
         return Rule.SAME_HOST
     if policy.is_proof_accepted and evidence.is_proven:

@@ -44,6 +44,21 @@ def test_without_a_path_nothing_is_renamed(known: tuple[BasePath, ...]) -> None:
     assert sent_by(cookie, known=known) == cookie
 
 
+@pytest.mark.parametrize(
+    "front", ["\xa0", "\x85", "\x1c", "\x0b", "\xe3\x80\x80", "\xe2\x80\xa8", '"', "\xad"]
+)
+@pytest.mark.parametrize("mark", ["", MARK])
+def test_no_odd_name_overrides_the_login(front: str, mark: str) -> None:
+    """What a lenient reader strips from a name does not make it another one for us."""
+    app = Recorder()
+    odd = [f"{front}_streamlit_user{mark}=evil", f"_streamlit_user{front}{mark}=evil"]
+    cookies = "; ".join([f"_streamlit_user{MARK}=mine", *odd, "a=1"])
+
+    request(make(app), "/app/media/x", [*HOST, ("cookie", cookies)])
+
+    assert dict(app.last["headers"])[b"cookie"] == b"_streamlit_user=mine; a=1"
+
+
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_app_sees_its_own_login_alone(kind: str) -> None:
     """That of the root's app, and of another path, stay out; everything else comes as it was."""

@@ -180,6 +180,46 @@ def test_a_public_url_switches_the_proof_off(policy: OriginPolicy) -> None:
     assert (foreign, own) == (403, 101)
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_proven", "status"),
+    [
+        ([], True, 101),
+        ([], False, 403),
+        ([("x-forwarded-for", "203.0.113.9")], True, 403),
+        ([("via", "1.1 x")], True, 403),
+    ],
+    ids=["own-page", "page-of-the-visitors-machine", "forwarded", "through-a-proxy"],
+)
+def test_a_loopback_page_is_let_in_with_its_token_alone(
+    headers: list[tuple[str, str]], status: int, *, is_proven: bool
+) -> None:
+    """A proxy that rewrites Host to localhost makes the visitor's localhost look like the app's."""
+    policy = OriginPolicy(public_origins=(Origin("https", "app.test", 443),))
+    cookie, token = _proven()
+    shown = [("host", "localhost:8501"), ("origin", "http://localhost:8501"), *headers]
+
+    found, _ = handshake(
+        make(Recorder(), policy=policy),
+        headers=[*shown, *(cookie if is_proven else [])],
+        protocols=[token] if is_proven else [],
+    )
+
+    assert found == status
+
+
+@pytest.mark.parametrize("name", ["X_User", "x-user", "X-USER", "x_USER"])
+@pytest.mark.parametrize("client", [STRANGER, ("127.0.0.1", 1)], ids=["stranger", "proxy"])
+def test_an_identity_has_one_spelling(name: str, client: tuple[str, int]) -> None:
+    """Neither a stranger nor what a proxy overlooks names a user by another one."""
+    app = Recorder()
+    wrapped = make(app, identity_headers=lambda: frozenset({b"x-user"}))
+
+    request(wrapped, "/app/media/x", [*SAME, (name.lower(), "admin")], client=client)
+
+    is_kept = client != STRANGER and name.lower() == "x-user"
+    assert (b"admin" in dict(app.last["headers"]).values()) is is_kept
+
+
 def test_sockets_of_the_users_own_routes_are_left_alone() -> None:
     """The rule is for Streamlit's stream; a FastAPI app's own sockets are its own business."""
     app = Recorder()

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.gateway.request import request_info
 from stlaunch.urls.base_path import BasePath
 
+_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _APART = (b"_streamlit_user", b"_streamlit_session")
 
 
@@ -70,8 +71,8 @@ class CookieMiddleware:
         kept = []
         for cookie in header.split(b";"):
             name, equals, value = cookie.strip(b" \t").partition(b"=")
-            if _is_kept_apart(name):
-                if not name.endswith(self.mark):
+            if _is_kept_apart(_bare(name)):
+                if not name.endswith(self.mark) or _bare(name) != name:
                     continue
                 name = name.removesuffix(self.mark)
             kept.append(name + equals + value)
@@ -85,6 +86,14 @@ class CookieMiddleware:
             return cookie
         attributes = {part.strip().lower() for part in cookie.split(b";")[1:]}
         return cookie if b"secure" in attributes else cookie + b"; Secure"
+
+
+def _bare(name: bytes) -> bytes:
+    """Return a name without what no name holds (RFC 6265 section 4.1.1).
+
+    A lenient app strips some of that, so that a name with a no-break space in front is its own.
+    """
+    return bytes(octet for octet in name if octet in _TOKEN)
 
 
 def _is_kept_apart(name: bytes) -> bool:

@@ -26,8 +26,9 @@ class ForwardedHeadersMiddleware:
         trusted: whose headers are believed.
         public_url: its scheme is believed for requests that name its host.
         identity_headers: lower-case names of headers that the app believes to name the user
-            (`server.trustedUserHeaders`); removed from an untrusted peer's requests. A function,
-            because Streamlit reads them anew when its configuration changes.
+            (`server.trustedUserHeaders`); removed from an untrusted peer's requests, and from all
+            in another spelling. A function, because Streamlit reads them anew when its
+            configuration changes.
         finding_log: takes the finding about a peer that should be trusted.
     """
 
@@ -94,12 +95,25 @@ class ForwardedHeadersMiddleware:
     def _rewrite(
         self, headers: tuple[tuple[bytes, bytes], ...], forwarded: Forwarded
     ) -> list[tuple[bytes, bytes]]:
-        refused = frozenset() if forwarded.is_peer_trusted else self.identity_headers()
-        kept = [(name, value) for name, value in headers if name not in refused]
+        names = self.identity_headers()
+        kept = [*headers]
+        if names:
+            # An app may read `X_User` as `X-User`; a proxy that removes one may hand on the other.
+            alike = {_folded(name) for name in names}
+            believed = names if forwarded.is_peer_trusted else frozenset()
+            kept = [
+                (name, value)
+                for name, value in headers
+                if _folded(name) not in alike or name.lower() in believed
+            ]
         if forwarded.host is None:
             return kept
         host = (b"host", str(forwarded.host).encode("latin-1"))
         return [host, *((name, value) for name, value in kept if name != b"host")]
+
+
+def _folded(name: bytes) -> bytes:
+    return name.strip().lower().replace(b"_", b"-")
 
 
 def _app_address(scope: Scope) -> HostPort | None:

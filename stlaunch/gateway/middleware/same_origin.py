@@ -18,6 +18,7 @@ from stlaunch.diagnostics.handshake import (
     read_cookies,
     read_handshake,
 )
+from stlaunch.forwarded.headers import is_handed_on
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import cookies_missing_in_frame, origin_rejected
@@ -110,6 +111,15 @@ class SameOriginMiddleware:
         parsed = Origin.parse(origin) if origin is not None else None
         cookies = read_cookies(headers)
         names_https = parsed is not None and parsed.scheme == "https"
+        is_proven = self.proof.verify(
+            cookies,
+            [
+                protocol.removeprefix(TOKEN_PREFIX)
+                for protocol in list_values(headers, _PROTOCOL)
+                if protocol.startswith(TOKEN_PREFIX)
+            ],
+            is_https=request.scheme == "https" or names_https,
+        )
         return Evidence(
             origin=origin,
             host=request.host,
@@ -118,15 +128,9 @@ class SameOriginMiddleware:
             has_cookie=any(name == b"cookie" for name, _ in headers),
             fetch_site=header_value(headers, b"sec-fetch-site"),
             has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),
-            is_proven=self.proof.verify(
-                cookies,
-                [
-                    protocol.removeprefix(TOKEN_PREFIX)
-                    for protocol in list_values(headers, _PROTOCOL)
-                    if protocol.startswith(TOKEN_PREFIX)
-                ],
-                is_https=request.scheme == "https" or names_https,
-            ),
+            is_proven=is_proven,
+            # A proxy may rewrite Host and add no header: only the page itself tells them apart.
+            is_local=is_proven and not is_handed_on(request.headers),
         )
 
     def _finding(self, scope: Scope, request: RequestInfo) -> Finding:

@@ -45,7 +45,7 @@ class PageMiddleware:
         proof: signs the tokens.
         public_paths: all known public paths, for the script to choose from where a request does
             not say which one it came through.
-        sends_proof: whether tokens are of use (`OriginPolicy.is_proof_accepted`).
+        sends_proof: whether tokens are of use (`OriginPolicy.sends_proof`).
         transport: `auto`, `websocket` or `http`.
         version: changes when the page script changes, so that no old one is used from a cache.
         instance_id: this process's, for the script's address: another replica notices it there.

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from starlette.datastructures import Headers
 
-from stlaunch.forwarded.headers import FORWARDING_HEADERS
+from stlaunch.forwarded.headers import is_handed_on
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest
 from stlaunch.settings.model import SelfCheck
+
+logger = logging.getLogger(__name__)
 
 TOKEN_HEADER = "x-stlaunch-token"  # noqa: S105 - the name of a header
 _BEARER = "bearer "
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_HOP_HEADERS = FORWARDING_HEADERS | {b"via", b"x-forwarded-server", b"x-request-id"}
+_MAX_GUESSES = 10
+_MAX_GUESSERS = 256
+_MINUTE_S = 60.0
 
 
 class Viewer(Enum):
@@ -35,6 +44,44 @@ class Viewer(Enum):
     """Also addresses and origins of others, as the log has them."""
 
 
+@dataclass(slots=True, kw_only=True)
+class TokenGuesses:
+    """Counts wrong tokens by client and minute, so that nobody can try many.
+
+    Too many from one client are not even compared, until the minute is over. Of clients there are
+    at most some hundred a minute; the others share one place.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _wrong: Counter[str] = field(default_factory=Counter)
+    _minute: int = 0
+
+    def are_too_many(self, address: str | None) -> bool:
+        """Return whether a client has to wait."""
+        self._turn()
+        return self._wrong[self._key(address)] >= _MAX_GUESSES
+
+    def note(self, address: str | None) -> None:
+        """Count a wrong one; the first and the last that is compared are logged."""
+        self._turn()
+        key = self._key(address)
+        self._wrong[key] += 1
+        if self._wrong[key] in {1, _MAX_GUESSES}:
+            more = "; no more of its guesses are compared in this minute"
+            ending = more if self._wrong[key] == _MAX_GUESSES else ""
+            logger.warning("A wrong self-check token came from %s%s.", key, ending)
+
+    def _key(self, address: str | None) -> str:
+        key = client_key(address)
+        return key if key in self._wrong or len(self._wrong) < _MAX_GUESSERS else "others"
+
+    def _turn(self) -> None:
+        minute = int(self.clock() // _MINUTE_S)
+        if minute != self._minute:
+            self._minute = minute
+            self._wrong.clear()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
     """Decides what a request may see.
@@ -46,18 +93,20 @@ class AccessPolicy:
         is_proxied: whether the app is said to be behind a proxy. One on this machine, without a
             header of its own, looks like this machine: then the token alone makes an operator.
         own_key: what this process sends to itself (`--verify`).
+        guesses: the wrong tokens of this minute.
     """
 
     access: SelfCheck
     token: str | None = field(default=None, repr=False)
     is_proxied: bool = False
     own_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    guesses: TokenGuesses = field(default_factory=TokenGuesses)
 
     def viewer(self, request: ArrivedRequest, headers: Headers) -> Viewer:
         """Return what the sender of a request may see."""
         if self.access is SelfCheck.OFF:
             return Viewer.NOBODY
-        if self._holds_token(headers):
+        if self._holds_token(request, headers):
             return Viewer.OPERATOR
         if self.access is SelfCheck.TOKEN:
             return Viewer.NOBODY
@@ -65,18 +114,22 @@ class AccessPolicy:
             return Viewer.CLIENT if self.is_proxied else Viewer.OPERATOR
         return Viewer.CLIENT if self.access is SelfCheck.PUBLIC else Viewer.NOBODY
 
-    def _holds_token(self, headers: Headers) -> bool:
+    def _holds_token(self, request: ArrivedRequest, headers: Headers) -> bool:
         given = headers.get(TOKEN_HEADER, "")
         authorization = headers.get("authorization", "")
         if not given and authorization.lower().startswith(_BEARER):
             given = authorization[len(_BEARER) :].strip()
         if not given:
             return False
+        if self.guesses.are_too_many(request.client):
+            return False
         known = [self.own_key] if self.token is None else [self.own_key, self.token]
         # Each is compared, in constant time: the time taken says nothing about a guess.
         matches = [
             hmac.compare_digest(given.encode("latin-1", "replace"), key.encode()) for key in known
         ]
+        if not any(matches):
+            self.guesses.note(request.client)
         return any(matches)
 
 
@@ -94,7 +147,7 @@ def is_local(request: ArrivedRequest) -> bool:
     """
     if request.peer is None or not _is_loopback(request.peer):
         return False
-    if any(name in _HOP_HEADERS for name, _ in request.headers):
+    if is_handed_on(request.headers):
         return False
     return request.host is not None and request.host.host in _LOOPBACK_NAMES
 

@@ -109,6 +109,8 @@ class SelfCheckEndpoint:
         # The page itself holds no facts; it asks for the token.
         is_shell = name in _SHELL and self.access_policy.access is SelfCheck.TOKEN
         if viewer is Viewer.NOBODY and not is_shell:
+            if self.access_policy.guesses.are_too_many(request_info(scope).client):
+                return refusal(429, "STL603", "too many wrong tokens in this minute")
             return _not_admitted(self.access_policy.access)
         if not self.probes.takes_request(request_info(scope), viewer):
             return refusal(429, "STL603", "too many requests in this minute")

@@ -1,0 +1,64 @@
+"""Who may see the self-check: nobody that a proxy handed on, and nobody who guesses."""
+
+from __future__ import annotations
+
+import pytest
+
+from stlaunch.gateway.selfcheck.access import AccessPolicy, TokenGuesses
+from stlaunch.settings.model import SelfCheck
+from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, make, request
+
+CHECK = "/app/_stlaunch/check"
+LOCALHOST = ("host", "localhost:8501")
+TOKEN = "right"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("cf-connecting-ip", "true-client-ip", "x-client-ip", "fastly-client-ip", "x-real-ip"),
+        *("x-cluster-client-ip", "x-original-forwarded-for", "forwarded", "via", "x-forwarded-for"),
+        *("x_client_ip", "cf_connecting_ip", "fly-client-ip", "x-azure-clientip", "cdn-loop"),
+    ],
+)
+def test_local_refuses_what_a_proxy_handed_on(name: str) -> None:
+    """A proxy on this machine shows itself by any of its headers."""
+    wrapped = make(Recorder(), access_policy=AccessPolicy(access=SelfCheck.LOCAL))
+
+    own = request(wrapped, CHECK, [LOCALHOST])
+    forwarded = request(wrapped, CHECK, [LOCALHOST, (name, "203.0.113.9")])
+
+    assert (own.status, forwarded.status) == (200, 403)
+
+
+def test_guesses_are_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """After ten a minute none is compared; the holder elsewhere is let in all the time."""
+    now = [0.0]
+    guesses = TokenGuesses(clock=lambda: now[0])
+    policy = AccessPolicy(access=SelfCheck.TOKEN, token=TOKEN, guesses=guesses)
+    wrapped = make(Recorder(), access_policy=policy)
+
+    def ask(token: str, client: tuple[str, int]) -> int:
+        return request(wrapped, CHECK, [("x-stlaunch-token", token)], client=client).status
+
+    wrong = [ask(f"wrong{number}", STRANGER) for number in range(30)]
+    late = ask(TOKEN, STRANGER)
+    holder = ask(TOKEN, LOOPBACK)
+    now[0] = 61.0
+    next_minute = ask(TOKEN, STRANGER)
+
+    assert wrong == [401] * 9 + [429] * 21
+    assert (late, holder, next_minute) == (429, 200, 200)
+    assert caplog.text.count("wrong self-check token") == 2
+    assert "203.0.113.9" in caplog.text
+
+
+def test_guessers_are_bounded() -> None:
+    """However many addresses guess, little is kept."""
+    guesses = TokenGuesses(clock=lambda: 0.0)
+
+    for number in range(2000):
+        guesses.note(f"10.0.{number // 250}.{number % 250}")
+
+    assert guesses.are_too_many("192.0.2.1")
+    assert len(guesses._wrong) <= 258
