@@ -173,6 +173,7 @@ def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp
         version=script.PAGE_SCRIPT_VERSION,
         instance_id=state.instance.id,
         transport=composition.transport,
+        takes_host_config=streamlit_adapter.takes_host_config,
     )
 
 

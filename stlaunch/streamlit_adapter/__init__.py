@@ -9,6 +9,7 @@ from stlaunch.streamlit_adapter.app import (
     is_static_asset,
     is_streamlit_app,
     load_app,
+    takes_host_config,
     trusted_user_headers,
 )
 from stlaunch.streamlit_adapter.internals import (
@@ -75,6 +76,7 @@ __all__ = [
     "sensitive_options",
     "set_base_url_path",
     "static_folder",
+    "takes_host_config",
     "tls_files",
     "trusted_user_headers",
     "wait_for_flush",

@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,23 @@ def _static_assets() -> frozenset[str]:
         return frozenset(f"js/{name}" for name in os.listdir(folder))  # noqa: PTH208
     except OSError:
         return frozenset()
+
+
+@functools.lru_cache(maxsize=4)
+def takes_host_config(entry_script: str) -> bool:
+    """Tell whether the page's entry script reads `window.__streamlit.HOST_CONFIG`.
+
+    Args:
+        entry_script: its name among the static files, such as `js/index.abc.js`.
+    """
+    if not is_static_asset(entry_script):
+        return False
+    path = os.path.join(internals.static_folder(), "static", entry_script)  # noqa: PTH118
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return re.search(rb"\bHOST_CONFIG\b", file.read()) is not None
+    except OSError:
+        return False
 
 
 def trusted_user_headers() -> frozenset[bytes]:

@@ -15,6 +15,7 @@ from stlaunch.urls.base_path import BasePath
 
 STREAM = "/_stcore/stream"
 HEALTH = "/_stcore/health"
+HOST_CONFIG = "/_stcore/host-config"
 UPLOAD = "/_stcore/upload_file/"
 ASSETS = "/static/"
 SELF_CHECK = "/_stlaunch"

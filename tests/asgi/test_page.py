@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import html
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -128,3 +131,58 @@ def test_a_part_of_a_file_can_be_asked_for() -> None:
     request(make(app), "/app/film.mp4", [*HOST, ("range", "bytes=0-3")])
 
     assert dict(app.last["headers"])[b"range"] == b"bytes=0-3"
+
+
+def _app_with_host_config(config: bytes, status: int = 200) -> ASGIApp:
+    page = _page()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].endswith("/_stcore/host-config"):
+            await page(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": config})
+
+    return app
+
+
+def _host_config(answer: bytes) -> str | None:
+    found = re.search(r'data-host-config="([^"]*)"', answer.decode())
+    return html.unescape(found[1]) if found else None
+
+
+def test_the_page_carries_the_host_configuration() -> None:
+    """Whatever the app's configuration holds, it stays inside of its attribute."""
+    config = {"allowedOrigins": ["https://a.example", '"></script><script>bad()'], "x": "&quot;'<"}
+    wrapped = make(_app_with_host_config(json.dumps(config).encode()))
+
+    body = request(wrapped, "/app/", HOST).body
+
+    assert json.loads(_host_config(body) or "") == config
+    assert b"bad()" in body
+    assert b"<script>bad()" not in body
+
+
+@pytest.mark.parametrize(
+    ("config", "status"),
+    [(b"{}x", 200), (b"[1]", 200), (b'{"a": 1}', 403), (b'{"a": "' + b"x" * 100_000 + b'"}', 200)],
+    ids=["broken", "no object", "refused", "endless"],
+)
+def test_no_configuration_is_made_up(config: bytes, status: int) -> None:
+    """Then the page asks for it, as it does without stlaunch."""
+    body = request(make(_app_with_host_config(config, status)), "/app/", HOST).body
+
+    assert b"/app/_stlaunch/page.js" in body
+    assert _host_config(body) is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_token_asked_for_sets_secure_cookies_behind_https(scheme: str) -> None:
+    """Over plain http one of the two must not be, or the browser would not keep it."""
+    headers = [*HOST, ("x-stlaunch", "1"), ("x-forwarded-proto", scheme)]
+
+    answer = request(make(Recorder()), "/app/_stlaunch/token", headers)
+
+    cookies = [value for name, value in answer.headers if name == "set-cookie"]
+    assert [cookie.count("Secure") for cookie in cookies] == [1, int(scheme == "https")]

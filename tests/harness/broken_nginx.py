@@ -64,11 +64,11 @@ FRAME_LIMIT = "frame limit"
 
 @contextmanager
 def start_broken(
-    breakage: str, *upstream_ports: int, tls: Tls | None = None
+    breakage: str, *upstream_ports: int, tls: Tls | None = None, rules: str = ""
 ) -> Iterator[RunningProxy]:
     """Run nginx with a breakage until the block ends; it keeps the prefix.
 
-    Several upstream ports are replicas that take turns.
+    Several upstream ports are replicas that take turns; `rules` are more locations of its server.
     """
     with ExitStack() as stack:
         relay = 0
@@ -82,7 +82,7 @@ def start_broken(
             keep_prefix=True,
             tls=files,
         )
-        process = _start(stack, breakage, site, upstream_ports, relay)
+        process = _start(stack, breakage, site, upstream_ports, relay, rules=rules)
         listen = process.plan.site.listen
         yield RunningProxy(
             name=breakage,
@@ -94,13 +94,20 @@ def start_broken(
 
 
 def _start(
-    stack: ExitStack, breakage: str, site: ProxySite, ports: tuple[int, ...], relay: int
+    stack: ExitStack,
+    breakage: str,
+    site: ProxySite,
+    ports: tuple[int, ...],
+    relay: int,
+    *,
+    rules: str,
 ) -> ProxyProcess:
     binary = proxy_binary(Product.NGINX)
     for attempt in range(1, _ATTEMPTS + 1):
         here = replace(site, listen=HostPort("127.0.0.1", free_port()))
         plan = plan_proxy(Product.NGINX, ProxySetup.RECOMMENDED, here)
         text = _broken(plan.config_text, breakage, ports, relay)
+        text = text.replace("    server {\n", f"    server {{\n{rules}\n", 1)
         try:
             return stack.enter_context(ProxyProcess(replace(plan, config_text=text), binary))
         except StartError:

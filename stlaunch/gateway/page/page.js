@@ -1,6 +1,7 @@
 // The first script of the app's page: plain JavaScript, no build step.
 //
-//   1. shows Streamlit where its server is, which ends the guessing of directly opened pages;
+//   1. shows Streamlit where its server is, which ends the guessing of directly opened pages, and
+//      how it is configured, so that it needs no ping (configuration.js);
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
 //   3. lets uploads pass a proxy's body limit (upload.js);
@@ -35,11 +36,9 @@ let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
 let webSocketHangs = false;
 let replicaChanges = 0;
 
-// A host page's own value wins.
-/** @type {any} */ (window).__streamlit = {
-  BACKEND_BASE_URL: window.location.origin + (base || "/"),
-  .../** @type {any} */ (window).__streamlit,
-};
+const hostConfig = script.dataset.hostConfig;
+configure(base, hostConfig);
+if (hostConfig) answerPings(base, hostConfig);
 
 /**
  * Asks for tokens that fit this browser's cookies: a page from a shared cache holds another

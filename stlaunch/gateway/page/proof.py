@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
@@ -17,7 +17,7 @@ from stlaunch.gateway.origin_policy import (
     new_cookie_id,
 )
 from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods, refuse_other_pages
-from stlaunch.gateway.request import request_info
+from stlaunch.gateway.request import RequestInfo, request_info
 
 
 class TokenEndpoint:
@@ -38,24 +38,26 @@ class TokenEndpoint:
         refused = refuse_other_methods(scope) or refuse_other_pages(Headers(scope=scope))
         if refused is not None:
             return refused
-        cookies, tokens = proof_cookies(self.proof, request_info(scope).headers)
+        cookies, tokens = proof_cookies(self.proof, request_info(scope))
         response = JSONResponse({"tokens": tokens}, headers=NO_STORE)
         response.raw_headers.extend(cookies)
         return response
 
 
 def proof_cookies(
-    proof: OriginProof, headers: Sequence[tuple[bytes, bytes]]
+    proof: OriginProof, request: RequestInfo
 ) -> tuple[list[tuple[bytes, bytes]], list[str]]:
     """Return the Set-Cookie headers and the tokens for this browser's two ids.
 
-    A well-formed id that arrived is kept, never rotated: tabs and apps on one host share it.
+    A well-formed id that arrived is kept, never rotated: tabs and apps on one host share it. Behind
+    https both cookies are `Secure`.
     """
-    arrived = read_cookies(headers)
+    arrived = read_cookies(request.headers)
+    secure = "; Secure" if request.scheme == "https" else ""
     cookies, tokens = [], []
     for name, attributes in (
         (HOST_COOKIE, "Path=/; Secure; HttpOnly; SameSite=Lax"),
-        (PLAIN_COOKIE, "Path=/; HttpOnly; SameSite=Lax"),
+        (PLAIN_COOKIE, f"Path=/; HttpOnly; SameSite=Lax{secure}"),
     ):
         ids = [value for key, value in arrived if key == name and is_cookie_id(value)]
         cookie_id = ids[0] if ids else new_cookie_id()

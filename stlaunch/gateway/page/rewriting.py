@@ -11,21 +11,27 @@ import gzip
 import html
 import json
 import logging
+import re
 import zlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page.proof import proof_cookies
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.streamlit_routes import HEALTH, SELF_CHECK, RequestKind
+from stlaunch.urls.streamlit_routes import HEALTH, HOST_CONFIG, SELF_CHECK, RequestKind
 
 logger = logging.getLogger(__name__)
 
 _MARKER = b'src="./static/js/index.'
+_ENTRY_SCRIPT = re.compile(rb'src="\./static/(js/index\.[\w.-]{1,200})"')
 _MAX_PAGE = 512 * 1024
+_MAX_HOST_CONFIG = 64 * 1024
+_OK = 200
 # The page is made anew for each browser, so it is never answered with 304, and it is rewritten,
 # so it must not arrive compressed.
 _DROPPED_REQUEST = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding"})
@@ -49,6 +55,8 @@ class PageMiddleware:
         transport: `auto`, `websocket` or `http`.
         version: changes when the page script changes, so that no old one is used from a cache.
         instance_id: this process's, for the script's address: another replica notices it there.
+        takes_host_config: says whether an entry script, such as `js/index.abc.js`, reads the host
+            configuration from its page; it reads a file.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class PageMiddleware:
         version: str,
         transport: str,
         instance_id: str,
+        takes_host_config: Callable[[str], bool],
     ) -> None:
         self.app = app
         self.proof = proof
@@ -69,6 +78,7 @@ class PageMiddleware:
         self.version = version
         self.transport = transport
         self.instance_id = instance_id
+        self.takes_host_config = takes_host_config
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request for a page."""
@@ -97,7 +107,12 @@ class PageMiddleware:
             attributes["data-public-paths"] = json.dumps([path.value for path in self.public_paths])
         if self.sends_proof:
             kept.extend(self._prove(request_info(scope), attributes))
-        kept.extend(await _health_cookies(self.app, scope))
+        # Streamlit sets the XSRF cookie there only; where a load balancer answers the health check
+        # itself, the browser would never get it and every upload would end in 403.
+        health = await _ask(self.app, scope, HEALTH, RequestKind.HEALTH)
+        kept.extend(item for item in health.headers if item[0].lower() == b"set-cookie")
+        if host_config := await self._host_config(scope, body):
+            attributes["data-host-config"] = host_config
         front = f"{base.value}/" if base is not None else "./"
         attributes["src"] = (
             f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}&i={self.instance_id}"
@@ -113,8 +128,27 @@ class PageMiddleware:
         kept.append((b"content-length", str(len(body)).encode()))
         return kept, body
 
+    async def _host_config(self, scope: Scope, body: bytes) -> str:
+        """Return the app's own host configuration as JSON, with which the page needs no ping.
+
+        Empty where the installed page does not read one, or the app gives none.
+        """
+        entry = _ENTRY_SCRIPT.search(body)
+        if entry is None:
+            return ""
+        if not await to_thread.run_sync(self.takes_host_config, entry[1].decode()):
+            return ""
+        answer = await _ask(self.app, scope, HOST_CONFIG, RequestKind.STREAMLIT)
+        if len(answer.body) > _MAX_HOST_CONFIG:
+            return ""
+        try:
+            found = json.loads(answer.body) if answer.status == _OK else None
+        except ValueError:
+            return ""
+        return json.dumps(found, separators=(",", ":")) if isinstance(found, dict) else ""
+
     def _prove(self, request: RequestInfo, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
-        cookies, tokens = proof_cookies(self.proof, request.headers)
+        cookies, tokens = proof_cookies(self.proof, request)
         attributes["data-tokens"] = " ".join(tokens)
         return cookies
 
@@ -133,7 +167,7 @@ class _PageResponse:
         if message["type"] == "http.response.start":
             headers = {name.lower(): value for name, value in message["headers"]}
             is_html = headers.get(b"content-type", b"").startswith(b"text/html")
-            if is_html and message["status"] == 200:  # noqa: PLR2004
+            if is_html and message["status"] == _OK:
                 self.start = message
             else:
                 await self.send(message)
@@ -191,24 +225,34 @@ def _decoded(body: bytes, encoding: bytes | None) -> bytes | None:
         return None
 
 
-async def _health_cookies(app: ASGIApp, scope: Scope) -> list[tuple[bytes, bytes]]:
-    """Ask the app's own health check for the XSRF cookie.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int = 0
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    body: bytes = b""
 
-    Streamlit sets it there only; where a load balancer answers the health check itself, the
-    browser would never get it and every upload would end in 403.
-    """
-    request = {**for_streamlit_path(scope, HEALTH, RequestKind.HEALTH), "method": "GET"}
-    found: list[tuple[bytes, bytes]] = []
+
+async def _ask(app: ASGIApp, scope: Scope, path: str, kind: RequestKind) -> _Answer:
+    """Ask the app for a small answer as this browser would; an empty one where that fails."""
+    headers = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
+    request = {**for_streamlit_path(scope, path, kind), "method": "GET", "headers": headers}
+    status, found = 0, list[tuple[bytes, bytes]]()
+    body = b""
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     async def collect(message: Message) -> None:
+        nonlocal status, body
         if message["type"] == "http.response.start":
-            found.extend(item for item in message["headers"] if item[0].lower() == b"set-cookie")
+            status = message["status"]
+            found.extend(message["headers"])
+        elif message["type"] == "http.response.body" and len(body) <= _MAX_HOST_CONFIG:
+            body += message.get("body", b"")
 
     try:
         await app(request, receive, collect)
-    except Exception:  # the page matters more than a cookie; the reason is in the log
-        logger.warning("The app's health check failed while its page was served", exc_info=True)
-    return found
+    except Exception:  # the page matters more; the reason is in the log
+        logger.warning("The app did not answer %s while its page was served", path, exc_info=True)
+        return _Answer()
+    return _Answer(status=status, headers=found, body=body)

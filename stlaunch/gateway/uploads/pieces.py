@@ -256,8 +256,11 @@ class UploadPiecesEndpoint:
                     del self._answered[upload_id]
 
     def _log(self, last_piece: RequestInfo, known: str) -> None:
-        """Say once what the page found out: the largest piece that passed, the least refused."""
-        if not self._logged:
+        """Say once what the page found out: the largest piece that passed, the least refused.
+
+        A page whose upload was not refused for its size does not say.
+        """
+        if known and not self._logged:
             self._logged = True
             numbers = _TWO_SIZES.fullmatch(known)
             passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)

@@ -1,11 +1,15 @@
 // Uploads that pass a proxy's limit on request bodies: the file goes in pieces, and stlaunch
 // streams them into one request to the app. Only an XMLHttpRequest that PUTs to the app's own
-// upload address is touched, and only when its first attempt was refused for its size.
+// upload address is touched, and only when its first attempt was refused for its size, or by
+// something that blocks the address.
 
 const UPLOAD_PIECE_BYTES = 512 * 1024;
 const SMALLEST_PIECE_BYTES = 16 * 1024;
 const LARGEST_PIECE_BYTES = 8 * 1024 * 1024;
 const UPLOAD_ATTEMPTS = 5;
+// What a rule against the address or the method answers. Where it was the app, it says the same to
+// the pieces.
+const BLOCKED = [403, 404, 405, 501, 503];
 
 /** @param {string} base the app's public path */
 function installUploads(base) {
@@ -69,8 +73,9 @@ function installUploads(base) {
       first.withCredentials = this.withCredentials;
       first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
       first.onload = () => {
-        if (first.status === 413) this.#sendPieces(body);
-        else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
+        if (first.status === 413 || BLOCKED.includes(first.status)) {
+          this.#sendPieces(body, first.status === 413);
+        } else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
       };
       first.onerror = () => this.#afterError(body);
       first.ontimeout = () => this.#fail("timeout");
@@ -104,8 +109,8 @@ function installUploads(base) {
       else this.#fail("error");
     }
 
-    /** @param {FormData | Blob} body */
-    async #sendPieces(body) {
+    /** @param {FormData | Blob} body @param {boolean} [isLimited] whether for its size */
+    async #sendPieces(body, isLimited = true) {
       this.#pieces = new AbortController();
       const { signal } = this.#pieces;
       const serialized = new Response(body);
@@ -139,7 +144,7 @@ function installUploads(base) {
             method: "PUT",
             headers: {
               "X-Stlaunch": "1",
-              "X-Stlaunch-Limit": `${passed} ${refused}`,
+              ...(isLimited ? { "X-Stlaunch-Limit": `${passed} ${refused}` } : {}),
               "Content-Type": "application/octet-stream",
             },
             body: whole.slice(offset, offset + size),

@@ -1,0 +1,55 @@
+// What Streamlit's page would ask its server for before it connects: where the server is, and its
+// host configuration. Both came with the page, so a proxy that blocks or answers the pings stops
+// nothing.
+
+/**
+ * Tells Streamlit where its server is, and how it is configured. A host page's own values win, and
+ * where it points elsewhere the configuration is that server's to give.
+ * @param {string} base the app's public path
+ * @param {string | undefined} hostConfig JSON, as the app gave it
+ */
+function configure(base, hostConfig) {
+  const page = /** @type {any} */ (window);
+  const given = page.__streamlit ?? {};
+  const isElsewhere = given.BACKEND_BASE_URL || given.HOST_CONFIG_BASE_URL;
+  page.__streamlit = {
+    BACKEND_BASE_URL: window.location.origin + (base || "/"),
+    ...(hostConfig && !isElsewhere ? { HOST_CONFIG: JSON.parse(hostConfig) } : {}),
+    ...given,
+  };
+}
+
+/**
+ * Lets a ping that something in between refused succeed where the app is known to be well: else
+ * Streamlit would show a connection error over a working app, and never reconnect.
+ * @param {string} base the app's public path
+ * @param {string} hostConfig JSON, as the app gave it
+ */
+function answerPings(base, hostConfig) {
+  const native = window.fetch;
+  const health = `${window.location.origin}${base}/_stcore/health`;
+  const configuration = `${window.location.origin}${base}/_stcore/host-config`;
+  // Only something in between says this of a health check. Whether the app is there, the
+  // connection shows.
+  const neverTheApps = [403, 404, 405];
+
+  const isWell = async () => {
+    try {
+      return (await native(`${base}/_stlaunch/health`, { cache: "no-store" })).ok;
+    } catch {
+      return false;
+    }
+  };
+
+  window.fetch = async (resource, options) => {
+    const isPing = resource === health || resource === configuration;
+    const answer = await native.call(window, resource, options);
+    if (!isPing) return answer;
+    if (resource === configuration) {
+      const isJson = answer.headers.get("content-type")?.includes("json");
+      return answer.ok && isJson ? answer : new Response(hostConfig);
+    }
+    const isBlocked = neverTheApps.includes(answer.status);
+    return answer.ok || !(isBlocked || (await isWell())) ? answer : new Response("ok");
+  };
+}
