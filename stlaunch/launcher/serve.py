@@ -15,6 +15,7 @@ from stlaunch.gateway.compose import compose
 from stlaunch.gateway.composition import Composition, composition_for
 from stlaunch.gateway.selfcheck.access import new_self_check_token
 from stlaunch.launcher.learned_paths import (
+    Debounced,
     read_learned,
     read_modes,
     write_learned,
@@ -35,6 +36,8 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths
 
 logger = logging.getLogger(__name__)
+
+_MAX_SHOWN = 8
 
 
 def serve(
@@ -143,7 +146,7 @@ def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Co
     paths.seen.on_change = lambda seen: write_modes(plan.facts.state, seen.first)
     if paths.is_learning and not paths.known:
         paths.learned.restore(read_learned(plan.facts.state))
-        paths.learned.on_change = lambda learned: _keep(plan, learned)
+        paths.learned.on_change = Debounced(lambda: _keep(plan, paths.learned.paths))
     composition = composition_for(
         app,
         plan.settings,
@@ -200,5 +203,5 @@ def _check_base_path(plan: LaunchPlan, *, port: int | None, is_streamlit: bool) 
 
 def _keep(plan: LaunchPlan, learned: tuple[BasePath, ...]) -> None:
     write_learned(plan.facts.state, learned)
-    shown = ", ".join(path.with_slash for path in learned)
+    shown = ", ".join(path.with_slash for path in learned[:_MAX_SHOWN])
     logger.info("The app was reached under %s; /_stlaunch/check lists the paths.", shown)

@@ -18,6 +18,8 @@ from stlaunch.urls.base_path import BasePath
 
 _MAX_DEPTH = 8
 _MAX_LEARNED = 32
+_MAX_WITNESSES = 8
+_AGAIN = "again"
 
 
 class PrefixMode(StrEnum):
@@ -63,38 +65,45 @@ class LearnedPaths:
     """A small bounded set of public paths, added to by pages that were really loaded.
 
     It is only an index of where Streamlit's own routes are looked for; it grants no trust. When
-    it is full the path that was confirmed least often makes room, so that a scanner which comes
-    first cannot keep the real one out.
+    it is full, of those that the fewest clients confirmed, the newest makes room: a scanner which
+    comes first cannot keep the real one out, and one which comes later drives out its own alone.
 
     Attributes:
         on_change: called with all paths after each addition, to save and to log them.
     """
 
     on_change: Callable[[tuple[BasePath, ...]], None] | None = None
-    _confirmations: dict[BasePath, int] = field(default_factory=dict)
+    _witnesses: dict[BasePath, set[str]] = field(default_factory=dict)
 
     def restore(self, paths: Iterable[BasePath]) -> None:
         """Take over what an earlier process learned."""
         for path in list(paths)[:_MAX_LEARNED]:
-            self._confirmations.setdefault(path, 1)
+            self._witnesses.setdefault(path, {"an earlier process", "its visitors"})
 
-    def confirm(self, path: BasePath) -> None:
-        """Count one page that was loaded below `path`."""
+    def confirm(self, path: BasePath, by: str = "") -> None:
+        """Note one page that a client, whose address `by` names, loaded below `path`."""
         if path.depth > _MAX_DEPTH:
             return
-        if path in self._confirmations:
-            self._confirmations[path] += 1
+        witnesses = self._witnesses.get(path)
+        if witnesses is not None:
+            # A second page of the same client counts once, however many follow.
+            if len(witnesses) < _MAX_WITNESSES:
+                witnesses.add(by if by not in witnesses else _AGAIN)
             return
-        if len(self._confirmations) >= _MAX_LEARNED:
-            del self._confirmations[min(self._confirmations, key=self._confirmations.__getitem__)]
-        self._confirmations[path] = 1
+        if len(self._witnesses) >= _MAX_LEARNED:
+            fewest = min(map(len, self._witnesses.values()))
+            newest = next(
+                key for key in reversed(self._witnesses) if len(self._witnesses[key]) == fewest
+            )
+            del self._witnesses[newest]
+        self._witnesses[path] = {by}
         if self.on_change:
             self.on_change(self.paths)
 
     @property
     def paths(self) -> tuple[BasePath, ...]:
         """The paths, the deepest first."""
-        return tuple(sorted(self._confirmations, key=lambda path: (-path.depth, path.value)))
+        return tuple(sorted(self._witnesses, key=lambda path: (-path.depth, path.value)))
 
 
 @dataclass(slots=True)

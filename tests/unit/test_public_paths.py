@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stlaunch.launcher.learned_paths import Debounced
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import LearnedPaths, Location, PrefixMode, PublicPaths
 
@@ -150,6 +152,42 @@ def test_a_path_in_use_outlives_a_scanner() -> None:
         learned.confirm(BasePath(f"/junk{index}"))
 
     assert APP in learned.paths
+
+
+def test_one_scanner_drives_out_no_path_that_others_use() -> None:
+    """466 requests did, by confirming each of their own more often."""
+    learned = LearnedPaths()
+    learned.confirm(APP, "192.0.2.1")
+    learned.confirm(APP, "192.0.2.2")
+    learned.restore([NESTED])
+
+    for index in range(100):
+        for _ in range(20):
+            learned.confirm(BasePath(f"/junk{index}"), "203.0.113.9")
+
+    assert {APP, NESTED} <= set(learned.paths)
+
+
+def test_many_changes_are_one_write_now_and_one_later() -> None:
+    """Each was a write and a line of log."""
+
+    async def run() -> tuple[int, int]:
+        calls: list[int] = []
+        later = asyncio.Event()
+
+        def write() -> None:
+            calls.append(len(calls))
+            if len(calls) > 1:
+                later.set()
+
+        keep = Debounced(write, pause_s=0.05)
+        for _ in range(466):
+            keep()
+        at_once = len(calls)
+        await asyncio.wait_for(later.wait(), 30)
+        return at_once, len(calls)
+
+    assert asyncio.run(run()) == (1, 2)
 
 
 def test_paths_are_told_deepest_first_and_only_when_new() -> None:

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.diagnostics.handshake import header_value
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import both_forms
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, RequestInfo, arrived_request, with_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths
@@ -163,7 +164,7 @@ class BasePathMiddleware:
             if shown.value and self.paths.is_stripped:
                 self.finding_log.post(both_forms(shown))
                 return location
-            self.paths.learned.confirm(shown)
+            self.paths.learned.confirm(shown, client_key(arrived.client))
             return self.paths.locate(path, arrived.forwarded.prefix)
         if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
             base = BasePath.parse_forwarded(location.rest.rstrip("/"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 
 from stlaunch.gateway.places import PlaceLimits, Places, Visitor
 from stlaunch.gateway.tunnel.tunnel import Tunnel
 
 _SWEEP_S = 5.0
+_ENDED_AT_ONCE = 4
+_BETWEEN_ENDS_S = 0.01
 # Where all places are taken, the first request has to come within this time.
 _FIRST_S = 2.0
 
@@ -45,7 +48,8 @@ class TunnelRegistry:
     _tunnels: dict[str, Tunnel] = field(default_factory=dict)
     _visitors: dict[str, Visitor] = field(default_factory=dict)
     _places: Places = field(init=False)
-    _ending: set[asyncio.Task[None]] = field(default_factory=set)
+    _given_up: deque[Tunnel] = field(default_factory=deque)
+    _ending: asyncio.Task[None] | None = None
     _sweeper: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -65,12 +69,17 @@ class TunnelRegistry:
     def has_room(self, visitor: Visitor) -> bool:
         """Tell whether one more tunnel of this visitor is within the limits.
 
-        Where it is not, tunnels that nobody has begun to use make room: their pages are gone.
+        Where it is not, one that nobody has begun to use makes room: its page is gone.
         """
         if not self._places.has_room(visitor):
-            for tunnel in list(self._tunnels.values()):
-                if not tunnel.is_used and tunnel.silent_s > _FIRST_S:
-                    self._give_up(tunnel)
+            unused = [
+                tunnel
+                for tunnel in self._tunnels.values()
+                if not tunnel.is_used and tunnel.silent_s > _FIRST_S
+            ]
+            same = [t for t in unused if self._visitors[t.id].address == visitor.address]
+            for tunnel in (same or unused)[:1]:  # the oldest
+                self._give_up(tunnel)
         return self._places.has_room(visitor)
 
     def add(self, tunnel: Tunnel, visitor: Visitor) -> None:
@@ -113,6 +122,15 @@ class TunnelRegistry:
 
     def _give_up(self, tunnel: Tunnel) -> None:
         self.remove(tunnel)
-        ending = asyncio.create_task(tunnel.end(), name="ending a tunnel")
-        self._ending.add(ending)  # the loop alone would not keep it
-        ending.add_done_callback(self._ending.discard)
+        self._given_up.append(tunnel)
+        if self._ending is None or self._ending.done():
+            self._ending = asyncio.create_task(self._end_given_up(), name="tunnels' end")
+
+    async def _end_given_up(self) -> None:
+        """End a few at a time: each ends a session, and hundreds together stall all others."""
+        while self._given_up:
+            some = [
+                self._given_up.popleft() for _ in range(min(_ENDED_AT_ONCE, len(self._given_up)))
+            ]
+            await asyncio.gather(*(tunnel.end() for tunnel in some))
+            await asyncio.sleep(_BETWEEN_ENDS_S)
