@@ -82,7 +82,8 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     allowed = " ".join(site.self_check_from)
     rule = f"Require ip {allowed}" if allowed else "Require all denied"
     lines = (
-        '<LocationMatch "^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$">\n'
+        '<LocationMatch "^<<base_re>>/'
+        '(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)$">\n'
         f"    {rule}\n</LocationMatch>"
     )
     return (Part("server", lines, "Diagnostic pages and metrics are for operators only."),)

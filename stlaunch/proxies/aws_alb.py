@@ -121,7 +121,7 @@ Resources:
       Conditions:
         - Field: path-pattern
           PathPatternConfig:
-            Values: [ "<<base>>/_stcore/metrics", "<<base>>/_stlaunch/check", "<<base>>/_stlaunch/echo", "<<base>>/_stlaunch/metrics" ]
+            Values: [ "<<base>>/_stcore/metrics", "<<base>>/_stlaunch/check", "<<base>>/_stlaunch/metrics", "<<base>>/_stlaunch/fixes", "<<base>>/_stlaunch/echo" ]
       Actions:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "403" }
@@ -135,7 +135,21 @@ Resources:
       Conditions:
         - Field: path-pattern
           PathPatternConfig:
-            Values: [ "<<base>>/_stlaunch", "<<base>>/_stlaunch/", "<<base>>/_stlaunch/ws", "<<base>>/_stlaunch/sink", "<<base>>/_stlaunch/drip" ]
+            Values: [ "<<base>>/_stlaunch/ticket", "<<base>>/_stlaunch/arrived", "<<base>>/_stlaunch/ws", "<<base>>/_stlaunch/sink", "<<base>>/_stlaunch/drip" ]
+      Actions:
+        - Type: fixed-response
+          FixedResponseConfig: { StatusCode: "403" }
+
+  #: The same.
+  DiagnosticsPageRule:
+    Type: AWS::ElasticLoadBalancingV2::ListenerRule
+    Properties:
+      ListenerArn: !Ref Listener
+      Priority: 12
+      Conditions:
+        - Field: path-pattern
+          PathPatternConfig:
+            Values: [ "<<base>>/_stlaunch", "<<base>>/_stlaunch/" ]
       Actions:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "403" }

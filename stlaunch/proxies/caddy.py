@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
-from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
@@ -14,6 +14,7 @@ from stlaunch.proxies.plans import (
 )
 from stlaunch.proxies.signs import VERSION, server, via
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "caddy validate --config /etc/caddy/Caddyfile"
 _SIGNS = (

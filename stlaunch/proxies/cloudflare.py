@@ -55,7 +55,7 @@ ingress:
   #[ in ingress
   #: Diagnostic pages and metrics are for operators only.
   - hostname: <<host>>
-    path: ^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$
+    path: ^<<base_re>>/(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)$
     service: http_status:403
   #: Everything below the path goes to the app, with the path as it came.
   - hostname: <<host>>

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe, common_without
-from stlaunch.proxies.needs import DIAGNOSTICS, REPLICA_COOKIE, Need, Product
+from stlaunch.proxies.needs import REPLICA_COOKIE, Need, Product
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "kubectl apply --dry-run=server -f FILE"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
-from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.signs import VERSION, server, via
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "h2o -t -c /etc/h2o/h2o.conf"
 _SIGNS = (
@@ -26,7 +27,8 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         "mruby.handler: |\n"
         "  Proc.new do |env|\n"
         '    path = env["PATH_INFO"].gsub(/%([0-9a-fA-F]{2})/) { $1.hex.chr }\n'
-        f"    hidden = path =~ /\\A\\/+(_stlaunch(\\/|\\/({names})\\/?)?|_stcore\\/metrics)\\z/\n"
+        f"    hidden = path =~ /(_stlaunch(\\/+(({names})\\/*)?)?|"
+        "_stcore\\/+metrics\\/*)\\z/\n"
         f'    is_ours = [{allowed}].include?(env["REMOTE_ADDR"])\n'
         '    hidden && !is_ours ? [403, {}, ["Forbidden"]] : [399, {}, []]\n'
         "  end"

@@ -146,7 +146,7 @@ _TEMPLATE = """\
       <rules>
         #: Diagnostic pages and metrics are for operators only.
         <rule name="streamlit-diagnostics" stopProcessing="true">
-          <match url="^<<base_rest_re>>(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$" />
+          <match url="^<<base_rest_re>>(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)$" />
           ?restricted <conditions>
           ?restricted   @insiders
           ?restricted </conditions>

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
-from stlaunch.proxies.needs import DIAGNOSTICS, Need, Product
+from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.signs import VERSION, sent, server
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "lighttpd -tt -f /etc/lighttpd/lighttpd.conf"
 _SIGNS = (
@@ -42,7 +43,7 @@ def _identity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
-    path = f'$HTTP["url"] =~ "^<<base_re>>/(_stlaunch(/|/({names})/?)?|_stcore/metrics)$"'
+    path = f'$HTTP["url"] =~ "^<<base_re>>/(_stlaunch(/+(({names})/*)?)?|_stcore/+metrics/*)$"'
     inner, depth = 'url.access-deny = ( "" )', 1
     lines = [f"{path} {{"]
     for network in site.self_check_from:

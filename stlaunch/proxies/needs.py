@@ -77,9 +77,6 @@ IDENTITY_HEADERS = (
 )
 """What the usual authenticating proxies tell the app; a client that sends them lies."""
 
-DIAGNOSTICS = ("check", "echo", "ws", "sink", "drip", "metrics")
-"""The pages below `_stlaunch/` that are for whoever runs the app; the others are the app's."""
-
 COMPRESSED_TYPES = (
     "text/css",
     "text/javascript",

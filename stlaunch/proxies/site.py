@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stlaunch.proxies.needs import DIAGNOSTICS, IDENTITY_HEADERS, REPLICA_COOKIE
+from stlaunch.proxies.needs import IDENTITY_HEADERS, REPLICA_COOKIE
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _NAME = re.compile("<<([a-z_]+)>>")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")

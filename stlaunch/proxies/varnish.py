@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
-from stlaunch.proxies.needs import DIAGNOSTICS, ENCODED_LETTERS, Need, Product
+from stlaunch.proxies.needs import ENCODED_LETTERS, Need, Product
 from stlaunch.proxies.signs import VERSION, Side, body, sent, via
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "varnishd -C -f /etc/varnish/default.vcl"
 _SIGNS = (
@@ -76,7 +77,8 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
     path = (
-        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/|/({names})/?)?|_stcore/metrics)(\\?.*)?$" ||\n'
+        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/+(({names})/*)?)?|'
+        '_stcore/+metrics/*)(\\?.*)?$" ||\n'
         f'    req.url ~ "(?i)^[^?]*{ENCODED_LETTERS}")'
     )
     why = (

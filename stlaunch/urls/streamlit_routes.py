@@ -31,6 +31,10 @@ _STREAMLIT_FILES = ("/favicon.png", "/manifest.json", "/oauth2callback")
 SECRET_PATHS = (TUNNEL + "/", _PIECES + "/", UPLOAD)
 """What follows these is an id that lets in anyone who knows it: a tunnel's, a session's."""
 
+DIAGNOSTICS = ("check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "sink", "drip")
+"""The pages below `_stlaunch/` that are for whoever runs the app, by their exact names: what
+`--self-check` guards, and what every generated configuration closes. The others are the app's."""
+
 # One segment: an id. The names of our endpoints are exact, so that a proxy's rule for one of them
 # cannot be walked around with another spelling of it.
 _WITH_ID = re.compile(rf"({re.escape(TUNNEL)}|{re.escape(_PIECES)})(?:/([^/]+))?")

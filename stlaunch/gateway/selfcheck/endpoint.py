@@ -32,12 +32,10 @@ from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.settings.model import SelfCheck
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _FOR_EVERYBODY = frozenset({"health", "ready"})
-_DIAGNOSTIC = frozenset(
-    {"", "check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "sink", "drip"}
-    | {"diagnosis.js", "diagnosis.css"}
-)
+_DIAGNOSTIC = frozenset({"", *DIAGNOSTICS, "diagnosis.js", "diagnosis.css"})
 _OWN_PAGE_ONLY = frozenset({"ticket", "arrived", "sink"})
 _SHELL = frozenset({"", "diagnosis.js", "diagnosis.css"})
 

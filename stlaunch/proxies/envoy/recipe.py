@@ -93,7 +93,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
         "                path:\n"
         "                  safe_regex:\n"
         '                    regex: "<<base_json_re>>/+'
-        '(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)"\n'
+        '(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)"\n'
         "            # However the path is written.\n"
         "            - url_path:\n"
         "                path:\n"

@@ -94,7 +94,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     exception = f" !{{ src {allowed} }}" if allowed else ""
     lines = (
         "http-request deny deny_status 403 if { path,url_dec -m reg "
-        f"^<<base_re>>/+(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ }}{exception}"
+        f"^<<base_re>>/+(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)$ }}{exception}"
     )
     return (Part("frontend", lines, "Diagnostic pages and metrics are for operators only."),)
 

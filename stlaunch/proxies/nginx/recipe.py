@@ -107,7 +107,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     strip = "" if site.keep_prefix else "    rewrite ^<<base_re>>(/.*)$ $1 break;\n"
     allowed = "".join(f"    allow {network};\n" for network in site.self_check_from)
     lines = (
-        f"location ~ ^<<base_re>>/(_stlaunch(/|/(<<diagnostics>>)/?)?|_stcore/metrics)$ {{\n"
+        f"location ~ ^<<base_re>>/(_stlaunch(/+((<<diagnostics>>)/*)?)?|_stcore/+metrics/*)$ {{\n"
         f"{allowed}    deny all;\n{strip}    {forward}\n}}"
     )
     return (Part("location", lines, "Diagnostic pages and metrics are for operators only."),)

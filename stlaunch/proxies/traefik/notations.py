@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from stlaunch.proxies.model import Part
-from stlaunch.proxies.needs import DIAGNOSTICS
 from stlaunch.proxies.site import Site
+from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
-_OTHERS = "_stcore/metrics|_st(launch|core)%2[Ff].*"
+_OTHERS = "_stcore/+metrics/*|_st(launch|core)%2[Ff].*"
 
 
 def values(site: Site, middlewares: Sequence[Part]) -> dict[str, str]:
@@ -17,7 +17,7 @@ def values(site: Site, middlewares: Sequence[Part]) -> dict[str, str]:
     host = f"Host(`{site.host}`) && " if site.host else ""
     base = site.values["base"]
     paths = f"(Path(`{base}`) || PathPrefix(`{base}/`))" if base else "PathPrefix(`/`)"
-    pattern = f"^{site.values['base_json_re']}/+(_stlaunch(/|/({'|'.join(DIAGNOSTICS)})/?)?"
+    pattern = f"^{site.values['base_json_re']}/+(_stlaunch(/+(({'|'.join(DIAGNOSTICS)})/*)?)?"
     names = [name for name in map(_name, middlewares) if name != "insiders"]
     if base and not site.keep_prefix:
         names.append("strip-path")
