@@ -5,7 +5,8 @@
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
 //   3. lets uploads pass a proxy's body limit (upload.js);
-//   4. where nothing connects, says so in place of Streamlit's empty page.
+//   4. replaces a page of an old version, whose scripts are gone (old_page.js);
+//   5. where nothing connects, says so in place of Streamlit's empty page.
 
 const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 const NativeWebSocket = window.WebSocket;
@@ -323,3 +324,4 @@ window.WebSocket = new Proxy(NativeWebSocket, {
   },
 });
 installUploads(base);
+replaceOldPage(base);

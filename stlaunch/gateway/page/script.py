@@ -12,7 +12,13 @@ from starlette.types import Receive, Scope, Send
 from stlaunch.gateway.refusal import refuse_other_methods
 
 # Classic scripts that share one function scope: names of one are visible in the next.
-_PARTS = ("tunnel/tunnel.js", "uploads/upload.js", "page/configuration.js", "page/page.js")
+_PARTS = (
+    "tunnel/tunnel.js",
+    "uploads/upload.js",
+    "page/configuration.js",
+    "page/old_page.js",
+    "page/page.js",
+)
 _FOLDER = files("stlaunch.gateway")
 _SOURCE = (
     b'"use strict";\n(() => {\n'
