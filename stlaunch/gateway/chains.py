@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.gateway.composition import Composition
@@ -22,6 +23,7 @@ Key: TypeAlias = tuple[str, RequestKind | None]
 Kinds: TypeAlias = frozenset[RequestKind]
 
 _TYPES = ("http", "websocket")
+_NO_TUNNEL = PlainTextResponse("Method Not Allowed", 405, {"cache-control": "no-store"})
 LIFESPAN: Key = ("lifespan", None)
 NONE: Kinds = frozenset()
 ALL: Kinds = frozenset(RequestKind)
@@ -119,6 +121,10 @@ class Dispatch:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
+        if scope.get("method") == "CONNECT":
+            # h11 takes a 2xx for the start of a tunnel, and fails at the answer's body; no layer
+            # and no app knows the method.
+            return _NO_TUNNEL(scope, receive, send)
         key = (scope["type"], request_info(scope).kind) if scope["type"] in _TYPES else LIFESPAN
         return self.chains[key](scope, receive, send)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from stlaunch.server.refusing import RefusingWebSockets
 
 
-class PingsInStep(WebSocketsSansIOProtocol):
+class PingsInStep(RefusingWebSockets):
     """uvicorn's WebSocket protocol, whose pings go out at whole seconds.
 
     A thousand idle sessions then wake the process once a second, and not at a thousand times of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import importlib.util
 import logging
 import math
 import signal
@@ -22,7 +23,7 @@ from stlaunch.errors import ExitCode, StartError
 from stlaunch.process.exit import exit_now, exit_within
 from stlaunch.server.listener import Listener
 from stlaunch.streamlit_adapter import WebSocketOptions
-from stlaunch.streamlit_adapter.internals import PINGS, QUIET_LOOP, STOPPING
+from stlaunch.streamlit_adapter.internals import BAD_BODIES, PINGS, QUIET_LOOP, STOPPING
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def serve(
             app,
             # Forwarding headers are read by ForwardedHeadersMiddleware, from trusted peers only.
             proxy_headers=False,
+            http=_http_protocol(),
             ws=_websocket_protocol(),
             ws_ping_interval=websocket.ping_interval_s,
             ws_ping_timeout=websocket.ping_timeout_s,
@@ -222,6 +224,14 @@ def _websocket_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
     from stlaunch.server.pings import PingsInStep  # noqa: PLC0415 - may not be there to import
 
     return PingsInStep
+
+
+def _http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    if not BAD_BODIES.fits or importlib.util.find_spec("httptools") is not None:
+        return "auto"
+    from stlaunch.server.refusing import QuietH11  # noqa: PLC0415 - may not be there to import
+
+    return QuietH11
 
 
 def _end_at_once(listener: Listener, number: int) -> None:

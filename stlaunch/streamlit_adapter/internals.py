@@ -194,11 +194,24 @@ PINGS = Touch(
         f"uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol.{name}"
         for name in (
             "schedule_ping", "send_keepalive_ping", "ping_interval", "ping_timer",
-            "last_ping_rtt", "loop",
+            "last_ping_rtt", "loop", "conn", "handshake_initiated",
+            "handshake_complete", "close_sent",
         )
     ),
     without="uvicorn pings each socket at a time of its own.",
 )  # fmt: skip
+BAD_BODIES = Touch(
+    feature="ending a request with a malformed body",
+    purpose="uvicorn answers it with 400, and logs an error when the app answers too",
+    seen_in=_UVICORN,
+    names=(
+        "uvicorn.protocols.http.h11_impl:H11Protocol.send_400_response",
+        "uvicorn.protocols.http.h11_impl:H11Protocol.cycle",
+        "uvicorn.protocols.http.h11_impl:RequestResponseCycle.disconnected",
+        "uvicorn.protocols.http.h11_impl:RequestResponseCycle.message_event",
+    ),
+    without="A malformed body leaves a traceback in the log.",
+)
 QUIET_LOOP = Touch(
     feature="waking once a second when idle",
     purpose="uvicorn's own loop looks ten times a second whether it was stopped",

@@ -331,3 +331,12 @@ def test_an_answer_can_be_printed(name: str, accept: str) -> None:
     assert "\\u009b" in answer or accept == "text/plain"
     if answer.startswith("{"):
         assert {"name": "user-agent", "value": bad} in json.loads(answer)["request"]["headers"]
+
+
+def test_a_missing_origin_is_said_to_be_missing(caplog: pytest.LogCaptureFixture) -> None:
+    """A browser that sends cookies and no Origin: a proxy dropped it."""
+    handshake(make(Recorder()), headers=[("host", "app.test"), ("cookie", "a=b")])
+
+    assert "A WebSocket without Origin was refused" in caplog.text
+    assert "let the proxy pass the header on" in caplog.text
+    assert "--allow-origin" not in caplog.text

@@ -28,17 +28,18 @@ def origin_rejected(
     lines = ", ".join(f"{product}: `{fix.lines.splitlines()[0]}`" for product, fix in fixes)
     told = f"({lines}) " if lines else ""
     allowed = Origin.parse(origin)
+    came = f"from Origin {origin!r}" if origin else "without Origin"
+    fix = (
+        "If that is the address of your app, let the proxy pass it on "
+        f"{told}or start stlaunch with "
+        f"`--allow-origin {quote(str(allowed or 'https://HOST'))}`."
+    )
     return Finding(
         code="STL501",
         title=(
-            f"A WebSocket from Origin {origin!r} was refused: Host is {host!r}, "
-            f"forwarded host {forwarded_host!r}"
+            f"A WebSocket {came} was refused: Host is {host!r}, forwarded host {forwarded_host!r}"
         ),
-        fix=(
-            "If that is the address of your app, let the proxy pass it on "
-            f"{told}or start stlaunch with "
-            f"`--allow-origin {quote(str(allowed or 'https://HOST'))}`."
-        ),
+        fix=fix if origin else "Browsers always send Origin: let the proxy pass the header on.",
         names_others=True,
     )
 

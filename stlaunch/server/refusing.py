@@ -1,0 +1,65 @@
+"""uvicorn's HTTP and WebSocket protocols, where they leave a malformed request without an answer.
+
+Each closes one gap and changes nothing else; what a well-formed request gets is uvicorn's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+logger = logging.getLogger(__name__)
+
+_LOGGED_EVERY_S = 60.0
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 28\r\nConnection: close\r\n\r\nThe handshake is malformed.\n"
+)
+
+
+class RefusingWebSockets(WebSocketsSansIOProtocol):
+    """Answers a handshake that cannot be parsed: 400, 414 or 431, and closes.
+
+    websockets keeps the answer to itself, and uvicorn waits for a handshake that never comes.
+    """
+
+    _logged_at = float("-inf")
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in; the first ones are the whole handshake."""
+        super().data_received(data)
+        trouble = self.conn.handshake_exc
+        if trouble is None or self.handshake_initiated or self.transport.is_closing():
+            return
+        # From here on nobody waits for this handshake: also not at the server's stop.
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+        self.transport.close()
+        self._log(str(trouble.__cause__ or trouble))
+
+    @classmethod
+    def _log(cls, trouble: str) -> None:
+        now = time.monotonic()
+        if now - cls._logged_at >= _LOGGED_EVERY_S:
+            cls._logged_at = now
+            logger.warning("A WebSocket handshake was refused as malformed: %r.", trouble[:200])
+
+
+class QuietH11(H11Protocol):
+    """Ends a request whose body turns out malformed: the app gets a disconnect.
+
+    uvicorn answers 400 in its place; whatever the app would answer then is an error in the log.
+    """
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer 400, after the app was told that the client is gone."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:  # a second answer cannot be sent
+                self.transport.close()
+                return
+        super().send_400_response(msg)
