@@ -23,6 +23,9 @@ _SIGNS = (
 
 # --- its lines for each need
 
+PRESERVE_HOST = "ProxyPreserveHost On"
+UPGRADE = "upgrade=websocket"
+"""The parameter of a ProxyPass line."""
 _WHY_UPGRADE = "Without upgrade=websocket Apache forwards the handshake as a plain request."
 
 
@@ -109,7 +112,7 @@ _LINES: Lines = {
     Need.HOST: (
         Part(
             "server",
-            "ProxyPreserveHost On",
+            PRESERVE_HOST,
             "Apache sends the upstream's address as Host, and Streamlit compares Host with Origin.",
         ),
         Part(

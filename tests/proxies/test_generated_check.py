@@ -113,7 +113,7 @@ def test_verify_gives_up_where_nothing_answers(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 4
-    assert f"No app answered at http://127.0.0.1:{port}/app" in done.stderr
+    assert f"No answer from the app at http://127.0.0.1:{port}/app" in done.stderr
 
 
 def read_until(stream: TextIO, word: str) -> str:

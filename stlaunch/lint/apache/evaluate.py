@@ -15,6 +15,7 @@ from stlaunch.lint.apache.rules import Fault
 from stlaunch.lint.app import App, socket_path
 from stlaunch.lint.findings import Edit, LintFinding, Report
 from stlaunch.lint.sources import Sources
+from stlaunch.proxies.apache import PRESERVE_HOST, UPGRADE
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
@@ -305,7 +306,7 @@ class _Judge:
             return None
         if one.target.startswith("balancer:") or node.file not in self.tree.own:
             return None
-        changed = f"{text} upgrade=websocket"
+        changed = f"{text} {UPGRADE}"
         return Edit(
             file=node.file, line=node.line, removed=1, lines=(changed,), margin_of=node.line
         )
@@ -322,7 +323,7 @@ class _Judge:
                 file=at.file,
                 line=at.line,
                 removed=removed,
-                lines=("ProxyPreserveHost On",),
+                lines=(PRESERVE_HOST,),
                 margin_of=at.line,
             ),
         )

@@ -30,6 +30,7 @@ from stlaunch.lint.nginx.tree import Tree, read_nginx
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Product
+from stlaunch.proxies.nginx.recipe import HOST_LINE
 from stlaunch.urls.base_path import BasePath
 
 
@@ -250,8 +251,7 @@ def _host_note(answers: dict[str, Answer], report: Report) -> None:
             ports = _odd_ports(server.all("listen") if server else ())
             if ports:
                 text = (
-                    f"$host loses the port: if browsers see port {ports[0]}, write "
-                    "`proxy_set_header Host $http_host;`."
+                    f"$host loses the port: if browsers see port {ports[0]}, write `{HOST_LINE}`."
                 )
                 report.note(directive.file, directive.line, text)
 

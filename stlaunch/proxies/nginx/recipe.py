@@ -10,6 +10,7 @@ from stlaunch.proxies.nginx.start import START
 from stlaunch.proxies.signs import VERSION, body, server
 from stlaunch.proxies.site import Site
 
+HOST_LINE = "proxy_set_header Host $http_host;"
 _VALIDATE = "nginx -t"
 _SIGNS = (
     server(rf"(?:nginx|openresty|tengine){VERSION}"),
@@ -165,7 +166,7 @@ _LINES: Lines = {
         Part(
             "location",
             (
-                "proxy_set_header Host $http_host;\n"
+                f"{HOST_LINE}\n"
                 "proxy_set_header X-Forwarded-Host $http_host;\n"
                 'proxy_set_header X-Forwarded-Port "";\n'
                 'proxy_set_header X-Forwarded-Prefix "<<base>>";'
