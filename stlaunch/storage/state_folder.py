@@ -54,9 +54,31 @@ def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
 
 
 def ensure_home(environ: Mapping[str, str]) -> None:
-    """Give the process a HOME where it has none, without which Streamlit does not start."""
+    """Give the process a HOME where it has none, without which Streamlit does not start.
+
+    Never a folder that others can write into: Streamlit obeys the `.streamlit/config.toml` in it.
+    """
     if not home_folder(environ):
-        os.environ["HOME"] = str(_temporary_folder() or "/")
+        os.environ["HOME"] = _private_home(environ) or "/"
+
+
+def _private_home(environ: Mapping[str, str]) -> str:
+    """Make a folder that is ours alone, the same one each time; a new one where that is taken."""
+    root = temporary_root(environ)
+    if not root:  # nothing is writable: a read-only root without a tmpfs
+        return ""
+    home = f"{root}/home"
+    for folder in (root, home):
+        with contextlib.suppress(OSError):
+            Path(folder).mkdir(mode=0o700)
+        if not is_private(folder):
+            break
+    else:
+        return home
+    try:
+        return tempfile.mkdtemp(prefix="stlaunch-home-", dir=Path(root).parent)
+    except OSError:
+        return ""
 
 
 def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,13 +141,6 @@ def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:
         else:
             flat[front + name] = value
     return flat
-
-
-def _temporary_folder() -> Path | None:
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError:  # none is writable: a read-only root without a tmpfs
-        return None
 
 
 def _is_writable(folder: Path) -> bool:

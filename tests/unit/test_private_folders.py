@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stlaunch.storage import running_apps
 from stlaunch.storage.private_folders import is_private
-from stlaunch.storage.state_folder import claim_state, state_folder
+from stlaunch.storage.state_folder import claim_state, ensure_home, state_folder
 
 URL = "http://evil.test/"
 FAULTS = ["writable", "link", "stranger"]
@@ -84,3 +87,53 @@ def test_a_new_folder_is_closed_to_others(shared: Path) -> None:
         os.umask(before)
 
     assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+def _no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_user: int) -> None:
+        raise KeyError
+
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+
+
+@pytest.mark.parametrize("fault", ["", *FAULTS])
+def test_a_home_of_our_own_is_nobody_elses(
+    shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the shared folder itself, nor one that somebody made for us there."""
+    (shared / ".streamlit").mkdir()
+    planted = _plant(shared, fault, monkeypatch) if fault else None
+    _no_home(monkeypatch)
+
+    ensure_home(os.environ)
+
+    home = Path(os.environ["HOME"])
+    assert home != shared
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert not (home / ".streamlit").exists()
+    assert planted is None or planted not in home.parents
+
+
+def test_a_planted_configuration_is_not_obeyed(shared: Path, tmp_path: Path) -> None:
+    """Streamlit, as a user without HOME and passwd entry, with somebody's file in /tmp."""
+    (shared / ".streamlit").mkdir()
+    (shared / ".streamlit" / "config.toml").write_text("[server]\nport = 4321\n")
+    (tmp_path / "app.py").write_text("import streamlit\n")
+    code = (
+        "import os, pwd, sys\n"
+        "def nobody(_): raise KeyError\n"
+        "pwd.getpwuid = nobody\n"
+        "from stlaunch.__main__ import entrypoint\n"
+        "sys.argv = ['stlaunch', 'app.py', '--dry-run', '--json']\n"
+        "sys.exit(entrypoint())\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "HOME"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "4321" not in done.stdout + done.stderr
