@@ -104,6 +104,13 @@ class TunnelRegistry:
         """Whether a page has not heard yet that its tunnel is closed."""
         return any(tunnel.is_closed and not tunnel.is_end_sent for tunnel in self._tunnels.values())
 
+    def give_up_abandoned(self) -> None:
+        """End the tunnels whose pages are gone, or have heard that theirs is closed."""
+        for tunnel in list(self._tunnels.values()):
+            is_read = tunnel.is_closed and not tunnel.outbox.frames
+            if tunnel.is_abandoned or is_read:
+                self._give_up(tunnel)
+
     async def stop(self) -> None:
         """Close all tunnels with 1012 (service restart), so that no poll holds the process up."""
         self.is_stopping = True
@@ -115,10 +122,7 @@ class TunnelRegistry:
     async def _sweep(self) -> None:
         while self._tunnels:
             await asyncio.sleep(min(_SWEEP_S, self.limits.idle_s / 2, self.limits.first_use_s / 2))
-            for tunnel in list(self._tunnels.values()):
-                is_read = tunnel.is_closed and not tunnel.outbox.frames
-                if tunnel.is_abandoned or is_read:
-                    self._give_up(tunnel)
+            self.give_up_abandoned()
 
     def _give_up(self, tunnel: Tunnel) -> None:
         self.remove(tunnel)
