@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 
 _MAX = 65_536
+_RESERVE = 32
 
 
 def allow_many_open_files() -> None:
@@ -20,3 +22,17 @@ def allow_many_open_files() -> None:
         return
     with contextlib.suppress(OSError, ValueError):  # macOS has a limit below the one that it tells
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def has_room_for_more_files(reserve: int = _RESERVE) -> bool:
+    """Whether the process is further than `reserve` from its limit; costs two system calls.
+
+    A new descriptor gets the lowest free number, which is at most the number of those in use.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        lowest_free = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    os.close(lowest_free)
+    return soft == resource.RLIM_INFINITY or lowest_free + reserve < soft

@@ -16,6 +16,7 @@ from stlaunch.gateway.owner import browser_ids
 from stlaunch.gateway.refusal import deny_handshake, refusal
 from stlaunch.gateway.request import request_info
 from stlaunch.gateway.state import Readiness, Sessions
+from stlaunch.process.open_files import has_room_for_more_files
 
 _TRY_AGAIN_LATER = 1013
 _DRAIN_RETRY_S = 5
@@ -26,7 +27,7 @@ _FULL = refusal(503, "STL603", "the app is at capacity", retry_s=_FULL_RETRY_S)
 
 
 class SessionLimitMiddleware:
-    """Refuse new sessions while draining, and beyond `--max-sessions`.
+    """Refuse new sessions while draining, beyond `--max-sessions`, and when files run out.
 
     Args:
         app: the rest of the stream's chain.
@@ -42,7 +43,8 @@ class SessionLimitMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one handshake."""
         refused = _STOPPING if self.readiness.is_draining else None
-        if refused is None and self.sessions.is_full:
+        # Without descriptors a session would fail half-way, and so would those that are open.
+        if refused is None and (self.sessions.is_full or not has_room_for_more_files()):
             refused = _FULL
         if refused is not None:
             await deny_handshake(refused, _TRY_AGAIN_LATER, scope, receive, send)
