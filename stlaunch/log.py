@@ -20,7 +20,7 @@ _EXTRA = "stlaunch_"
 _OUR_LOGGER = "stlaunch"
 # Libraries that speak about requests, and may repeat what a stranger sent.
 _LIBRARIES = ("uvicorn", "asyncio", "websockets", "python_multipart", "multipart", "starlette")
-_INDENT = "\n    "
+_AT_MARGIN = re.compile(r"\n(?=[^ \t])")
 # uvicorn says this about every handshake that is answered with a status (ASGI's denial response).
 _NOISE = "ASGI callable returned without completing handshake."
 
@@ -80,7 +80,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         record.origin = _origin(record)
-        return harmless(super().format(record)).replace("\n", _INDENT)
+        return _AT_MARGIN.sub("\n    ", harmless(super().format(record)))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line without its traceback: fixes have lines, what others say has one."""

@@ -204,6 +204,7 @@ class HandshakeStats:
     rejections: Counter[str] = field(default_factory=Counter)
     transports: Counter[str] = field(default_factory=Counter)
     _witnesses: dict[str, set[str]] = field(default_factory=dict)
+    _clients: dict[str, set[str]] = field(default_factory=dict)
 
     def record(
         self,
@@ -212,6 +213,7 @@ class HandshakeStats:
         *,
         reason: str = "",
         witness: str = "",
+        client: str = "",
     ) -> None:
         """Add one.
 
@@ -220,16 +222,17 @@ class HandshakeStats:
             handshake: what it carried.
             reason: the rule that refused it.
             witness: the client whose browser shows the app's own page; empty for anybody else,
-                who has no say in the summary's bad news.
+                who has no say in what others read.
+            client: who sent it; the same one reads it in the summary.
         """
         self.counts[verdict] += 1
         self.last[verdict] = (time.time(), handshake)
         if reason:
             self.rejections[reason] += 1
-        if witness:
-            seen = self._witnesses.setdefault(_bad_news(verdict), set())
-            if len(seen) < _MAX_WITNESSES:
-                seen.add(witness)
+        for kept, who in ((self._witnesses, witness), (self._clients, client)):
+            seen = kept.setdefault(_bad_news(verdict), set())
+            if who and len(seen) < _MAX_WITNESSES:
+                seen.add(who)
 
     @property
     def stripped(self) -> int:
@@ -239,20 +242,28 @@ class HandshakeStats:
     def summary(self, client: str = "") -> str:
         """Say it in one word: `intact`, `degraded`, `stripped`, `rejected` or `unseen`.
 
-        Anybody can send a broken handshake, and monitors act on this word. Bad news counts where
-        pages of the app report it: that of the client who asks, or those of two different clients.
+        Anybody can send a broken handshake. Bad news counts where the client who asks sent it, or
+        where pages of two different clients report it.
 
         Args:
             client: who asks.
         """
         intact = self.counts[HandshakeVerdict.INTACT]
-        stripped = self._is_believed("stripped", client)
-        rejected = self._is_believed("rejected", client)
+        stripped = self._is_believed("stripped", client) or self._is_own("stripped", client)
+        rejected = self._is_believed("rejected", client) or self._is_own("rejected", client)
         if not (intact or stripped or rejected):
             return "unseen"
         if intact:
             return "degraded" if stripped or rejected else "intact"
         return "stripped" if stripped else "rejected"
+
+    def is_broken(self, client: str = "") -> bool:
+        """Return whether a monitor should hear that no WebSocket works: pages of the app say so."""
+        bad = self._is_believed("stripped", client) or self._is_believed("rejected", client)
+        return bad and not self.counts[HandshakeVerdict.INTACT]
+
+    def _is_own(self, bad_news: str, client: str) -> bool:
+        return client in self._clients.get(bad_news, set())
 
     def _is_believed(self, bad_news: str, client: str) -> bool:
         witnesses = self._witnesses.get(bad_news, set())

@@ -76,7 +76,7 @@ def test_a_line_feed_in_a_message_of_ours_stays() -> None:
     """Fixes have lines; only the first one begins at the margin."""
     record = logging.LogRecord("stlaunch", logging.INFO, "", 0, "one\n\ttwo é", None, None)
 
-    assert "one\n    \ttwo é" in TextFormatter().format(record)
+    assert "one\n\ttwo é" in TextFormatter().format(record)
     assert json.loads(JsonFormatter().format(record))["message"] == "one\n\ttwo é"
 
 
@@ -291,7 +291,7 @@ def test_no_line_can_be_forged(
     record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", (text,), failure)
     lines = formatter.format(record).encode().decode().splitlines()
 
-    assert [line for line in lines if not line.startswith("    ")] == lines[:1]
+    assert [line for line in lines if not line.startswith((" ", "\t"))] == lines[:1]
     assert all(line.isprintable() for line in lines)
     if name != "stlaunch.x" and not has_traceback:
         assert len(lines) == 1

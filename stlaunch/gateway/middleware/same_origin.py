@@ -99,6 +99,7 @@ class SameOriginMiddleware:
                 handshake,
                 reason=rule,
                 witness=witness_of(request, policy=self.policy, proof=self.proof),
+                client=client_key(request.client or request.peer),
             )
             finding = self._log(rule, scope, request)
         # The finding itself stays in the log: a refused client learns nothing about the app.

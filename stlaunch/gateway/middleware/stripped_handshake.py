@@ -62,7 +62,8 @@ class StrippedHandshakeEndpoint:
         finding = self._finding(request, handshake, hides_host=True)
         if not request.is_probe:
             witness = witness_of(request, policy=self.policy, proof=self.proof)
-            self.handshakes.record(verdict, handshake, witness=witness)
+            client = client_key(request.client or request.peer)
+            self.handshakes.record(verdict, handshake, witness=witness, client=client)
             if verdict is not HandshakeVerdict.NOT_A_HANDSHAKE:
                 via = f", HTTP/{handshake.http_version} from {request.peer or 'a Unix socket'}"
                 self.finding_log.post(

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import (
     NO_STORE,
     not_found,
@@ -26,7 +27,7 @@ from stlaunch.gateway.selfcheck.fixes import describe_fixes
 from stlaunch.gateway.selfcheck.json_answer import PrintableJSONResponse
 from stlaunch.gateway.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.gateway.selfcheck.probes import Probes
-from stlaunch.gateway.selfcheck.report import BROKEN, build_report
+from stlaunch.gateway.selfcheck.report import build_report
 from stlaunch.gateway.selfcheck.text import render_text
 from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.needs import Product
@@ -141,7 +142,9 @@ class SelfCheckEndpoint:
             answer.headers["vary"] = "accept"
             return answer
         report = build_report(self.state, scope=scope, viewer=viewer)
-        is_broken = report["verdict"] in BROKEN or not report["ready"]
+        request = request_info(scope)
+        client = client_key(request.client or request.peer)
+        is_broken = self.state.handshakes.is_broken(client) or not report["ready"]
         status = 503 if "strict" in query and is_broken else 200
         if kind == "text":
             return PlainTextResponse(render_text(report), status, headers)

@@ -23,8 +23,6 @@ from stlaunch.gateway.selfcheck.masking import describe_request
 from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
 
-BROKEN = frozenset({"stripped", "rejected"})
-"""Verdicts that `?strict` answers with 503."""
 _SEVERITIES = ("error", "warning", "info")
 
 
