@@ -216,7 +216,7 @@ def test_a_throw_away_run_tells_whether_it_worked(
 
     assert fine == ""
     assert sessions == []
-    assert "raised the error" in portal.call(streamlit_adapter.run_once)
+    assert "raised an error" in portal.call(streamlit_adapter.run_once)
 
 
 def test_the_warm_up_gives_up_and_says_why(
