@@ -150,7 +150,7 @@ def test_an_abandoned_tunnel_is_ended(serve: Serve) -> None:
     before = len(_ended(url))
     Page(url).open()
     deadline = time.monotonic() + 10
-    while len(registry) and time.monotonic() < deadline:
+    while len(_ended(url)) == before and time.monotonic() < deadline:
         time.sleep(0.05)
 
     assert len(registry) == 0

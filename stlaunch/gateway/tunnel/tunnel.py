@@ -95,7 +95,8 @@ class Tunnel:
     @property
     def is_abandoned(self) -> bool:
         """Whether no request has come for longer than the limit."""
-        return self.silent_s > (self.idle_limit_s if self.is_used else self.first_use_s)
+        first_s = min(self.first_use_s, self.idle_limit_s)
+        return self.silent_s > (self.idle_limit_s if self.is_used else first_s)
 
     async def deliver(self, frames: Iterable[Frame]) -> int:
         """Take frames from the page; return the last number taken.
