@@ -87,7 +87,7 @@ def test_page_is_never_answered_from_a_cache(client: TestClient) -> None:
 
 def test_strict_page_has_no_proof(wrap: Wrap) -> None:
     """Where the token is of no use, none is sent."""
-    response = wrap(public_url="https://app.test/app").get("/app/")
+    response = wrap(origin_check="strict").get("/app/")
 
     assert "data-tokens" not in response.text
     assert HOST_COOKIE not in _cookies(response)
