@@ -320,7 +320,7 @@ def test_nothing_to_judge_is_exit_4() -> None:
         pytest.param(["http://x/", "--header", "A: b\nC: d"], "--header", id="injection"),
         pytest.param(["http://x/", "--cookie", "nope"], "--cookie", id="cookie"),
         pytest.param(["http://x/", "--only", "STL999"], "no code 'STL999'", id="code"),
-        pytest.param(["http://x/", "--json", "--junit"], "one format", id="formats"),
+        pytest.param(["http://x/", "--json", "--junit"], "one report format", id="formats"),
     ],
 )
 def test_bad_input_is_one_sentence(words: list[str], told: str) -> None:
