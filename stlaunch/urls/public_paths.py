@@ -15,6 +15,7 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.streamlit_routes import STATIC_FILES
 
 _MAX_DEPTH = 8
 _MAX_LEARNED = 32
@@ -237,7 +238,10 @@ class PublicPaths:
                 return self._as_it_came(base, path)
             # Where a page was loaded below the kept path, `/app/app` is a page of that name.
             is_doubled = self.rule is PrefixRule.AUTO and first is None
-            is_doubled = is_doubled and self._starts_with_base(location.rest)
+            # Nor is it one where the app's own public files are below `/app/static/`.
+            is_plain = _segments(location.rest) == location.rest.split("/")[1:]
+            is_file = is_plain and location.rest.startswith(STATIC_FILES)
+            is_doubled = is_doubled and not is_file and self._starts_with_base(location.rest)
             return None if is_doubled or not path.startswith(base.decoded) else location
         is_odd = not location.depth and self._starts_with_base(path)
         # `/App` alone is a page of that name, below `/app`.

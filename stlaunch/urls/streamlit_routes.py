@@ -18,6 +18,7 @@ HEALTH = "/_stcore/health"
 HOST_CONFIG = "/_stcore/host-config"
 UPLOAD = "/_stcore/upload_file/"
 ASSETS = "/static/"
+STATIC_FILES = "/app/static/"
 SELF_CHECK = "/_stlaunch"
 _CORE = "/_stcore/"
 _OURS = SELF_CHECK + "/"
@@ -25,7 +26,7 @@ TUNNEL = _OURS + "tunnel"
 _PIECES = _OURS + "upload"
 _TOKEN = _OURS + "token"
 _PAGE_SCRIPT = _OURS + "page.js"
-_STREAMLIT = (_CORE, "/media/", "/component/", "/app/static/", "/auth/")
+_STREAMLIT = (_CORE, "/media/", "/component/", STATIC_FILES, "/auth/")
 _STREAMLIT_FILES = ("/favicon.png", "/manifest.json", "/oauth2callback")
 
 SECRET_PATHS = (TUNNEL + "/", _PIECES + "/", UPLOAD)
