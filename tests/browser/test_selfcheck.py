@@ -255,7 +255,8 @@ def test_the_token_is_asked_for_and_taken_from_the_banner(
 ) -> None:
     """Typed into the form, or behind # in the address, where no log sees it."""
     with start_app("--self-check", "token") as server:
-        found = re.search(r"with the token (\S+) \(shown once\)", server.log())
+        server.wait_for_log("(shown once)")
+        found = re.search(r"with the token (\S+)\s+\(shown once\)", server.log())
         assert found is not None
         page = visit.page
         url = f"{server.url}streamlitApp/_stlaunch/"
