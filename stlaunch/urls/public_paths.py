@@ -237,12 +237,9 @@ class PublicPaths:
             ):
                 return self._as_it_came(base, path)
             # Where a page was loaded below the kept path, `/app/app` is a page of that name.
-            is_doubled = self.rule is PrefixRule.AUTO and first is None
-            # Nor is it one where the app's own public files are below `/app/static/`.
-            is_plain = _segments(location.rest) == location.rest.split("/")[1:]
-            is_file = is_plain and location.rest.startswith(STATIC_FILES)
-            is_doubled = is_doubled and not is_file and self._starts_with_base(location.rest)
-            return None if is_doubled or not path.startswith(base.decoded) else location
+            is_open = self.rule is PrefixRule.AUTO and first is None
+            is_refused = is_open and self._is_doubled(location.rest)
+            return None if is_refused or not path.startswith(base.decoded) else location
         is_odd = not location.depth and self._starts_with_base(path)
         # `/App` alone is a page of that name, below `/app`.
         return None if is_odd and _segments(path) != [path[1:]] else location
@@ -251,6 +248,12 @@ class PublicPaths:
         if _segments(path) != path.split("/")[1:]:
             return None
         return Location(base, path, PrefixMode.STRIPPED, 0)
+
+    def _is_doubled(self, rest: str) -> bool:
+        # The app's own public files: no rule is walked around where the base is `/app` itself.
+        if rest.startswith(STATIC_FILES) and _segments(rest) == rest.split("/")[1:]:
+            return False
+        return self._starts_with_base(rest)
 
     def _starts_with_base(self, path: str) -> bool:
         """Tell whether a path is below a public one, however that is spelled."""

@@ -209,3 +209,21 @@ def test_restoring_is_no_news() -> None:
     learned.restore([APP])
 
     assert (told, learned.paths) == ([], (APP,))
+
+
+@pytest.mark.parametrize(
+    ("path", "is_served"),
+    [
+        ("/app/app/static/a.txt", True),
+        ("/app/app/static/../admin", False),
+        ("/app/app/static//admin", False),
+        ("/app/app/static/%2e%2e/admin", False),
+        ("/app/App/static/a.txt", False),
+        ("/app/app/staticx", False),
+    ],
+)
+def test_static_files_of_the_app_are_no_doubled_base(path: str, is_served: bool) -> None:
+    """Streamlit serves them at `app/static/`, which doubles a base of `/app` before it settles."""
+    paths = PublicPaths(known=(BasePath("/app"),))
+
+    assert (paths.settle(paths.locate(path), path) is not None) == is_served
