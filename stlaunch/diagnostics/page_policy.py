@@ -7,8 +7,10 @@ and never asks anybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from stlaunch.diagnostics.content_security import Policy, read_policies
 
 _CSP = "content-security-policy"
 _FRAME_OPTIONS = "x-frame-options"
@@ -33,24 +35,21 @@ class HeaderProblem:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What a page does, the directives that decide, the first one first, and what is lost."""
+    """What a page does, by the directive that it falls under, and what is lost."""
 
-    directives: tuple[str, ...]
+    directive: str
     loss: str
     is_part_only: bool = False
 
 
 _USES = (
-    _Use(("script-src-elem", "script-src", "default-src"), "its scripts: the page stays blank"),
-    _Use(("style-src-elem", "style-src", "default-src"), "its style sheets"),
-    _Use(
-        ("connect-src", "default-src"),
-        "its connection: the page stays a grey skeleton",
-    ),
-    _Use(("font-src", "default-src"), "its fonts and icons", is_part_only=True),
-    _Use(("img-src", "default-src"), "its pictures", is_part_only=True),
-    _Use(("media-src", "default-src"), "its audio and video", is_part_only=True),
-    _Use(("frame-src", "child-src", "default-src"), "custom components", is_part_only=True),
+    _Use("script-src-elem", "its scripts: the page stays blank"),
+    _Use("style-src-elem", "its style sheets"),
+    _Use("connect-src", "its connection: the page stays a grey skeleton"),
+    _Use("font-src", "its fonts and icons", is_part_only=True),
+    _Use("img-src", "its pictures", is_part_only=True),
+    _Use("media-src", "its audio and video", is_part_only=True),
+    _Use("frame-src", "custom components", is_part_only=True),
 )
 
 
@@ -63,7 +62,7 @@ def page_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]
     for index, (name, value) in enumerate(headers):
         if name.lower() != _CSP:
             continue
-        for policy in _policies(value):
+        for policy in read_policies(value):
             yield from _policy_problems(policy, index)
 
 
@@ -73,12 +72,12 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
     for index, (name, value) in enumerate(headers):
         if name.lower() != _CSP:
             continue
-        for policy in _policies(value):
-            sources = policy.get("frame-ancestors")
-            if sources is None:
+        for policy in read_policies(value):
+            if "frame-ancestors" not in policy.directives:
                 continue
             found = True  # A browser then does not look at X-Frame-Options.
-            if not _allows_self(sources):
+            sources = policy.directives["frame-ancestors"]
+            if not _allows_self(policy.sources("frame-ancestors")):
                 yield HeaderProblem(
                     code="STL809",
                     index=index,
@@ -100,9 +99,8 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
             )
 
 
-def _policy_problems(policy: Mapping[str, tuple[str, ...]], index: int) -> Iterator[HeaderProblem]:
-    sandbox = policy.get("sandbox")
-    if sandbox is not None and not {"allow-scripts", "allow-same-origin"} <= set(sandbox):
+def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
+    if policy.is_sandboxed:
         yield HeaderProblem(
             code="STL810",
             index=index,
@@ -110,38 +108,24 @@ def _policy_problems(policy: Mapping[str, tuple[str, ...]], index: int) -> Itera
         )
     told: set[str] = set()
     for use in _USES:
-        name = next((name for name in use.directives if name in policy), None)
-        if name is None or _allows_self(policy[name]):
+        name = policy.governing(use.directive)
+        if not name or _allows_self(policy.sources(name)):
             continue
         # One line about `default-src 'none'`, for the worst that it does.
         if name in told:
             continue
         told.add(name)
-        shown = " ".join((name, *policy[name]))
         yield HeaderProblem(
             code="STL810",
             index=index,
-            detail=f"`{shown}` blocks {use.loss}.",
+            detail=f"`{policy.shown(name)}` blocks {use.loss}.",
             is_part_only=use.is_part_only,
         )
 
 
-def _policies(value: str) -> list[dict[str, tuple[str, ...]]]:
-    """Read a header: policies after commas all apply, and of a directive the first one counts."""
-    policies = []
-    for text in value.split(","):
-        policy: dict[str, tuple[str, ...]] = {}
-        for directive in text.split(";"):
-            words = directive.split()
-            if words:
-                policy.setdefault(words[0].lower(), tuple(words[1:]))
-        policies.append(policy)
-    return policies
-
-
 def _allows_self(sources: Sequence[str]) -> bool:
-    """Tell whether the page's own origin may be in the list; a host may be its own."""
-    words = {word.lower() for word in sources}
+    """Return whether the page's own origin may be in the list; a host may be its own."""
+    words = set(sources)
     if "'strict-dynamic'" in words:
         return False
     return "'self'" in words or any(

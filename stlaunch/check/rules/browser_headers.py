@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stlaunch.check import pages
-from stlaunch.check.content_security import Policies
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.diagnostics.content_security import Policies
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.urls.origin import Origin
 

@@ -19,6 +19,7 @@ _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "frame-src": ("child-src", "default-src"),
     "font-src": ("default-src",),
     "img-src": ("default-src",),
+    "media-src": ("default-src",),
     "frame-ancestors": (),
 }
 _UPGRADES = {
@@ -31,7 +32,7 @@ _SOCKETS = {"http": "ws", "https": "wss"}
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy: directive -> its sources, in lower case."""
+    """One policy: directive, in lower case -> its sources, as they are written."""
 
     directives: Mapping[str, tuple[str, ...]]
 
@@ -43,6 +44,22 @@ class Policy:
     def shown(self, directive: str) -> str:
         """Return a directive as it stands in the policy."""
         return " ".join((directive, *self.directives[directive]))[:120]
+
+    def sources(self, directive: str) -> tuple[str, ...]:
+        """Return the sources of a directive that is there, in lower case."""
+        return tuple(source.lower() for source in self.directives[directive])
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether its sandbox keeps Streamlit's page from running."""
+        is_there = "sandbox" in self.directives
+        wanted = {"allow-scripts", "allow-same-origin"}
+        return is_there and not wanted <= set(self.sources("sandbox"))
+
+
+def read_policies(header: str) -> tuple[Policy, ...]:
+    """Read a header's values, joined by commas; what is malformed is left out."""
+    return tuple(_policy(text) for text in header[:_MAX].split(",") if text.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +74,8 @@ class Policies:
 
     @classmethod
     def parse(cls, header: str, here: Origin) -> Policies:
-        """Read the header's values, joined by commas; what is malformed is left out."""
-        return cls(tuple(_policy(text) for text in header[:_MAX].split(",") if text.strip()), here)
+        """Read the header's values; see `read_policies`."""
+        return cls(read_policies(header), here)
 
     def has(self, directive: str) -> bool:
         """Tell whether a policy names the directive itself."""
@@ -71,11 +88,8 @@ class Policies:
 
     def sandbox(self) -> str:
         """Return a sandbox in which Streamlit's page cannot run."""
-        for policy in self.policies:
-            flags = policy.directives.get("sandbox")
-            if flags is not None and not {"allow-scripts", "allow-same-origin"} <= set(flags):
-                return policy.shown("sandbox")
-        return ""
+        found = (policy.shown("sandbox") for policy in self.policies if policy.is_sandboxed)
+        return next(found, "")
 
     def own_file(self, directive: str, path: str) -> str:
         """Return what blocks a file of the page's own origin."""
@@ -91,7 +105,7 @@ class Policies:
         """Return what blocks code that is made of text."""
         for policy in self.policies:
             name = policy.governing("script-src")
-            if name and "'unsafe-eval'" not in policy.directives[name]:
+            if name and "'unsafe-eval'" not in policy.sources(name):
                 return policy.shown(name)
         return ""
 
@@ -100,7 +114,7 @@ class Policies:
             name = policy.governing(directive)
             if not name:
                 continue
-            sources = policy.directives[name]
+            sources = policy.sources(name)
             is_script = directive == "script-src-elem"
             if is_script and "'strict-dynamic'" in sources:
                 return policy.shown(name)  # only scripts with a nonce or hash, which these lack
@@ -144,9 +158,9 @@ class Policies:
 def _policy(text: str) -> Policy:
     directives: dict[str, tuple[str, ...]] = {}
     for part in text.split(";"):
-        words = part.lower().split()
+        words = part.split()
         if words:
-            directives.setdefault(words[0], tuple(words[1:]))
+            directives.setdefault(words[0].lower(), tuple(words[1:]))
     return Policy(directives)
 
 
