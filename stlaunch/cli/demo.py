@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.process.answers import answers_ok
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 from stlaunch.proxies.ports import check_port_is_free, free_port
@@ -172,12 +173,7 @@ def _serves_app(site: ProxySite) -> bool:
 
 def _is_healthy(place: HostPort) -> bool:
     connection = http.client.HTTPConnection(place.host, place.port, timeout=2)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", f"{_BASE_PATH}/_stcore/health")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
+    return answers_ok(connection, f"{_BASE_PATH}/_stcore/health")
 
 
 def _parse_setup(text: str) -> ProxySetup:

@@ -221,6 +221,8 @@ def _answers_ok(plan: ProxyPlan, path: str) -> bool:
     import http.client  # noqa: PLC0415
     import ssl  # noqa: PLC0415
 
+    from stlaunch.process.answers import answers_ok  # noqa: PLC0415
+
     host, port = _address(plan)
     # Only for our own child on its own port: whether it answers, not who it is.
     unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -231,9 +233,4 @@ def _answers_ok(plan: ProxyPlan, path: str) -> bool:
         if plan.site.tls
         else http.client.HTTPConnection(host, port, timeout=1)
     )
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
+    return answers_ok(connection, path)

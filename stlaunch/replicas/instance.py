@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import StartError
+from stlaunch.process.answers import answers_ok
 from stlaunch.process.parent_death import end_with_parent
 from stlaunch.proxies.process import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
@@ -123,7 +124,7 @@ class Place:
 
     def look_whether_ready(self) -> bool:
         """Ask a starting process whether it serves, and note it if so."""
-        if self.phase is Phase.STARTING and _answers_ok(self.socket):
+        if self.phase is Phase.STARTING and answers_ok(_UnixConnection(self.socket), _READY_PATH):
             self.phase = Phase.READY
             self._backoff.started(time.monotonic())
         return self.phase is Phase.READY
@@ -146,12 +147,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_ASK_TIMEOUT_S)
         self.sock.connect(str(self._path))
-
-
-def _answers_ok(path: Path) -> bool:
-    with contextlib.closing(_UnixConnection(path)) as connection:
-        try:
-            connection.request("GET", _READY_PATH)
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False

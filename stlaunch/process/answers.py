@@ -1,0 +1,16 @@
+"""Ask a server of our own whether it answers; what it is asked over is the caller's choice."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+
+
+def answers_ok(connection: http.client.HTTPConnection, path: str) -> bool:
+    """Return whether a GET of `path` is answered with 200; the connection is closed."""
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
