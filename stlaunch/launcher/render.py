@@ -10,6 +10,7 @@ from stlaunch.launcher.effective import own_settings
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.log import json_line
 from stlaunch.settings.model import LogFormat, SelfCheck
+from stlaunch.urls.public_paths import PrefixRule
 
 
 def render_banner(
@@ -29,7 +30,9 @@ def render_banner(
     """
     rows = [("listening on", listening), *more, *_facts(plan)]
     if plan.settings.self_check.value is not SelfCheck.OFF:
-        base = plan.settings.public_paths[0].value if plan.settings.public_paths else ""
+        # The stripped form works from this machine, unless the option says otherwise.
+        is_kept = plan.settings.prefix.value is PrefixRule.KEPT and plan.settings.public_paths
+        base = plan.settings.public_paths[0].value if is_kept else ""
         local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
         front = local if plan.settings.uds.value is None else ""
         rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))

@@ -17,9 +17,7 @@ from stlaunch.gateway.selfcheck.access import new_self_check_token
 from stlaunch.launcher.learned_paths import (
     Debounced,
     read_learned,
-    read_modes,
     write_learned,
-    write_modes,
 )
 from stlaunch.launcher.lifecycle import Lifecycle
 from stlaunch.launcher.plan import LaunchPlan, plan_again
@@ -142,8 +140,6 @@ def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Co
         is_learning=plan.settings.is_behind_proxy,
         rule=plan.settings.prefix.value,
     )
-    paths.seen.restore(read_modes(plan.facts.state))
-    paths.seen.on_change = lambda seen: write_modes(plan.facts.state, seen.first)
     if paths.is_learning and not paths.known:
         paths.learned.restore(read_learned(plan.facts.state))
         paths.learned.on_change = Debounced(lambda: _keep(plan, paths.learned.paths))

@@ -114,21 +114,15 @@ class SeenModes:
     A visitor can forge that a path was kept: by doubling it, through a proxy that strips. So that
     never shuts out stripped requests. That it was stripped can be forged only through a proxy that
     keeps it and hands on paths outside of it, too; where kept came first, both stay possible.
+    A restart forgets it all: a proxy whose configuration was changed works again then.
 
     Attributes:
-        on_change: called after each addition, to save it.
         on_conflict: called with a path that was kept first, and stripped later.
     """
 
-    on_change: Callable[[SeenModes], None] | None = None
     on_conflict: Callable[[BasePath], None] | None = None
     _first: dict[BasePath, PrefixMode] = field(default_factory=dict)
     _conflicts: set[BasePath] = field(default_factory=set)
-
-    def restore(self, first: Mapping[BasePath, PrefixMode]) -> None:
-        """Take over what an earlier process saw."""
-        for path in list(first)[:_MAX_LEARNED]:
-            self._first.setdefault(path, first[path])
 
     def note(self, path: BasePath, mode: PrefixMode) -> None:
         """Take one loaded page into account; what came first stays."""
@@ -137,8 +131,6 @@ class SeenModes:
         first = self._first.get(path)
         if first is None and len(self._first) < _MAX_LEARNED:
             self._first[path] = mode
-            if self.on_change:
-                self.on_change(self)
         elif first is PrefixMode.KEPT and mode is PrefixMode.STRIPPED:
             if path not in self._conflicts and self.on_conflict:
                 self.on_conflict(path)

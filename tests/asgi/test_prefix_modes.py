@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.public_paths import PrefixMode, PrefixRule, PublicPaths, SeenModes
+from stlaunch.urls.public_paths import PrefixMode, PrefixRule, PublicPaths
 from tests.asgi.driver import Recorder, make, request
 
 APP = BasePath("/app")
@@ -190,15 +190,17 @@ def test_health_is_answered_in_both(rule: PrefixRule, front: str, path: str) -> 
     assert request(_script_app(rule)[0], front + path).status == 200
 
 
-def test_a_restart_remembers_the_mode() -> None:
-    """Nobody has to load a page first."""
-    seen = SeenModes()
-    seen.restore({APP: PrefixMode.STRIPPED})
-    app = Recorder()
-    paths = PublicPaths(known=(APP,), seen=seen)
-    wrapped = make(app, paths=paths, app_base=APP)
+def test_a_front_page_in_the_other_form_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever changes the proxy from stripping to keeping sees 404, and reads what to do."""
+    wrapped, _, paths = _script_app()
+    paths.seen.note(APP, PrefixMode.STRIPPED)
 
-    assert request(wrapped, "/app/_stcore/metrics").status == 404
+    with caplog.at_level("WARNING", logger="stlaunch"):
+        status = request(wrapped, "/app/").status
+
+    assert status == 404
+    assert "STL214" in caplog.text
+    assert "restart the app" in caplog.text
 
 
 def test_each_public_path_has_its_own_mode() -> None:

@@ -38,6 +38,7 @@ def start_apps(folder: Path) -> Iterator[Mapping[str, str]]:
             "bare": lambda: streamlit(script),
             "based": lambda: streamlit(script, "--server.baseUrlPath=app", base="/app"),
             "replica": lambda: streamlit(failing),
+            "healthy_replica": lambda: streamlit(script),
             "unprotected": lambda: streamlit(script, *unprotected),
             "stl": lambda: stlaunch_app(script, free_port(), "--behind-proxy", "/app"),
             "stl2": lambda: stlaunch_app(script, free_port(), "--behind-proxy", "/app"),

@@ -37,6 +37,7 @@ class Parts:
         slash: the address without its final slash is answered.
         upgrade: the upgrade is passed on.
         host: Host is passed on.
+        asset_path: the assets have a path of their own, where h2o's lines for them belong.
         more: more lines, for a place.
     """
 
@@ -45,6 +46,7 @@ class Parts:
     slash: bool = True
     upgrade: bool = True
     host: bool = True
+    asset_path: bool = False
     more: tuple[tuple[str, str], ...] = ()
 
     def at(self, place: str) -> str:
@@ -208,19 +210,17 @@ def _lighttpd(parts: Parts) -> Frame:
 
 def _h2o(parts: Parts) -> Frame:
     slash = '"/app":\n  redirect: {status: 301, internal: NO, url: "/app/"}'
-    live = parts.up.replace("@dead@", "@bare@")
     top = ["proxy.preserve-host: ON"] if parts.host else []
     top += ["proxy.websocket: ON"] if parts.upgrade else []
+    to_assets = f'proxy.reverse.url: "http://{parts.up}{parts.target}static/"'
+    assets = '\n      "/app/static/":\n' + region("static", to_assets, margin=" " * 8)
     frame = h2o(
         region("paths", *([slash] if parts.slash else []), margin=" " * 6)
         + '\n      "/app/":\n'
         + region("first", margin=" " * 8)
         + "\n"
         + region("path", f'proxy.reverse.url: "http://{parts.up}{parts.target}"', margin=" " * 8)
-        + '\n      "/app/static/":\n'
-        + region(
-            "static", f'proxy.reverse.url: "http://{live}{parts.target}static/"', margin=" " * 8
-        )
+        + (assets if parts.asset_path else "")
     )
     return _changed(frame, lambda text: f"{region('global', *top, parts.at('global'))}\n{text}")
 

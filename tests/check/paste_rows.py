@@ -81,7 +81,7 @@ _PLAIN: tuple[tuple[str, tuple[Product, ...], Parts, str], ...] = (
     (
         "STL804",
         (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH),
-        Parts(),
+        Parts(asset_path=True),
         "bare",
     ),
     ("STL808", (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY), Parts(), "bare"),
@@ -152,7 +152,7 @@ def _rows() -> Iterator[Row]:
         yield Row(code=code, product=product, parts=parts, app="stl", tls=code != "STL405")
     yield Row(code="STL605", product=p.LIGHTTPD, parts=_UNDER_STLAUNCH, app="stl", limits=2)
     for product in (p.NGINX, p.TRAEFIK, p.HAPROXY, p.CADDY):
-        replicas = ("@bare@", "@replica@")
+        replicas = ("@bare@", "@healthy_replica@")
         yield Row(code="STL702", product=product, replicas=replicas, parts=_balanced(product))
     for product in _DIAGNOSTICS:
         parts = _UNDER_STLAUNCH
@@ -194,9 +194,9 @@ def _without_slash(product: Product) -> Parts:
 
 def _balanced(product: Product) -> Parts:
     if product is Product.NGINX:
-        upstream = "upstream streamlit {\n    server @bare@;\n    server @replica@;\n}"
+        upstream = "upstream streamlit {\n    server @bare@;\n    server @healthy_replica@;\n}"
         return Parts(up="streamlit").with_more("http", upstream)
-    parts = Parts(up="@bare@ @replica@")
+    parts = Parts(up="@bare@ @healthy_replica@")
     return parts.with_more("backend", "balance roundrobin") if product is Product.HAPROXY else parts
 
 

@@ -92,6 +92,7 @@ def test_a_doubled_path_is_no_way_around(name: str, merge: str, tmp_path: Path) 
         assert _get(port, f"{BASE}/_stcore/health")[0] == 200
 
         server.restart()
+        _load_page(port)
 
         assert _get(port, f"{BASE}{BASE}/admin")[0] == 404
 

@@ -24,7 +24,6 @@ pytestmark = [pytest.mark.proxy, pytest.mark.timeout(600)]
 
 REPLICAS = 3
 PAGES = 30
-CONNECTED_WITHIN_S = 5.0
 
 
 @contextmanager
@@ -84,4 +83,3 @@ def test_no_run_that_started_is_lost(kind: str, capsys: pytest.CaptureFixture[st
     assert counts.lost == []
     assert sum(counts.codes.values()) >= PAGES  # each page was cut off at least once
     assert set(counts.codes) == {1012}
-    assert max(counts.gaps_s) < CONNECTED_WITHIN_S

@@ -149,8 +149,9 @@ class BasePathMiddleware:
             self.paths.seen.note(base_shown or BasePath(), PrefixMode.STRIPPED)
 
     def _note_refused(self, location: Location, route: Route) -> None:
-        # A page that loads in the form that is not served: another proxy may be in front.
-        if route.kind is RequestKind.PAGE_SCRIPT and location.public is not None:
+        # A page in the form that is not served: the proxy may have been changed, or be another one.
+        is_front = route.kind is RequestKind.PAGE and location.rest in {"", "/"}
+        if (is_front or route.kind is RequestKind.PAGE_SCRIPT) and location.public is not None:
             self.finding_log.post(both_forms(location.public))
 
     def _locate(self, path: str, arrived: ArrivedRequest) -> Location:

@@ -49,8 +49,9 @@ def both_forms(path: BasePath) -> Finding:
     return Finding(
         code="STL214",
         title=f"Pages below {path.with_slash} arrive both with the path and without it",
-        fix="Say what the proxy does: --prefix stripped or --prefix kept. Where one proxy keeps "
-        "the path and another one strips it: --prefix both.",
+        fix="If you changed the proxy's configuration, restart the app. Otherwise say what the "
+        "proxy does: --prefix stripped or --prefix kept. Where one proxy keeps the path and "
+        "another one strips it: --prefix both.",
     )
 
 
