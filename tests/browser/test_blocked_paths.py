@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.harness.broken_nginx import start_broken
 from tests.harness.browser import Visit
-from tests.harness.journeys import TITLE, count_to, open_first_page, smoke
+from tests.harness.journeys import TITLE, count_to, open_first_page, reconnects_after, smoke
 from tests.harness.server import RunningServer
 from tests.harness.site import BASE, start_app
 
@@ -46,10 +46,7 @@ def test_blocked_pings_show_no_error_and_stop_no_reconnect(visit: Visit, rule: s
         open_first_page(visit, proxy.url)
         run = visit.page.get_by_text(re.compile(r"^Server run \w+$"))
         before = run.inner_text()
-        server.restart()
-        expect(visit.page.get_by_test_id("stApp")).to_have_attribute(
-            "data-test-connection-state", "CONNECTED", timeout=60_000
-        )
+        reconnects_after(visit, server.restart)
         visit.page.get_by_role("button", name="Count", exact=True).click()
         expect(run).not_to_have_text(before)
 

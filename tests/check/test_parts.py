@@ -17,12 +17,14 @@ from stlaunch.check.observations import Exchange
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.pages import asset_base, login_of
 from stlaunch.check.probes.http2 import _status
-from stlaunch.check.probes.tunnel import TunnelSocket
+from stlaunch.check.probes.tunnel import TunnelSocket, _tunnel_id
 from stlaunch.check.protobuf import DamagedMessageError
 from stlaunch.check.redact import MASK, redacted, safe_text, without_addresses
 from stlaunch.check.target import Target
 from stlaunch.errors import UsageError
+from stlaunch.gateway.instance import Instance
 from stlaunch.gateway.tunnel.frames import HELLO, Flags, Outbox
+from stlaunch.gateway.tunnel.tunnel import new_tunnel_id
 
 APP = Target.parse("http://app.example.test/app/")
 
@@ -152,6 +154,25 @@ def test_the_check_s_tunnel_speaks_as_the_app_does() -> None:
     assert (socket.close_code, socket.close_reason, socket.damage) == (1001, "gone", "")
     socket._take(frames[0][:-1])
     assert socket.damage
+
+
+def opened(tunnel_id: object) -> Exchange:
+    return Exchange(url="http://x/", status=200, text=json.dumps({"id": tunnel_id}))
+
+
+def test_every_id_that_the_app_gives_a_tunnel_is_taken() -> None:
+    """A third of the random ones hold `_`: a check that refused those called the app broken."""
+    ids = [new_tunnel_id(Instance(versions={}).id) for _ in range(500)]
+
+    assert any("_" in one for one in ids)
+    assert [_tunnel_id(opened(one)) for one in ids] == ids
+
+
+@pytest.mark.parametrize(
+    "hostile", ["", "..", "a/b", "a?b", "a b", "a\nb", "ä", "a" * 201, 1, None]
+)
+def test_an_id_that_would_lead_elsewhere_is_not_taken(hostile: object) -> None:
+    assert _tunnel_id(opened(hostile)) == ""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -33,19 +32,8 @@ from tests.check.pasting import paste
 from tests.check.setups import HOST
 from tests.harness.outsider import start_outsider
 from tests.harness.ports import free_port
-
-_VALIDATE: Mapping[Product, tuple[str, ...]] = {
-    Product.NGINX: ("-t", "-p", ".", "-e", "stderr", "-c", "nginx.conf"),
-    Product.APACHE: ("-t", "-d", "{folder}", "-f", "{folder}/httpd.conf"),
-    Product.CADDY: ("validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
-    Product.HAPROXY: ("-c", "-f", "haproxy.cfg"),
-    Product.ENVOY: ("--mode", "validate", "-c", "envoy.yaml"),
-    Product.LIGHTTPD: ("-tt", "-f", "lighttpd.conf"),
-    Product.H2O: ("-t", "-c", "h2o.conf"),
-    Product.VARNISH: ("-C", "-j", "none", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
-}
-"""Traefik has no such command: it is started."""
-_BINARY = {Product.VARNISH: Path("/usr/sbin/varnishd")}
+from tests.harness.validators import validate
+from tests.harness.varnish import VARNISHD
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +110,9 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
             filled = filled.replace(name, world.apps[replica.strip("@")])
         text = paste(text, row.product, site, where, filled)
     text = finish(row.product, text, steps)
-    validate(row.product, frame, replace(broken, config_text=text), world.tls, tmp_path)
+    # A shell starts varnishd.
+    binary = VARNISHD if row.product is Product.VARNISH else frame.binary()
+    validate(row.product, binary, replace(broken, config_text=text), world.tls, tmp_path)
     mended, after = world.look(row, frame, replace(broken, config_text=text))
 
     assert find(after, row.code) is None, f"{told(after)}\n{text}"
@@ -147,27 +137,6 @@ def finish(product: Product, text: str, steps: list[tuple[str, str]]) -> str:
                             1,
                         )
     return text
-
-
-def validate(product: Product, frame: Frame, plan: ProxyPlan, tls: TlsFiles, folder: Path) -> None:
-    """Have the product's own validator read the result."""
-    words = _VALIDATE.get(product)
-    if words is None:
-        return
-    (folder / plan.config_name).write_text(plan.config_text)
-    (folder / "cert.pem").write_bytes(tls.certificate.read_bytes())
-    (folder / "key.pem").write_bytes(tls.key.read_bytes())
-    both = tls.certificate.read_bytes() + tls.key.read_bytes()
-    (folder / "cert-and-key.pem").write_bytes(both)
-    command = [
-        str(_BINARY.get(product) or frame.binary()),
-        *(w.format(folder=folder) for w in words),
-    ]
-    done = subprocess.run(
-        command, cwd=folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/sbin"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}\n{plan.config_text}"
 
 
 def find(diagnosis: Diagnosis, code: str) -> Finding | None:

@@ -55,11 +55,12 @@ def test_its_public_url_is_compared_with_its_own_address(hello_app: Path, breaka
     assert report["observations"]["direct"]["url"] == f"http://127.0.0.1:{port}{BASE}/"
     if breakage == "healthy":
         assert (done.returncode, report["verdict"]) == (ExitCode.OK, "healthy")
-    else:
-        assert done.returncode == ExitCode.FINDINGS
+    else:  # the session was seen to run over HTTP: a warning
+        assert (done.returncode, report["verdict"]) == (ExitCode.OK, "degraded")
         assert report["findings"][0]["code"] == "STL301"
         assert "without the proxy" not in report["findings"][0]["hop"]
         assert rows["WebSocket, browser"] == ("426 application/json", "101")
+        assert rows["session"] == ("script finished over HTTP", "script finished")
 
 
 def test_without_a_public_url_its_own_address_is_checked(hello_app: Path) -> None:

@@ -6,7 +6,6 @@ the configuration itself is changed; Traefik gets one router more, which tells w
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -28,6 +27,7 @@ from stlaunch.proxies.site import Site
 from stlaunch.proxies.starting import find_binary
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
+from tests.harness import validators
 from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy
 from tests.harness.tls import APP_HOST, Tls
@@ -148,38 +148,10 @@ def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
     Raises:
         AssertionError: with what the proxy said.
     """
-    plan = _plan(name, site, tls)
-    (folder / plan.config_name).write_text(plan.config_text)
-    certificate, key = tls.certificate.read_bytes(), tls.key.read_bytes()
-    (folder / CERTIFICATE_FILE).write_bytes(certificate)
-    (folder / KEY_FILE).write_bytes(key)
-    (folder / CERTIFICATE_AND_KEY_FILE).write_bytes(certificate + key)
-    binary = _DEBIAN.get(name) or find_binary(Product(name))
-    words = _VALIDATE[name.partition("-")[0]]
-    command = [str(binary), *(word.format(folder=folder) for word in words)]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/sbin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}\n{plan.config_text}"
-
-
-# Traefik has no such command: it is started.
-_VALIDATE = {
-    "nginx": ("-t", "-p", ".", "-e", "stderr", "-g", "pid nginx.pid;", "-c", "nginx.conf"),
-    "apache": ("-t", "-f", "{folder}/apache.conf", "-d", "{folder}"),
-    "caddy": ("validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
-    "haproxy": ("-c", "-f", "haproxy.cfg"),
-    "envoy": ("--mode", "validate", "-c", "envoy.yaml"),
-    "lighttpd": ("-tt", "-f", "lighttpd.conf"),
-    "h2o": ("-t", "-c", "h2o.conf"),
-    "varnish": ("-C", "-j", "none", "-n", "{folder}/work", "-f", "{folder}/default.vcl"),
-}
+    product = Product(name.partition("-")[0])
+    binary = Path(_DEBIAN[name]) if name in _DEBIAN else find_binary(product)
+    files = TlsFiles(certificate=tls.certificate, key=tls.key)
+    validators.validate(product, binary, _plan(name, site, tls), files, folder)
 
 
 def _binary(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""One run of the script over stlaunch's HTTP requests, as its page makes them without a WebSocket.
+"""Run the script once over stlaunch's HTTP requests, as its page does without a WebSocket.
 
 The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It judges nothing, and the app counts
 no page that fell back: each request says that it is a check's.
@@ -7,6 +7,7 @@ no page that fell back: each request says that it is a check's.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections import deque
 
@@ -19,6 +20,7 @@ from stlaunch.check.probes.stream import Browser
 from stlaunch.check.streamlit_session import run_script
 from stlaunch.urls.streamlit_routes import TUNNEL
 
+_ID = re.compile(r"[\w-]{1,100}(?:\.[\w-]{1,100})?", re.ASCII)  # a segment of a path, no `..`
 _FRAME = struct.Struct("!IBI")  # number, flags, length of the payload
 _FINAL, _TEXT, _CLOSE, _HELLO = 1, 2, 4, 8
 _BODY_LIMIT = 64 * 1024 * 1024
@@ -49,8 +51,7 @@ def _tunnel_id(opened: Exchange) -> str:
     except (ValueError, RecursionError):
         return ""
     found = told.get("id") if isinstance(told, dict) else None
-    is_plain = isinstance(found, str) and found.replace(".", "").replace("-", "").isalnum()
-    return found[:200] if isinstance(found, str) and is_plain and found.isascii() else ""
+    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
 
 
 class TunnelSocket:
