@@ -1,4 +1,4 @@
-"""Log lines of one process in one format, text or JSON: ours, and those handed over to us.
+"""Format the log lines of this process, as text or JSON: ours, and those of libraries.
 
 It owns the format and the request that a line belongs to. Loggers of the user's own code are
 never touched.

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request a connection, with every read bounded in bytes and in time.
+"""Send one HTTP/1.1 request per connection, with every read bounded in bytes and time.
 
 It follows no redirect, keeps a cookie only when it is told to, and believes nothing that it reads.
 """

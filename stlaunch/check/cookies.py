@@ -1,4 +1,4 @@
-"""The cookies that a browser would keep and send back, in the order in which they came."""
+"""Keep the cookies that a browser would keep, and send them back in the same order."""
 
 from __future__ import annotations
 

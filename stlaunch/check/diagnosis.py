@@ -1,4 +1,4 @@
-"""Evaluate the rules, fold consequences under their cause, and name who is to blame. Pure."""
+"""Evaluate the rules, group consequences under their cause, and name the hop to blame. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put a code's entry and the lines of each proxy together, for `stlaunch explain`."""
+"""Combine a code's entry with each proxy's lines, for `stlaunch explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of the fallback over HTTP, as far as the probes saw; pure."""
+"""Describe how the fallback over HTTP did, from what the probes saw. Pure."""
 
 from __future__ import annotations
 

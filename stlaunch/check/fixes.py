@@ -1,4 +1,4 @@
-"""Write what to type for a finding, from what is known about the proxy and the app. Pure.
+"""Write the fix for a finding from what is known about the proxy and the app. Pure.
 
 The lines themselves are `stlaunch.proxies`'; the words where no lines are known, the catalogue's.
 """

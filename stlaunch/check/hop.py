@@ -1,4 +1,4 @@
-"""One thing that answers on the way to the app; what it is, not how it is recognised."""
+"""Describe one hop on the way to the app; recognising it is done in `hops`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hops between the browser and the app, as far as their answers give them away.
+"""Recognise the hops between the browser and the app by their answers.
 
 The signs themselves are in `stlaunch.proxies.recognition`.
 """

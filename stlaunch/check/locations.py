@@ -1,4 +1,4 @@
-"""Resolve the addresses that a server names; it may write anything there."""
+"""Resolve the addresses that a server sends; they may contain anything."""
 
 from __future__ import annotations
 

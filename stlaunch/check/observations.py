@@ -1,4 +1,4 @@
-"""What the probes saw: frozen, JSON-able facts. Nothing is judged, and nothing masked, here."""
+"""What the probes saw: frozen facts, ready for JSON. Nothing is evaluated or masked here."""
 
 from __future__ import annotations
 

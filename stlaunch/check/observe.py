@@ -1,4 +1,4 @@
-"""Run the probes in the order in which they need each other, and gather what they saw.
+"""Run the probes in the order that they depend on each other, and collect what they saw.
 
 It judges nothing; what did not run is named with its reason.
 """

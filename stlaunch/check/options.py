@@ -1,4 +1,4 @@
-"""What the user wants to have checked, and how; facts alone."""
+"""What to check, and how: plain data."""
 
 from __future__ import annotations
 

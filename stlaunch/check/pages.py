@@ -1,4 +1,4 @@
-"""Tell from an answer what kind of page it is; pure, and bounded by what the client kept."""
+"""Recognise what kind of page an answer is. Pure, and bounded by what the client kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walk the fields of a protobuf message without its schema; as much as one session takes.
+"""Read the fields of a protobuf message without its schema: as much as one session needs.
 
 See https://protobuf.dev/programming-guides/encoding/. It is lenient towards fields it does not
 know and strict about lengths, and copies nothing before a field is asked for.

@@ -1,4 +1,4 @@
-"""The JSON report `stlaunch.check/1`, and the plain facts that all formats show."""
+"""Build the JSON report `stlaunch.check/1`, and the facts that all formats show."""
 
 from __future__ import annotations
 

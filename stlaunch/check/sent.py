@@ -1,4 +1,4 @@
-"""What probes send and rules look for in the answers; it sends nothing and judges nothing."""
+"""What probes send and rules look for in the answers: constants only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address that is checked, parsed once; it connects to nothing."""
+"""The address to check, parsed once; it connects to nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command about one app: its words, its parameters, and the request that they make.
+"""Parse the command line of a command that is about one app, into a request.
 
 It must stay cheap: neither streamlit nor a server is imported for `--help` and `--version`.
 """

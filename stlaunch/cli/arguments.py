@@ -1,4 +1,4 @@
-"""Sorts the words of a command line: ours, Streamlit's, the script's; it judges none of them."""
+"""Sort the arguments: ours, Streamlit's, the script's; nothing is validated here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stlaunch check [URL]`: reports; the looking and the judging are `stlaunch.check`'s."""
+"""`stlaunch check [URL]`: check a deployed app; `stlaunch.check` does the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands by name, each imported when it is called; what they do stands in their own files."""
+"""The commands by name; each is imported when it is called."""
 
 from __future__ import annotations
 

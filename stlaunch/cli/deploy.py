@@ -1,4 +1,4 @@
-"""`stlaunch deploy`: generate the files that run the app elsewhere; what they say is `deploy`'s."""
+"""`stlaunch deploy`: generate the files that run the app elsewhere; `deploy` writes them."""
 
 from __future__ import annotations
 

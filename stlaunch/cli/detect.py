@@ -1,4 +1,4 @@
-"""`stlaunch detect`: which platform this is, on what evidence, and what follows from it.
+"""`stlaunch detect`: show the platform, the evidence, and the settings it implies.
 
 It loads neither Streamlit nor a server. Of the environment only names are shown, and values that
 are addresses, ports and paths.

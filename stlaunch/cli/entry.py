@@ -1,4 +1,4 @@
-"""The command line's only door: finds the command that was meant, and hands its words over.
+"""The entry point of the command line: find the command and pass its arguments on.
 
 A command is imported when it is used: `stlaunch detect` does not load the settings.
 """

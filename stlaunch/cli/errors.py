@@ -1,4 +1,4 @@
-"""Turns every error into one sentence, a hint and an exit code; nothing else exits."""
+"""Turn every error into one sentence, a hint and an exit code; only this file exits."""
 
 from __future__ import annotations
 

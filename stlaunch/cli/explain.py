@@ -1,4 +1,4 @@
-"""`stlaunch explain CODE`: print what a finding's code means and how it is mended."""
+"""`stlaunch explain CODE`: print what a code means and how to fix it."""
 
 from __future__ import annotations
 

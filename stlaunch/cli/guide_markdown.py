@@ -1,4 +1,4 @@
-"""Rich's Markdown, with code that can be pasted and tables that read well; apart, to load late."""
+"""Rich's Markdown, with code that can be pasted and tables that read well; imported late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stlaunch health` as one of the commands; what it does stands in `stlaunch.cli.quick_health`."""
+"""`stlaunch health` as a command; `stlaunch.cli.quick_health` does the work."""
 
 from __future__ import annotations
 

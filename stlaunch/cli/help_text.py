@@ -1,4 +1,4 @@
-"""The prose around the options in `stlaunch --help`; no option is described here."""
+"""The text around the options in `stlaunch --help`."""
 
 from __future__ import annotations
 

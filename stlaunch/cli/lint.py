@@ -1,4 +1,4 @@
-"""`stlaunch lint FILE...`: say what in a proxy's configuration breaks or weakens the app.
+"""`stlaunch lint FILE...`: find what breaks or weakens the app in a proxy's configuration.
 
 It reads the command line and prints; what is judged is the business of `stlaunch.lint`.
 """

@@ -1,4 +1,4 @@
-"""`stlaunch proxy KIND`: print the configuration of a reverse proxy for the app at hand.
+"""`stlaunch proxy KIND`: print a reverse proxy's configuration for this app.
 
 It reads the command line and writes; what stands in a configuration is the business of
 `stlaunch.proxies.configuration`.

@@ -1,4 +1,4 @@
-"""`stlaunch replicas`: parse its words, plan one instance, hand all of them to the supervisor."""
+"""`stlaunch replicas`: plan one instance, and let the supervisor run several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stlaunch APP`: plan, then show the plan or serve; nothing of the plan is decided here."""
+"""`stlaunch APP`: plan the launch, then print the plan or serve the app."""
 
 from __future__ import annotations
 

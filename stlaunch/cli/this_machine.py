@@ -1,4 +1,4 @@
-"""Which app `stlaunch check` judges when no URL was given: the one that runs on this machine.
+"""Find the app that `stlaunch check` checks when no URL is given: the one running here.
 
 It reads the files that `stlaunch health` reads, and asks nobody.
 """

@@ -1,4 +1,4 @@
-"""`stlaunch proxy --verify`: wait until the app answers through the proxy, and check it.
+"""`stlaunch proxy --verify`: wait until the app answers through the proxy, then check it.
 
 It starts nothing; the looking and the judging are `stlaunch.check`'s.
 """

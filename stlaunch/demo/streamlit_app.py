@@ -1,4 +1,4 @@
-"""The app that `stlaunch demo` shows: an ordinary Streamlit app that knows nothing of a proxy."""
+"""The app of `stlaunch demo`: an ordinary Streamlit app that knows nothing about proxies."""
 # ruff: noqa: INP001 - Streamlit runs it as a script
 
 from __future__ import annotations

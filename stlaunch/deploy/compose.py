@@ -1,4 +1,4 @@
-"""Compose: the app's replicas and HAProxy before them, which keeps a browser at its replica."""
+"""Compose: replicas of the app behind HAProxy, which keeps each browser on one replica."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is deployed, as facts that are safe to write into any of the generated files."""
+"""What to deploy: values that are safe to write into any of the generated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""systemd: one service, and a templated one with a target for several; hardened, on sockets."""
+"""systemd: one service, or a template with a target for several; hardened, with sockets."""
 
 from __future__ import annotations
 

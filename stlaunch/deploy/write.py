@@ -1,4 +1,4 @@
-"""Write generated files: each whole or not at all, and never over somebody's work."""
+"""Write generated files: each whole or not at all, and never over someone's work."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Codes, their texts, and findings; it detects nothing."""
+"""Codes, their texts, and findings; nothing is detected here."""

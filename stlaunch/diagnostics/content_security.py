@@ -1,4 +1,4 @@
-"""Read Content-Security-Policy as a browser does, as far as Streamlit's page depends on it. Pure.
+"""Read Content-Security-Policy like a browser, as far as Streamlit needs it. Pure.
 
 Several policies hold at once: what one of them blocks is blocked (CSP 3, sections 6.7 and 7).
 """

@@ -1,4 +1,4 @@
-"""One thing that is wrong: its code, what happened, and the fix; it detects nothing."""
+"""One problem: its code, what happened, and the fix; nothing is detected here."""
 
 from __future__ import annotations
 

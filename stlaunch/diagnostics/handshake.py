@@ -1,4 +1,4 @@
-"""What a WebSocket handshake carried when it arrived, and the verdict on it.
+"""What a WebSocket handshake contained when it arrived, and the verdict on it.
 
 It observes and compares; it answers nothing. Values that could identify somebody (cookie values,
 keys, tokens, addresses) are dropped here, so nothing that is built on it can leak them.

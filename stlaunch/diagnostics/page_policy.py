@@ -1,4 +1,4 @@
-"""Response headers that take from a Streamlit page what it needs: one judgement for all commands.
+"""Find response headers that forbid what a Streamlit page needs; one place for all commands.
 
 It is pure: it gets the headers as they are sent, or as a proxy's configuration would send them,
 and never asks anybody.

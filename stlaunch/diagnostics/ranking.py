@@ -1,4 +1,4 @@
-"""Which of several findings comes first: the one whose repair lets the page work.
+"""Rank findings: the one whose fix makes the page work comes first.
 
 A browser loads the page step by step; a fault that stops it earlier hides the later ones, so it is
 mended first. What hits fewer people comes after what hits more, whatever the step.

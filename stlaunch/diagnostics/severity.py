@@ -1,4 +1,4 @@
-"""How bad a finding is: by what a visitor suffers at the address that was asked for.
+"""How bad a finding is, measured by its effect on a visitor at the checked address.
 
 It owns the three words and what makes one milder; each code's own severity is in the catalogue.
 """

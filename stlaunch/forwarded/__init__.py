@@ -1,4 +1,4 @@
-"""What proxies say about a request in forwarding headers, and which of them is believed."""
+"""What proxies send in forwarding headers, and which of them are trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forwarding headers of one request, bounded, and what became of each of them.
+"""The forwarding headers of one request, bounded, and whether each one was used.
 
 It must not know what the values mean.
 """

@@ -1,4 +1,4 @@
-"""Who the client is, and by which address it reached us, as far as trusted proxies tell.
+"""Resolve the client and the public address of a request from trusted forwarding headers.
 
 It reads headers and changes nothing; what is served under which path is not decided here.
 """

@@ -1,4 +1,4 @@
-"""The peers whose forwarding headers are believed; it does not read those headers."""
+"""The peers whose forwarding headers are trusted; it does not read the headers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Everything a request meets, in its order; `compose.py` is the table."""
+"""Everything a request passes, in order; `compose.py` is the table."""

@@ -1,4 +1,4 @@
-"""What the fixes for one running app are filled in with: its address, its path, its limits.
+"""The values that fill in the fixes for the running app: address, path, limits.
 
 Made once, by `compose`, and shared by the log and the self-check; nothing is decided here.
 """

@@ -1,4 +1,4 @@
-"""Everything that the layers and endpoints have to know about one app, decided before the start."""
+"""What the layers and endpoints need to know about the app, decided before the start."""
 
 from __future__ import annotations
 

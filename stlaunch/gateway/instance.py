@@ -1,4 +1,4 @@
-"""This process: what distinguishes it from other replicas, and what runs in it."""
+"""This process: its id among the replicas, and the versions it runs."""
 
 from __future__ import annotations
 

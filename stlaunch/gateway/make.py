@@ -1,5 +1,5 @@
 # ruff: noqa: D103 - each function is described by the row of its name
-"""How each row of the table in `compose.py` is built; the order is that of the table.
+"""Build each row of the table in `compose.py`, in the same order.
 
 Functions of layers take the rest of the chain, those of endpoints all chains below them.
 """

@@ -1,4 +1,4 @@
-"""The same-origin rule of DESIGN section 7: who may open the app's WebSocket, and the proof of it.
+"""The same-origin rule: who may open the app's WebSocket, and the proof for it.
 
 Pure: headers, policy and secret come in as arguments. It must never let a page of another site
 in, whatever the headers say.

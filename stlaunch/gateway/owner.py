@@ -1,4 +1,4 @@
-"""Recognise a browser by the ids that the app's page gave it, without keeping who that is."""
+"""Recognise a browser by the ids that the app's page gave it, without keeping who it is."""
 
 from __future__ import annotations
 

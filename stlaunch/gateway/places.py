@@ -1,4 +1,4 @@
-"""Bounds on what one visitor may hold of something that there is a limited number of.
+"""Limit how much of a scarce resource one visitor may hold.
 
 A browser id costs nothing, so an address has a bound too; but behind a proxy that names no clients
 all visitors have the same one, which then gets more. Whoever holds a place keeps it.

@@ -1,4 +1,4 @@
-"""Read the headers in which a client lists what it takes, with weights (RFC 9110, 12.4.2)."""
+"""Parse headers that list what a client accepts, with weights (RFC 9110, 12.4.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How our own layers and endpoints refuse a request: a status, a permanent code and a reason."""
+"""Refuse a request with a status, a permanent code and a reason."""
 
 from __future__ import annotations
 

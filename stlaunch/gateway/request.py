@@ -1,4 +1,4 @@
-"""What is known about one request, in two records; each is complete when it is made.
+"""What is known about one request, in two records, each complete once made.
 
 `ForwardedHeadersMiddleware` makes the first, `BasePathMiddleware` the second. They travel in
 `scope["stlaunch"]`; nobody changes one.

@@ -1,4 +1,4 @@
-"""What the layers and endpoints of one process share: made once, by `compose`, and passed on.
+"""What the layers and endpoints of one process share; `compose` makes it once.
 
 It holds and counts; it decides nothing about what is answered.
 """

@@ -1,4 +1,4 @@
-"""One request of a kind at a time: a newer one ends the one before, wherever that waits.
+"""Allow one request of a kind at a time: a newer one ends the one before it.
 
 A page never makes two at once. Where two are there, the older one's connection is dead, or somebody
 wants this process to hold many.

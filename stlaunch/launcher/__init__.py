@@ -1,1 +1,1 @@
-"""Gather the facts, plan a launch (pure), show the plan, carry it out."""
+"""Gather the facts, plan a launch (pure), show the plan, execute it."""

@@ -1,4 +1,4 @@
-"""Wind the app down while its listener stays open; the server ends it afterwards."""
+"""Drain the app while its listener stays open; the server ends it afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting of a plan for people and programs, next to what bare Streamlit does.
+"""Show every setting of a plan next to what bare Streamlit does.
 
 Pure; secrets are masked here, so that no output has to think of it.
 """

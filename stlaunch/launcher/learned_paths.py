@@ -1,4 +1,4 @@
-"""Public paths, which outlive a restart: open tabs do not teach them again."""
+"""Keep learned public paths across restarts: open tabs do not report them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Background tasks while the server runs, from ready to drained; nothing is served here."""
+"""Run background tasks while the server runs, from ready to drained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is `redirect_uri` in secrets.toml the address that logins come back to? A pure question."""
+"""Check that `redirect_uri` in secrets.toml is the address that logins return to. Pure."""
 
 from __future__ import annotations
 

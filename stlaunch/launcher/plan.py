@@ -1,4 +1,4 @@
-"""The plan of a launch: everything that will be done, decided before anything is done.
+"""Plan a launch: decide everything before anything is done.
 
 Pure: request and facts come in, nothing is read and nothing is touched.
 """

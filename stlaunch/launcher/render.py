@@ -1,4 +1,4 @@
-"""A launch plan as text: the start-up banner, and the dry run."""
+"""Render a launch plan as text: the startup banner, and the dry run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carry out a plan: write the configuration, load the app, listen, serve."""
+"""Execute a plan: write the configuration, load the app, listen, serve."""
 
 from __future__ import annotations
 

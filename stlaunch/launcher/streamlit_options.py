@@ -1,4 +1,4 @@
-"""Decide Streamlit's options from the settings, and warn about those of the user; pure."""
+"""Choose Streamlit's options from the settings, and warn about the user's own. Pure."""
 
 from __future__ import annotations
 

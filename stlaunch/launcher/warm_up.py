@@ -1,4 +1,4 @@
-"""Run the script once before anybody is let in; what it does with the result stands here too."""
+"""Run the script once before the first visitor, and act on the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warn before the kernel kills the process for its memory; it frees none."""
+"""Warn before the kernel kills the process for its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads proxy configurations and reports what breaks or weakens a Streamlit app; it prints nothing.
+"""Lint proxy configurations: report what breaks or weakens a Streamlit app.
 
 Nothing is reported where it is not sure; what was not understood is a note.
 """

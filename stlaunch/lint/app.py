@@ -1,4 +1,4 @@
-"""What the linter knows about the app: where it listens, its path, its limits. Facts alone."""
+"""What the linter knows about the app: address, path, limits. Plain data."""
 
 from __future__ import annotations
 

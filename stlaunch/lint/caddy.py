@@ -1,4 +1,4 @@
-"""Caddyfile: `caddy adapt` says what it means, where Caddy is present; lines are looked up."""
+"""Caddyfile: read through `caddy adapt` where Caddy is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits as a unified diff, and applied to the files, each with a backup that no include reaches."""
+"""Show edits as a unified diff, or apply them, with a backup that no include reaches."""
 
 from __future__ import annotations
 

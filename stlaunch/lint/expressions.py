@@ -1,4 +1,4 @@
-"""Regular expressions out of configuration files, run on the few paths that are tried.
+"""Run regular expressions from configuration files on the few paths that are tried.
 
 They are foreign: what could take exponential time is not run.
 """

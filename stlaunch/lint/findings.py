@@ -1,4 +1,4 @@
-"""What the linter reports: findings with a place, notes, routes, and edits; it prints nothing."""
+"""What the linter reports: findings with a place, notes, routes and edits."""
 
 from __future__ import annotations
 

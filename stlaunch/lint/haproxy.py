@@ -1,4 +1,4 @@
-"""HAProxy: the backends that hold the app, and the frontends that lead to them."""
+"""HAProxy: the backends that contain the app, and the frontends that lead to them."""
 
 from __future__ import annotations
 

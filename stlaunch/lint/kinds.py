@@ -1,4 +1,4 @@
-"""What kind of configuration a file is: by what it says, and by its name where that decides."""
+"""Recognise the kind of a configuration file by its content, and by its name in doubt."""
 
 from __future__ import annotations
 

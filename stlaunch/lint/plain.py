@@ -1,4 +1,4 @@
-"""lighttpd, Varnish, IIS and Bicep: the route to the app, and what breaks it at once.
+"""lighttpd, Varnish, IIS and Bicep: the route to the app, and what clearly breaks it.
 
 These are read by their lines alone: what is not sure is not reported.
 """

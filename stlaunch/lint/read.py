@@ -1,4 +1,4 @@
-"""Reads the files, recognises what each one is, and has it judged."""
+"""Read the files, recognise each one, and lint it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads configuration files within bounds: regular files only, so much a file, so many files.
+"""Read configuration files within bounds: regular files only, limited in size and number.
 
 It must not know any language. Every linter reads through a `Sources`, so that a test or a fuzzer
 can hand in texts without a disk.

@@ -1,4 +1,4 @@
-"""What a browser asks a Streamlit app for, and what each proxy must do with it."""
+"""What a browser requests from a Streamlit app, and what each proxy must do with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times and sizes as proxies write them; None for what is not a number with a unit."""
+"""Parse times and sizes as proxies write them; None for anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the proxy itself whether it takes a file, where it is installed; it changes nothing.
+"""Ask the proxy itself, where it is installed, whether it accepts a file.
 
 A part of a configuration is wrapped into a whole one, in a folder of its own that links to what
 lies beside the real one, so that includes lead where they would.

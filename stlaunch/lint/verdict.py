@@ -1,4 +1,4 @@
-"""What a whole report means: an exit code, and what to try where no route was found; pure."""
+"""Turn a report into an exit code, and a hint where no route was found. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Line-oriented configurations as numbered words; comments and continued lines undone."""
+"""Split line-oriented configurations into numbered words, without comments."""
 
 from __future__ import annotations
 

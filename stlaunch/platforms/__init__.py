@@ -1,4 +1,4 @@
-"""What the surroundings of the process say about where the app is served."""
+"""Detect where the app runs, from the environment of the process."""
 
 from stlaunch.platforms.detect import Hit, detect_platforms
 from stlaunch.platforms.placement import Placement, PlatformValue, contradictions, place

@@ -1,4 +1,4 @@
-"""What to warn about where the app runs: limits, frames, and variables that are not what they seem.
+"""Warn about the platform: limits, frames, and misleading variables.
 
 Pure; it recognises nothing itself (`stlaunch.platforms` does), and no value of a variable gets
 into a sentence, because it may be a secret.

@@ -1,4 +1,4 @@
-"""Recognise platforms from the environment and from files; what follows is decided elsewhere.
+"""Recognise platforms from the environment and from files.
 
 Pure: environment and files come in as arguments, and no value leaves this module, only names.
 """

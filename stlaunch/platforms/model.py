@@ -1,4 +1,4 @@
-"""What is known about one platform, each fact with its source and its certainty.
+"""What is known about one platform, each fact with its source and certainty.
 
 The facts themselves stand in the files of the families (`editors`, `notebooks`, `hosting`,
 `ingress`); nothing is looked up here.

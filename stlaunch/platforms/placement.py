@@ -1,4 +1,4 @@
-"""What follows from the platforms that were recognised: where the app is, and which limits hold.
+"""Derive where the app is, and which limits hold, from the detected platforms.
 
 The innermost platform decides where the app is; limits of all of them count, because a connection
 passes all of them. Only facts that were read, documented or tried decide. Nothing is looked up.

@@ -1,4 +1,4 @@
-"""The one table of platforms, in the order in which they decide: the innermost first.
+"""The table of platforms, in the order in which they decide: the innermost first.
 
 Within a layer the files' own order counts. It holds data alone.
 """

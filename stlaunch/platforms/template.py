@@ -1,4 +1,4 @@
-"""Fill the texts of the table in from an environment; what they mean is not known here."""
+"""Fill in the texts of the table from an environment."""
 
 from __future__ import annotations
 

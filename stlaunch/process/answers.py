@@ -1,4 +1,4 @@
-"""Ask a server of our own whether it answers; what it is asked over is the caller's choice."""
+"""Ask one of our own servers whether it answers; the caller picks the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""End what the user's code started; for the command line alone, and imported when it ends.
+"""End the processes that the user's code started; for the command line only.
 
 `stlaunch.launch` runs inside of somebody else's process, whose children are theirs. psutil takes
 22 ms to import and 0.9 MB, which a start does without.

@@ -1,4 +1,4 @@
-"""End this process in time, whatever threads the user's code left; for the command line alone.
+"""End this process in time, whatever threads the user's code left; command line only.
 
 `stlaunch.launch` runs inside of somebody else's process, whose threads are theirs.
 """

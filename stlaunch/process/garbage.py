@@ -1,4 +1,4 @@
-"""Collect garbage when the app is quiet, in place of after each run of the script.
+"""Collect garbage when the app is quiet, instead of after each run of the script.
 
 Streamlit's own collection (`runner.postScriptGC`) walks through every object of every imported
 module after each run: 65 ms of a rerun with pandas and Altair, whose script takes 12 (measured).

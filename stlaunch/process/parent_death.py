@@ -1,4 +1,4 @@
-"""Let a child end with its parent, even one that was killed with no time to end anything.
+"""End a child together with its parent, even if the parent was killed.
 
 Linux alone has this; elsewhere such children go on. It starts no process.
 """

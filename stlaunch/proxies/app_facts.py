@@ -1,4 +1,4 @@
-"""What an app's own configuration says that a proxy must fit; Streamlit itself is not imported.
+"""Read what a proxy must match from the app's own configuration, without Streamlit.
 
 Only what a proxy has to know is read here, as Streamlit reads it: the user's file, the file of the
 folder that the app is started in, the file next to the script, then the variables.

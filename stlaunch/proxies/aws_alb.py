@@ -1,4 +1,4 @@
-"""AWS Application Load Balancer, as CloudFormation; WebSocket, Host and scheme it hands on.
+"""AWS Application Load Balancer, as CloudFormation; it passes WebSocket, Host and scheme on.
 
 It strips no path: the prefix is always kept. It has no limit on bodies sent to instances or IPs.
 """

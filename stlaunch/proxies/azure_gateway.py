@@ -1,4 +1,4 @@
-"""Azure Application Gateway v2, as Bicep; the WebSocket it hands on by itself."""
+"""Azure Application Gateway v2, as Bicep; it passes the WebSocket on by default."""
 
 from __future__ import annotations
 

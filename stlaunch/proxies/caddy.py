@@ -1,4 +1,4 @@
-"""Caddy 2; most needs it covers by itself by default."""
+"""Caddy 2; its defaults cover most needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a kind and a site to a configuration; pure, and the same text for the same arguments."""
+"""Generate a configuration from a kind and a site. Pure: same arguments, same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a need and a product to the lines that meet it; the lines stand in the product's file."""
+"""Find the lines that meet a need for a product; the product's file has them."""
 
 from __future__ import annotations
 

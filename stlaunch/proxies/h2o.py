@@ -1,4 +1,4 @@
-"""h2o, 2.2 and newer. It balances nothing, so there is no affinity to ask for."""
+"""h2o, 2.2 and newer. It has no load balancing, so no affinity either."""
 
 from __future__ import annotations
 

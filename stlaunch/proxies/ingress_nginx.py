@@ -1,4 +1,4 @@
-"""Annotations of ingress-nginx, which was retired in March 2026; the WebSocket it hands on."""
+"""Annotations of ingress-nginx, retired in March 2026; it passes the WebSocket on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a product's file holds: its signs, its lines for each need, its configurations, its start.
+"""What a product's file contains: signs, lines for each need, configurations, how to start.
 
 Facts alone. The files themselves are read when a product is asked for.
 """

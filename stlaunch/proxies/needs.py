@@ -1,4 +1,4 @@
-"""What a proxy can lack, which proxies are known, and the constants of all of them."""
+"""What a proxy can lack, the known products, and constants that all of them share."""
 
 from __future__ import annotations
 

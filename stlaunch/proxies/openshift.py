@@ -1,4 +1,4 @@
-"""Annotations of an OpenShift route; its HAProxy hands the WebSocket, Host and scheme on."""
+"""Annotations of an OpenShift route; its HAProxy passes WebSocket, Host and scheme on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a proxy is to do (`ProxySite`) and how to start it for that (`ProxyPlan`): facts alone.
+"""What a proxy should do (`ProxySite`), and how to start it (`ProxyPlan`): plain data.
 
 A configuration names only relative files, so that no path of this machine is written into one.
 """

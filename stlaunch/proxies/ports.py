@@ -1,4 +1,4 @@
-"""TCP ports for programs that cannot be handed a socket; it starts nothing on them."""
+"""Find TCP ports for programs that cannot be given a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy as a child process with a directory of its own; nothing of either outlives the context.
+"""Run a proxy as a child process in its own directory; both end with the context.
 
 It decides nothing about the configuration: that is the plan's.
 """

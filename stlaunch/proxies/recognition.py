@@ -1,4 +1,4 @@
-"""Which proxies a request or an answer passed, from the signs in the products' files.
+"""Recognise the proxies on the way from a request or an answer.
 
 Signs, not proof: anybody can write a header, and what leaves no trace is not guessed. Only what is
 shown, and the choice of a fix, may depend on it.

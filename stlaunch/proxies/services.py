@@ -1,4 +1,4 @@
-"""Signs of what stands before an app and is configured nowhere here: networks, platforms, gateways.
+"""Signs of networks, platforms and gateways in front of an app that have no file here.
 
 Also those of the app's own server, which must not be taken for a proxy's.
 """

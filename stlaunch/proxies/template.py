@@ -1,4 +1,4 @@
-"""A configuration as lines with their reasons, composed from a template and lines.
+"""Compose a configuration from a template and lines, with a reason for each.
 
 A template is the skeleton of one file. Its own marks, each at the beginning of a line:
 

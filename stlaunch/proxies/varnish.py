@@ -1,4 +1,4 @@
-"""Varnish 6 and 7. It speaks no TLS: hitch or another proxy stands in front."""
+"""Varnish 6 and 7. It has no TLS: hitch or another proxy terminates it in front."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several instances of one app on this machine, on Unix sockets behind a real load balancer."""
+"""Run several instances of one app, on Unix sockets behind a real load balancer."""
 
 from __future__ import annotations
 

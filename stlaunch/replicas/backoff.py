@@ -1,4 +1,4 @@
-"""How long to wait before something that ended is started again; it reads no clock."""
+"""How long to wait before a restart; it reads no clock."""
 
 from __future__ import annotations
 

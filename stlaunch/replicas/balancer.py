@@ -1,4 +1,4 @@
-"""HAProxy before the instances: its process, which is started again where it ended.
+"""Run HAProxy in front of the instances, and restart it when it ends.
 
 Nothing about an instance is decided here: HAProxy asks each one whether it is ready. Its
 configuration is in `stlaunch.proxies.haproxy.balancer`.

@@ -1,4 +1,4 @@
-"""One place for an instance: its socket, and the process that takes the place for a while."""
+"""A slot for an instance: its socket, and the process that fills it for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep N instances running: start, restart, roll, drain. It serves nothing and decides no option.
+"""Keep N instances running: start, restart, roll, drain.
 
 There is one place more than instances. A rolling restart starts each new instance in the spare
 place, and asks an old one to drain, which leaves the next spare place, when the new one is ready.

@@ -1,4 +1,4 @@
-"""Ping all sockets in step; how often is decided elsewhere."""
+"""Ping all sockets together; how often is decided elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP and WebSocket protocols, where they leave a malformed request without an answer.
+"""Answer malformed requests that uvicorn's HTTP and WebSocket protocols leave hanging.
 
 Each closes one gap and changes nothing else; what a well-formed request gets is uvicorn's own.
 """

@@ -1,4 +1,4 @@
-"""Run our own uvicorn on a listener, and handle its signals; what it serves is not its concern."""
+"""Run our own uvicorn on a listener, and handle its signals."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The settings: one table, the places that values come from, and the one resolver."""
+"""The settings: one table, the sources of values, and the one resolver."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one table of settings: flag, variable, project key, parser, default and help of each.
+"""The table of settings: flag, variable, project key, parser, default and help of each.
 
 Nothing is looked up here: `read` collects the values, `resolve` decides.
 """

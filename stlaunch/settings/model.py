@@ -1,4 +1,4 @@
-"""The settings, as values with their sources; `resolve` finds them, nothing is read here."""
+"""The settings, as values with their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the value of each setting from what was typed; where it was typed is not its business.
+"""Parse the value of each setting from text, wherever the text came from.
 
 Every parser takes all texts that one place gave (`--port 1 --port 2`), and of several takes the
 last one if the setting holds a single value.

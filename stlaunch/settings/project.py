@@ -1,4 +1,4 @@
-"""Finds and reads the project's own settings; what they mean is not its business."""
+"""Find and read the project file's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the places say about each setting, before one of them is chosen; see `resolve`."""
+"""The values that each source gives for a setting, before `resolve` picks one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects what the caller, the environment and the project file say about each setting.
+"""Collect what the caller, the environment and the project file give for each setting.
 
 Unknown names are refused here; which place wins is decided in `resolve`.
 """

@@ -1,4 +1,4 @@
-"""The only resolver: decides each setting from everything that was said. Pure.
+"""Resolve each setting from all sources; the only resolver. Pure.
 
 The order of the places is that of `SourceKind`: call, command line, environment, project file,
 Streamlit's own configuration, platform, default.

@@ -1,4 +1,4 @@
-"""Finds out what the user asked to run, before anything heavy is imported."""
+"""Parse what the user asked to run, before anything heavy is imported."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files that outlive the process: written whole, in private folders."""
+"""Files that outlive the process: written atomically, in private folders."""

@@ -1,4 +1,4 @@
-"""Whether a folder is this user's alone: what others can write into is not read as ours.
+"""Check that a folder belongs to this user alone; others' folders are not read as ours.
 
 Standard library only, and little of it: `stlaunch health` imports it.
 """

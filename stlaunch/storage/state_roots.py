@@ -1,4 +1,4 @@
-"""Where stlaunch keeps its state on this machine: the one place that knows the folders' names.
+"""Where stlaunch keeps its state: the only place that knows the folders' names.
 
 Standard library only, and little of it: `stlaunch health` imports it. It makes nothing.
 """

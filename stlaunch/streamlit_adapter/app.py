@@ -1,4 +1,4 @@
-"""Streamlit as an ASGI app, and what can be asked about one."""
+"""Streamlit as an ASGI app, and questions about one."""
 
 from __future__ import annotations
 

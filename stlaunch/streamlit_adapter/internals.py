@@ -1,4 +1,4 @@
-"""Every use of what Streamlit and uvicorn do not promise to keep: one entry each, here alone.
+"""Every use of Streamlit's and uvicorn's private names: one entry each, in this file only.
 
 An update of either may rename any of it. Then the feature is off, one log line says so, and the
 app starts: `tests/insides` renames each name in a real Streamlit, in turn. What needs no entry is

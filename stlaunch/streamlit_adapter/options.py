@@ -1,4 +1,4 @@
-"""Streamlit's own configuration: what the user set, what the app runs with."""
+"""Streamlit's own configuration: what the user set, and what the app runs with."""
 
 from __future__ import annotations
 

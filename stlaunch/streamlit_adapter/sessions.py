@@ -1,4 +1,4 @@
-"""The sessions of the running app, as whoever drains needs them."""
+"""The sessions of the running app, for draining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find out what a target is without running it."""
+"""Inspect a target without running it."""
 
 from __future__ import annotations
 

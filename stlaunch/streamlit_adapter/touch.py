@@ -1,4 +1,4 @@
-"""What a use of somebody else's insides is: an entry with a check, and a way to do without.
+"""One use of a private name: an entry with a check, and what happens without it.
 
 The entries themselves are in `internals.py`. Nothing here knows Streamlit.
 """

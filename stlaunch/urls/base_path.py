@@ -1,4 +1,4 @@
-"""The path below which the app lives: parsed once here, and never again a string.
+"""The path the app is served under: parsed once here, never a string again.
 
 It must not know what lies below the path.
 """

@@ -1,4 +1,4 @@
-"""Web origins and the app's public URL, parsed once; it does not decide who is let in."""
+"""Web origins and the app's public URL, parsed once; access is decided elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which paths the app is reached under: given, told by a proxy's header, or learned.
+"""Which public paths the app has: configured, from a proxy's header, or learned.
 
 It knows nothing of what lies below them. Terms: the *public path* is what the browser shows; the
 *mount path* is what arrives here, which is shorter where a proxy strips.

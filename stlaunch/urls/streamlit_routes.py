@@ -1,4 +1,4 @@
-"""What a path inside the app means: Streamlit's own paths, ours, and the kind of each request.
+"""What a path inside the app means: Streamlit's paths, ours, and each request's kind.
 
 It is pure, and the only list of these paths. It does not know how a proxy changed a path: see
 `stlaunch.urls.public_paths`.

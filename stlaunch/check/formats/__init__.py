@@ -1,1 +1,1 @@
-"""The report in the forms that people and machines read; nothing is judged or fetched here."""
+"""Format the report for people and for machines; nothing is evaluated or fetched here."""

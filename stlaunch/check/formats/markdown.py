@@ -1,4 +1,4 @@
-"""The report as Markdown, to paste into an issue; redacted as all are."""
+"""Format the report as Markdown, to paste into an issue; redacted like all formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report for a person, by rich; the only file that imports it."""
+"""Format the report for a terminal, with Rich; the only file that imports it."""
 
 from __future__ import annotations
 

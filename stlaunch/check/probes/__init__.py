@@ -1,1 +1,1 @@
-"""One file a probe: each uses the network and returns an observation; none of them judges."""
+"""The probes, one file each: they use the network and return observations."""

@@ -1,4 +1,4 @@
-"""A WebSocket over HTTP/2 (RFC 8441), which browsers use wherever a server says it takes them.
+"""Open a WebSocket over HTTP/2 (RFC 8441), as browsers do wherever a server offers it.
 
 As much of HTTP/2 (RFC 9113) and HPACK (RFC 7541) as one request takes: what is sent is never
 compressed, and of the answer only `:status` is read.

@@ -1,4 +1,4 @@
-"""How long, how large and how promptly: what only `--limits` measures, because it takes time."""
+"""Measure idle time, sizes and buffering: only for `--limits`, because it takes time."""
 
 from __future__ import annotations
 

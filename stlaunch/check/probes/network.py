@@ -1,4 +1,4 @@
-"""Names, addresses and TLS: everything before the first HTTP request."""
+"""Probe names, addresses and TLS: everything before the first HTTP request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP requests that a page makes, and some that only a check makes, by name."""
+"""The HTTP requests of a page, and a few that only a check makes, by name."""
 
 from __future__ import annotations
 

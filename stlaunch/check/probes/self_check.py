@@ -1,4 +1,4 @@
-"""What an app under stlaunch tells about the request as it arrived."""
+"""Ask an app under stlaunch how the request arrived."""
 
 from __future__ import annotations
 

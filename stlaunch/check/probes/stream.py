@@ -1,4 +1,4 @@
-"""The WebSocket handshakes, and the session that runs on the first one."""
+"""Open the WebSocket, and run a session on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads by PUT with the XSRF pair, into no session and into a real one."""
+"""Upload by PUT with the XSRF pair, into no session and into a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All rules; `stlaunch.diagnostics.ranking` says which of those that fire comes first."""
+"""All rules; `stlaunch.diagnostics.ranking` decides which finding comes first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""STL8xx: caches, compression, versions, clocks and what is open to everybody."""
+"""STL8xx: caches, compression, versions, clocks, and what is open to the public."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""STL4xx: what the proxy tells the app, as an app under stlaunch reports it."""
+"""STL4xx: what the proxy sends to the app, as an app under stlaunch reports it."""
 
 from __future__ import annotations
 

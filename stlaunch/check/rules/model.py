@@ -1,4 +1,4 @@
-"""What a rule is: a code, what it has to have seen, and a pure function; nothing is evaluated."""
+"""What a rule is: a code, the observations it needs, and a pure function."""
 
 from __future__ import annotations
 

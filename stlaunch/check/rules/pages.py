@@ -1,4 +1,4 @@
-"""STL120 to 128: what answers at the page's address, if it is not the app."""
+"""STL120 to 128: what answers at the page's address instead of the app."""
 
 from __future__ import annotations
 

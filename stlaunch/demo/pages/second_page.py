@@ -1,4 +1,4 @@
-"""A second page, to be opened from the first one, directly, and by reloading."""
+"""A second page: open it from the first one, directly, or by reloading."""
 # ruff: noqa: INP001 - Streamlit runs it as a script
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The permanent finding codes: what each one means, how to see it by hand, and how to mend it.
+"""The permanent codes: what each one means, how to see it by hand, and how to fix it.
 
 One file a code, `entries/STL301.toml`, so that a code is read, reviewed and linked by itself. It
 detects nothing; `stlaunch.check`, the self-check and the linter name the codes.

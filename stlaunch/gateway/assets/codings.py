@@ -1,4 +1,4 @@
-"""The content codings that this Python can make, and which one a client gets (RFC 9110, 12.5.3)."""
+"""The compressions this Python supports, and the one a client gets (RFC 9110, 12.5.3)."""
 
 from __future__ import annotations
 

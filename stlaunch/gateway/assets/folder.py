@@ -1,4 +1,4 @@
-"""Where compressed files outlive a restart; nobody else may be able to write there."""
+"""Where compressed files are kept across restarts; only this user may write there."""
 
 from __future__ import annotations
 

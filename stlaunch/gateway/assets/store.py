@@ -1,4 +1,4 @@
-"""Compress each hashed file of Streamlit's once, in the background, and keep the result.
+"""Compress each of Streamlit's hashed files once, in the background, and keep the result.
 
 A kept file is named by the SHA-256 of what is in it, and is unpacked and compared with Streamlit's
 own before it is used, at each start: a damaged one is made anew. Files without a hash in their name

@@ -1,1 +1,1 @@
-"""The layers around the app, one concern a file, each plain ASGI; `gateway.compose` stacks them."""
+"""The layers around the app, one concern per file, all plain ASGI."""

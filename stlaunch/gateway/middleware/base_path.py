@@ -1,4 +1,4 @@
-"""One canonical path, whatever the proxy did to it; relative redirects out.
+"""Give the app one form of the path, whatever the proxy did to it; make redirects relative.
 
 Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPath` is `app`):
 

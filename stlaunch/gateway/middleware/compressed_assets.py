@@ -1,4 +1,4 @@
-"""Send Streamlit's hashed static files as they were compressed beforehand; nothing else changes.
+"""Send Streamlit's hashed static files compressed in advance; nothing else changes.
 
 The app is asked each time (with HEAD), so that its own headers, its answer to a conditional request
 and whatever an app of the user's own puts in front of its files stay in force:

@@ -1,4 +1,4 @@
-"""Keep the app's login cookies apart from those of other apps, and `Secure` behind https.
+"""Separate the app's login cookies from other apps', and make them `Secure` behind https.
 
 Streamlit calls its login and session cookies the same in every app, and sets or deletes some of
 them for the whole host. Two apps on one host, one of them at its root, would log each other out.

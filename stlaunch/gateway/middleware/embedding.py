@@ -1,4 +1,4 @@
-"""The app in a frame of another site: cookies that work there, and who may show it.
+"""Let another site show the app in a frame: cookies that work there, and who may do it.
 
 Browsers keep `SameSite=Lax` cookies out of third-party frames, so uploads fail with 403 and the
 origin proof fails. `SameSite=None; Partitioned` cookies are kept apart for each embedding site.

@@ -1,4 +1,4 @@
-"""Believe forwarding headers from trusted peers, and identity headers from nobody else.
+"""Trust forwarding and identity headers from trusted peers only.
 
 It does not look at the path; what it learns is handed on as an `ArrivedRequest`.
 """

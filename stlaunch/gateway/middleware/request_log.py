@@ -1,4 +1,4 @@
-"""Give each request its id, and log it on demand; bodies, queries and cookies are never logged."""
+"""Give each request an id, and log it on demand; never bodies, queries or cookies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let sessions in while there is room and the server is not draining; close none that are open.
+"""Accept sessions while there is room and no shutdown is in progress; close no open ones.
 
 A refused one gets 503 with Retry-After, on the socket and on the tunnel alike, and the app never
 sees it. Sits above the same-origin rule; an accepted socket is not wrapped.

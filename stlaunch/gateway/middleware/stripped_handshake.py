@@ -1,4 +1,4 @@
-"""Answer the handshakes that lost their upgrade on the way, and report what dropped it."""
+"""Answer handshakes that lost their upgrade on the way, and report what dropped it."""
 
 from __future__ import annotations
 

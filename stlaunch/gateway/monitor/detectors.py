@@ -1,4 +1,4 @@
-"""Find trouble in how requests come in: pure, with the clock from outside.
+"""Detect problems from how requests arrive. Pure; the clock is passed in.
 
 Each detector watches one thing and returns a `Finding` once it is sure. It serves nothing.
 """

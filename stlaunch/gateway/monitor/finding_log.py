@@ -1,4 +1,4 @@
-"""What the server has noticed since it started: each trouble once in the log, and for the report.
+"""The findings since the start: each one once in the log, and all of them for the report.
 
 It decides nothing about what is a trouble; a layer that sees one posts a `Finding`.
 """

@@ -1,4 +1,4 @@
-"""The findings that the running server makes: what happened, and the lines that fix it."""
+"""The findings of the running server: what happened, and the lines that fix it."""
 
 from __future__ import annotations
 

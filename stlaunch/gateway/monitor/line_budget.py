@@ -1,4 +1,4 @@
-"""How many lines one kind of trouble may write: bounded in each window, and never none.
+"""Limit the log lines of one kind of problem: bounded in each window, never zero.
 
 Pure, with the clock from outside. What strangers can bring about must not fill a disk, and must
 not use up the lines that somebody else's trouble needs.

@@ -1,4 +1,4 @@
-"""How pages reached the app: address, path, proxies; shown, and never acted on.
+"""How pages reached the app (address, path, proxies): shown, never acted on.
 
 Nothing here widens trust: a value counts for its own request alone, wherever that is decided. A
 page that runs asks for the page script, so health probes and scanners add nothing.

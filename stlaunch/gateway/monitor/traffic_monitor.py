@@ -1,4 +1,4 @@
-"""Watch requests on their way in, and report what they show about the path: it changes nothing.
+"""Watch incoming requests and report what they reveal about the path; change nothing.
 
 An accepted socket is not wrapped: how long it lives is seen from outside. Only the socket of a
 page's own probe is.

@@ -1,4 +1,4 @@
-"""Whose handshakes say something about the path: those that the app's own pages make.
+"""Decide whose handshakes count as evidence: those of the app's own pages.
 
 It lets nobody in. A program can load the page and make such a handshake too, but only in its own
 name: `HandshakeStats.summary` wants the asking client's, or those of several.

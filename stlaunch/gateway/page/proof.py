@@ -1,4 +1,4 @@
-"""Give one browser its cookies and tokens of the origin proof: with the page, or on their own."""
+"""Issue the cookies and tokens of the origin proof, with the page or on their own."""
 
 from __future__ import annotations
 

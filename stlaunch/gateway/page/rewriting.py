@@ -1,4 +1,4 @@
-"""Give the app's HTML page, and nothing else, the page script, its tokens and cookies.
+"""Add the page script, its tokens and cookies to the app's HTML page, and to nothing else.
 
 The page is Streamlit's index.html; it is known by the script it loads. Where the public path is
 known its relative addresses become absolute, so that `/app` without a slash works even where a

@@ -1,4 +1,4 @@
-"""The page script as it is sent: readable parts in one file, with an ETag that changes with it."""
+"""Serve the page script: readable parts joined into one file, with an ETag."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the app says about its own connection, below `{base}/_stlaunch/`."""
+"""What the app reports about its own connection, below `{base}/_stlaunch/`."""

@@ -1,4 +1,4 @@
-"""Who may see more of the self-check than health and ready: the rule of `--self-check`.
+"""Decide who may see the self-check, beyond health and ready: the rule of `--self-check`.
 
 Pure: what arrived comes in as arguments. It must never take a request that somebody forwarded
 for one from this machine.

@@ -1,4 +1,4 @@
-"""The page at `{base}/_stlaunch/`: three files of our own, and the policy that keeps it to them."""
+"""Serve the page at `{base}/_stlaunch/`: three files, and a policy that allows only them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answer the requests below `{base}/_stlaunch/` that are about the app's own connection.
+"""Answer the requests below `{base}/_stlaunch/` about the app's own connection.
 
 Each endpoint works whether the proxy strips the prefix or keeps it. No CORS header ever goes out
 here, so no other site can read an answer.

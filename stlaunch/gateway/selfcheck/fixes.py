@@ -1,4 +1,4 @@
-"""The text that mends a finding in one proxy, from the catalogue and the fixes.
+"""The text that fixes a finding in one proxy, from the catalogue and the proxy's lines.
 
 It holds no lines of its own: `stlaunch.proxies` is their one source.
 """

@@ -1,4 +1,4 @@
-"""JSON that also a terminal may show: what requests held comes back escaped."""
+"""JSON that is safe in a terminal: text from requests is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show a client its own request: header values from a list, everything else masked.
+"""Show a client its own request: listed header values only, everything else masked.
 
 It reads headers and judges nothing.
 """

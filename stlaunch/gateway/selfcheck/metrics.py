@@ -1,4 +1,4 @@
-"""Counters as OpenMetrics text (openmetrics.io, version 1.0.0); it counts nothing itself."""
+"""Write counters as OpenMetrics text (openmetrics.io, version 1.0.0)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds on what strangers may make the probe endpoints do: number, rate, bytes.
+"""Limit what strangers can make the probe endpoints do: number, rate, bytes.
 
 It knows nothing of what is probed. The clock comes in from outside.
 """

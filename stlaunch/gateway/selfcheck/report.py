@@ -1,4 +1,4 @@
-"""The JSON report `stlaunch.selfcheck/1`: facts about this instance and the request that asks.
+"""Build the JSON report `stlaunch.selfcheck/1` about this instance and the asking request.
 
 Its schema is `schema.json`, beside this file. Nothing in it identifies another client: see
 `stlaunch.diagnostics.handshake` for what is kept, and `_last` for what of it is shown to whom.

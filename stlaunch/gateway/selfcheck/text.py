@@ -1,4 +1,4 @@
-"""The report as plain text, for a terminal: `curl -H "Accept: text/plain" .../_stlaunch/check`."""
+"""The report as plain text: `curl -H "Accept: text/plain" .../_stlaunch/check`."""
 
 from __future__ import annotations
 

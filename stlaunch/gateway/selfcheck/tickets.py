@@ -1,4 +1,4 @@
-"""Tickets that let a page's probe sockets in, and what arrived with each of them.
+"""Tickets that admit a page's probe sockets, and what arrived with each of them.
 
 A page fetches a ticket, which no page of another site can read, and names it in the address of
 its probe sockets. What arrived is kept under it for a while: the page cannot see the headers of its

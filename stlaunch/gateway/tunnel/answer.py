@@ -1,4 +1,4 @@
-"""The HTTP answer that carries frames: in one piece, or in parts of a bounded size.
+"""The HTTP answer that carries frames, whole or in bounded parts.
 
 What the client does not read stays in the outbox; a part or two of it are in the socket.
 """

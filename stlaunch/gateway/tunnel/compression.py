@@ -1,4 +1,4 @@
-"""gzip for the tunnel's answers: whole ones, and ones that are written bit by bit."""
+"""gzip for the tunnel's answers, whole or piece by piece."""
 
 from __future__ import annotations
 

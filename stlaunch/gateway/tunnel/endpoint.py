@@ -1,4 +1,4 @@
-"""End the tunnel's HTTP requests, and open a `websocket` scope into all layers below.
+"""Answer the tunnel's HTTP requests, and open a `websocket` scope into the layers below.
 
     POST   {base}/_stlaunch/tunnel           open; subprotocols in X-Stlaunch-Protocols
     GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what follows frame N (long poll, or stream)

@@ -1,4 +1,4 @@
-"""Numbered frames over an unreliable carrier: nothing lost, nothing doubled. Pure.
+"""Numbered frames over an unreliable carrier: none lost, none delivered twice. Pure.
 
 A message is one or more frames; each has the next number of its direction. A frame is
 

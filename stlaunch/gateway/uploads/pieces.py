@@ -1,4 +1,4 @@
-"""Take an upload in pieces, for proxies that limit request bodies, and hand it on as one PUT.
+"""Accept an upload in pieces, for proxies that limit bodies, and pass it on as one PUT.
 
     POST {base}/_stlaunch/upload                 open; X-Stlaunch-Target names the upload's address
     PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next

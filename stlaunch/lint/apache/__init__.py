@@ -1,4 +1,4 @@
-"""Apache httpd: `lint_apache` reads a configuration and judges the routes to the app."""
+"""Apache httpd: `lint_apache` reads a configuration and checks the routes to the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file to findings: each virtual host by itself, each path of the app as Apache takes it."""
+"""Evaluate each virtual host, and each path of the app as Apache resolves it."""
 
 from __future__ import annotations
 

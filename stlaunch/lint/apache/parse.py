@@ -1,4 +1,4 @@
-"""Apache's language: sections and directives, includes and Define followed; it judges nothing."""
+"""Parse Apache's language: sections and directives, with includes and Define followed."""
 
 from __future__ import annotations
 

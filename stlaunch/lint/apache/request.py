@@ -1,4 +1,4 @@
-"""What Apache does with one request: which rewrite, ProxyPass or redirect answers.
+"""Resolve one request as Apache does: which rewrite, ProxyPass or redirect answers it.
 
 The order is Apache's: rewrite rules of the virtual host, ProxyPass of the last matching Location,
 the first matching ProxyPass outside of one, then redirects. It judges nothing.

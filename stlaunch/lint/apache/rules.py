@@ -1,4 +1,4 @@
-"""What is wrong with a virtual host that leads to the app, apart from its routes; pure."""
+"""Check a virtual host that leads to the app, apart from its routes. Pure."""
 
 from __future__ import annotations
 

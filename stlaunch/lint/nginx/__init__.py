@@ -1,4 +1,4 @@
-"""nginx: `lint_nginx` reads a configuration with its includes and judges the routes to the app."""
+"""nginx: `lint_nginx` reads a configuration with its includes and checks the routes."""
 
 from __future__ import annotations
 

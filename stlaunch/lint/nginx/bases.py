@@ -1,4 +1,4 @@
-"""Below which paths a server passes requests to the app; it judges only the path's final slash."""
+"""Find the paths below which a server passes requests to the app."""
 
 from __future__ import annotations
 

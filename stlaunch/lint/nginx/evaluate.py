@@ -1,4 +1,4 @@
-"""From a file to findings: which locations lead to the app, and what each of them lacks."""
+"""Find the locations that lead to the app, and what each of them lacks."""
 
 from __future__ import annotations
 

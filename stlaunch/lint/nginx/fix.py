@@ -1,4 +1,4 @@
-"""The edits that repair a location: whole lines added, replaced or taken out, nothing else.
+"""Edit a location: whole lines added, replaced or removed, nothing else.
 
 Nothing is edited where an include was not read: what it holds may be the very same line.
 """

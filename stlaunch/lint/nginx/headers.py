@@ -1,4 +1,4 @@
-"""Response headers that nginx adds and that break the page; pure."""
+"""Find response headers of nginx that break the page. Pure."""
 
 from __future__ import annotations
 

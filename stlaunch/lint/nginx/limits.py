@@ -1,4 +1,4 @@
-"""Rate limits of nginx against what one load of a page asks for; pure."""
+"""Compare nginx's rate limits with what one page load needs. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nginx's language: from a text to a tree of directives; includes are directives like all others.
+"""Parse nginx's language into a tree of directives; includes are ordinary directives.
 
 It must not know what a directive means, apart from how many arguments the ones that are judged
 take: a forgotten semicolon or value is found here, in one sentence with its line.

@@ -1,4 +1,4 @@
-"""What nginx does with one request: which location answers, and what goes where.
+"""Resolve one request as nginx does: which location answers, and what goes where.
 
 It follows rewrites, returns, try_files and named locations as nginx does, and says where it
 cannot. It judges nothing.

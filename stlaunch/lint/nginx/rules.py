@@ -1,4 +1,4 @@
-"""What is wrong with the locations that lead to the app; pure, over the tree alone."""
+"""Check the locations that lead to the app. Pure, on the tree alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a `proxy_pass` leads: to the app, elsewhere, or to a place that is not plain to see."""
+"""Resolve where a `proxy_pass` leads: to the app, elsewhere, or unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration as nginx reads it: includes looked up and followed; it judges nothing.
+"""Read a configuration as nginx does, with includes found and followed.
 
 What an include that cannot be read would add is unknown, and never taken for nothing.
 """

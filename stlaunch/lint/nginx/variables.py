@@ -1,4 +1,4 @@
-"""The values of nginx's variables, as far as the configuration itself decides them."""
+"""Resolve nginx's variables, as far as the configuration defines them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML: `lint_yaml` reads a file and judges each document that leads to the app."""
+"""YAML: `lint_yaml` reads a file and checks each document that leads to the app."""
 
 from __future__ import annotations
 

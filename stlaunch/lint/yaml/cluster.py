@@ -1,4 +1,4 @@
-"""What the Kubernetes objects of all files say together: Services, their ports and their pods."""
+"""Combine the Kubernetes objects of all files: Services, their ports and their pods."""
 
 from __future__ import annotations
 

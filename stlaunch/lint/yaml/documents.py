@@ -1,4 +1,4 @@
-"""Tells the documents of a YAML file apart, and has each judged by what it says."""
+"""Recognise the documents of a YAML file, and lint each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all kinds of YAML share: the report on one file, and the rules that are Traefik's."""
+"""What all kinds of YAML share: the report on one file, and Traefik's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML as nodes with places, within bounds; it builds no Python objects and knows no schema."""
+"""Parse YAML into nodes with positions, within bounds; no schema, no Python objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Envoy, h2o, cloudflared and CloudFormation: the route to the app, and what breaks it at once."""
+"""Envoy, h2o, cloudflared and CloudFormation: the route to the app, and what breaks it."""
 
 from __future__ import annotations
 

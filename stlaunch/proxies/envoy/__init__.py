@@ -1,4 +1,4 @@
-"""Envoy: `recipe` holds its lines and its configuration, `start` what the demo and tests run."""
+"""Envoy: `recipe` has its lines and configuration, `start` what the demo and tests run."""
 
 from __future__ import annotations
 

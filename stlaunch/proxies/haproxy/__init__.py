@@ -1,4 +1,4 @@
-"""HAProxy: `recipe` for a site of one's own, `balancer` before replicas that stlaunch starts."""
+"""HAProxy: `recipe` for your own site, `balancer` for replicas that stlaunch starts."""
 
 from __future__ import annotations
 

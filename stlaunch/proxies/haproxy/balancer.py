@@ -1,4 +1,4 @@
-"""HAProxy before replicas that stlaunch starts: those of one machine, and those of Compose.
+"""HAProxy in front of replicas that stlaunch starts, on one machine or in Compose.
 
 One browser stays with one replica by a cookie. A replica that drains gets no new browsers, and
 still those that it has; one that is gone, or that refuses a new session with 503, is left for

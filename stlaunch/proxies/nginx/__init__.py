@@ -1,4 +1,4 @@
-"""nginx: `recipe` holds its lines and its configuration, `start` what the demo and tests run."""
+"""nginx: `recipe` has its lines and configuration, `start` what the demo and tests run."""
 
 from __future__ import annotations
 

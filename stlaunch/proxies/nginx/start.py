@@ -1,4 +1,4 @@
-"""nginx as people configure it: the three ways that are copied, and the one it documents."""
+"""nginx as people configure it: three ways that are often copied, and the documented one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traefik; `recipe` puts together what is known about it."""
+"""Traefik; `recipe` combines what is known about it."""
 
 from __future__ import annotations
 

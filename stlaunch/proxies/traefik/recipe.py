@@ -1,4 +1,4 @@
-"""Traefik 3: its signs, and where its lines go; it hands the WebSocket on by itself."""
+"""Traefik 3: its signs, and where its lines go; it passes the WebSocket on by default."""
 
 from __future__ import annotations
 
