@@ -46,7 +46,7 @@ def validate(product: Product, binary: Path, plan: ProxyPlan, tls: TlsFiles, fol
     words = [*command.split()[1:], *_MORE.get(product, ())]
     if product is Product.APACHE:
         words = list(_APACHE)
-    elif product is Product.NGINX and not re.search(r"(?m)^\s*pid\s", plan.config_text):
+    elif product is Product.NGINX and not re.search(r"(?m)(^|;)\s*pid\s", plan.config_text):
         words += ["-g", "pid nginx.pid;"]
     filled = [
         str(config) if word.startswith("/etc/") else word.format(config=config, folder=folder)
