@@ -18,7 +18,7 @@ from stlaunch.gateway.chains import ALL, Dispatch, Endpoint, Layer, build_chains
 from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.monitor.detectors import Detectors, Replicas
 from stlaunch.gateway.selfcheck.tickets import Tickets
-from stlaunch.gateway.state import GatewayState, Sessions
+from stlaunch.gateway.state import GatewayState, session_places
 from stlaunch.settings.model import Transport
 from stlaunch.urls.streamlit_routes import RequestKind as Kind
 
@@ -187,11 +187,12 @@ BY_KIND = (
 
 def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
     """Wrap `app` in all layers."""
+    limit = composition.max_sessions
     state = GatewayState(
         instance=composition.instance,
         readiness=composition.readiness,
         paths=composition.paths,
-        sessions=Sessions(limit=composition.max_sessions),
+        sessions=session_places(limit) if limit is not None else None,
         tunnels=composition.tunnels,
         tickets=Tickets(secret=composition.proof_secret),
         app_site=AppSite(

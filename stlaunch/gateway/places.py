@@ -1,7 +1,9 @@
 """Limit how much of a scarce resource one visitor may hold.
 
 A browser id costs nothing, so an address has a bound too; but behind a proxy that names no clients
-all visitors have the same one, which then gets more. Whoever holds a place keeps it.
+all visitors have the same one, which then gets more, and only their browsers' ids tell them apart.
+Where a proxy drops cookies as well, nothing does: they have no bound but the proxy's. Whoever holds
+a place keeps it.
 """
 
 from __future__ import annotations
@@ -9,8 +11,6 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass, field
-
-from stlaunch.gateway.request import RequestInfo
 
 _NEAR = tuple(
     ipaddress.ip_network(text)
@@ -26,7 +26,7 @@ class Visitor:
     """Who takes a place.
 
     Attributes:
-        browser: a digest of the browser's id, or of its address where it has none.
+        browser: a digest of the browser's id; empty where it has none, for then it may be any.
         address: the client's; the /64 of an IPv6 one.
         is_shared: whether it may be that of a proxy, and so of many visitors.
     """
@@ -34,17 +34,6 @@ class Visitor:
     browser: str
     address: str
     is_shared: bool
-
-
-def visitor_of(request: RequestInfo, browser: str) -> Visitor:
-    """Return who made a request."""
-    is_named = request.client is not None and request.client != request.peer
-    address = request.client or request.peer
-    return Visitor(
-        browser=browser,
-        address=client_key(address),
-        is_shared=not is_named and _may_be_proxy(address),
-    )
 
 
 def client_key(address: str | None) -> str:
@@ -62,7 +51,7 @@ def client_key(address: str | None) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _may_be_proxy(address: str | None) -> bool:
+def may_be_proxy(address: str | None) -> bool:
     """Whether an address is one from which proxies connect: on this machine, or near it."""
     try:
         parsed = ipaddress.ip_address(address or "")
@@ -104,9 +93,13 @@ class Places:
         most = limits.per_proxy if visitor.is_shared else limits.per_address
         return (
             self._addresses.total() < limits.most
-            and self._browsers[visitor.browser] < limits.per_browser
+            and (not visitor.browser or self._browsers[visitor.browser] < limits.per_browser)
             and self._addresses[visitor.address] < most
         )
+
+    def holds_one(self, visitor: Visitor) -> bool:
+        """Whether this browser has a place; none has one without an id."""
+        return bool(visitor.browser) and self._browsers[visitor.browser] > 0
 
     def take(self, visitor: Visitor) -> None:
         """Count one more."""

@@ -6,7 +6,6 @@ It holds and counts; it decides nothing about what is answered.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from stlaunch.diagnostics.handshake import HandshakeStats
@@ -15,6 +14,7 @@ from stlaunch.gateway.instance import Instance
 from stlaunch.gateway.monitor.detectors import Detectors
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
+from stlaunch.gateway.places import PlaceLimits, Places
 from stlaunch.gateway.selfcheck.rate_limiter import RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
@@ -50,35 +50,16 @@ class Readiness:
         return self.not_warm
 
 
-@dataclass(slots=True, kw_only=True)
-class Sessions:
-    """The open sessions, by browser.
+def session_places(limit: int) -> Places:
+    """Return the places of `--max-sessions`: one browser, or one address, leaves some to others.
 
-    Attributes:
-        limit: how many there may be; None for any number.
+    An eighth, and one at least. An address that may be a proxy's stands for many visitors: all of
+    them together may have all places.
     """
-
-    limit: int | None
-    _open: Counter[Hashable] = field(default_factory=Counter)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no room for one more."""
-        return self.limit is not None and self._open.total() >= self.limit
-
-    def has_one(self, browser: Hashable) -> bool:
-        """Return whether this browser has a session open; none has one without an id."""
-        return bool(browser) and browser in self._open
-
-    def add(self, browser: Hashable) -> None:
-        """Count one more session of a browser."""
-        self._open[browser] += 1
-
-    def remove(self, browser: Hashable) -> None:
-        """Count one session less."""
-        self._open[browser] -= 1
-        if not self._open[browser]:
-            del self._open[browser]
+    share = limit - max(1, limit // 8) if limit > 1 else limit
+    return Places(
+        PlaceLimits(most=limit, per_browser=share, per_address=share, per_proxy=limit),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +70,7 @@ class GatewayState:
         instance: this process.
         readiness: shared with the drain and the warm-up.
         paths: the public paths, given and learned.
-        sessions: the open ones, and their limit.
+        sessions: who holds one; None where there is no limit.
         tunnels: the open connections of the HTTP transport, shared with the drain.
         handshakes: counts of handshakes and transports.
         finding_log: what this process has noticed.
@@ -105,7 +86,7 @@ class GatewayState:
     instance: Instance
     readiness: Readiness
     paths: PublicPaths
-    sessions: Sessions
+    sessions: Places | None
     tunnels: TunnelRegistry
     tickets: Tickets
     detectors: Detectors

@@ -7,40 +7,42 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from stlaunch.storage.state_folder import write_private
 from stlaunch.urls.base_path import BasePath
 
+Paths: TypeAlias = tuple[BasePath, ...]
+
 
 class Debounced:
-    """Call something at once, and once more after a while, however often it is asked for meanwhile.
+    """Keep paths at once, and the last ones once more after a while, however often they change.
 
-    Strangers can cause changes: each would be a write and a line of log.
+    Strangers can cause changes: each would be a write and a line of log. The writing is done in a
+    thread, one at a time, because a disk may take its time and the app's sessions may not.
 
     Args:
-        action: what is called, in the event loop.
+        keep: what is called, in a thread of its own.
         pause_s: how long it is not called again.
     """
 
-    def __init__(self, action: Callable[[], None], *, pause_s: float = 10.0) -> None:
-        self.action = action
+    def __init__(self, keep: Callable[[Paths], None], *, pause_s: float = 10.0) -> None:
+        self.keep = keep
         self.pause_s = pause_s
-        self._is_asked = False
-        self._pause: asyncio.TimerHandle | None = None
+        self._latest: Paths | None = None
+        self._work: asyncio.Task[None] | None = None
 
-    def __call__(self, *_changed: object) -> None:
+    def __call__(self, paths: Paths) -> None:
         """Ask for it; in the event loop."""
-        if self._pause is not None:
-            self._is_asked = True
-            return
-        self._pause = asyncio.get_running_loop().call_later(self.pause_s, self._go_on)
-        self.action()
+        self._latest = paths
+        if self._work is None or self._work.done():
+            self._work = asyncio.get_running_loop().create_task(self._run(), name="learned paths")
 
-    def _go_on(self) -> None:
-        self._pause = None
-        if self._is_asked:
-            self._is_asked = False
-            self()
+    async def _run(self) -> None:
+        while self._latest is not None:
+            paths, self._latest = self._latest, None
+            await asyncio.to_thread(self.keep, paths)
+            await asyncio.sleep(self.pause_s)
 
 
 def read_learned(state: Path | None) -> tuple[BasePath, ...]:

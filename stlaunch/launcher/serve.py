@@ -142,7 +142,7 @@ def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Co
     )
     if paths.is_learning and not paths.known:
         paths.learned.restore(read_learned(plan.facts.state))
-        paths.learned.on_change = Debounced(lambda: _keep(plan, paths.learned.paths))
+        paths.learned.on_change = Debounced(lambda learned: _keep(plan, learned))
     composition = composition_for(
         app,
         plan.settings,

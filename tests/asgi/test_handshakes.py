@@ -454,3 +454,23 @@ def test_fetch_metadata_vetoes_host_and_proof(site: str) -> None:
     allowed, _ = handshake(make(Recorder(), policy=allowing), headers=headers)
 
     assert (vetoed, allowed) == (403, 101)
+
+
+def test_an_allowed_page_of_the_same_site_gets_the_websocket_alone() -> None:
+    """The HTTP transport is the app's own page's: a browser asks before, and gets no answer."""
+    policy = OriginPolicy(allowed_origins=(Origin("https", "portal.test", 443),))
+    app = make(Recorder(), policy=policy)
+    headers = [
+        ("host", "app.test"),
+        ("origin", "https://portal.test"),
+        ("sec-fetch-site", "same-site"),
+    ]
+    asked = [("access-control-request-method", "POST")]
+    path = "/app/_stlaunch/tunnel"
+    preflight = request(app, path, [*headers, *asked], method="OPTIONS")
+    opened = request(app, path, [*headers, ("x-stlaunch", "1")], method="POST")
+
+    assert handshake(app, headers=headers)[0] == 101
+    assert [preflight.status, opened.status] == [403, 403]
+    for answer in (preflight, opened):
+        assert not [name for name, _ in answer.headers if name.startswith("access-control-")]

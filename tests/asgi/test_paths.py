@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stlaunch.gateway.middleware.base_path import relative_location
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.public_paths import LearnedPaths, PublicPaths
+from stlaunch.urls.public_paths import LearnedPaths, PrefixRule, PublicPaths
 from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, make, request
 
 PREFIXES = ["", "/app", "/user/jane-doe", "/a.b/c~d", "/%40x"]
@@ -101,6 +101,17 @@ def test_nothing_is_served_below_another_path(path: str) -> None:
     app = Recorder()
 
     assert request(_make(app, "/app"), path).status == 404
+    assert not app.scopes
+
+
+@pytest.mark.parametrize("path", ["s", "s/x", "*", "../x", "http://app.test/app/", "app"])
+@pytest.mark.parametrize("rule", list(PrefixRule))
+def test_a_target_without_a_slash_is_no_path_below_the_base(path: str, rule: PrefixRule) -> None:
+    """`GET s` would be `/apps`, put behind the base."""
+    app = Recorder()
+    paths = PublicPaths(known=(BasePath("/app"),), rule=rule)
+
+    assert request(_make(app, "/app", paths=paths), path).status == 404
     assert not app.scopes
 
 

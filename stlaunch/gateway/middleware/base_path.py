@@ -104,6 +104,8 @@ class BasePathMiddleware:
     def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
         """Return where a request points to, in the mode that is settled, and what is there."""
         location = self._locate(path, arrived)
+        if path and not path.startswith("/"):  # `GET s`: put behind the base, it would be `/apps`
+            return location, Route(kind=RequestKind.ALIAS)
         route = classify(location.rest, self.mounts())
         if route.is_health:  # asked by whoever starts the app, who may not know of the proxy
             return location, route

@@ -12,10 +12,11 @@ from importlib.resources import files
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stlaunch.gateway.owner import browser_ids
+from stlaunch.gateway.owner import owner_of, visitor_of
+from stlaunch.gateway.places import Places
 from stlaunch.gateway.refusal import deny_handshake, refusal
 from stlaunch.gateway.request import request_info
-from stlaunch.gateway.state import Readiness, Sessions
+from stlaunch.gateway.state import Readiness
 from stlaunch.process.open_files import has_room_for_more_files
 
 _TRY_AGAIN_LATER = 1013
@@ -32,29 +33,32 @@ class SessionLimitMiddleware:
     Args:
         app: the rest of the stream's chain.
         readiness: says whether this process drains.
-        sessions: the open ones.
+        sessions: who holds one; None for any number.
     """
 
-    def __init__(self, app: ASGIApp, *, readiness: Readiness, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, *, readiness: Readiness, sessions: Places | None) -> None:
         self.app = app
         self.readiness = readiness
         self.sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one handshake."""
-        refused = _STOPPING if self.readiness.is_draining else None
-        # Without descriptors a session would fail half-way, and so would those that are open.
-        if refused is None and (self.sessions.is_full or not has_room_for_more_files()):
-            refused = _FULL
-        if refused is not None:
-            await deny_handshake(refused, _TRY_AGAIN_LATER, scope, receive, send)
+        if self.readiness.is_draining:
+            await deny_handshake(_STOPPING, _TRY_AGAIN_LATER, scope, receive, send)
             return
-        browser = browser_ids(request_info(scope))
-        self.sessions.add(browser)
-        try:
+        visitor = visitor_of(request_info(scope), owner_of(scope))
+        has_place = self.sessions is None or self.sessions.has_room(visitor)
+        # Without descriptors a session would fail half-way, and so would those that are open.
+        if not (has_place and has_room_for_more_files()):
+            await deny_handshake(_FULL, _TRY_AGAIN_LATER, scope, receive, send)
+        elif self.sessions is None:
             await self.app(scope, receive, send)
-        finally:
-            self.sessions.remove(browser)
+        else:
+            self.sessions.take(visitor)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self.sessions.free(visitor)
 
 
 class FullPageMiddleware:
@@ -65,21 +69,19 @@ class FullPageMiddleware:
 
     Args:
         app: the rest of the page's chain.
-        sessions: the open ones.
+        sessions: who holds one; None for any number.
     """
 
-    def __init__(self, app: ASGIApp, *, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, *, sessions: Places | None) -> None:
         self.app = app
         self.sessions = sessions
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request for a page."""
-        is_refused = (
-            scope["method"] == "GET"
-            and self.sessions.is_full
-            and not self.sessions.has_one(browser_ids(request_info(scope)))
-        )
-        if not is_refused:
+        if self.sessions is None or scope["method"] != "GET":
+            return self.app(scope, receive, send)
+        visitor = visitor_of(request_info(scope), owner_of(scope))
+        if self.sessions.has_room(visitor) or self.sessions.holds_one(visitor):
             return self.app(scope, receive, send)
         text = _FULL_PAGE.replace("{retry_s}", str(_FULL_RETRY_S))
         headers = {"retry-after": str(_FULL_RETRY_S), "cache-control": "no-store"}

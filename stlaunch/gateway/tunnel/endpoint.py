@@ -27,8 +27,8 @@ from stlaunch.diagnostics.finding import Finding
 from stlaunch.gateway.app_site import LOSE_UPGRADES
 from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
-from stlaunch.gateway.owner import owner_of
-from stlaunch.gateway.places import client_key, visitor_of
+from stlaunch.gateway.owner import owner_of, visitor_of
+from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.gateway.state import GatewayState

@@ -27,8 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import body_limited
-from stlaunch.gateway.owner import owner_of
-from stlaunch.gateway.places import PlaceLimits, Places, Visitor, visitor_of
+from stlaunch.gateway.owner import owner_of, visitor_of
+from stlaunch.gateway.places import PlaceLimits, Places, Visitor
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.gateway.turn import Turn
@@ -55,6 +55,7 @@ _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 class _Upload:
     """One upload on its way to the app."""
 
+    owner: str
     visitor: Visitor
     total_bytes: int
     accepted_bytes: int = 0
@@ -158,7 +159,7 @@ class UploadPiecesEndpoint:
             is_ours = upload_id.partition(".")[0] == self.instance_id
             status, code = (410, "STL602") if is_ours else (409, "STL702")
             return refusal(status, code, "the upload is not open here")
-        if upload.visitor.browser != owner_of(request.scope):
+        if upload.owner != owner_of(request.scope):
             return refusal(403, "STL504", "the upload belongs to another browser")
         with suppress(TimeoutError):  # a newer request has come: this one's connection is dead
             async with upload.turn.take():
@@ -172,10 +173,11 @@ class UploadPiecesEndpoint:
             return refusal(400, "STL602", "no such upload address")
         if not _SIZE.fullmatch(total):
             return refusal(400, "STL602", "the size is missing")
-        visitor = visitor_of(request_info(scope), owner_of(scope))
+        owner = owner_of(scope)
+        visitor = visitor_of(request_info(scope), owner)
         if not self._places.has_room(visitor):
             return refusal(503, "STL603", "too many uploads are in progress")
-        upload = _Upload(visitor=visitor, total_bytes=int(total))
+        upload = _Upload(owner=owner, visitor=visitor, total_bytes=int(total))
         self._places.take(visitor)
         upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
