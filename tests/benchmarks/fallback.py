@@ -62,7 +62,7 @@ class TunnelClient:
         self.outbox.put(_rerun(), Flags.MORE)
         body = b"".join(frame.encode() for frame in self.outbox.after(0))
         query = f"?ack={self.inbox.acknowledged}"
-        self.outbox.acknowledge(self._send("PUT", self.place + query, {}, body)["ack"])
+        self.outbox.acknowledge(self._send("POST", self.place + query, {}, body)["ack"])
         while not any(_is_end(message) for message in self._receive()):
             pass
         return time.perf_counter() - started

@@ -46,7 +46,7 @@ class Tunnels:
             return
         if found[0] not in self.opened:
             self.opened.append(found[0])
-        if request.method == "POST":
+        if request.url.endswith("?mode=end"):
             self.closed.append(found[0])
 
 
@@ -85,7 +85,8 @@ def test_a_page_that_is_left_closes_its_tunnel(visit: Visit, hop: Middleman) -> 
     visit.page.goto("about:blank")
 
     # Playwright tells nothing of requests that outlive their page; the hop sees them.
-    visit.wait_until(lambda: f"POST {BASE}{tunnels.opened[0]}" in hop.behaviour.asked)
+    end = f"{tunnels.opened[0]}?mode=end"
+    visit.wait_until(lambda: f"POST {BASE}{end}" in hop.behaviour.asked)
 
 
 def test_a_page_from_the_back_forward_cache_goes_on(visit: Visit, hop: Middleman) -> None:
@@ -167,8 +168,8 @@ def test_a_strict_content_security_policy_is_no_obstacle(
 def _end(visit: Visit, tunnel: str) -> None:
     """End a tunnel behind its page's back; the page learns it with its next request."""
     visit.page.evaluate(
-        "async path => fetch(path, {method: 'DELETE', headers: {'X-Stlaunch': '1'}})",
-        f"{BASE}{tunnel}",
+        "async path => fetch(path, {method: 'POST', headers: {'X-Stlaunch': '1'}})",
+        f"{BASE}{tunnel}?mode=end",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -54,6 +54,12 @@ async def upload(request: Request) -> JSONResponse:
     return JSONResponse({"bytes": total, "sum": checksum, "kept": sorted(kept)})
 
 
+async def delete(request: Request) -> Response:
+    """Delete nothing, for whoever has a token."""
+    await request.body()
+    return Response(status_code=204 if "x-xsrftoken" in request.headers else 403)
+
+
 async def ended(_request: Request) -> JSONResponse:
     """Say how sockets ended."""
     return JSONResponse(ENDED)
@@ -66,6 +72,7 @@ def make(*, limits: TunnelLimits | None = None, **changes: Any) -> tuple[Any, Tu
         routes=[
             WebSocketRoute("/app/_stcore/stream", stream),
             Route("/app/_stcore/upload_file/{session}/{file}", upload, methods=["PUT"]),
+            Route("/app/_stcore/upload_file/{session}/{file}", delete, methods=["DELETE"]),
             Route("/app/media/ended", ended),
         ]
     )

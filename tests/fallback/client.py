@@ -41,7 +41,7 @@ class Page:
     def put(self, frames: list[Frame] | None = None) -> httpx.Response:
         """Send frames, by default all that are not acknowledged."""
         body = b"".join(frame.encode() for frame in frames or self.outbox.after(0))
-        response = self.http.put(self.tunnel, params=self.ack, content=body)
+        response = self.http.post(self.tunnel, params=self.ack, content=body)
         if response.status_code == 200:
             self.outbox.acknowledge(response.json()["ack"])
         return response

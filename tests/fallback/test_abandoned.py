@@ -127,7 +127,7 @@ def test_an_app_may_think_about_an_upload_for_longer_than_pages_may_be_silent() 
 
         pieces = _pieces(app, idle_s=0.2)
         _, opened = await _send(pieces, _opening())
-        piece = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+        piece = {**_scope(f"{PATH}/{opened['id']}", "POST"), "query_string": b"offset=0"}
         early = [(await _send(pieces, piece, b"nine char"))[1] for _ in range(4)]
         may_answer.set()
         return early, (await _send(pieces, piece))[1]["status"]
@@ -166,7 +166,7 @@ def test_chunks_are_handed_on_before_the_piece_is_whole() -> None:
 
         pieces = _pieces(app, idle_s=5)
         _, opened = await _send(pieces, _opening())
-        scope = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+        scope = {**_scope(f"{PATH}/{opened['id']}", "POST"), "query_string": b"offset=0"}
         parts: list[Message] = [{"type": "http.request", "body": b"four", "more_body": True}]
 
         async def receive() -> Message:
@@ -200,7 +200,7 @@ def test_a_refused_upload_frees_its_place_at_once() -> None:
             status, opened = await _send(pieces, _opening())
             for _ in range(3):
                 await asyncio.sleep(0)  # the app answers
-            scope = {**_scope(f"{PATH}/{opened['id']}", "PUT"), "query_string": b"offset=0"}
+            scope = {**_scope(f"{PATH}/{opened['id']}", "POST"), "query_string": b"offset=0"}
             statuses += [status, (await _send(pieces, scope, b"nine char"))[1]["status"]]
         return statuses
 

@@ -75,7 +75,7 @@ class _Gateway:
     async def put(self, body: bytes) -> Any:
         """Send bytes; return the answer."""
         client = _Client(body)
-        await self.request("PUT", client)
+        await self.request("POST", client)
         return json.loads(client.answer)
 
 
@@ -171,7 +171,7 @@ def test_a_newer_request_ends_one_that_waits_with_half_a_body() -> None:
             return {"type": "http.disconnect"}
 
         half.receive = receive  # type: ignore[method-assign]
-        old = asyncio.ensure_future(gateway.request("PUT", half))
+        old = asyncio.ensure_future(gateway.request("POST", half))
         await began.wait()
         new = await gateway.put(first + second)
         await old

@@ -134,7 +134,7 @@ def test_a_page_that_leaves_ends_its_session(serve: Serve) -> None:
     url, registry = serve()
     page = Page(url)
     page.open()
-    page.http.post(page.tunnel)
+    page.http.post(page.tunnel, params={"mode": "end"})
     deadline = time.monotonic() + 5
     while not (ended := _ended(url)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -197,7 +197,7 @@ def test_a_body_that_is_too_large_is_refused_early(serve: Serve) -> None:
     page.open()
     target = urlsplit(page.tunnel)
     head = (
-        f"PUT {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\nX-Stlaunch: 1\r\n"
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\nX-Stlaunch: 1\r\n"
         "Content-Length: 1000000000\r\n\r\n"
     )
     chunk, sent = b"x" * 100_000, 0
@@ -259,8 +259,8 @@ def test_another_browser_cannot_use_a_tunnel(serve: Serve) -> None:
 
     statuses = [
         httpx.get(page.tunnel, headers=other).status_code,
-        httpx.put(page.tunnel, headers=other, content=b"").status_code,
-        httpx.delete(page.tunnel, headers=other).status_code,
+        httpx.post(page.tunnel, headers=other, content=b"").status_code,
+        httpx.post(f"{page.tunnel}?mode=end", headers=other).status_code,
         httpx.get(f"{url}/tunnel/{instance}.guessed", headers=OWN).status_code,
         httpx.get(f"{url}/tunnel/0123456789abcdef.id", headers=OWN).status_code,
     ]
@@ -297,7 +297,7 @@ def test_an_upload_in_pieces_is_one_request(serve: Serve) -> None:
     offset, last = 0, {}
     while offset < len(data):
         for _ in range(2):
-            last = httpx.put(
+            last = httpx.post(
                 f"{url}/upload/{upload}",
                 params={"offset": offset},
                 headers=OWN,
@@ -312,8 +312,30 @@ def test_an_upload_in_pieces_is_one_request(serve: Serve) -> None:
     assert '"kept":["content-type","x-xsrftoken"]' in last["body"]
 
     last_piece = {"offset": len(data) - 100_000}
-    again = httpx.put(f"{url}/upload/{upload}", params=last_piece, headers=OWN, content=data[-10:])
+    again = httpx.post(f"{url}/upload/{upload}", params=last_piece, headers=OWN, content=data[-10:])
     assert again.json() == last, "the answer to the last piece was lost on its way"
+
+
+@pytest.mark.parametrize(("token", "status"), [("token", 204), (None, 403)])
+def test_a_deletion_is_handed_on(serve: Serve, token: str | None, status: int) -> None:
+    """With POST, for pages whose DELETE is refused; the app checks what it always does.
+
+    What refused it is a finding where the app then took it: else it may have been the app.
+    """
+    url, _ = serve()
+    told = {"x-stlaunch-method": "DELETE", "x-stlaunch-refused": "405"}
+    headers = {**OWN, **told, "x-stlaunch-target": "session/file"}
+    answer = httpx.post(
+        f"{url}/upload", headers=headers | ({"x-xsrftoken": token} if token else {})
+    )
+    report = httpx.get(f"{url}/check").json()
+
+    assert answer.json()["status"] == status
+    titles = [item["title"] for item in report["findings"] if item["code"] == "STL512"]
+    assert (
+        titles
+        == ["A proxy answers 405 to PUT or DELETE; uploads are sent with POST"][: 1 if token else 0]
+    )
 
 
 def test_an_upload_obeys_the_apps_own_limit(serve: Serve) -> None:
@@ -323,7 +345,7 @@ def test_an_upload_obeys_the_apps_own_limit(serve: Serve) -> None:
     upload = httpx.post(f"{url}/upload", headers=headers).json()["id"]
     piece, offset, answer = b"x" * 8_000_000, 0, {}
     while "status" not in answer and offset < 60_000_000:
-        answer = httpx.put(
+        answer = httpx.post(
             f"{url}/upload/{upload}", params={"offset": offset}, headers=OWN, content=piece
         ).json()
         offset = answer["expected"]

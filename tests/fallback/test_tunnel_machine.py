@@ -71,7 +71,7 @@ class TunnelMachine(RuleBasedStateMachine):
         if fate in {"is lost", "late"}:
             return
         for _ in range(2 if fate == "twice" else 1):
-            answer = self.tunnel("PUT", body=body)
+            answer = self.tunnel("POST", body=body)
         if fate != "answer is lost":
             self.outbox.acknowledge(json.loads(answer)["ack"])
 
@@ -79,7 +79,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @rule(index=st.integers(0, 99))
     def late_put(self, index: int) -> None:
         """A request arrives that everybody had forgotten."""
-        self.tunnel("PUT", body=self.late_bodies.pop(index % len(self.late_bodies)))
+        self.tunnel("POST", body=self.late_bodies.pop(index % len(self.late_bodies)))
 
     @precondition(lambda self: self.id)
     @rule(
@@ -105,7 +105,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @rule()
     def ask_another_replica(self) -> None:
         """It says so, and touches nothing."""
-        assert self.request("PUT", f"{TUNNEL}/{self.id}", app=self.other)[0] == 409
+        assert self.request("POST", f"{TUNNEL}/{self.id}", app=self.other)[0] == 409
 
     # -- ends
 
@@ -127,7 +127,7 @@ class TunnelMachine(RuleBasedStateMachine):
         tunnel = self.registry.find(self.id)
         assert tunnel is not None
         if how == "page leaves":
-            assert self.request("POST", f"{TUNNEL}/{self.id}")[0] == 204
+            assert self.request("POST", f"{TUNNEL}/{self.id}", "mode=end")[0] == 204
         elif how == "expires":
             tunnel._seen_at -= 1000
             self.run(self.sweep())
@@ -138,7 +138,7 @@ class TunnelMachine(RuleBasedStateMachine):
             self.registry.is_stopping = False
         self.run(asyncio.wait_for(tunnel.end(), 30))
         self.run(small_app.settle())
-        assert self.request("PUT", f"{TUNNEL}/{self.id}")[0] == 410
+        assert self.request("POST", f"{TUNNEL}/{self.id}")[0] == 410
         assert len(self.registry) == 0
         left = [task.get_name() for task in asyncio.all_tasks(self.loop)]
         assert not [name for name in left if name.startswith(f"tunnel {self.id[:8]}")]

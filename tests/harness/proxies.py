@@ -27,7 +27,7 @@ from tests.harness.tls import APP_HOST
 from tests.harness.varnish import SHELL, VARNISHD, plan_varnish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.harness.tls import Tls
 
@@ -88,10 +88,12 @@ def start_proxy(
     keep_prefix: bool,
     tls: Tls | None = None,
     base_path: str = "/streamlitApp",
+    edit: Callable[[str], str] = str,
 ) -> Iterator[RunningProxy]:
     """Run a proxy of `KINDS` until the block ends, ready when it accepts connections.
 
     In a chain, Traefik forwards the path as it came and nginx has the `setup` and `keep_prefix`.
+    `edit` changes the configuration of the outer one.
 
     Raises:
         UsageError: for a setup that this kind does not have.
@@ -109,7 +111,7 @@ def start_proxy(
             target = hops[0].plan.site.listen.port or 0
             front_kind, front_setup, front_keeps = Product.TRAEFIK, "recommended", True
         outer = _site(target, base, keep_prefix=front_keeps, tls=files)
-        hops.insert(0, _start(stack, front_kind, front_setup, outer))
+        hops.insert(0, _start(stack, front_kind, front_setup, outer, edit))
         front = hops[0].plan.site
         yield RunningProxy(
             name=kind,
@@ -146,13 +148,20 @@ def _site(
     )
 
 
-def _start(stack: ExitStack, kind: str, setup: str, site: ProxySite) -> ProxyProcess:
+def _start(
+    stack: ExitStack,
+    kind: str,
+    setup: str,
+    site: ProxySite,
+    edit: Callable[[str], str] = str,
+) -> ProxyProcess:
     binary = proxy_binary(kind)
     if binary == VARNISHD:
         binary = SHELL
     for attempt in range(1, _ATTEMPTS + 1):
         listen = HostPort("127.0.0.1", free_port())
         plan = _plan(kind, ProxySetup(setup), replace(site, listen=listen))
+        plan = replace(plan, config_text=edit(plan.config_text))
         try:
             return stack.enter_context(ProxyProcess(plan, binary))
         except StartError as exc:

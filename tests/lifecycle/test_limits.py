@@ -167,7 +167,7 @@ def test_the_warning_comes_once_and_again_after_a_relief(
         ("PUT", "_stcore/upload_file/session/file"),
         ("POST", "_stlaunch/sink"),
         ("POST", "_stlaunch/tunnel"),
-        ("PUT", "_stlaunch/upload/one.two?offset=0"),
+        ("POST", "_stlaunch/upload/one.two?offset=0"),
     ],
 )
 def test_a_body_of_a_gigabyte_is_never_held(tmp_path: Path, method: str, path: str) -> None:

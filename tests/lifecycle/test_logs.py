@@ -56,7 +56,7 @@ def _visit(running: Running) -> str:
         _go_to(page, page_hash=second)
     tunnel = Page(f"{running.url}app/_stlaunch", **{"x-forwarded-for": "203.0.113.9"})
     secret = tunnel.open().json()["id"]
-    tunnel.http.delete(tunnel.tunnel)
+    tunnel.http.post(tunnel.tunnel, params={"mode": "end"})
     tunnel.http.close()
     Page.opened.remove(tunnel)
     return str(secret)

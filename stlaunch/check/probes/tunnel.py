@@ -80,7 +80,7 @@ class TunnelSocket:
         """Send a message as one frame."""
         self._sent += 1
         frame = _FRAME.pack(self._sent, _FINAL, len(data)) + data
-        answer = await self._client.send("PUT", self._address(), extra=_BINARY, body=frame)
+        answer = await self._client.send("POST", self._address(), extra=_BINARY, body=frame)
         if not answer.is_ok:
             self.failed = answer
 
@@ -102,7 +102,7 @@ class TunnelSocket:
     async def close(self) -> None:
         """Leave, so that the app keeps nothing."""
         with anyio.CancelScope(shield=True):
-            await self._client.send("DELETE", self._address(), extra=(CHECK,), timeout_s=1.0)
+            await self._client.send("POST", f"{self._path}?mode=end", extra=(CHECK,), timeout_s=1.0)
 
     def _address(self) -> str:
         return f"{self._path}?ack={self._received}"

@@ -100,6 +100,19 @@ def body_limited(passed: int, refused: int, fix: str) -> Finding:
     )
 
 
+def method_refused(status: str) -> Finding:
+    """Describe a proxy that lets POST through, and refuses the methods of uploads.
+
+    Args:
+        status: what it answered.
+    """
+    return Finding(
+        code="STL512",
+        title=f"A proxy answers {status} to PUT or DELETE; uploads are sent with POST",
+        fix="Uploads work all the same. To spare the detour, allow both below the app's path.",
+    )
+
+
 def memory_almost_full(memory: Memory) -> Finding:
     """Describe a container, pod or service that is about to be killed for its memory."""
     megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]

@@ -14,6 +14,7 @@ from stlaunch.gateway.refusal import refuse_other_methods
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = (
     "tunnel/tunnel.js",
+    "uploads/pieces.js",
     "uploads/upload.js",
     "page/configuration.js",
     "page/old_page.js",

@@ -1,9 +1,11 @@
 """Answer the tunnel's HTTP requests, and open a `websocket` scope into the layers below.
 
-    POST   {base}/_stlaunch/tunnel           open; subprotocols in X-Stlaunch-Protocols
-    GET    {base}/_stlaunch/tunnel/ID?ack=N  receive what follows frame N (long poll, or stream)
-    PUT    {base}/_stlaunch/tunnel/ID?ack=N  send frames
-    DELETE {base}/_stlaunch/tunnel/ID        close (POST too: a page that is left can send it)
+    POST {base}/_stlaunch/tunnel              open; subprotocols in X-Stlaunch-Protocols
+    GET  {base}/_stlaunch/tunnel/ID?ack=N     receive what follows frame N (long poll, or stream)
+    POST {base}/_stlaunch/tunnel/ID?ack=N     send frames
+    POST {base}/_stlaunch/tunnel/ID?mode=end  close
+
+Proxies often refuse every other method.
 
 The same-origin rule, cookies, identity and session resumption are those of the layers below,
 the very code that a WebSocket meets. Every request carries `X-Stlaunch`, so that no form, image
@@ -97,23 +99,24 @@ class TunnelEndpoint:
             return
         tunnel.touch()
         acknowledged = _number(request.query_params, "ack")
+        mode = request.query_params.get("mode", "")
         await tunnel.acknowledge(acknowledged)
         if tunnel.is_closed and not tunnel.outbox.frames:
             self.registry.remove(tunnel)
             await self._unknown(tunnel_id)(scope, receive, send)
             return
-        match scope["method"]:
-            case "GET" if request.query_params.get("mode") == "stream":
+        match scope["method"], mode:
+            case "GET", "stream":
                 await self._stream(tunnel, acknowledged, request, send)
-            case "GET":
+            case "GET", _:
                 await self._poll(tunnel, acknowledged, request, send)
-            case "PUT":
-                answer = await self._take(tunnel, request)
-                await answer(scope, receive, send)
-            case "DELETE" | "POST":
+            case "POST", "end":
                 self.registry.remove(tunnel)
                 await tunnel.disconnect(1001)
                 await Response(status_code=204, headers=NO_STORE)(scope, receive, send)
+            case "POST", _:
+                answer = await self._take(tunnel, request)
+                await answer(scope, receive, send)
             case _:
                 await refusal(405, "STL701", "no such method")(scope, receive, send)
 

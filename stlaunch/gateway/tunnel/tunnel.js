@@ -228,7 +228,7 @@ class Tunnel {
     if (!this.#url) return;
     const headers = { "X-Stlaunch": "1" };
     // Survives the page: its session ends now, not when the server gives up waiting.
-    fetch(this.#url, { method: "POST", headers, keepalive: true }).catch(() => {});
+    fetch(`${this.#url}?mode=end`, { method: "POST", headers, keepalive: true }).catch(() => {});
   }
 
   #finish() {
@@ -377,7 +377,7 @@ class Tunnel {
       if (!batch.length && !always) return false;
       always = false;
       this.#unacknowledgedBytes = 0;
-      const response = await this.#request("", { method: "PUT", body: encodeFrames(batch) });
+      const response = await this.#request("", { method: "POST", body: encodeFrames(batch) });
       const { ack } = await response.json();
       this.#unsent = this.#unsent.filter((frame) => frame.number > ack);
       return this.#unsent.length > 0;

@@ -1,12 +1,13 @@
 """Accept an upload in pieces, for proxies that limit bodies, and pass it on as one PUT.
 
-    POST {base}/_stlaunch/upload                 open; X-Stlaunch-Target names the upload's address
-    PUT  {base}/_stlaunch/upload/ID?offset=N     one piece; the answer says what is expected next
+    POST {base}/_stlaunch/upload              open; X-Stlaunch-Target names the upload's address
+    POST {base}/_stlaunch/upload/ID?offset=N  one piece; the answer says what is expected next
+    POST {base}/_stlaunch/upload              with X-Stlaunch-Method: DELETE: hand a DELETE on
 
-The pieces stream, in order, into a single request to the app, which applies its own limit, its
-XSRF check and its session check. They are handed on as they arrive, so that an upload which nobody
-goes on with holds next to nothing. The app's answer is sent again where the answer to the last
-piece was lost on its way.
+Nothing but POST, because proxies often refuse PUT and DELETE. The pieces stream, in order, into a
+single request to the app, which applies its own limit, its XSRF check and its session check. They
+are handed on as they arrive, so that an upload which nobody goes on with holds next to nothing. The
+app's answer is sent again where the answer to the last piece was lost on its way.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
-from stlaunch.gateway.monitor.findings import body_limited
+from stlaunch.gateway.monitor.findings import body_limited, method_refused
 from stlaunch.gateway.owner import owner_of, visitor_of
 from stlaunch.gateway.places import PlaceLimits, Places, Visitor
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
-from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.gateway.request import for_streamlit_path, request_info
 from stlaunch.gateway.turn import Turn
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
@@ -46,6 +47,9 @@ _MAX_ANSWERED_PER_ADDRESS = 64
 _FIRST_PIECE_S = 10.0
 _TOO_LARGE = refusal(413, "STL601", "the piece is too large")
 _SWEEP_S = 5.0
+_REFUSED = 400
+# What rules against a method answer.
+_METHOD_REFUSED = frozenset({"403", "405", "501"})
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
 _SIZE = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
@@ -77,6 +81,11 @@ class _Upload:
     def is_complete(self) -> bool:
         """Whether the page has sent everything."""
         return self.accepted_bytes >= self.total_bytes
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the app has answered, and taken it."""
+        return 0 < self.status < _REFUSED
 
     async def receive(self) -> Message:
         """ASGI's receive: the pieces as one body."""
@@ -139,7 +148,8 @@ class UploadPiecesEndpoint:
         self._answered: dict[str, _Upload] = {}
         self._places = Places(_LIMITS)
         self._sweeper: asyncio.Task[None] | None = None
-        self._logged = False
+        self._has_logged_limit = False
+        self._has_logged_method = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of an upload."""
@@ -171,6 +181,8 @@ class UploadPiecesEndpoint:
         target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
         if request.method != "POST" or not _TARGET.fullmatch(target):
             return refusal(400, "STL602", "no such upload address")
+        if headers.get("x-stlaunch-method") == "DELETE":
+            return await self._delete(request, target)
         if not _SIZE.fullmatch(total):
             return refusal(400, "STL602", "the size is missing")
         owner = owner_of(scope)
@@ -221,13 +233,24 @@ class UploadPiecesEndpoint:
             await asyncio.wait({upload.task}, timeout=self.idle_s / 2)  # the page asks again
         if not upload.task.done():
             return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
-        self._log(request_info(request.scope), request.headers.get("x-stlaunch-limit", ""))
+        self._log(upload, request)
         return upload.answer()
+
+    async def _delete(self, request: Request, target: str) -> Response:
+        """Hand a DELETE on, for a page whose own one was refused on its way."""
+        scope = request.scope
+        owner = owner_of(scope)
+        visitor = visitor_of(request_info(scope), owner)
+        deletion = _Upload(owner=owner, visitor=visitor, total_bytes=0)
+        deletion.chunks.put_nowait(b"")
+        await self._run(deletion, _upload_scope(scope, target, 0, method="DELETE"))
+        self._log(deletion, request)
+        return deletion.answer()
 
     async def _feed(self, upload: _Upload, request: Request) -> Response | None:
         """Hand the piece to the app, if it is the expected one; the answer if it is refused."""
         expected = upload.accepted_bytes
-        if request.method != "PUT" or request.query_params.get("offset") != str(expected):
+        if request.method != "POST" or request.query_params.get("offset") != str(expected):
             return None
         most = min(_MAX_PIECE, upload.total_bytes - expected)
         length = request.headers.get("content-length", "")
@@ -257,22 +280,24 @@ class UploadPiecesEndpoint:
                 if now - upload.seen_at > self.idle_s:
                     del self._answered[upload_id]
 
-    def _log(self, last_piece: RequestInfo, known: str) -> None:
-        """Say once what the page found out: the largest piece that passed, the least refused.
+    def _log(self, upload: _Upload, last: Request) -> None:
+        """Say once what the page found out about the path, with its last request.
 
-        A page whose upload was not refused for its size does not say.
+        That is the largest piece that passed and the least that was refused, or the status that
+        refused the method. A page that saw neither does not say.
         """
-        if known and not self._logged:
-            self._logged = True
-            numbers = _TWO_SIZES.fullmatch(known)
+        limit = last.headers.get("x-stlaunch-limit", "")
+        if limit and not self._has_logged_limit:
+            self._has_logged_limit = True
+            numbers = _TWO_SIZES.fullmatch(limit)
             passed, refused = (int(text) for text in numbers.groups()) if numbers else (0, 0)
-            self.finding_log.post(
-                body_limited(
-                    passed,
-                    refused,
-                    self.app_site.fix_text(Need.BODY_SIZE, last_piece, Product.NGINX),
-                )
-            )
+            request = request_info(last.scope)
+            fix = self.app_site.fix_text(Need.BODY_SIZE, request, Product.NGINX)
+            self.finding_log.post(body_limited(passed, refused, fix))
+        status = last.headers.get("x-stlaunch-refused", "")
+        if status in _METHOD_REFUSED and upload.is_accepted and not self._has_logged_method:
+            self._has_logged_method = True
+            self.finding_log.post(method_refused(status))
 
 
 async def _hand_on(upload: _Upload, chunk: bytes) -> bool:
@@ -291,11 +316,11 @@ async def _hand_on(upload: _Upload, chunk: bytes) -> bool:
     return True
 
 
-def _upload_scope(scope: Scope, target: str, total: int) -> Scope:
+def _upload_scope(scope: Scope, target: str, total: int, method: str = "PUT") -> Scope:
     headers = Headers(scope=scope)
     dropped = (b"content-", b"transfer-encoding", b"x-stlaunch", b"expect")
     kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
     kept.append((b"content-length", str(total).encode()))
     kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
     put = for_streamlit_path(scope, UPLOAD + target, RequestKind.UPLOAD)
-    return {**put, "method": "PUT", "headers": kept}
+    return {**put, "method": method, "headers": kept}

@@ -1,0 +1,116 @@
+// The page's end of an upload in pieces, and of a file's deletion, with nothing but POST. The other
+// end is pieces.py.
+
+const UPLOAD_PIECE_BYTES = 512 * 1024;
+const SMALLEST_PIECE_BYTES = 16 * 1024;
+const LARGEST_PIECE_BYTES = 8 * 1024 * 1024;
+const UPLOAD_ATTEMPTS = 5;
+
+/**
+ * One request to Streamlit's upload address that did not get there.
+ * @typedef {object} Upload
+ * @property {string} base the app's public path
+ * @property {string} method PUT or DELETE
+ * @property {string} target session and file
+ * @property {Record<string, string>} headers
+ * @property {Blob} whole
+ * @property {string} type of the whole
+ * @property {AbortSignal} signal
+ * @property {boolean} isLimited whether it was refused for its size
+ * @property {number} refused the status that refused it; 0 for none
+ * @property {(loaded: number, total: number) => void} onProgress
+ */
+
+/**
+ * Hands an upload on, and returns the app's answer, or that of what stopped it.
+ * @param {Upload} upload
+ * @returns {Promise<Response | null>} null where nothing answers
+ */
+async function sendInPieces({ base, method, target, headers, whole, type, signal, ...upload }) {
+  const url = `${base}/_stlaunch/upload`;
+  /** @param {string} path @param {Record<string, string>} more @param {Blob} [body] */
+  const post = (path, more, body) =>
+    fetch(url + path, {
+      method: "POST",
+      cache: "no-store",
+      credentials: "same-origin",
+      signal,
+      body,
+      headers: {
+        "X-Stlaunch": "1",
+        ...(upload.refused ? { "X-Stlaunch-Refused": String(upload.refused) } : {}),
+        ...more,
+      },
+    });
+  const opened = await post("", {
+    ...headers,
+    "X-Stlaunch-Method": method,
+    "X-Stlaunch-Target": target,
+    "X-Stlaunch-Size": String(whole.size),
+    "X-Stlaunch-Type": type,
+  });
+  if (!opened.ok) return opened;
+  const { id, ...answered } = await opened.json();
+  if (!id) return answerOf(answered);
+
+  let offset = 0;
+  let size = UPLOAD_PIECE_BYTES;
+  // What is known of the limit, for the log; larger pieces mean fewer round trips.
+  let passed = 0;
+  let least = whole.size;
+  for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
+    const answer = await post(
+      `/${id}?offset=${offset}`,
+      {
+        ...(upload.isLimited ? { "X-Stlaunch-Limit": `${passed} ${least}` } : {}),
+        "Content-Type": "application/octet-stream",
+      },
+      whole.slice(offset, offset + size),
+    ).catch((error) => {
+      if (signal.aborted) throw error;
+      return null;
+    });
+    // Some proxies cut the connection instead of answering 413.
+    const isTooLarge = answer ? answer.status === 413 : size > passed;
+    if (isTooLarge && size > SMALLEST_PIECE_BYTES) {
+      least = Math.min(least, size);
+      size = Math.max(passed, size / 2);
+    } else if (answer?.ok) {
+      const told = await answer.json();
+      if (told.status) {
+        upload.onProgress(whole.size, whole.size);
+        return answerOf(told);
+      }
+      failures = 0;
+      passed = Math.max(passed, told.expected - offset);
+      if (2 * size < least && 2 * size <= LARGEST_PIECE_BYTES) size *= 2;
+      offset = told.expected;
+      upload.onProgress(offset, whole.size);
+    } else if (answer && answer.status < 500) {
+      return answer;
+    } else {
+      failures += 1;
+      await sleep(200 * 2 ** failures);
+    }
+  }
+  return null;
+}
+
+/**
+ * The app's own answer, as the last request to it brought it along.
+ * @param {{status: number, type: string, body: string}} told
+ */
+function answerOf({ status, type, body }) {
+  return new Response(body || null, { status, headers: type ? { "content-type": type } : {} });
+}
+
+/**
+ * Whether a small request with this method gets through to the app.
+ * @param {string} base @param {string} method
+ */
+async function passes(base, method) {
+  const url = `${base}/_stlaunch/upload/probe?offset=0`;
+  const probe = { method, headers: { "X-Stlaunch": "1" }, body: "x" };
+  const answer = await fetch(url, probe).catch(() => null);
+  return answer?.status === 409; // no such upload here: the app's own answer
+}
