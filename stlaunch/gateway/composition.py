@@ -51,6 +51,7 @@ class Composition:
         assets: Streamlit's static files, compressed; None to leave them as they are.
         max_upload_bytes: Streamlit's limit for one file.
         ping_interval_s: how often a quiet socket is used.
+        adapts_pings: whether that may change by what is learned of the way to the app.
         instance: this process.
     """
 
@@ -78,6 +79,7 @@ class Composition:
     assets: AssetStore | None = None
     max_upload_bytes: Callable[[], int] = lambda: 200_000_000
     ping_interval_s: Callable[[], int] = lambda: 30
+    adapts_pings: bool = True
     instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))
 
 
@@ -126,4 +128,5 @@ def composition_for(
         assets=AssetStore(Path(streamlit_adapter.static_folder()), asset_folder(environ)),
         max_upload_bytes=streamlit_adapter.max_upload_bytes,
         ping_interval_s=lambda: streamlit_adapter.websocket_options().ping_interval_s,
+        adapts_pings="server.websocketPingInterval" not in user_options,
     )

@@ -72,7 +72,12 @@ def base_path(app: ASGIApp, composition: Composition, state: GatewayState) -> AS
 
 
 def traffic_monitor(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp:
-    return TrafficMonitorMiddleware(app, state=state, ping_interval_s=composition.ping_interval_s)
+    return TrafficMonitorMiddleware(
+        app,
+        state=state,
+        ping_interval_s=composition.ping_interval_s,
+        adapts_pings=composition.adapts_pings,
+    )
 
 
 def embedding(app: ASGIApp, composition: Composition, _state: GatewayState) -> ASGIApp:

@@ -195,10 +195,10 @@ PINGS = Touch(
         for name in (
             "schedule_ping", "send_keepalive_ping", "ping_interval", "ping_timer",
             "last_ping_rtt", "loop", "conn", "handshake_initiated",
-            "handshake_complete", "close_sent",
+            "handshake_complete", "close_sent", "handle_connect", "start_keepalive",
         )
     ),
-    without="uvicorn pings each socket at a time of its own.",
+    without="uvicorn pings each socket at a time of its own, and always as often.",
 )  # fmt: skip
 BAD_BODIES = Touch(
     feature="ending a request with a malformed body",

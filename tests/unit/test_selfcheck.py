@@ -7,10 +7,8 @@ import pytest
 from stlaunch.diagnostics.catalogue import codes
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.gateway.monitor.detectors import (
-    Lifetimes,
     PageLoads,
     Replicas,
-    idle_cut,
     prefix_mismatch,
     scheme_mismatch,
 )
@@ -64,45 +62,6 @@ def test_a_burst_of_pages_is_no_proof() -> None:
     pages = PageLoads()
 
     assert not any(pages.served(1.0, APP) for _ in range(20))
-
-
-# --- sockets that die
-
-
-def _live(lifetimes: Lifetimes, ages: list[float], client: str = "a") -> list[tuple[float, ...]]:
-    found, now = [], 0.0
-    for age in ages:
-        now += age
-        lifetimes.ended(client, age, now)
-        found.append(lifetimes.resumed(client, now + 1))
-    return found
-
-
-def test_an_idle_limit_is_measured_from_sockets_that_come_back() -> None:
-    found = _live(Lifetimes(), [61.2, 60.4, 60.1])
-    finding = idle_cut(found[-1], 300, "")
-
-    assert found[:2] == [(), ()]
-    assert found[2] == (60.1, 60.4, 61.2)
-    assert (finding.code, "about 60 s" in finding.title) == ("STL604", True)
-    assert "--server.websocketPingInterval 30" in finding.fix
-
-
-@pytest.mark.parametrize(
-    "ages", [[60.0, 600.0, 61.0], [0.4, 0.4, 0.4], [60.0, 60.1]], ids=["odd", "short", "few"]
-)
-def test_other_deaths_prove_nothing(ages: list[float]) -> None:
-    assert not any(_live(Lifetimes(), ages))
-
-
-def test_a_closed_tab_does_not_count() -> None:
-    """It comes back under no session, so nobody says that it was lost."""
-    lifetimes = Lifetimes()
-    for second in range(1000):
-        lifetimes.ended(f"client {second}", 60.0, float(second))
-
-    assert lifetimes.resumed("client 1", 1000.0) == ()
-    assert len(lifetimes._deaths) <= 256
 
 
 # --- replicas, scheme, prefix

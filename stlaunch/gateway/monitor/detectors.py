@@ -6,21 +6,18 @@ Each detector watches one thing and returns a `Finding` once it is sure. It serv
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.gateway.monitor.quiet_limits import QuietLimits
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 
 _PAGES = 3
 _PAGES_S = 8.0
-_LOST = 3
-_RESUMED_WITHIN_S = 60.0
-_SHORTEST_LIFE_S = 1.5
-_MAX_CLIENTS = 256
 _FOREIGN = 3
 
 
@@ -77,57 +74,6 @@ class PageLoads:
 
 
 @dataclass(slots=True)
-class Lifetimes:
-    """How old sockets are when they die though their page still wants them.
-
-    A page that lost its socket opens another one and names its session: only those deaths count,
-    because a closed tab says nothing about the path.
-    """
-
-    _deaths: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
-    _lost: deque[float] = field(default_factory=lambda: deque(maxlen=8))
-
-    def ended(self, client: str, age_s: float, now: float) -> None:
-        """Note that a client's socket ended."""
-        self._deaths[client] = (age_s, now)
-        self._deaths.move_to_end(client)
-        if len(self._deaths) > _MAX_CLIENTS:
-            self._deaths.popitem(last=False)
-
-    def resumed(self, client: str, now: float) -> tuple[float, ...]:
-        """Note that a client came back; the ages, where its sockets keep dying at the same one."""
-        age_s, at = self._deaths.pop(client, (0.0, 0.0))
-        if age_s < _SHORTEST_LIFE_S or now - at > _RESUMED_WITHIN_S:
-            return ()
-        self._lost.append(age_s)
-        last = sorted(list(self._lost)[-_LOST:])
-        is_regular = len(last) == _LOST and last[-1] - last[0] <= max(1.0, 0.05 * last[0])
-        return tuple(last) if is_regular else ()
-
-
-def idle_cut(ages_s: Sequence[float], ping_interval_s: int, fix: str) -> Finding:
-    """Describe a path that cuts sockets at a regular age.
-
-    Args:
-        ages_s: the last ages, the shortest first.
-        ping_interval_s: how often the server uses a quiet socket.
-        fix: the lines for the proxy, where it is known.
-    """
-    limit_s = round(ages_s[0])
-    shown = ", ".join(f"{age:.1f}" for age in ages_s)
-    ping_s = max(1, limit_s // 2)
-    own = f"--server.websocketPingInterval {ping_s}"
-    return Finding(
-        code="STL604",
-        title=(
-            f"Connections die at an age of about {limit_s} s (last: {shown} s; the server pings "
-            f"every {ping_interval_s} s)"
-        ),
-        fix=f"{fix}\nOr ping more often: {own}" if fix else f"Ping more often: {own}",
-    )
-
-
-@dataclass(slots=True)
 class Replicas:
     """Page scripts that were asked for by pages of another process, between those of our own."""
 
@@ -160,7 +106,7 @@ class Detectors:
 
     replicas: Replicas
     pages: PageLoads = field(default_factory=PageLoads)
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    quiet_limits: QuietLimits = field(default_factory=QuietLimits)
 
 
 def scheme_mismatch(page: Origin | None, told: str | None, fix: str) -> Finding | None:

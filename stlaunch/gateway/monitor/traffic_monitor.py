@@ -16,13 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import header_value, list_values
-from stlaunch.gateway.monitor.detectors import idle_cut, prefix_mismatch, scheme_mismatch
+from stlaunch.gateway.monitor.detectors import prefix_mismatch, scheme_mismatch
+from stlaunch.gateway.monitor.observed_routes import observed_route
+from stlaunch.gateway.monitor.quiet_limits import Visitor, idle_cut
 from stlaunch.gateway.origin_policy import TOKEN_PREFIX
+from stlaunch.gateway.owner import owner_of
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.masking import describe_handshake
 from stlaunch.gateway.selfcheck.tickets import Key
+from stlaunch.gateway.socket_pings import pings_of
 from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.recognition import products_in
 from stlaunch.urls.origin import Origin
@@ -38,6 +42,7 @@ class TrafficMonitorMiddleware:
         app: the next layer.
         state: the detectors, the log of findings, and what probes leave.
         ping_interval_s: how often a quiet socket is used.
+        adapts_pings: whether that may change: not where the user set it.
         clock: seconds that only go forward.
     """
 
@@ -47,12 +52,14 @@ class TrafficMonitorMiddleware:
         *,
         state: GatewayState,
         ping_interval_s: Callable[[], int],
+        adapts_pings: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.app = app
         self.state = state
         self.detectors = state.detectors
         self.ping_interval_s = ping_interval_s
+        self.adapts_pings = adapts_pings
         self.clock = clock
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -104,23 +111,36 @@ class TrafficMonitorMiddleware:
             await self.app(scope, receive, send)
             return
         self.detectors.pages.connected()
-        client = request.client or ""
         origin = _origin(request, b"origin")
         if origin and request.host and origin.host == request.host.host:
             self._check_scheme(request, origin)
-        protocols = list_values(request.headers, b"sec-websocket-protocol")
-        ours = [item for item in protocols if not item.startswith(TOKEN_PREFIX)]
-        if len(ours) >= _SESSION:
-            ages = self.detectors.lifetimes.resumed(client, self.clock())
-            if ages:
-                fix = self._fix("STL604", request)
-                self._post(idle_cut(ages, self.ping_interval_s(), fix), request)
-        started = self.clock()
+        visitor = Visitor(
+            browser=owner_of(scope),
+            address=client_key(request.client or request.peer),
+            route=observed_route(request),
+        )
+        self._decide_pings(scope, request, visitor)
+        started, pings = self.clock(), pings_of(scope)
         try:
             await self.app(scope, receive, send)
         finally:
             now = self.clock()
-            self.detectors.lifetimes.ended(client, now - started, now)
+            used_at = pings.used_at if pings is not None else started
+            self.detectors.quiet_limits.ended(visitor, now - used_at, now)
+
+    def _decide_pings(self, scope: Scope, request: RequestInfo, visitor: Visitor) -> None:
+        """Ping this socket as often as it needs on its way, where the user left that to us."""
+        limits, interval_s, pings = self.detectors.quiet_limits, self.ping_interval_s(), None
+        ping_s = limits.ping_s(visitor)
+        if self.adapts_pings and (pings := pings_of(scope)) and ping_s and ping_s < interval_s:
+            pings.interval_s = ping_s
+        protocols = list_values(request.headers, b"sec-websocket-protocol")
+        ours = [item for item in protocols if not item.startswith(TOKEN_PREFIX)]
+        cut = limits.resumed(visitor, self.clock()) if len(ours) >= _SESSION else ()
+        learned_s = limits.ping_s(visitor) if pings else None
+        if cut and (learned_s is None or learned_s != ping_s):  # else it is known, and adapted to
+            is_set, fix = not self.adapts_pings, self._fix("STL604", request)
+            self._post(idle_cut(cut, interval_s, learned_s, is_set=is_set, fix=fix), request)
 
     def _check_scheme(self, request: RequestInfo, page: Origin | None) -> None:
         if page is not None and page.scheme == "https" and request.scheme != "https":

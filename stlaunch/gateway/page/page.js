@@ -14,6 +14,9 @@ const TOKEN_PREFIX = "stlaunch.";
 // Streamlit's page itself gives up after 15 s.
 const HANGING_MS = 4000;
 const EARLY_MS = 5000;
+// Where WebSockets have carried something before, only this is "at once": a session that goes on
+// may be quiet for a while, and something on the way may cut it then.
+const AT_ONCE_MS = 1000;
 const NOTICE_MS = 10_000;
 const REPLICA_CHANGES = 3;
 
@@ -35,6 +38,7 @@ const transport = script.dataset.transport ?? "auto";
 let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
 // An attempt that hung is remembered for as long as the page lives: reconnecting stays quick.
 let webSocketHangs = false;
+let webSocketCarries = false;
 let replicaChanges = 0;
 
 const hostConfig = script.dataset.hostConfig;
@@ -147,6 +151,7 @@ class StreamSocket extends EventTarget {
       if (this.#native === native) this.#opened();
     });
     native.addEventListener("message", (event) => {
+      webSocketCarries = true;
       if (this.#native === native) this.#receive(event.data);
     });
     native.addEventListener("error", () => {
@@ -201,7 +206,8 @@ class StreamSocket extends EventTarget {
   }
 
   #mayStillFallBack() {
-    const isEarly = this.#early !== null && Date.now() - this.#openedAt < EARLY_MS;
+    const limit = webSocketCarries ? AT_ONCE_MS : EARLY_MS;
+    const isEarly = this.#early !== null && Date.now() - this.#openedAt < limit;
     return this.#state === NativeWebSocket.OPEN && isEarly && transport === "auto";
   }
 

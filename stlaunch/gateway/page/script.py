@@ -13,6 +13,7 @@ from stlaunch.gateway.refusal import refuse_other_methods
 
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = (
+    "tunnel/polling_place.js",
     "tunnel/tunnel.js",
     "uploads/pieces.js",
     "uploads/upload.js",

@@ -1,7 +1,8 @@
 """Answer the tunnel's HTTP requests, and open a `websocket` scope into the layers below.
 
     POST {base}/_stlaunch/tunnel              open; subprotocols in X-Stlaunch-Protocols
-    GET  {base}/_stlaunch/tunnel/ID?ack=N     receive what follows frame N (long poll, or stream)
+    GET  {base}/_stlaunch/tunnel/ID?ack=N     receive what follows frame N (long poll, or stream);
+                                              cut=S where quiet ones were cut after S seconds
     POST {base}/_stlaunch/tunnel/ID?ack=N     send frames
     POST {base}/_stlaunch/tunnel/ID?mode=end  close
 
@@ -29,6 +30,7 @@ from stlaunch.diagnostics.finding import Finding
 from stlaunch.gateway.app_site import LOSE_UPGRADES
 from stlaunch.gateway.assets import choose_coding
 from stlaunch.gateway.monitor.findings import fell_back
+from stlaunch.gateway.monitor.quiet_limits import ping_below, quiet_request_cut
 from stlaunch.gateway.owner import owner_of, visitor_of
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
@@ -98,6 +100,7 @@ class TunnelEndpoint:
             await answer(scope, receive, send)
             return
         tunnel.touch()
+        self._note_cut(tunnel, request)
         acknowledged = _number(request.query_params, "ack")
         mode = request.query_params.get("mode", "")
         await tunnel.acknowledge(acknowledged)
@@ -155,7 +158,7 @@ class TunnelEndpoint:
         return JSONResponse(body, headers=NO_STORE)
 
     async def _poll(self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send) -> None:
-        wait_s = 0.0 if request.query_params.get("mode") == "brief" else self.registry.limits.poll_s
+        wait_s = 0.0 if request.query_params.get("mode") == "brief" else self._wait_s(tunnel)
         answer = Answer(send, is_compressed=_accepts_gzip(request))
         try:
             async with tunnel.polling.take():
@@ -168,9 +171,9 @@ class TunnelEndpoint:
     ) -> None:
         """Send frames as they come; a first one at once shows whether the path buffers."""
         answer = Answer(send, is_compressed=_accepts_gzip(request))
-        sent, wait_s = acknowledged, self.registry.limits.poll_s
+        sent, wait_s = acknowledged, self._wait_s(tunnel)
         # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
-        end_at = time.monotonic() + 2 * wait_s
+        end_at = time.monotonic() + 2 * self.registry.limits.poll_s
         with suppress(TimeoutError):  # a newer poll has come
             async with tunnel.polling.take():
                 await answer.write(HELLO)
@@ -178,9 +181,12 @@ class TunnelEndpoint:
                     frames = await tunnel.frames_after(sent, wait_s=wait_s)
                     for part in encode_parts(frames):
                         await answer.write(part)
-                    if not frames or tunnel.is_end_sent:
+                    if tunnel.is_end_sent or not (frames or tunnel.cut_s):
                         break
-                    sent = frames[-1].number
+                    if frames:
+                        sent = frames[-1].number
+                    else:  # something cuts what is quiet
+                        await answer.write(HELLO)
         await answer.finish()
 
     async def _take(self, tunnel: Tunnel, request: Request) -> Response:
@@ -205,6 +211,20 @@ class TunnelEndpoint:
             pass
         return JSONResponse({"ack": tunnel.acknowledged}, headers=NO_STORE)
 
+    def _wait_s(self, tunnel: Tunnel) -> float:
+        usual_s = self.registry.limits.poll_s
+        return min(usual_s, ping_below(tunnel.cut_s)) if tunnel.cut_s else usual_s
+
+    def _note_cut(self, tunnel: Tunnel, request: Request) -> None:
+        """Take it from the page after how many seconds its quiet requests are cut."""
+        cut_s = _number(request.query_params, "cut")
+        if not cut_s or cut_s == tunnel.cut_s or ping_below(cut_s) >= self.registry.limits.poll_s:
+            return
+        tunnel.cut_s = cut_s
+        info = request_info(request.scope)
+        fix = self.state.app_site.fix_text(Need.IDLE_TIMEOUT, info, *LOSE_UPGRADES)
+        self._post(quiet_request_cut(cut_s, int(self._wait_s(tunnel)), fix), info)
+
     def _unknown(self, tunnel_id: str) -> Response:
         if tunnel_id.partition(".")[0] != self.state.instance.id:
             return refusal(409, "STL702", "the tunnel belongs to another replica")
@@ -220,8 +240,11 @@ class TunnelEndpoint:
             via=", ".join(names_in_request(opening.headers)),
             is_explained=bool(self.state.handshakes.stripped),
         )
-        client = client_key(opening.client or opening.peer)
-        base = opening.base.value if opening.base else ""
+        self._post(finding, opening)
+
+    def _post(self, finding: Finding, request: RequestInfo) -> None:
+        client = client_key(request.client or request.peer)
+        base = request.base.value if request.base else ""
         self.state.finding_log.post(replace(finding, base_path=base), client=client)
 
 

@@ -18,9 +18,8 @@ const ACKNOWLEDGE_BYTES = 1024 * 1024;
 const BRIEF_POLL_MS = 700;
 const HELLO_WAIT_MS = 1500;
 const LONGEST_TROUBLE_MS = 30_000;
-// HTTP/1.1 gives a host six connections for all tabs together; three stay free.
-const POLLING_TABS = 3;
-const NOTE_MS = 40_000;
+// A request that ends sooner was not cut for its silence.
+const SHORTEST_SILENCE_MS = 1500;
 
 /** @typedef {{number: number, flags: number, payload: Uint8Array}} Frame */
 
@@ -76,68 +75,6 @@ function concatenate(parts) {
   return whole;
 }
 
-/**
- * One of the few places from which a tab may hold a request open. Web Locks know when a tab is
- * gone; they exist on https and localhost only. Elsewhere a place is a note with an end in
- * localStorage: two tabs may take the same one at the same moment, which costs a connection.
- */
-class PollingPlace {
-  #isHeld = false;
-  #name = Math.random().toString(36).slice(2);
-  #note = "";
-  /** @type {() => void} */ #release = () => {};
-
-  get isHeld() {
-    return this.#isHeld;
-  }
-
-  /** Takes a place if one is free, or keeps the one it has. */
-  async take() {
-    if (!navigator.locks) {
-      this.#isHeld = this.#takeNote();
-      return;
-    }
-    for (let index = 0; index < POLLING_TABS && !this.#isHeld; index += 1) {
-      await new Promise((resolve) => {
-        const name = `stlaunch-poll-${index}`;
-        navigator.locks
-          .request(name, { ifAvailable: true }, (lock) => {
-            if (!lock) return resolve(undefined);
-            this.#isHeld = true;
-            resolve(undefined);
-            return new Promise((release) => (this.#release = () => release(undefined)));
-          })
-          .catch(resolve);
-      });
-    }
-  }
-
-  leave() {
-    this.#isHeld = false;
-    this.#release();
-    if (this.#note) localStorage.removeItem(this.#note);
-    this.#note = "";
-  }
-
-  #takeNote() {
-    try {
-      for (let index = 0; index < POLLING_TABS; index += 1) {
-        const key = this.#note || `stlaunch-poll-${index}`;
-        const [owner, until] = (localStorage.getItem(key) ?? "").split(" ");
-        if (owner === this.#name || !(Number(until) > Date.now())) {
-          localStorage.setItem(key, `${this.#name} ${Date.now() + NOTE_MS}`);
-          this.#note = key;
-          return true;
-        }
-        this.#note = "";
-      }
-      return false;
-    } catch {
-      return true; // no storage here: nothing to share with other tabs either
-    }
-  }
-}
-
 /** What a request found out about the tunnel itself, as opposed to its carrier. */
 class TunnelEnded extends Error {
   /** @param {number} status */
@@ -152,12 +89,17 @@ class Tunnel {
   // Whether this path lets a response through as it is written; found out once for the page.
   /** @type {boolean | undefined} */
   static streams;
+  // After which silence requests are cut here: the last one, and, where two agree, for how long
+  // they may be quiet, in seconds. The server then answers in time.
+  static lastSilenceMs = 0;
+  static cutSeconds = 0;
 
   /** @type {(data: ArrayBuffer | string) => void} */ onmessage = () => {};
   /** @type {(code: number, reason: string, status?: number) => void} */ onclose = () => {};
   protocol = "";
   #url = "";
   #isOver = false;
+  #heardAt = 0;
   #place = new PollingPlace();
   #abort = new AbortController();
   // Receiving.
@@ -284,16 +226,36 @@ class Tunnel {
   #receive() {
     return this.#persist(async () => {
       await this.#place.take();
-      if (!this.#place.isHeld) {
-        const isEmpty = !(await this.#poll("&mode=brief"));
-        if (isEmpty) await sleep(BRIEF_POLL_MS);
-      } else if (Tunnel.streams === false) {
-        await this.#poll("");
-      } else {
-        await this.#stream();
+      this.#heardAt = Date.now();
+      try {
+        await this.#receiveOnce();
+      } catch (error) {
+        if (!(error instanceof TunnelEnded)) this.#noteSilence(Date.now() - this.#heardAt);
+        throw error;
       }
       return !this.#isOver;
     });
+  }
+
+  async #receiveOnce() {
+    const cut = Tunnel.cutSeconds ? `&cut=${Tunnel.cutSeconds}` : "";
+    if (!this.#place.isHeld) {
+      const isEmpty = !(await this.#poll("&mode=brief"));
+      if (isEmpty) await sleep(BRIEF_POLL_MS);
+    } else if (Tunnel.streams === false) {
+      await this.#poll(cut);
+    } else {
+      await this.#stream(cut);
+    }
+  }
+
+  /** Where two requests in a row fail after the same silence, something cuts what is quiet. */
+  #noteSilence(/** @type {number} */ silence) {
+    if (this.#isOver || silence < SHORTEST_SILENCE_MS) return;
+    const last = Tunnel.lastSilenceMs;
+    Tunnel.lastSilenceMs = silence;
+    const isAlike = last && Math.abs(last - silence) <= Math.max(1000, last / 20);
+    if (isAlike) Tunnel.cutSeconds = Math.max(1, Math.round(Math.min(last, silence) / 1000));
   }
 
   /** @param {string} mode @returns {Promise<boolean>} whether anything came */
@@ -305,7 +267,7 @@ class Tunnel {
   }
 
   /** Reads a response while it is written. One that stays silent at first is buffered on its way. */
-  async #stream() {
+  async #stream(/** @type {string} */ cut) {
     const patience = new AbortController();
     const giveUp = () => patience.abort();
     this.#abort.signal.addEventListener("abort", giveUp);
@@ -315,7 +277,7 @@ class Tunnel {
       if (isBuffered) giveUp();
     }, HELLO_WAIT_MS);
     try {
-      const response = await this.#request("&mode=stream", { signal: patience.signal });
+      const response = await this.#request(`&mode=stream${cut}`, { signal: patience.signal });
       await this.#read(response, () => {
         clearTimeout(timer);
         if (!isBuffered) Tunnel.streams = true;
@@ -336,6 +298,7 @@ class Tunnel {
     while (body) {
       const { done, value } = await body.read();
       if (done || this.#isOver) return;
+      this.#heardAt = Date.now();
       for (const frame of reader.read(value)) {
         if (frame.flags & HELLO) onHello();
         else this.#take(frame);

@@ -59,6 +59,8 @@ class Tunnel:
     """The page has been sent everything, the close frame too."""
     is_used: bool = False
     """Whether the page has made a request since it opened the tunnel."""
+    cut_s: int = 0
+    """After how many seconds of silence something cuts its requests; 0 where nothing does."""
     polling: Turn = field(default_factory=Turn)
     """Of the requests that receive: one answer in flight, however many are asked for."""
     putting: Turn = field(default_factory=Turn)
