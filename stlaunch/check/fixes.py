@@ -15,9 +15,10 @@ from stlaunch.check.hop import Hop
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
+from stlaunch.diagnostics.content_security import read_policies
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.site import Site
+from stlaunch.proxies.site import Site, plain_origins
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -104,6 +105,7 @@ def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
         host=host.host if host else "",
         is_https=seen.scheme == "https",
         keep_prefix=is_kept(seen) if keep_prefix is None else keep_prefix,
+        embedders=_embedders(seen),
     )
     port = host.port_or_default(seen.scheme) if host else None
     upstream = _upstream(seen)
@@ -122,6 +124,18 @@ def _told_by_app(seen: Observations, site: Site) -> Site:
         upstream=str(place) if place and place.port else site.upstream,
         max_upload_mb=_number(told.get("max_upload_mb"), site.max_upload_mb),
         ping_interval_s=_number(told.get("ping_interval_s"), site.ping_interval_s),
+    )
+
+
+def _embedders(seen: Observations) -> tuple[str, ...]:
+    """Return the other sites that the page lets show it: a policy that is printed keeps them."""
+    page = seen.http.get("page")
+    policies = read_policies(page.header("content-security-policy")) if page else ()
+    return plain_origins(
+        source
+        for policy in policies
+        if "frame-ancestors" in policy.directives
+        for source in policy.sources("frame-ancestors")
     )
 
 

@@ -34,6 +34,7 @@ KIND is one of:
 Examples:
   stlaunch proxy nginx app.py --public-url https://example.com/streamlitApp
   stlaunch proxy caddy --public-url https://example.com/app -o Caddyfile
+  stlaunch proxy apache --public-url https://example.com/app --security-headers
   stlaunch proxy haproxy --replicas 10.0.0.1:8501,10.0.0.2:8501 --explain
 """.format(kinds="\n  ".join(f"{kind.name:<19} {kind.title}" for kind in KINDS.values()))
 
@@ -70,6 +71,11 @@ Examples:
     help="Addresses and networks that may open the diagnostic pages and metrics, or none. "
     "Default: the proxy's own machine.",
 )
+@click.option(
+    "--security-headers",
+    is_flag=True,
+    help="Add a Content-Security-Policy as strict as Streamlit allows, and its like.",
+)
 @click.option("--snippet", is_flag=True, help="Print only the part to paste into an existing site.")
 @click.option("--explain", is_flag=True, help="List the lines with their reasons.")
 @click.option(
@@ -100,6 +106,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     tls: str | None,
     keep_prefix: bool,
     self_check_from: str | None,
+    security_headers: bool,
     snippet: bool,
     explain: bool,
     verify: bool,
@@ -132,6 +139,8 @@ def proxy(  # noqa: PLR0917 - click passes options by name
         strip_prefix=not keep_prefix,
         self_check_from=self_check_from,
         is_snippet=snippet,
+        has_security_headers=security_headers,
+        embedders=tuple(map(str, settings.embed_in.value)),
     )
     site = plan_site(known, asked, facts)
     if verify and not site.host:

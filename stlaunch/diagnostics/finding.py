@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stlaunch.diagnostics.catalogue import entry
-from stlaunch.diagnostics.severity import Severity
+from stlaunch.diagnostics.severity import Circumstance, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,7 @@ class Finding:
         fix: what to type, and where.
         names_others: whether it tells an address or an origin of another client; then only the
             log and whoever runs the app get to read it.
+        circumstances: why fewer people are hit than the code says.
         base_path: the public path that its lines are for, as the request had it; a stranger may
             have invented it, so only clients that come by the same one read them.
     """
@@ -26,12 +27,13 @@ class Finding:
     title: str
     fix: str
     names_others: bool = False
+    circumstances: tuple[Circumstance, ...] = ()
     base_path: str = ""
 
     @property
     def severity(self) -> Severity:
-        """How bad it is; the code decides."""
-        return entry(self.code).severity
+        """How bad it is, as the catalogue says."""
+        return entry(self.code).severity_under(self.circumstances)
 
     def as_dict(self) -> dict[str, str]:
         """Return it for a JSON report."""

@@ -12,6 +12,27 @@ from dataclasses import dataclass
 
 from stlaunch.diagnostics.content_security import Policy, read_policies
 
+PAGE_POLICY = (
+    "default-src 'none'",
+    "script-src 'self' 'unsafe-eval' blob:",
+    "style-src 'self' 'unsafe-inline'",
+    "connect-src 'self'",
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "media-src 'self' data: blob:",
+    "worker-src 'self' blob:",
+    "frame-src 'self' blob: data:",
+    "manifest-src 'self'",
+    "base-uri 'self'",
+    "form-action 'self'",
+)
+"""The strictest policy with which all of Streamlit's own elements work; a test tries them."""
+_FEATURES = {
+    "camera": "st.camera_input",
+    "microphone": "st.audio_input",
+    "clipboard-write": "copy buttons",
+}
+"""Of Permissions-Policy, and what of Streamlit needs it."""
 _CSP = "content-security-policy"
 _FRAME_OPTIONS = "x-frame-options"
 
@@ -51,6 +72,15 @@ _USES = (
     _Use("media-src", "its audio and video", is_part_only=True),
     _Use("frame-src", "custom components", is_part_only=True),
 )
+
+
+def page_policy(embedders: Sequence[str] = ()) -> str:
+    """Return the value of a Content-Security-Policy that is as strict as Streamlit allows.
+
+    Args:
+        embedders: origins of other sites that may show the app in a frame.
+    """
+    return "; ".join((*PAGE_POLICY, " ".join(("frame-ancestors 'self'", *embedders))))
 
 
 def page_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
@@ -97,6 +127,33 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
                 "app's own page, from being shown; SAMEORIGIN does not.",
                 is_part_only=True,
             )
+
+
+def feature_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
+    """Judge what the page's Permissions-Policy takes from the browser."""
+    for index, (name, value) in enumerate(headers):
+        if name.lower() != "permissions-policy":
+            continue
+        refused = [
+            f"{feature} ({used_by})"
+            for feature, used_by in _FEATURES.items()
+            if _is_refused(feature, value)
+        ]
+        if refused:
+            yield HeaderProblem(
+                code="STL811",
+                index=index,
+                detail=f"Permissions-Policy forbids {', '.join(refused)}.",
+                is_part_only=True,
+            )
+
+
+def _is_refused(feature: str, header: str) -> bool:
+    for part in header.lower().split(","):
+        name, _, allowed = part.strip().partition("=")
+        if name == feature:
+            return allowed.strip() in {"()", '""', "'none'"}
+    return False
 
 
 def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:

@@ -12,9 +12,9 @@ from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.recognition import products_in
-from stlaunch.proxies.site import Site
+from stlaunch.proxies.site import Site, plain_origins
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HostPort
+from stlaunch.urls.origin import HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode
 
 LOSE_UPGRADES = (Product.NGINX, Product.APACHE, Product.ENVOY)
@@ -29,10 +29,12 @@ class AppSite:
     Attributes:
         max_upload_bytes: Streamlit's limit for one file.
         ping_interval_s: how often a quiet socket is used.
+        embedders: the only other sites that may show the app in a frame.
     """
 
     max_upload_bytes: Callable[[], int] = lambda: 200 * _BYTES_IN_MB
     ping_interval_s: Callable[[], int] = lambda: 30
+    embedders: tuple[Origin, ...] = ()
 
     def seen_by(self, request: RequestInfo, *, hides_host: bool = False) -> Site:
         """Return the site as one request found it, behind the proxy that it came through.
@@ -47,6 +49,7 @@ class AppSite:
             keep_prefix=request.mode is not PrefixMode.STRIPPED,
             max_upload_mb=max(1, self.max_upload_bytes() // _BYTES_IN_MB),
             ping_interval_s=self.ping_interval_s(),
+            embedders=plain_origins(map(str, self.embedders)),
         )
         address = request.app_address
         if address and hides_host:

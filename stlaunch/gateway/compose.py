@@ -198,6 +198,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         app_site=AppSite(
             max_upload_bytes=composition.max_upload_bytes,
             ping_interval_s=composition.ping_interval_s,
+            embedders=composition.frame_ancestors,
         ),
         detectors=Detectors(replicas=Replicas(composition.instance.id)),
     )

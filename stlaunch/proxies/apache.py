@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, body, sent, server, via
 from stlaunch.proxies.site import Site
 
@@ -92,7 +95,16 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("server", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    """Headers of the app and those that are set `always` stand in two tables, and both are sent."""
+    return "\n".join(
+        f'Header onsuccess unset {name}\nHeader always set {name} "{value}"'
+        for name, value in headers
+    )
+
+
 _LINES: Lines = {
+    **header_lines("location", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

@@ -5,8 +5,11 @@ It strips no path: the prefix is always kept. It has no limit on bodies sent to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import cookie, sent, server
 
 _VALIDATE = "aws cloudformation validate-template --template-body file://FILE"
@@ -19,7 +22,24 @@ _SIGNS = (
 
 # --- its lines for each need
 
+_SETTABLE = {
+    "Content-Security-Policy": "content_security_policy",
+    "X-Frame-Options": "x_frame_options",
+    "X-Content-Type-Options": "x_content_type_options",
+}
+"""The only ones of ours that a listener sets."""
+
+
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    return "\n".join(
+        f'- {{ Key: routing.http.response.{_SETTABLE[name]}.header_value, Value: "{value}" }}'
+        for name, value in headers
+        if name in _SETTABLE
+    )
+
+
 _LINES: Lines = {
+    **header_lines("listener", _headers),
     Need.HOST: (
         Part(
             "balancer",
@@ -108,6 +128,8 @@ Resources:
       ?tls Certificates: [ { CertificateArn: !Ref Certificate } ]
       ?tls SslPolicy: ELBSecurityPolicy-TLS13-1-2-2021-06
       ?!tls Protocol: HTTP
+      ?secured ListenerAttributes:
+        @listener
       DefaultActions:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "404" }
@@ -192,6 +214,7 @@ RECIPE = Recipe(
     signs=_SIGNS,
     places={
         "balancer": "in CloudFormation, in the load balancer's `LoadBalancerAttributes`",
+        "listener": "in CloudFormation, in the listener's `ListenerAttributes`",
         "target": "in CloudFormation, in the target group's `TargetGroupAttributes`",
     },
     validate=_VALIDATE,

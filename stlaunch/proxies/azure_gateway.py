@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import cookie, sent, server
 from stlaunch.proxies.site import Site
 
@@ -17,7 +20,20 @@ _SIGNS = (
 
 # --- its lines for each need
 
+
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "\n".join(
+        f"  {{ headerName: '{name}', headerValue: '{_escaped(value)}' }}" for name, value in headers
+    )
+    return f"responseHeaderConfigurations: [\n{lines}\n]"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "\\'")
+
+
 _LINES: Lines = {
+    **header_lines("rewrite", _headers),
     Need.HOST: (
         Part(
             "settings",

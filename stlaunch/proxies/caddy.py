@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.plans import (
@@ -12,6 +14,7 @@ from stlaunch.proxies.plans import (
     ProxySite,
     refuse_setup,
 )
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, server, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
@@ -48,7 +51,13 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("route", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "\n".join(f'\t{name} "{value}"' for name, value in headers)
+    return f"header {{\n\tdefer\n{lines}\n}}"
+
+
 _LINES: Lines = {
+    **header_lines("route", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

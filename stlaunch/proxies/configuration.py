@@ -75,6 +75,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
         "named": bool(site.host),
         "rooted": not site.base_path.value,
         "restricted": bool(site.self_check_from),
+        "secured": site.has_security_headers,
         "certified": site.is_https and bool(site.certificate),
     }
     values = (
@@ -96,7 +97,8 @@ def _parts(kind: Kind, site: Site) -> Parts:
     known = recipe(kind.product)
     routed = known.parts_for(Need.ROUTE, site)
     placed: dict[str, list[Part]] = {}
-    for need in kind.needs:
+    secured = (Need.SECURITY_HEADERS,) if site.has_security_headers else ()
+    for need in (*secured, *kind.needs):
         if need is Need.SLASH and not site.base_path.value:
             continue
         if need is Need.AFFINITY and len(site.servers) == 1:

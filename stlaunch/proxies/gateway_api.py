@@ -6,9 +6,11 @@ What a gateway does about WebSockets, timeouts and sizes beyond the standard is 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import REPLICA_COOKIE, Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
@@ -41,7 +43,13 @@ def _self_check(_site: Site) -> tuple[Part, ...]:
     return (Part("rules", lines, why),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "".join(f'\n      - {{ name: {name}, value: "{value}" }}' for name, value in headers)
+    return f"- type: ResponseHeaderModifier\n  responseHeaderModifier:\n    set:{lines}"
+
+
 _LINES: Lines = {
+    **header_lines("filters", _headers),
     Need.SLASH: (
         Part(
             "rules",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, server, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
@@ -36,7 +39,12 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("first", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    return "\n".join(f'header.set: "{name}: {value}"' for name, value in headers)
+
+
 _LINES: Lines = {
+    **header_lines("path", _headers),
     Need.ROUTE: (
         Part(
             "path",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, sent, server
 from stlaunch.proxies.site import Site
 
@@ -24,7 +27,16 @@ def _identity(site: Site) -> tuple[Part, ...]:
     return (Part("variables", lines, "Clients must not choose their own identity or address."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "\n".join(
+        f'    <remove name="{name}" />\n    <add name="{name}" value="{value}" />'
+        for name, value in headers
+    )
+    return f"<httpProtocol>\n  <customHeaders>\n{lines}\n  </customHeaders>\n</httpProtocol>"
+
+
 _LINES: Lines = {
+    **header_lines("webserver", _headers),
     Need.UPGRADE: (
         Part(
             "webserver",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, sent, server
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
@@ -55,7 +58,13 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("global", "\n".join(lines), why),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = ",\n".join(f'    "{name}" => "{value}"' for name, value in headers)
+    return f"setenv.set-response-header = (\n{lines}\n)"
+
+
 _LINES: Lines = {
+    **header_lines("path", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

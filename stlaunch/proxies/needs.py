@@ -65,6 +65,12 @@ class Need(StrEnum):
     """Open `_stlaunch/` only to whom it is for."""
     METRICS = "metrics"
     """Keep Streamlit's and stlaunch's metrics inside."""
+    CONTENT_POLICY = "content-policy"
+    """Send a Content-Security-Policy with which the page works."""
+    FRAME_OPTIONS = "frame-options"
+    """Let the app's own page show frames of itself, which custom components are."""
+    SECURITY_HEADERS = "security-headers"
+    """Send all the headers that make browsers stricter: what `--security-headers` asks for."""
 
 
 IDENTITY_HEADERS = (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import NOT_CLOSED, NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import body
 from stlaunch.proxies.site import Site
 
@@ -21,7 +24,16 @@ def _strip(site: Site) -> tuple[Part, ...]:
     return (Part("annotations", line, "The router strips the path."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "".join(
+        f'\n      - name: {name}\n        action: {{ type: Set, set: {{ value: "{value}" }} }}'
+        for name, value in headers
+    )
+    return f"httpHeaders:\n  actions:\n    response:{lines}"
+
+
 _LINES: Lines = {
+    **header_lines("spec", _headers),
     Need.ROUTE: _strip,
     Need.CLIENT: (
         Part(
@@ -67,6 +79,7 @@ metadata:
   annotations:
     @annotations
 spec:
+  @spec
   ?named host: <<host>>
   path: "<<base_or_root>>"
   #: The app's Service.
@@ -98,7 +111,10 @@ _KINDS = (
 RECIPE = Recipe(
     title="OpenShift",
     signs=_SIGNS,
-    places={"annotations": "in the Route, in `metadata.annotations`"},
+    places={
+        "annotations": "in the Route, in `metadata.annotations`",
+        "spec": "in the Route, in `spec`",
+    },
     validate=_VALIDATE,
     reload="oc apply -f FILE",
     parts=_LINES,

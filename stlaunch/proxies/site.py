@@ -6,7 +6,7 @@ Every limit that a proxy must have is worked out here, from the app's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stlaunch.proxies.needs import IDENTITY_HEADERS, REPLICA_COOKIE
@@ -16,6 +16,7 @@ from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _NAME = re.compile("<<([a-z_]+)>>")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+_PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _SHORTEST_IDLE_S = 60
 _PINGS_IN_IDLE = 4
 
@@ -38,6 +39,8 @@ class Site:
         ping_interval_s: how often a quiet socket is used.
         identity_headers: removed from what clients send.
         self_check_from: addresses and networks that may see the diagnostic pages.
+        embedders: origins of other sites that may show the app in a frame.
+        has_security_headers: the configuration sends Content-Security-Policy and its like.
         is_whole: the lines stand in a configuration of their own, not alone in an existing one.
     """
 
@@ -54,6 +57,8 @@ class Site:
     ping_interval_s: int = 30
     identity_headers: tuple[str, ...] = IDENTITY_HEADERS
     self_check_from: tuple[str, ...] = ("127.0.0.1", "::1")
+    embedders: tuple[str, ...] = ()
+    has_security_headers: bool = False
     is_whole: bool = False
 
     def at(self, address: HostPort) -> Site:
@@ -100,6 +105,11 @@ class Site:
             "base_rest_re": re.escape(f"{base}/".lstrip("/")),
             "base_bare_re": re.escape(base.lstrip("/")),
         }
+
+
+def plain_origins(origins: Iterable[str]) -> tuple[str, ...]:
+    """Return those that can stand in any configuration: a scheme, a plain name, a port."""
+    return tuple(dict.fromkeys(one for one in origins if _PLAIN_ORIGIN.fullmatch(one)))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

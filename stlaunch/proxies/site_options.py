@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from stlaunch.errors import UsageError
 from stlaunch.proxies.app_facts import AppFacts
-from stlaunch.proxies.model import Kind
-from stlaunch.proxies.needs import IDENTITY_HEADERS
-from stlaunch.proxies.site import Site
+from stlaunch.proxies.model import Kind, recipe
+from stlaunch.proxies.needs import IDENTITY_HEADERS, Need
+from stlaunch.proxies.site import Site, plain_origins
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, PublicUrl, is_url
 
@@ -38,6 +38,8 @@ class Asked:
     strip_prefix: bool = False
     self_check_from: str | None = None
     is_snippet: bool = False
+    has_security_headers: bool = False
+    embedders: tuple[str, ...] = ()
 
 
 def plan_site(kind: Kind, asked: Asked, facts: AppFacts) -> Site:
@@ -75,6 +77,8 @@ def plan_site(kind: Kind, asked: Asked, facts: AppFacts) -> Site:
         ping_interval_s=facts.ping_interval_s,
         identity_headers=_identity_headers(facts.identity_headers),
         self_check_from=_networks(kind, asked.self_check_from),
+        embedders=plain_origins(asked.embedders),
+        has_security_headers=asked.has_security_headers,
         is_whole=not asked.is_snippet,
     )
     if kind.needs_host and not site.host:
@@ -188,6 +192,11 @@ def _refuse_impossible(kind: Kind, asked: Asked, replicas: tuple[str, ...]) -> N
         raise UsageError(
             f"{kind.title} cannot strip the path.",
             hint="Leave --strip-prefix out; stlaunch serves both.",
+        )
+    if asked.has_security_headers and Need.SECURITY_HEADERS not in recipe(kind.product).parts:
+        raise UsageError(
+            f"{kind.title} sets no response headers in this configuration.",
+            hint="Leave --security-headers out; `stlaunch guide security-headers` has the values.",
         )
     if replicas and not kind.has_affinity:
         raise UsageError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import ENCODED_LETTERS, Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, Side, body, sent, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
@@ -99,7 +102,12 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     )
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    return "\n".join(f'set beresp.http.{name} = "{value}";' for name, value in headers)
+
+
 _LINES: Lines = {
+    **header_lines("response", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

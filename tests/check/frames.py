@@ -269,6 +269,7 @@ def envoy(
     upgrades: bool = True,
     manager: str = "",
     filters: str = "",
+    config: str = "",
     alpn: str = "",
 ) -> Frame:
     """`routes` are YAML list entries, one a line; `{up}` in them is the cluster."""
@@ -307,7 +308,7 @@ def envoy(
                     typed_config:
                       "@type": {kind}.filters.http.router.v3.Router
                 route_config:
-                  virtual_hosts:
+{config}                  virtual_hosts:
                     - name: web
                       domains: ["*"]
                       routes:
@@ -340,7 +341,8 @@ def lighttpd(lines: str) -> Frame:
 
     def render(listen: HostPort, is_tls: bool) -> tuple[str, str, tuple[str, ...]]:
         assert not is_tls, "lighttpd's TLS module is a package of its own"
-        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access", "mod_deflate")
+        text = f"""server.modules = ("mod_proxy", "mod_redirect", "mod_access", "mod_deflate",
+  "mod_setenv")
 server.bind = "{listen.host}"
 server.port = {listen.port}
 server.document-root = "/usr/share"

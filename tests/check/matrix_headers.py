@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from stlaunch.diagnostics.page_policy import page_policy
 from tests.check.frames import haproxy, nginx
 from tests.check.matrix_nginx import FULL, STL_HOST, STRIP
 from tests.check.setups import Setup, broken, healthy
 
 # --- headers for the browser
-
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self'; frame-src 'self' blob: data:; frame-ancestors 'self'"
-)
 
 
 def _sends(name: str, value: str, always: str = "") -> str:
@@ -63,7 +58,7 @@ _HEADERS = (
             STRIP.replace(
                 "}",
                 f"add_header X-Frame-Options SAMEORIGIN always; "
-                f'add_header {_CSP} "{_POLICY}" always; }}',
+                f'add_header {_CSP} "{page_policy()}" always; }}',
             )
         ),
     ),

@@ -137,6 +137,7 @@ def _envoy(parts: Parts) -> Frame:
         routes=region("routes", *([slash] if parts.slash else []), below),
         upgrades=parts.upgrade,
         manager="\n" + region("manager", parts.at("manager"), margin=_MARGIN),
+        config=region("route_config", parts.at("route_config"), margin=_MARGIN + "  ") + "\n",
         filters="\n" + region("filters", parts.at("filters"), margin=_MARGIN + "  "),
     )
     return _changed(
@@ -219,7 +220,12 @@ def _h2o(parts: Parts) -> Frame:
         + '\n      "/app/":\n'
         + region("first", margin=" " * 8)
         + "\n"
-        + region("path", f'proxy.reverse.url: "http://{parts.up}{parts.target}"', margin=" " * 8)
+        + region(
+            "path",
+            f'proxy.reverse.url: "http://{parts.up}{parts.target}"',
+            parts.at("path"),
+            margin=" " * 8,
+        )
         + (assets if parts.asset_path else "")
     )
     return _changed(frame, lambda text: f"{region('global', *top, parts.at('global'))}\n{text}")

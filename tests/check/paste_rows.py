@@ -127,6 +127,21 @@ proxy_set_header X-Forwarded-Proto $scheme;""",
 )
 """The same before an app under stlaunch."""
 
+_FRAMES = "X-Frame-Options"
+_POLICY = "Content-Security-Policy"
+_HEADERS: tuple[tuple[Product, str, str], ...] = (
+    (p.NGINX, "location", 'add_header {} "{}" always;'),
+    (p.APACHE, "location", 'Header always set {} "{}"'),
+    (p.CADDY, "route", 'header {} "{}"'),
+    (p.TRAEFIK, "middlewares", 'hard: {{headers: {{customResponseHeaders: {{{}: "{}"}}}}}}'),
+    (p.HAPROXY, "backend", 'http-response set-header {} "{}"'),
+    (p.ENVOY, "route_config", 'response_headers_to_add:\n  - header: {{key: {}, value: "{}"}}'),
+    (p.LIGHTTPD, "path", 'setenv.set-response-header = ( "{}" => "{}" )'),
+    (p.H2O, "path", 'header.set: "{}: {}"'),
+    (p.VARNISH, "response", 'set beresp.http.{} = "{}";'),
+)
+"""(product, place, how a header is sent there)."""
+
 _DIAGNOSTICS = (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH)
 
 
@@ -150,6 +165,11 @@ def _rows() -> Iterator[Row]:
     for code, product, place, lines in _TOLD:
         parts = _UNDER_STLAUNCH.with_more(place, lines)
         yield Row(code=code, product=product, parts=parts, app="stl", tls=code != "STL405")
+    for product, place, lines in _HEADERS:
+        framed = Parts().with_more(place, lines.format(_FRAMES, "DENY"))
+        yield Row(code="STL809", product=product, parts=framed, needs=(Need.FRAME_OPTIONS,))
+        closed = Parts().with_more(place, lines.format(_POLICY, "connect-src 'none'"))
+        yield Row(code="STL810", product=product, parts=closed)
     yield Row(code="STL605", product=p.LIGHTTPD, parts=_UNDER_STLAUNCH, app="stl", limits=2)
     for product in (p.NGINX, p.TRAEFIK, p.HAPROXY, p.CADDY):
         replicas = ("@bare@", "@healthy_replica@")

@@ -75,6 +75,10 @@ def _nginx(item: str) -> str:
     match words[0]:
         case "proxy_set_header":
             return f"request {words[1].lower()}"
+        case "add_header":
+            return f"added {words[1].lower()}"
+        case "limit_req_zone" | "limit_conn_zone":
+            return " ".join(word for word in words if "zone=" in word)
         case "proxy_hide_header" | "proxy_pass_header":
             return f"response {words[1].strip(';').lower()}"
         case "location" | "map" | "upstream":
@@ -85,7 +89,8 @@ def _nginx(item: str) -> str:
 def _apache(item: str) -> str:
     words = item.split()
     if words[0] in {"RequestHeader", "Header"}:
-        return f"{words[0]} {words[2]}"
+        is_in_table = words[1] in {"always", "onsuccess"}
+        return f"{words[0]} {words[3 if is_in_table else 2].lower()}"
     if words[0].startswith("<"):
         return item.splitlines()[0]
     return " ".join(words[:2]) if words[0].startswith("ProxyPass") else words[0]
@@ -95,6 +100,8 @@ def _caddy(item: str) -> str:
     words = item.split()
     if words[0] == "header_up":
         return f"header_up {words[1].lstrip('+-')}"
+    if words[0] == "header":  # several may stand side by side; one that is deferred has its way
+        return item
     if words[0] in {"redir", "respond"}:
         return " ".join(words[:2])
     return words[0]
@@ -106,6 +113,8 @@ def _haproxy(item: str) -> str:
         words = words[1:]
     if words[:2] in (["http-request", "set-header"], ["http-request", "del-header"]):
         return f"header {words[2]}"
+    if words[:2] == ["http-response", "set-header"]:
+        return f"response {words[2]}"
     if words[0] == "http-request":
         return " ".join(words[1:4])
     return " ".join(words[:2]) if words[0] in {"option", "timeout"} else words[0]

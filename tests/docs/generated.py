@@ -22,6 +22,7 @@ from stlaunch.errors import ExitCode
 from stlaunch.proxies.configuration import KINDS
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.security_headers import headers_for
 from stlaunch.proxies.site import Site
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.urls.base_path import BasePath
@@ -223,7 +224,15 @@ SHORT = {
 """What goes around the lines of `stlaunch.proxies`, which fill in the names of their needs."""
 
 
+def render_security_headers() -> str:
+    """Return what `--security-headers` writes, as an answer has it."""
+    headers = headers_for(Need.SECURITY_HEADERS, SITE)
+    lines = [f"{name}: {value}" for name, value in headers]
+    return "```text\n" + "\n".join(lines).replace("; ", ";\n    ") + "\n```\n"
+
+
 SECTIONS = {
+    "security headers": render_security_headers,
     "settings": render_settings,
     "exit codes": render_exit_codes,
     "help": render_help,

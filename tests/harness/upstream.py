@@ -53,11 +53,13 @@ class Upstream:
 
 
 @contextmanager
-def start_upstream() -> Iterator[Upstream]:
-    """Run an upstream on a port of 127.0.0.1 until the block ends."""
+def start_upstream(*sends: tuple[str, str]) -> Iterator[Upstream]:
+    """Run an upstream on a port of 127.0.0.1 until the block ends; it sends these headers."""
     arrivals: list[RequestInfo] = []
 
     class Handler(_EchoHandler):
+        sent = sends
+
         def record(self, arrival: RequestInfo) -> None:
             arrivals.append(arrival)
 
@@ -77,6 +79,7 @@ class _EchoHandler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 10
+    sent: tuple[tuple[str, str], ...] = ()
 
     def record(self, arrival: RequestInfo) -> None:
         raise NotImplementedError
@@ -93,6 +96,8 @@ class _EchoHandler(BaseHTTPRequestHandler):
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "text/plain")
             self.send_header("Content-Length", str(len(body)))
+            for name, value in self.sent:
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

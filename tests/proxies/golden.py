@@ -6,7 +6,8 @@ from pathlib import Path
 
 from stlaunch.proxies.app_facts import AppFacts
 from stlaunch.proxies.configuration import KINDS, generate
-from stlaunch.proxies.model import Kind
+from stlaunch.proxies.model import Kind, recipe
+from stlaunch.proxies.needs import Need
 from stlaunch.proxies.site_options import Asked, plan_site
 
 FOLDER = Path(__file__).parent / "golden"
@@ -20,6 +21,9 @@ def texts() -> dict[str, str]:
     for kind in KINDS.values():
         found[f"{kind.name}.kept.txt"] = _text(kind, Asked(public_url=URL))
         found[f"{kind.name}.snippet.txt"] = _text(kind, Asked(public_url=URL, is_snippet=True))
+        if Need.SECURITY_HEADERS in recipe(kind.product).parts:
+            asked = Asked(public_url=URL, has_security_headers=True)
+            found[f"{kind.name}.headers.txt"] = _text(kind, asked)
         if kind.strips or kind.has_affinity:
             asked = Asked(
                 public_url=URL,

@@ -160,6 +160,7 @@ def test_what_cannot_be_written_is_refused_by_name(asked: Asked, named: str) -> 
         pytest.param("cloudflare", Asked(), id="host"),
         pytest.param("ingress", Asked(tls="c,k"), id="files"),
         pytest.param("openshift", Asked(self_check_from="10.0.0.1"), id="addresses"),
+        pytest.param("ingress", Asked(has_security_headers=True), id="headers"),
         pytest.param("iis", Asked(self_check_from="10.0.0.0/8"), id="networks"),
     ],
 )

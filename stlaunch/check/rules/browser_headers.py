@@ -7,16 +7,13 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.diagnostics.content_security import Policies
+from stlaunch.diagnostics.page_policy import feature_problems
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.proxies.needs import Need
 from stlaunch.urls.origin import Origin
 
 _OK = 200
-_FEATURES = {
-    "camera": "st.camera_input",
-    "microphone": "st.audio_input",
-    "clipboard-write": "copy buttons",
-}
-"""Of Permissions-Policy, and what of Streamlit needs it."""
+_OPTIONS = "X-Frame-Options"
 
 
 def _policy(seen: Observations) -> Judgement:
@@ -72,7 +69,10 @@ def _frames(seen: Observations) -> Judgement:
         return Unknown("the address has no origin")
     told = _refuses_frames(component, here)
     if told:
-        return Hit(evidence=f"Below component/: {told}. A custom component's frame stays empty.")
+        return Hit(
+            evidence=f"Below component/: {told}. A custom component's frame stays empty.",
+            needs=_cures(told),
+        )
     if component.status == _OK:
         return None
     # nginx leaves errors out unless told `always`: then the answers to what exists
@@ -85,8 +85,13 @@ def _frames(seen: Observations) -> Judgement:
         return None
     return Hit(
         evidence=f"Every answer carries {told}. Below component/ it leaves the frame of a custom "
-        "component empty."
+        "component empty.",
+        needs=_cures(told),
     )
+
+
+def _cures(told: str) -> tuple[Need, ...]:
+    return (Need.FRAME_OPTIONS if told.startswith(_OPTIONS) else Need.CONTENT_POLICY,)
 
 
 def _refuses_frames(answer: Exchange, here: Origin) -> str:
@@ -96,7 +101,7 @@ def _refuses_frames(answer: Exchange, here: Origin) -> str:
         return policies.own_file("frame-ancestors", "/")
     options = {part.strip().lower() for part in answer.header("x-frame-options").split(",")}
     if "deny" in options or len(options - {""}) > 1:
-        return f"X-Frame-Options: {answer.header('x-frame-options')[:60]}"
+        return f"{_OPTIONS}: {answer.header('x-frame-options')[:60]}"
     return ""
 
 
@@ -118,25 +123,9 @@ def _features(seen: Observations) -> Judgement:
             "sites out of the page.",
             circumstances=(Circumstance.IF_USED,),
         )
-    refused = [
-        f"{feature} ({used_by})"
-        for feature, used_by in _FEATURES.items()
-        if _is_refused(feature, page.header("permissions-policy"))
-    ]
-    if refused:
-        return Hit(
-            evidence=f"Permissions-Policy forbids {', '.join(refused)}.",
-            circumstances=(Circumstance.IF_USED,),
-        )
+    for problem in feature_problems([(name, value) for name, value in page.headers]):
+        return Hit(evidence=problem.detail, circumstances=(Circumstance.IF_USED,))
     return None
-
-
-def _is_refused(feature: str, header: str) -> bool:
-    for part in header.lower().split(","):
-        name, _, allowed = part.strip().partition("=")
-        if name == feature:
-            return allowed.strip() in {"()", '""', "'none'"}
-    return False
 
 
 _PAGE = ("http.page",)

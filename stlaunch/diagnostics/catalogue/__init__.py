@@ -62,7 +62,10 @@ def entry(code: str) -> Entry:
     Raises:
         KeyError: for a code that does not exist.
     """
-    import tomllib  # noqa: PLC0415 - many import this module for the codes alone
+    # Late: many import this module for the codes alone.
+    import tomllib  # noqa: PLC0415
+
+    from stlaunch.diagnostics.page_policy import page_policy  # noqa: PLC0415
 
     if code not in codes():
         raise KeyError(code)
@@ -71,5 +74,6 @@ def entry(code: str) -> Entry:
     data["severity_when"] = {
         Circumstance(name): Severity(text) for name, text in data.get("severity_when", {}).items()
     }
+    data["fix"] = data.get("fix", "").replace("<<policy>>", page_policy())
     data["needs"] = tuple(data.get("needs", ()))
     return Entry(code=code, **data)

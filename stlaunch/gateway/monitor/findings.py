@@ -5,6 +5,8 @@ from __future__ import annotations
 from shlex import quote
 
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.gateway.page.blocked import Blocked
 from stlaunch.process.memory import Memory
 from stlaunch.proxies.fixes import Fix
 from stlaunch.proxies.needs import Product
@@ -137,4 +139,19 @@ def untrusted_forwarding(peer: str, headers: tuple[str, ...]) -> Finding:
         title=f"{', '.join(headers)} came from {peer}, which is not a trusted proxy",
         fix=f"If this is your proxy: --trusted-proxies {quote(peer)}",
         names_others=True,
+    )
+
+
+def blocked_by_policy(blocked: Blocked, fix: str) -> Finding:
+    """Describe what a Content-Security-Policy keeps from the page, as a browser reported it."""
+    if blocked.is_of_another_site:
+        fix = (
+            f"If the app needs it, add the site's address to {blocked.directive} of the policy: "
+            "the browser's console names it."
+        )
+    return Finding(
+        code="STL810",
+        title=f"A browser reports that the page's Content-Security-Policy {blocked}",
+        fix=fix,
+        circumstances=() if blocked.stops_the_page else (Circumstance.PART_ONLY,),
     )

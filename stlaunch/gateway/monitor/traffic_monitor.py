@@ -17,10 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import header_value, list_values
 from stlaunch.gateway.monitor.detectors import prefix_mismatch, scheme_mismatch
+from stlaunch.gateway.monitor.findings import blocked_by_policy
 from stlaunch.gateway.monitor.observed_routes import observed_route
 from stlaunch.gateway.monitor.quiet_limits import Visitor, idle_cut
 from stlaunch.gateway.origin_policy import TOKEN_PREFIX
 from stlaunch.gateway.owner import owner_of
+from stlaunch.gateway.page.blocked import is_report, read_blocked
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
@@ -86,11 +88,20 @@ class TrafficMonitorMiddleware:
         return self.app(scope, receive, send)
 
     def _page_script(self, scope: Scope, request: RequestInfo) -> None:
+        if is_report(scope["query_string"]):
+            self._blocked(scope, request)
+            return
         self.detectors.pages.script_asked()
         self.state.observed_routes.note(request)
         query = QueryParams(scope["query_string"][:128])
         self._post(self.detectors.replicas.script_asked(query.get("i", "")), request)
         self._check_scheme(request, _origin(request, b"referer"))
+
+    def _blocked(self, scope: Scope, request: RequestInfo) -> None:
+        site = header_value(request.headers, b"sec-fetch-site")
+        blocked = read_blocked(scope["query_string"])
+        if blocked is not None and site in {None, "same-origin"}:
+            self._post(blocked_by_policy(blocked, self._fix("STL810", request)), request)
 
     def _connected(self, request: RequestInfo) -> None:
         if not request.is_probe:

@@ -6,7 +6,8 @@
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
 //   3. lets uploads pass a proxy's body limit (upload.js);
 //   4. replaces a page of an old version, whose scripts are gone (old_page.js);
-//   5. where nothing connects, says so in place of Streamlit's empty page.
+//   5. where nothing connects, says so in place of Streamlit's empty page;
+//   6. reports what a Content-Security-Policy blocks (blocked.js).
 
 const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 const NativeWebSocket = window.WebSocket;
@@ -18,6 +19,7 @@ const EARLY_MS = 5000;
 // may be quiet for a while, and something on the way may cut it then.
 const AT_ONCE_MS = 1000;
 const NOTICE_MS = 10_000;
+const POLICY_NOTICE_MS = 1500;
 const REPLICA_CHANGES = 3;
 
 /** The public path of the app, without its final slash. @returns {string} */
@@ -40,6 +42,9 @@ let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
 let webSocketHangs = false;
 let webSocketCarries = false;
 let replicaChanges = 0;
+// The directive of a Content-Security-Policy that keeps the page from its server.
+let blockingDirective = "";
+let isConnected = false;
 
 const hostConfig = script.dataset.hostConfig;
 configure(base, hostConfig);
@@ -215,6 +220,8 @@ class StreamSocket extends EventTarget {
     if (this.#state !== NativeWebSocket.CONNECTING) return;
     this.#state = NativeWebSocket.OPEN;
     this.#openedAt = Date.now();
+    isConnected = true;
+    blockingDirective = "";
     hideNotice();
     this.#emit(new Event("open"));
   }
@@ -238,6 +245,7 @@ class StreamSocket extends EventTarget {
   #end({ code, reason, wasClean }) {
     if (this.#state === NativeWebSocket.CLOSED) return;
     this.#state = NativeWebSocket.CLOSED;
+    isConnected = false;
     window.removeEventListener("pagehide", this.#leave);
     window.removeEventListener("pageshow", this.#comeBack);
     this.#emit(new CloseEvent("close", { code, reason, wasClean }));
@@ -276,15 +284,31 @@ function isStream(url) {
 
 /** Replaces the empty page if nothing has connected for a while. */
 function expectNotice() {
-  noticeTimer ??= setTimeout(() => {
-    showNotice("STL303", "This page cannot reach its server: neither a WebSocket nor plain requests get through.");
-  }, NOTICE_MS);
+  noticeTimer ??= setTimeout(
+    () => {
+      if (!blockingDirective) {
+        showNotice("STL303", "This page cannot reach its server: neither a WebSocket nor plain requests get through. It tries again by itself.");
+      } else {
+        showNotice("STL810", `This page cannot work: its Content-Security-Policy (${blockingDirective}) keeps it from its own server.`);
+      }
+    },
+    blockingDirective ? POLICY_NOTICE_MS : NOTICE_MS,
+  );
+}
+
+/** @param {string} directive */
+function onPolicy(directive) {
+  if (isConnected) return;
+  blockingDirective = directive;
+  clearTimeout(noticeTimer);
+  noticeTimer = undefined;
+  expectNotice();
 }
 
 function countReplicaChange() {
   replicaChanges += 1;
   if (replicaChanges < REPLICA_CHANGES) return;
-  showNotice("STL702", "Requests of this page reach different replicas of the app: the load balancer needs session affinity.");
+  showNotice("STL702", "Requests of this page reach different replicas of the app: the load balancer needs session affinity. It tries again by itself.");
 }
 
 /** @param {string} code @param {string} text */
@@ -311,7 +335,7 @@ function showNotice(code, text) {
   link.href = `${base}/_stlaunch/`;
   link.textContent = "Find out why";
   link.style.color = "#8a4b08";
-  notice.append(`${text} It tries again by itself. Code ${code}. `, link);
+  notice.append(`${text} Code ${code}. `, link);
   document.body.append(notice);
 }
 
@@ -331,3 +355,4 @@ window.WebSocket = new Proxy(NativeWebSocket, {
 });
 installUploads(base);
 replaceOldPage(base);
+watchPolicy(script.src, onPolicy);

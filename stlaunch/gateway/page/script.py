@@ -9,7 +9,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stlaunch.gateway.refusal import refuse_other_methods
+from stlaunch.gateway.page.blocked import is_report
+from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods
 
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = (
@@ -19,6 +20,7 @@ _PARTS = (
     "uploads/upload.js",
     "page/configuration.js",
     "page/old_page.js",
+    "page/blocked.js",
     "page/page.js",
 )
 _FOLDER = files("stlaunch.gateway")
@@ -39,8 +41,14 @@ _HEADERS = {
 
 
 async def page_script(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request for the page script, with 304 where the browser has it: an ASGI app."""
-    answer = refuse_other_methods(scope) or _script(Headers(scope=scope))
+    """Answer a request for the page script, with 304 where the browser has it: an ASGI app.
+
+    A report of what the browser blocked comes the same way, and gets an empty script.
+    """
+    answer = refuse_other_methods(scope)
+    if answer is None and is_report(scope["query_string"]):
+        answer = Response(b"", media_type="text/javascript", headers=NO_STORE)
+    answer = answer or _script(Headers(scope=scope))
     await answer(scope, receive, send)
 
 

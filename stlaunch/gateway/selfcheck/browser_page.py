@@ -23,11 +23,17 @@ SCRIPT = (
 )
 _STYLE = _FOLDER.joinpath("diagnosis.css").read_bytes()
 _VERSION = hashlib.sha256(SCRIPT + _STYLE).hexdigest()[:12]
-_PAGE = _FOLDER.joinpath("index.html").read_text(encoding="utf-8").replace("{version}", _VERSION)
-
-POLICY = (
+_OWN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'"
+)
+POLICY = f"{_OWN_POLICY}; frame-ancestors 'none'"
+# In the page as well: a proxy may put a policy of its own in the place of the header.
+_PAGE = (
+    _FOLDER.joinpath("index.html")
+    .read_text(encoding="utf-8")
+    .replace("{version}", _VERSION)
+    .replace("{policy}", _OWN_POLICY)
 )
 _HEADERS = {
     "cache-control": "no-store",

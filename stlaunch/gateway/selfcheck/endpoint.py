@@ -23,7 +23,7 @@ from stlaunch.gateway.refusal import (
 from stlaunch.gateway.request import request_info
 from stlaunch.gateway.selfcheck.access import AccessPolicy, Viewer
 from stlaunch.gateway.selfcheck.browser_page import page, page_file, prefers
-from stlaunch.gateway.selfcheck.fixes import describe_fixes
+from stlaunch.gateway.selfcheck.fixes import describe_fixes, describe_header_problems
 from stlaunch.gateway.selfcheck.json_answer import PrintableJSONResponse
 from stlaunch.gateway.selfcheck.metrics import MEDIA_TYPE, render_metrics
 from stlaunch.gateway.selfcheck.probes import Probes
@@ -169,6 +169,7 @@ class SelfCheckEndpoint:
         body = describe_fixes(product, site) | {
             "max_upload_bytes": self.probes.max_upload_bytes(),
             "ping_interval_s": self.ping_interval_s(),
+            "header_problems": describe_header_problems(query),
         }
         return PrintableJSONResponse(body, headers=NO_STORE)
 

@@ -5,9 +5,15 @@ It holds no lines of its own: `stlaunch.proxies` is their one source.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
+from stlaunch.diagnostics.page_policy import (
+    component_problems,
+    feature_problems,
+    page_problems,
+)
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
@@ -19,7 +25,7 @@ PAGE_CODES = (
     *("STL401", "STL402", "STL403", "STL404", "STL407"),
     *("STL501", "STL505", "STL506", "STL507", "STL512"),
     *("STL601", "STL602", "STL604", "STL605", "STL607"),
-    *("STL702", "STL704", "STL806"),
+    *("STL702", "STL704", "STL806", "STL809", "STL810", "STL811"),
 )
 
 
@@ -29,6 +35,31 @@ def fix_of_code(code: str, product: Product | None, site: Site) -> str:
     lines = [fix_for(Need(name), product, site) for name in found.needs] if product else []
     texts = [item.text for item in lines if item is not None]
     return "\n".join(texts) if texts else found.fix
+
+
+_PAGE_HEADERS = ("content-security-policy", "permissions-policy")
+_COMPONENT_HEADERS = ("content-security-policy", "x-frame-options")
+
+
+def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Judge the headers that the browser got, which a proxy may have added.
+
+    Args:
+        query: `page content-security-policy` and the like: what the self-check page saw.
+    """
+
+    def seen(what: str, names: Sequence[str]) -> list[tuple[str, str]]:
+        return [(name, query[f"{what} {name}"]) for name in names if f"{what} {name}" in query]
+
+    page = seen("page", _PAGE_HEADERS)
+    found = [
+        *page_problems(page),
+        *component_problems(seen("component", _COMPONENT_HEADERS)),
+        *feature_problems(page),
+    ]
+    return [
+        {"code": one.code, "detail": one.detail, "is_part_only": one.is_part_only} for one in found
+    ]
 
 
 def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.envoy.start import START
 from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, ENCODED_LETTERS, Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, Side, body, sent, server
 from stlaunch.proxies.site import Site
 
@@ -110,7 +113,18 @@ _USES_ADDRESS = Part(
     "Envoy writes X-Forwarded-For and X-Forwarded-Proto itself.",
 )
 
+
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    lines = "".join(
+        f'\n  - header: {{ key: {name}, value: "{value}" }}\n'
+        "    append_action: OVERWRITE_IF_EXISTS_OR_ADD"
+        for name, value in headers
+    )
+    return f"response_headers_to_add:{lines}"
+
+
 _LINES: Lines = {
+    **header_lines("route_config", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.haproxy.start import START
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import body
 from stlaunch.proxies.site import Site
 
@@ -99,7 +102,12 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("frontend", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    return "\n".join(f'http-response set-header {name} "{value}"' for name, value in headers)
+
+
 _LINES: Lines = {
+    **header_lines("backend", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

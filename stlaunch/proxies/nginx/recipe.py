@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import indent
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.nginx.start import START
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, body, server
 from stlaunch.proxies.site import Site
 
@@ -136,7 +138,15 @@ def _compression(site: Site) -> tuple[Part, ...]:
     )
 
 
+def _headers(_need: Need, headers: Sequence[Header]) -> str:
+    """`add_header` alone would leave the app's own in place, and both would hold."""
+    return "\n".join(
+        f'proxy_hide_header {name};\nadd_header {name} "{value}" always;' for name, value in headers
+    )
+
+
 _LINES: Lines = {
+    **header_lines("location", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

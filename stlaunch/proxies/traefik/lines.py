@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.model import Lines, Part
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need
+from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.site import Site
 
 
@@ -44,7 +47,13 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     )
 
 
+def _headers(need: Need, headers: Sequence[Header]) -> str:
+    lines = "".join(f'\n      {name}: "{value}"' for name, value in headers)
+    return f"{need}:\n  headers:\n    customResponseHeaders:{lines}"
+
+
 LINES: Lines = {
+    **header_lines("middlewares", _headers),
     Need.ROUTE: _route,
     Need.SLASH: (
         Part(

@@ -11,6 +11,7 @@ const TESTS = [
   { id: "replicas", group: "The way to the app", label: "Instances", run: testReplicas },
   { id: "page", group: "The way to the app", label: "Page and its files", run: testPage },
   { id: "health", group: "The way to the app", label: "Health and host-config", run: testHealth },
+  { id: "policies", group: "The way to the app", label: "What the browser is forbidden", run: testPolicies },
   { id: "forwarding", group: "The way to the app", label: "What the app sees", run: testForwarding },
   { id: "probe", group: "WebSocket", label: "Handshake", run: testProbe },
   { id: "stream", group: "WebSocket", label: "On the app's own stream", run: testStream },
@@ -30,8 +31,8 @@ const SLOW = [
   { id: "idle", group: "Longer tests", label: "Idle time" },
 ];
 // What explains other troubles, the strongest first.
-const CAUSES = ["STL702", "STL121", "STL122", "STL301", "STL304", "STL305", "STL307", "STL306", "STL507"];
-const FATAL = new Set(["STL121", "STL122", "STL207", "STL208", "STL210"]);
+const CAUSES = ["STL810", "STL702", "STL121", "STL122", "STL301", "STL304", "STL305", "STL307", "STL306", "STL507"];
+const FATAL = new Set(["STL121", "STL122", "STL207", "STL208", "STL210", "STL810"]);
 const FALLS_BACK = new Set(["STL301", "STL304", "STL305", "STL306", "STL307"]);
 
 let facts = new Facts();
@@ -70,6 +71,7 @@ async function run() {
     conclude();
   } catch (error) {
     if (error instanceof NeedsToken) return askForToken();
+    if (blockedDirectives.has("connect-src")) return concludeBlocked();
     const text = error instanceof Error ? error.message : String(error);
     showVerdict("bad", "The server does not answer", `The self-check itself got no answer: ${text}`);
   } finally {
@@ -78,6 +80,14 @@ async function run() {
     isRunning = false;
     byId("again").disabled = false;
   }
+}
+
+/** Nothing can be asked, so nothing can be tested; a policy says why. */
+function concludeBlocked() {
+  outcomes.page = connectionBlocked();
+  showOutcome(TESTS[1], outcomes.page);
+  showVerdict("bad", outcomes.page.summary, `The app's own page is blocked in the same way. Code STL810: stlaunch explain STL810.`);
+  showFindings(facts, findings());
 }
 
 async function prepare() {

@@ -5,9 +5,20 @@ const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 const base = new URL(script.src).pathname.replace(/\/_stlaunch\/diagnosis\.js$/, "");
 const REQUEST_MS = 15_000;
 const HANDSHAKE_MS = 8000;
+const POLICY_EVENT_MS = 100;
 const TOKEN_KEY = "stlaunch self-check token";
 
 class NeedsToken extends Error {}
+
+/** What a policy that something in between added keeps from this page, as directives. */
+const blockedDirectives = new Set();
+document.addEventListener("securitypolicyviolation", ({ disposition, effectiveDirective }) => {
+  if (disposition === "enforce") blockedDirectives.add(effectiveDirective);
+});
+
+/** Why there is no answer, as far as this browser knows. */
+const noAnswer = () =>
+  blockedDirectives.has("connect-src") ? "blocked by Content-Security-Policy, connect-src" : "no answer";
 
 /** @returns {string} */
 function heldToken() {
@@ -51,6 +62,9 @@ async function ask(path, options = {}) {
     ...rest,
     headers,
     signal: AbortSignal.timeout(timeoutMs),
+  }).catch(async (error) => {
+    await sleep(POLICY_EVENT_MS); // a request fails a moment before its policy says why
+    throw error;
   });
   if (response.status === 401 && path.startsWith("/_stlaunch/")) throw new NeedsToken();
   return response;

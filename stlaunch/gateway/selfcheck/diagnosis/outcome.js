@@ -26,6 +26,7 @@ class Facts {
   /** @type {any} */ report = null;
   /** @type {any} */ fixes = null;
   /** @type {Record<string, string>} */ seenHeaders = {};
+  /** @type {Record<string, string>} */ policies = {};
   /** @type {ProbeSocket | null} */ socket = null;
   /** @type {ProbeSocket | null} */ quiet = null;
   /** @type {any} */ handshake = null;

@@ -16,15 +16,56 @@ function noteHeaders(facts, response) {
   }
 }
 
+// What the server judges: as a browser reads them, by the same rules as `stlaunch check`.
+const POLICIES = ["content-security-policy", "x-frame-options", "permissions-policy"];
+const LONGEST_POLICY = 4000;
+
+/** @param {Facts} facts @param {string} what @param {Response} response */
+function notePolicies(facts, what, response) {
+  for (const name of POLICIES) {
+    const value = response.headers.get(name);
+    if (value) facts.policies[`${what} ${name}`] = value.slice(0, LONGEST_POLICY);
+  }
+}
+
+/** @returns {Outcome} */
+const connectionBlocked = () =>
+  fail("STL810", "A Content-Security-Policy keeps this browser from asking the server", [
+    "Something between this browser and the app adds the header; its connect-src does not allow " +
+      "the app's own address.",
+  ]);
+
+/** What the headers that arrive forbid the browser to do. @param {Facts} facts @returns {Promise<Outcome>} */
+async function testPolicies(facts) {
+  const component = await ask("/component/stlaunch.probe/index.html").catch(() => null);
+  // Some proxies leave errors out: then the page says more.
+  const isTold = component && POLICIES.some((name) => component.headers.has(name));
+  if (isTold) notePolicies(facts, "component", component);
+  else {
+    for (const [name, value] of Object.entries(facts.policies)) {
+      facts.policies[name.replace("page ", "component ")] = value;
+    }
+  }
+  const { header_problems: problems } = await askJson(`/_stlaunch/fixes?${new URLSearchParams(facts.policies)}`);
+  const first = problems.find((/** @type {any} */ one) => !one.is_part_only) ?? problems[0];
+  const evidence = Object.entries(facts.policies).map(([name, value]) => `${name}: ${value}`);
+  if (!first) return ok("Nothing that the page needs is forbidden", evidence);
+  const details = problems.map((/** @type {any} */ one) => one.detail);
+  if (first.code === "STL811") return info(first.detail, evidence); // only an app that uses it misses it
+  return (first.is_part_only ? warn : fail)(first.code, first.detail, [...details.slice(1), ...evidence]);
+}
+
 /** @param {Facts} facts @returns {Promise<Outcome>} */
 async function testPage(facts) {
   const response = await ask("/", { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response && blockedDirectives.has("connect-src")) return connectionBlocked();
   if (!response) {
     return fail("STL121", "The page cannot be fetched", [
       "GET of the app's page failed; a redirect to another host (a login page) looks like that.",
     ]);
   }
   noteHeaders(facts, response);
+  notePolicies(facts, "page", response);
   const type = response.headers.get("content-type") ?? "none";
   const text = await response.text();
   const evidence = [`GET ${base}/ → ${response.status}, ${type}, ${formatBytes(text.length)}`];
@@ -49,7 +90,7 @@ async function testAssets(text, evidence) {
     const wanted = /\.css$/.test(url.pathname) ? "css" : "javascript";
     const answer = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS) }).catch(() => null);
     const found = answer?.headers.get("content-type") ?? "no type";
-    const line = `${url.pathname} → ${answer?.status ?? "no answer"}, ${found}`;
+    const line = `${url.pathname} → ${answer?.status ?? noAnswer()}, ${found}`;
     evidence.push(line);
     await answer?.body?.cancel();
     if (!answer?.ok) return fail("STL208", "A file of the page is missing", [line]);
@@ -68,7 +109,7 @@ async function testHealth(facts) {
   ]) {
     const response = await ask(path).catch(() => null);
     const found = response?.headers.get("content-type") ?? "no type";
-    const line = `${path} → ${response?.status ?? "no answer"}, ${found}`;
+    const line = `${path} → ${response?.status ?? noAnswer()}, ${found}`;
     evidence.push(line);
     if (response) noteHeaders(facts, response);
     const isHtml = found.includes("html") && path !== "/_stcore/health";
@@ -205,7 +246,7 @@ async function testXsrf(facts) {
   const headers = { "X-Xsrftoken": decodeURIComponent(cookie) };
   const answer = await ask(path, { method: "PUT", body: form, headers }).catch(() => null);
   const text = answer ? (await answer.text()).slice(0, 120) : "";
-  const line = `PUT _stcore/upload_file → ${answer?.status ?? "no answer"} ${text.replace(/\s+/g, " ")}`;
+  const line = `PUT _stcore/upload_file → ${answer?.status ?? noAnswer()} ${text.replace(/\s+/g, " ")}`;
   // The session is invented, so an upload that arrives whole is refused for that alone.
   if (answer?.status === 400 && /session/i.test(text)) return ok("Cookie and header arrive", [line]);
   if (answer?.status === 403 && /xsrf/i.test(text)) {
