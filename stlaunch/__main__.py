@@ -13,7 +13,7 @@ def entrypoint() -> None:
         from stlaunch.cli.quick_health import main as health  # noqa: PLC0415
 
         sys.exit(health(words[1:], os.environ))
-    if os.getpid() == 1:
+    if sys.platform != "win32" and os.getpid() == 1:
         from stlaunch.process.init import run_in_child  # noqa: PLC0415
 
         run_in_child()

@@ -19,6 +19,7 @@ import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
 from stlaunch.process.answers import answers_ok
+from stlaunch.process.unix import require_unix
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 from stlaunch.proxies.ports import check_port_is_free, free_port
@@ -57,8 +58,12 @@ def run_demo(
 
     Raises:
         UsageError: for a setup that this proxy does not have.
-        StartError: if the port is taken, the wheel is missing, or one of the two processes ends.
+        StartError: if the port is taken, the wheel is missing, or one of the two processes ends;
+            on Windows.
     """
+    require_unix(
+        "stlaunch demo", instead="Run your app with stlaunch app.py, behind a proxy of your own."
+    )
     script = app or DEMO_APP
     app_port = free_port()
     site = ProxySite(
@@ -134,7 +139,7 @@ class _CaughtSignals:
 def _caught_signals() -> Iterator[_CaughtSignals]:
     """Catch instead of raise: an exception between fork and assignment would leave a child."""
     caught = _CaughtSignals()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP")]
     before = {number: signal.signal(number, caught.catch) for number in numbers}
     try:
         yield caught

@@ -5,6 +5,7 @@ A command is imported when it is used: `stlaunch detect` does not load the setti
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from functools import partial
@@ -26,6 +27,10 @@ _UNNAMED = "run"
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors are reported on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows pipe or an old console has few characters: the others are shown as \u2026.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     return run_guarded(partial(_dispatch, argv), environ=os.environ, stderr=sys.stderr)
 
 

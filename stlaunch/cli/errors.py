@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -25,22 +26,35 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
     except StlaunchError as exc:
         if isinstance(exc, AppFailedError):
             stderr.write(exc.traceback)
-        stderr.write(render_error(exc.message, exc.hint, is_coloured=is_coloured))
+        _show(exc.message, exc.hint, stderr, is_coloured=is_coloured)
         return exc.exit_code
     except click.ClickException as exc:
         message, hint = _told_by_click(exc)
-        stderr.write(render_error(message, hint, is_coloured=is_coloured))
+        _show(message, hint, stderr, is_coloured=is_coloured)
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # `stlaunch --help | head -1`: the reader has what it wanted. What is still buffered must
-        # go nowhere, or the interpreter complains at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except Exception as exc:  # noqa: BLE001 - the last line of defence
+        if _is_closed_pipe(exc):
+            # `stlaunch --help | head -1`: the reader has what it wanted. What is still buffered
+            # must go nowhere, or the interpreter complains at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
         stderr.write(render_crash(exc))
         return ExitCode.BUG
+
+
+def _is_closed_pipe(exc: Exception) -> bool:
+    # Windows may also say EINVAL (Python's issue 19612).
+    return isinstance(exc, BrokenPipeError) or (
+        sys.platform == "win32" and isinstance(exc, OSError) and exc.errno == errno.EINVAL
+    )
+
+
+def _show(message: str, hint: str, stderr: TextIO, *, is_coloured: bool) -> None:
+    # click has old Windows consoles show colours.
+    text = render_error(message, hint, is_coloured=is_coloured)
+    click.echo(text, file=stderr, nl=False, color=is_coloured)
 
 
 def render_error(message: str, hint: str = "", *, is_coloured: bool = False) -> str:

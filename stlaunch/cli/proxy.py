@@ -24,6 +24,7 @@ from stlaunch.settings.resolve import resolve_settings
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
 from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
+from stlaunch.storage.state_roots import home_folder
 
 _EPILOG = """\
 \b
@@ -212,9 +213,9 @@ def read_app(text: str | None) -> tuple[AppFacts, Settings]:
     project, where = read_project(script.parent if script else cwd)
     raw = read_settings(values={}, environ=os.environ, project=project, project_where=where)
     settings = resolve_settings(raw)
-    home = Path(os.environ["HOME"]) if os.environ.get("HOME") else None
+    home = home_folder(os.environ)
     port = settings.port
-    facts = read_app_facts(script, cwd=cwd, home=home, environ=os.environ)
+    facts = read_app_facts(script, cwd=cwd, home=Path(home) if home else None, environ=os.environ)
     return (replace(facts, port=port.value) if port.is_chosen and port.value else facts), settings
 
 

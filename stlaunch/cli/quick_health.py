@@ -115,6 +115,8 @@ def _split(url: str) -> tuple[str, str]:
 def _connect(scheme: str, netloc: str) -> _socket.socket:
     # The C module: the one of Python imports enum and selectors, which take as long as all else.
     if scheme == "unix":
+        if not hasattr(_socket, "AF_UNIX"):
+            raise _BadUrlError(f"Python has no Unix sockets on this system: {netloc}.")
         return _opened(_socket.AF_UNIX, netloc)
     host, port = _host_and_port(netloc, 443 if scheme == "https" else 80)
     if scheme == "https":

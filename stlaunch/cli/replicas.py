@@ -17,6 +17,7 @@ from stlaunch.cli.arguments import split_arguments
 from stlaunch.cli.run import IS_INSTANCE, run_command
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.log import configure
+from stlaunch.process.unix import require_unix
 from stlaunch.proxies.ports import free_port
 from stlaunch.replicas import ReplicasPlan, Supervisor
 from stlaunch.settings.fields import SELF_CHECK_TOKEN
@@ -114,6 +115,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
     An instance that dies is restarted. SIGHUP restarts all of them one by one, each new one
     before its predecessor drains. SIGTERM and Ctrl-C drain them all; the second one kills them.
     """
+    require_unix("stlaunch replicas", instead="Run one app: stlaunch app.py; or use Linux, or WSL.")
     # Streamlit comes in.
     from stlaunch.gateway.selfcheck.access import new_self_check_token  # noqa: PLC0415
     from stlaunch.launcher.facts import gather_facts  # noqa: PLC0415

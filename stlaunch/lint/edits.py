@@ -121,7 +121,8 @@ def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _free_name(folder: Path, file: Path) -> Path:
-    name = file.name if folder == file.parent else str(file).strip("/").replace("/", "_")[-150:]
+    whole = "_".join(part.strip("/\\:") for part in file.parts).strip("_")
+    name = file.name if folder == file.parent else whole[-150:]
     for number in range(_MAX_BACKUPS):
         backup = folder / f"{name}{BACKUP_SUFFIX}{number or ''}"
         if not backup.exists():
@@ -148,8 +149,9 @@ def _both(file: Path, edits: list[Edit]) -> tuple[str, str]:
 def _write(file: Path, text: str, mode: int) -> None:
     owner = file.stat()
     write_atomic(file, _bytes(text), mode=mode)
-    with contextlib.suppress(OSError):
-        os.chown(file, owner.st_uid, owner.st_gid)
+    if hasattr(os, "chown"):  # Windows has owners by access lists, which a folder hands down
+        with contextlib.suppress(OSError):
+            os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _bytes(text: str) -> bytes:

@@ -21,6 +21,11 @@ MAX_FILES = 500
 MAX_TOTAL_BYTES = 8_000_000
 _MAX_MATCHES = 500
 _MAX_LINE = 100_000
+# Neither a FIFO without a writer nor a terminal may hold us, and line ends stay as they are. Each
+# system has some of these.
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
 
 
 class UnreadableError(UsageError):
@@ -112,8 +117,7 @@ def ancestors(path: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> str:
     try:
-        # Neither a FIFO without a writer nor a terminal may hold us.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError as exc:
         raise UnreadableError(f"{path} does not exist.") from exc
     except (OSError, ValueError) as exc:

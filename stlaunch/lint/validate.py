@@ -6,6 +6,7 @@ lies beside the real one, so that includes lead where they would.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -78,14 +79,17 @@ def ask_proxy(path: Path) -> Verdict | None:
 
 
 def _ask_nginx(binary: str, path: Path, text: str) -> Verdict:
-    main = next((f / "nginx.conf" for f in ancestors(path) if (f / "nginx.conf").is_file()), None)
+    mains = (folder / "nginx.conf" for folder in ancestors(path))
+    main = next((main for main in mains if main.is_file() and not main.samefile(path)), None)
     with tempfile.TemporaryDirectory(prefix="stlaunch-lint-") as name:
         folder = Path(name)
         is_whole = re.search(r"(?m)^[ \t]*(http|events)[ \t]*(\{|$)", text) is not None
         home = path.parent if is_whole or main is None else main.parent
         for entry in _entries(home):
             if entry.name != "nginx.conf":
-                (folder / entry.name).symlink_to(entry.resolve())
+                # Windows lets few users make links: then nginx says which file it misses.
+                with contextlib.suppress(OSError):
+                    (folder / entry.name).symlink_to(entry.resolve())
         if is_whole:
             wrapped = _for_test(text, folder)
         elif main is not None and _is_loaded(path, main):
@@ -139,7 +143,7 @@ def _run(command: list[str], program: str) -> Verdict:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=_LIMIT_S,
             check=False,

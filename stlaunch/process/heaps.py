@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 _M_ARENA_MAX = -8  # of <malloc.h>
 _HEAPS = 4
@@ -20,6 +21,8 @@ def share_heaps() -> None:
     To be called before threads take them, in a process of our own alone. C libraries other than
     glibc have no such heaps, and nothing is done.
     """
+    if sys.platform != "linux":
+        return
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc.arena_max" in tunables:
         return

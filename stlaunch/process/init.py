@@ -10,6 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("There is no PID 1 on Windows.")
 
 # Those of the kernel for this very process, and those that a terminal sends to stop a background
 # process; SIGCHLD is waited for, not handed on.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import resource
+import sys
 
 _MAX = 65_536
+_MAX_OF_MACOS = 10_240  # it refuses more than OPEN_MAX, whatever hard limit it reports
 _RESERVE = 32
 
 
@@ -15,13 +17,21 @@ def allow_many_open_files() -> None:
 
     Streamlit takes four descriptors for a session, so the usual 1024 are used up by some 250 pages,
     and the next one stays blank. The soft limit is that low for programs that use select(2).
+    Windows has no such limit.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX if hard == resource.RLIM_INFINITY else min(_MAX, hard)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    if sys.platform == "win32":
         return
-    with contextlib.suppress(OSError, ValueError):  # macOS has a limit below the one that it tells
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        import resource  # noqa: PLC0415 - not every system has it
+    except ImportError:
+        return
+    _, given = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (_MAX, _MAX_OF_MACOS):
+        soft, hard = _limits()
+        wanted = min(most, hard)
+        if soft < wanted:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (int(wanted), given))
 
 
 def has_room_for_more_files(reserve: int = _RESERVE) -> bool:
@@ -29,10 +39,25 @@ def has_room_for_more_files(reserve: int = _RESERVE) -> bool:
 
     A new descriptor gets the lowest free number, which is at most the number of those in use.
     """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, _ = _limits()
     try:
-        lowest_free = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        lowest_free = os.open(os.devnull, os.O_RDONLY)
     except OSError:
         return False
     os.close(lowest_free)
-    return soft == resource.RLIM_INFINITY or lowest_free + reserve < soft
+    return lowest_free + reserve < soft
+
+
+def _limits() -> tuple[float, float]:
+    """Return the soft and the hard limit; infinite where the system has none."""
+    if sys.platform == "win32":
+        return math.inf, math.inf
+    try:
+        import resource  # noqa: PLC0415 - not every system has it
+    except ImportError:
+        return math.inf, math.inf
+    soft, hard = (
+        math.inf if limit == resource.RLIM_INFINITY else limit
+        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    return soft, hard

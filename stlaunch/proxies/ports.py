@@ -6,6 +6,7 @@ import contextlib
 import errno
 import random
 import socket
+import sys
 
 from stlaunch.errors import StartError
 
@@ -38,7 +39,8 @@ def check_port_is_free(port: int, *hosts: str) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             with socket.socket(family) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if sys.platform != "win32":  # where it allows two on one port
+                    trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind((host, port))
         except PermissionError as exc:
             raise StartError(

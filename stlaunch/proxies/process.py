@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -104,7 +105,7 @@ class ProxyProcess:
     def log_text(self) -> str:
         """Return what the proxy has written so far; it can still be asked afterwards."""
         with contextlib.suppress(FileNotFoundError):
-            self._last_log = self.log_path.read_text(errors="replace")
+            self._last_log = self.log_path.read_text(encoding="utf-8", errors="replace")
         return self._last_log
 
     def close(self) -> None:
@@ -115,7 +116,7 @@ class ProxyProcess:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _write_files(self) -> None:
-        self.config_path.write_text(self.plan.config_text)
+        self.config_path.write_text(self.plan.config_text, encoding="utf-8")
         if self.plan.site.tls:
             _copy_tls_files(self.plan.site.tls, self.directory)
 
@@ -169,6 +170,10 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Tell whether a child has ended, without reaping it: its number stays its own."""
     if process.returncode is not None:
         return True
+    if sys.platform != "linux":  # macOS has no waitid before Python 3.13
+        import psutil  # noqa: PLC0415 - slow to import
+
+        return bool(psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -180,18 +185,21 @@ def end_process_group(process: subprocess.Popen[bytes]) -> int:
     """
     if process.returncode is not None:
         return process.returncode
-    _signal_group(process, signal.SIGTERM)
+    _end_group(process, is_forced=False)
     deadline = time.monotonic() + _STOP_DEADLINE_S
     while not has_ended(process) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-    _signal_group(process, signal.SIGKILL)
+    _end_group(process, is_forced=True)
     return process.wait()
 
 
-def _signal_group(process: subprocess.Popen[bytes], signal_number: signal.Signals) -> None:
+def _end_group(process: subprocess.Popen[bytes], *, is_forced: bool) -> None:
+    if sys.platform == "win32":  # it has no groups: see require_unix
+        process.kill()
+        return
     # PermissionError is macOS's answer for a group of which only a zombie is left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal_number)
+        os.killpg(process.pid, signal.SIGKILL if is_forced else signal.SIGTERM)
 
 
 def _copy_tls_files(tls: TlsFiles, directory: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from stlaunch.errors import StartError
 from stlaunch.process.parent_death import end_with_parent
+from stlaunch.process.unix import UNIX_FAMILY
 from stlaunch.proxies.haproxy.balancer import BalancerSite, plan_balancer
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.process import ProxyProcess
@@ -59,7 +60,7 @@ class Balancer:
 
     def ready_places(self) -> set[int]:
         """Return the places whose instances HAProxy knows to be ready; none where it is silent."""
-        with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        with socket.socket(UNIX_FAMILY) as client, contextlib.suppress(OSError):
             client.settimeout(_ASK_TIMEOUT_S)
             client.connect(str(self._stats))
             client.sendall(b"show stat app 4 -1\n")  # 4: servers; -1: all of them

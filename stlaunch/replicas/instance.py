@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from stlaunch.errors import StartError
 from stlaunch.process.answers import answers_ok
 from stlaunch.process.parent_death import end_with_parent
+from stlaunch.process.unix import UNIX_FAMILY
 from stlaunch.proxies.process import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
 
@@ -144,6 +145,6 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock = socket.socket(UNIX_FAMILY)
         self.sock.settimeout(_ASK_TIMEOUT_S)
         self.sock.connect(str(self._path))

@@ -73,7 +73,7 @@ class _Caught:
     rolls: int = 0
 
     def catch(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
+        if signal.Signals(number).name == "SIGHUP":
             self.rolls += 1
         else:
             self.first = self.first or number
@@ -261,7 +261,7 @@ class Supervisor:
     @contextmanager
     def _caught_signals(self) -> Iterator[None]:
         """Catch instead of raise: an exception between fork and assignment leaves a child."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP")]
         before = {number: signal.signal(number, self._caught.catch) for number in numbers}
         try:
             yield

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from stlaunch.errors import StartError
+from stlaunch.process.unix import UNIX_FAMILY
 
 # `Listener` has a field named like the module.
 Socket: TypeAlias = socket.socket
@@ -86,9 +87,15 @@ def bind_unix(path: Path) -> Listener:
     """Listen on a unix socket that owner and group may use; a stale file is replaced.
 
     Raises:
-        StartError: where another process listens there, or the path cannot be used.
+        StartError: where another process listens there, the path cannot be used, or the system
+            has no such sockets.
     """
-    sock = socket.socket(socket.AF_UNIX)
+    if not UNIX_FAMILY:
+        raise StartError(
+            "--uds needs Unix sockets, which Python does not have on this system.",
+            hint="Listen on a port: --host 127.0.0.1 --port 8501",
+        )
+    sock = socket.socket(UNIX_FAMILY)
     try:
         if path.exists():
             _remove_stale(path)
@@ -112,7 +119,11 @@ def _tcp_socket(family: int) -> socket.socket:
     # Named, not left at 0: asyncio sets TCP_NODELAY on what is accepted from such a socket alone.
     # Without it the end of each rerun waits for the client's delayed ACK, 40 ms on Linux.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "win32":
+        # There SO_REUSEADDR lets a second process listen on a port that is taken.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return sock
 
 
@@ -137,7 +148,7 @@ def _remove_stale(path: Path) -> None:
         raise StartError(
             f"{str(path)!r} exists and is not a socket.", hint="Choose another path for --uds."
         )
-    with socket.socket(socket.AF_UNIX) as probe:
+    with socket.socket(UNIX_FAMILY) as probe:
         probe.settimeout(1)
         try:
             probe.connect(str(path))
@@ -151,8 +162,9 @@ def _remove_stale(path: Path) -> None:
 
 
 def _bind_error(host: str, port: int, exc: OSError) -> StartError:
-    if exc.errno == errno.EADDRINUSE:
-        holder = _holder_of(port)
+    # Windows says EACCES for a port that its holder shares with nobody.
+    holder = _holder_of(port) if exc.errno in {errno.EADDRINUSE, errno.EACCES} else None
+    if exc.errno == errno.EADDRINUSE or holder:
         return StartError(
             f"Port {port} on {host} is taken{f' by {holder}' if holder else ''}.",
             hint="Stop that process, or choose another port: --port 8502",
@@ -163,7 +175,7 @@ def _bind_error(host: str, port: int, exc: OSError) -> StartError:
             hint="Choose a port from 1024 upwards: --port 8501",
         )
     return StartError(
-        f"Cannot listen on {host} port {port}: {os.strerror(exc.errno or 0)}.",
+        f"Cannot listen on {host} port {port}: {exc.strerror or exc}.",
         hint="Use --host 127.0.0.1, or 0.0.0.0 for all interfaces.",
     )
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from stlaunch.errors import ExitCode, StartError
 from stlaunch.process.exit import exit_now, exit_within
+from stlaunch.server.console import stopping_with_console
 from stlaunch.server.listener import Listener
 from stlaunch.streamlit_adapter import WebSocketOptions
 from stlaunch.streamlit_adapter.internals import BAD_BODIES, PINGS, QUIET_LOOP, STOPPING
@@ -31,7 +32,12 @@ _SHUTDOWN_S = 5
 _TICK_S = 1.0
 _LOOK_S = 0.005
 _EXIT_S = 3
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Ctrl-Break is how one process stops another on Windows, which has no SIGTERM to send.
+_SIGNALS = tuple(
+    signal.Signals[name]
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK")
+    if name in signal.Signals.__members__
+)
 
 
 def serve(
@@ -45,7 +51,7 @@ def serve(
     stop: threading.Event | None = None,
     is_own_process: bool = False,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code. A second signal ends it at once.
+    """Serve until SIGTERM, SIGINT or SIGBREAK; return the exit code. A second one ends it at once.
 
     Python delivers signals to the main thread alone: in another one only `stop` ends it.
 
@@ -120,8 +126,12 @@ class _Server(uvicorn.Server):
         self._wake: Callable[[], object] | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, self._is_stopping.set)
-        with self._handling_signals() as handle_signals:
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, self._is_stopping.set)
+        self._wake = wake
+        with (
+            stopping_with_console(wake),
+            self._handling_signals() as handle_signals,
+        ):
             life = asyncio.create_task(self._live(handle_signals), name="server's life")
             if not STOPPING.fits:
                 life.add_done_callback(partial(_cancel, asyncio.current_task()))

@@ -18,5 +18,21 @@ def is_private(folder: str | os.PathLike[str]) -> bool:
         found = os.lstat(folder)
     except OSError:
         return False
-    is_private = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == 0
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and is_private
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    if not hasattr(os, "geteuid"):
+        return _is_in_profile(folder)
+    is_closed = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == 0
+    return found.st_uid == os.geteuid() and is_closed
+
+
+def _is_in_profile(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder is inside the user's home, wherever links and junctions lead.
+
+    Windows keeps no owner and mode to ask for. Its access list closes a home to other users.
+    """
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - pathlib is slow to import
+    try:
+        return os.path.commonpath([home, os.path.realpath(folder)]) == home
+    except ValueError:  # another drive
+        return False

@@ -11,6 +11,7 @@ from stlaunch.storage.state_roots import readable_roots
 
 FOLDER = "running"
 _MAX_BYTES = 10_000
+_GONE = "gone"
 
 
 def describe(pid: int, url: str, public_url: str = "") -> str:
@@ -63,16 +64,35 @@ def is_alive(facts: dict[str, str]) -> bool:
     if not pid.isdecimal() or "url" not in facts:
         return False
     # A number is used again, and means another process in another container.
-    return facts.get("namespace") == _namespace() and facts.get("started") == _started(int(pid))
+    started = facts.get("started", _GONE)
+    return (
+        started != _GONE
+        and facts.get("namespace") == _namespace()
+        and started == _started(int(pid))
+    )
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; empty for one that does not run."""
+    """Return when a process started; `gone` for one that does not run."""
+    if ticks := _ticks(pid):
+        return ticks
+    if _ticks(os.getpid()):
+        return _GONE
+    import psutil  # noqa: PLC0415 - slow to import, and Linux can do without
+
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        return _GONE
+
+
+def _ticks(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks; Linux alone says so in a file."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
             return file.read().rpartition(b")")[2].split()[19].decode()
     except (OSError, IndexError):
-        return "gone"
+        return ""
 
 
 def _namespace() -> str:

@@ -17,7 +17,7 @@ from stlaunch.errors import StartError
 from stlaunch.storage import running_apps
 from stlaunch.storage.atomic_write import write_atomic
 from stlaunch.storage.private_folders import is_private
-from stlaunch.storage.state_roots import home_folder, own_roots, temporary_root
+from stlaunch.storage.state_roots import HOME, home_folder, own_roots, temporary_root
 
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
@@ -25,7 +25,7 @@ _HEADER = (
 
 
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the app's own folder: below XDG_STATE_HOME or HOME, else a temporary one, else None.
+    """Return the app's own folder: among the user's, else a temporary one, else None.
 
     Nothing is made here; see `claim_state`.
     """
@@ -46,7 +46,8 @@ def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
     the folder first.
     """
     root = state.parent
-    if str(root) != temporary_root(environ):
+    shared = temporary_root(environ)
+    if not shared or root != Path(shared):
         return True
     with contextlib.suppress(OSError):
         root.mkdir(mode=0o700)
@@ -59,7 +60,7 @@ def ensure_home(environ: Mapping[str, str]) -> None:
     Never a folder that others can write into: Streamlit obeys the `.streamlit/config.toml` in it.
     """
     if not home_folder(environ):
-        os.environ["HOME"] = _private_home(environ) or "/"
+        os.environ[HOME] = _private_home(environ) or "/"
 
 
 def _private_home(environ: Mapping[str, str]) -> str:
@@ -144,6 +145,5 @@ def _flatten(tables: Mapping[str, Any], front: str = "") -> dict[str, Any]:
 
 
 def _is_writable(folder: Path) -> bool:
-    while not folder.exists():
-        folder = folder.parent
-    return os.access(folder, os.W_OK | os.X_OK)
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)

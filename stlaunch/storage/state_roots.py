@@ -1,14 +1,19 @@
 """Where stlaunch keeps its state: the only place that knows the folders' names.
 
-Standard library only, and little of it: `stlaunch health` imports it. It makes nothing.
+Standard library only, and little of it: `stlaunch health` imports it. Not platformdirs, which reads
+the process's environment, and takes longer to import than that command takes to run. It makes
+nothing.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 from stlaunch.storage.private_folders import is_private
 
+HOME = "USERPROFILE" if sys.platform == "win32" else "HOME"
+"""The variable that names the user's home."""
 _BELOW_HOME = ".local/state/stlaunch"
 
 
@@ -18,21 +23,39 @@ def home_folder(environ: object) -> str:
     Args:
         environ: the environment, a mapping of texts.
     """
-    home = _get(environ, "HOME")
-    if home:
+    home = _get(environ, HOME)
+    if home or sys.platform == "win32":
         return home
-    import pwd  # noqa: PLC0415 - HOME is nearly always set
-
+    try:
+        import pwd  # noqa: PLC0415 - HOME is nearly always set
+    except ImportError:
+        return ""
     try:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         return ""
 
 
-def own_roots(environ: object) -> list[str]:
+def own_roots(environ: object, system: str = sys.platform) -> list[str]:
     """Return the folders that nobody else can write next to, the preferred one first."""
     state, home = _get(environ, "XDG_STATE_HOME"), home_folder(environ)
-    return [*([f"{state}/stlaunch"] if state else []), *([f"{home}/{_BELOW_HOME}"] if home else [])]
+    found = [f"{state}/stlaunch"] if state else []
+    if system == "win32":
+        local = _get(environ, "LOCALAPPDATA") or (f"{home}/AppData/Local" if home else "")
+        return [*found, *([f"{local}/stlaunch"] if local else [])]
+    below = "Library/Application Support/stlaunch" if system == "darwin" else _BELOW_HOME
+    return [*found, *([f"{home}/{below}"] if home else [])]
+
+
+def cache_roots(environ: object, system: str = sys.platform) -> list[str]:
+    """Return the folders for what can be made again, the preferred one first."""
+    cache, home = _get(environ, "XDG_CACHE_HOME"), _get(environ, HOME)
+    if cache:
+        return [f"{cache}/stlaunch"]
+    if system == "win32":
+        return [f"{root}/Cache" for root in own_roots(environ, system)]
+    below = "Library/Caches/stlaunch" if system == "darwin" else ".cache/stlaunch"
+    return [f"{home}/{below}"] if home else []
 
 
 def temporary_root(environ: object) -> str:
@@ -42,8 +65,14 @@ def temporary_root(environ: object) -> str:
     """
     for folder in _temporary_folders(environ):
         if os.access(folder, os.W_OK | os.X_OK):
-            return _shared(folder)
+            return own_part_of(folder)
     return ""
+
+
+def own_part_of(folder: str) -> str:
+    """Return our folder in a temporary one."""
+    # Windows, whose users have no numbers, gives each of them a temporary folder.
+    return f"{folder}/stlaunch-{os.getuid()}" if hasattr(os, "getuid") else f"{folder}/stlaunch"
 
 
 def readable_roots(environ: object) -> list[str]:
@@ -54,7 +83,7 @@ def readable_roots(environ: object) -> list[str]:
     roots = own_roots(environ)
     for folder in _temporary_folders(environ):
         # A process may have had a temporary folder for its HOME.
-        shared = (_shared(folder), f"{folder}/{_BELOW_HOME}")
+        shared = (own_part_of(folder), f"{folder}/{_BELOW_HOME}")
         roots += [root for root in shared if is_private(root)]
     return list(dict.fromkeys(roots))
 
@@ -62,10 +91,6 @@ def readable_roots(environ: object) -> list[str]:
 def _temporary_folders(environ: object) -> list[str]:
     named = [text for name in ("TMPDIR", "TEMP", "TMP") if (text := _get(environ, name))]
     return [*named, "/tmp", "/var/tmp", "/usr/tmp", os.getcwd()]  # noqa: S108, PTH109
-
-
-def _shared(folder: str) -> str:
-    return f"{folder}/stlaunch-{os.getuid()}"
 
 
 def _get(environ: object, name: str) -> str:

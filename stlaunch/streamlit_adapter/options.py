@@ -258,7 +258,9 @@ def _redirect_uri(places: Iterable[Path]) -> str | None:
                 found = tomllib.loads(place.read_text(encoding="utf-8"))
             else:
                 files = [file for file in (place / "auth").iterdir() if file.is_file()]
-                found = {"auth": {file.name: file.read_text().strip() for file in files}}
+                found = {
+                    "auth": {file.name: file.read_text(encoding="utf-8").strip() for file in files}
+                }
         except (OSError, ValueError):
             continue
         section = found.get("auth", section)

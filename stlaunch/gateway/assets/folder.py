@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.state_roots import cache_roots, own_part_of
 
 
 def asset_folder(environ: Mapping[str, str]) -> Path | None:
     """Return a folder that is ours alone, made if needed, or None where there can be none.
 
-    Below XDG_CACHE_HOME or HOME, else a temporary one. A folder that is a link, of another user,
+    The user's cache folder, else a temporary one. A folder that is a link, of another user,
     or writable for others is not taken: what lies in it is served to browsers.
     """
     for candidate in _candidates(environ):
@@ -29,9 +30,6 @@ def asset_folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
-    if environ.get("XDG_CACHE_HOME"):
-        yield Path(environ["XDG_CACHE_HOME"]) / "stlaunch"
-    elif environ.get("HOME"):
-        yield Path(environ["HOME"]) / ".cache" / "stlaunch"
+    yield from map(Path, cache_roots(environ))
     with contextlib.suppress(FileNotFoundError):  # none is writable
-        yield Path(tempfile.gettempdir()) / f"stlaunch-{os.getuid()}"
+        yield Path(own_part_of(tempfile.gettempdir()))

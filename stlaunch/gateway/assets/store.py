@@ -101,7 +101,8 @@ class AssetStore:
             self._prune()
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # where a priority is a thread's
+        # On Linux alone a priority is a thread's.
+        if sys.platform == "linux" and hasattr(os, "setpriority"):
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
         try:

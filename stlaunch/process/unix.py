@@ -1,0 +1,31 @@
+"""What only Unix has: a feature that needs it says so when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from stlaunch.errors import StartError
+
+UNIX_FAMILY: int = getattr(socket, "AF_UNIX", 0)
+"""The family of Unix sockets; 0 where Python has none."""
+_NAMES = ((os, "killpg"), (signal, "SIGHUP"), (socket, "AF_UNIX"))
+
+
+def require_unix(feature: str, *, instead: str) -> None:
+    """Do nothing on Unix.
+
+    Args:
+        feature: the beginning of the sentence, such as `stlaunch demo`.
+        instead: a hint.
+
+    Raises:
+        StartError: on Windows, and wherever else process groups or Unix sockets are missing.
+    """
+    if not all(hasattr(module, name) for module, name in _NAMES):
+        raise StartError(
+            f"{feature} needs the process groups and sockets of Linux or macOS, "
+            "which this system does not have.",
+            hint=instead,
+        )
