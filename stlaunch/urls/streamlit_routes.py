@@ -23,13 +23,20 @@ SELF_CHECK = "/_stlaunch"
 _CORE = "/_stcore/"
 _OURS = SELF_CHECK + "/"
 TUNNEL = _OURS + "tunnel"
-_PIECES = _OURS + "upload"
-_TOKEN = _OURS + "token"
-_PAGE_SCRIPT = _OURS + "page.js"
+_PAGE_SCRIPT = "page.js"
+LOADER = ASSETS + "stlaunch/start.js"
+"""Loads the page script from its own folder where the first address of it is blocked."""
 _STREAMLIT = (_CORE, "/media/", "/component/", STATIC_FILES, "/auth/")
 _STREAMLIT_FILES = ("/favicon.png", "/manifest.json", "/oauth2callback")
 
-SECRET_PATHS = (TUNNEL + "/", _PIECES + "/", UPLOAD)
+# What the page needs of ours is served below paths of Streamlit's own as well, for proxies that
+# route nothing else (endpoints.js asks them in this order). Nothing below `/static/` is answered
+# for one browser: proxies cache it. No diagnostic page is ever served there.
+_FRONTS = (_OURS, _CORE + "stlaunch/", UPLOAD + "stlaunch/")
+_SCRIPT_FRONT = ASSETS + "stlaunch/"
+_FOR_THE_PAGE = ("tunnel", "upload", "token")
+
+SECRET_PATHS = (*(front + name + "/" for front in _FRONTS for name in _FOR_THE_PAGE), UPLOAD)
 """What follows these is an id that lets in anyone who knows it: a tunnel's, a session's."""
 
 DIAGNOSTICS = ("check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "sink", "drip")
@@ -38,7 +45,7 @@ DIAGNOSTICS = ("check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "
 
 # One segment: an id. The names of our endpoints are exact, so that a proxy's rule for one of them
 # cannot be walked around with another spelling of it.
-_WITH_ID = re.compile(rf"({re.escape(TUNNEL)}|{re.escape(_PIECES)})(?:/([^/]+))?")
+_WITH_ID = re.compile(r"(tunnel|upload)(?:/([^/]+))?")
 _NAME = re.compile(rf"{re.escape(SELF_CHECK)}(?:/([^/]*))?")
 
 
@@ -64,7 +71,7 @@ class RequestKind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a kind
     """Our origin proof, for a page that came from a shared cache."""
     PAGE_SCRIPT = "page script"
-    """Our script in the page."""
+    """Our script in the page, and its loader."""
     SELF_CHECK = "self-check"
     """Everything else below `/_stlaunch`."""
     ALIAS = "alias"
@@ -127,12 +134,11 @@ def _kind(path: str) -> tuple[RequestKind, str]:
     # take `/_stcore/stream%0A` for its stream.
     if path.endswith("\n"):
         return RequestKind.ALIAS, ""
-    if _is_ours(path):
-        return _own_kind(path)
-    if path == STREAM:
-        return RequestKind.STREAM, ""
-    if path == HEALTH:
-        return RequestKind.HEALTH, ""
+    for front, find_kind in _FRONT_KINDS.items():
+        if path.startswith(front):
+            return find_kind(path.removeprefix(front))
+    if path in _EXACT:
+        return _EXACT[path], ""
     if path.startswith(UPLOAD):
         return RequestKind.UPLOAD, ""
     if path.startswith(ASSETS):
@@ -150,17 +156,40 @@ def _is_ours(path: str) -> bool:
     return path == SELF_CHECK or path.startswith(_OURS)
 
 
-def _own_kind(path: str) -> tuple[RequestKind, str]:
-    if found := _WITH_ID.fullmatch(path):
-        kind = RequestKind.TUNNEL if found[1] == TUNNEL else RequestKind.PIECES
-        return kind, found[2] or ""
-    if path == _TOKEN:
-        return RequestKind.TOKEN, ""
-    if path == _PAGE_SCRIPT:
+def _kind_of_ours(rest: str) -> tuple[RequestKind, str]:
+    kind, name = _kind_for_the_page(rest)
+    if kind is not RequestKind.ALIAS or "/" in rest:
+        return kind, name
+    if rest == _PAGE_SCRIPT:
         return RequestKind.PAGE_SCRIPT, ""
-    if found := _NAME.fullmatch(path):
-        return RequestKind.SELF_CHECK, found[1] or ""
-    return RequestKind.ALIAS, ""
+    return RequestKind.SELF_CHECK, rest
+
+
+def _kind_for_the_page(rest: str) -> tuple[RequestKind, str]:
+    if found := _WITH_ID.fullmatch(rest):
+        kind = RequestKind.TUNNEL if found[1] == "tunnel" else RequestKind.PIECES
+        return kind, found[2] or ""
+    return (RequestKind.TOKEN if rest == "token" else RequestKind.ALIAS), ""
+
+
+def _kind_of_script(rest: str) -> tuple[RequestKind, str]:
+    if rest == _PAGE_SCRIPT:
+        return RequestKind.PAGE_SCRIPT, ""
+    is_loader = rest == LOADER.removeprefix(_SCRIPT_FRONT)
+    return (RequestKind.PAGE_SCRIPT, rest) if is_loader else (RequestKind.ALIAS, "")
+
+
+_EXACT = {
+    SELF_CHECK: RequestKind.SELF_CHECK,
+    STREAM: RequestKind.STREAM,
+    HEALTH: RequestKind.HEALTH,
+}
+_FRONT_KINDS = {
+    **dict.fromkeys(_FRONTS, _kind_for_the_page),
+    _OURS: _kind_of_ours,
+    _SCRIPT_FRONT: _kind_of_script,
+}
+"""What is below a path of ours, or of Streamlit's where the page finds ours as well."""
 
 
 def base_of_page_file(app_path: str, is_asset: Callable[[str], bool]) -> BasePath | None:
@@ -175,8 +204,9 @@ def base_of_page_file(app_path: str, is_asset: Callable[[str], bool]) -> BasePat
         app_path: what was asked for, below the paths that are known so far.
         is_asset: says whether `js/index.abc.js` is one of Streamlit's static files.
     """
-    if app_path.endswith(_PAGE_SCRIPT):
-        return BasePath.parse_forwarded(app_path.removesuffix(_PAGE_SCRIPT) or "/")
+    for script in (_OURS + _PAGE_SCRIPT, _SCRIPT_FRONT + _PAGE_SCRIPT, LOADER):
+        if app_path.endswith(script):
+            return BasePath.parse_forwarded(app_path.removesuffix(script) or "/")
     base, separator, name = app_path.partition(ASSETS)
     if separator and name.startswith("js/") and is_asset(name):
         return BasePath.parse_forwarded(base or "/")

@@ -137,6 +137,7 @@ def test_replicas_without_affinity_are_named(visit: Visit) -> None:
 
 def test_a_page_that_nothing_connects_says_so(visit: Visit, hop: Middleman) -> None:
     """Neither transport gets through; the message goes when one does."""
+    visit.page.route("**/stlaunch/tunnel", lambda route: route.abort())
     visit.page.route("**/_stlaunch/tunnel", lambda route: route.abort())
     visit.page.goto(url_through(hop))
     notice = visit.page.get_by_role("alert").filter(has_text="STL303")

@@ -48,8 +48,22 @@ SPELLINGS = (
     "/" + BASE + "/{0}/{1}",
     "/." + BASE + "/{0}/{1}",
     "/%73treamlitApp/{0}/{1}",
+    # Below the paths of Streamlit where the page finds what it needs of ours.
+    "/_stcore/stlaunch/{1}",
+    "/_stcore/stlaunch//{1}",
+    "/_stcore/stlaunch/%2f{1}",
+    "/_stcore/stlaunch/{0}/{1}",
+    "/_stcore/stlaunch/../../{0}/{1}",
+    "/_stcore/stlaunch/%2e%2e/%2e%2e/{0}/{1}",
+    "/_stcore/stlaunch/..%2f..%2f{0}/{1}",
+    "/_stcore/upload_file/stlaunch/{1}",
+    "/_stcore/upload_file/stlaunch/{0}/{1}",
+    "/static/stlaunch/{1}",
+    "/static/stlaunch/../../{0}/{1}",
+    "/static/stlaunch/start.js/{1}",
+    "/static/stlaunch/{0}/{1}",
 )
-OPEN = ("_stlaunch/health", "_stlaunch/page.js", "_stcore/health")
+OPEN = ("_stlaunch/health", "_stlaunch/page.js", "_stcore/health", "static/stlaunch/page.js")
 REFUSED = {301, 302, 303, 307, 308, 400, 403, 404, 405}
 
 

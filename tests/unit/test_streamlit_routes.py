@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.streamlit_routes import RequestKind, classify
+from stlaunch.urls.streamlit_routes import (
+    DIAGNOSTICS,
+    SECRET_PATHS,
+    UPLOAD,
+    RequestKind,
+    classify,
+)
 
 ROOT = [BasePath()]
 
@@ -37,6 +43,15 @@ ROOT = [BasePath()]
         ("/_stlaunch/", "self-check", ""),
         ("/_stlaunch/check", "self-check", "check"),
         ("/_stlaunch/no-such", "self-check", "no-such"),
+        ("/_stcore/stlaunch/tunnel", "tunnel", ""),
+        ("/_stcore/stlaunch/tunnel/one.two", "tunnel", "one.two"),
+        ("/_stcore/stlaunch/upload/one.two", "pieces", "one.two"),
+        ("/_stcore/stlaunch/token", "token", ""),
+        ("/_stcore/upload_file/stlaunch/tunnel", "tunnel", ""),
+        ("/_stcore/upload_file/stlaunch/upload/one.two", "pieces", "one.two"),
+        ("/_stcore/upload_file/stlaunch/token", "token", ""),
+        ("/static/stlaunch/page.js", "page script", ""),
+        ("/static/stlaunch/start.js", "page script", "start.js"),
     ],
 )
 def test_each_path_has_one_kind(path: str, kind: str, name: str) -> None:
@@ -57,6 +72,16 @@ def test_each_path_has_one_kind(path: str, kind: str, name: str) -> None:
         "/_stlaunch/tunnel/one/two",
         "/_stlaunch/token/",
         "/_stlaunch/page.js/x",
+        "/_stcore/stlaunch/",
+        "/_stcore/stlaunch//token",
+        "/_stcore/stlaunch/page.js",
+        "/_stcore/stlaunch/tunnel/one/two",
+        "/_stcore/upload_file/stlaunch/file",
+        "/static/stlaunch/",
+        "/static/stlaunch/token",
+        "/static/stlaunch/tunnel",
+        "/static/stlaunch/start.js/",
+        "/page/_stcore/stlaunch/token",
         "/page/_stcore/stream",
         "/page/_stlaunch/check",
         "/page/static/js/index.js",
@@ -67,6 +92,21 @@ def test_each_path_has_one_kind(path: str, kind: str, name: str) -> None:
 def test_another_spelling_is_an_alias(path: str) -> None:
     """A proxy's rule for one of these paths would not see it: it is served nowhere."""
     assert classify(path, ROOT).kind is RequestKind.ALIAS
+
+
+@pytest.mark.parametrize("front", ["/_stcore/stlaunch/", UPLOAD + "stlaunch/", "/static/stlaunch/"])
+def test_no_diagnostic_page_is_below_a_path_of_streamlits(front: str) -> None:
+    """What a proxy closes below `/_stlaunch/` is open nowhere else; nor is anything unknown."""
+    names = (*DIAGNOSTICS, "", "health", "ready", "no-such", "_stlaunch/check")
+
+    assert {classify(front + name, ROOT).kind for name in names} == {RequestKind.ALIAS}
+
+
+def test_ids_below_a_path_of_streamlits_are_secret() -> None:
+    """The access log shows none, wherever they are."""
+    for front in ("/_stlaunch/", "/_stcore/stlaunch/", UPLOAD + "stlaunch/"):
+        for name in ("tunnel", "upload"):
+            assert any(f"{front}{name}/".startswith(secret) for secret in SECRET_PATHS)
 
 
 def test_outside_streamlit_only_the_self_check_is_ours() -> None:

@@ -77,7 +77,7 @@ class TrafficMonitorMiddleware:
                     self._keep(key, scope, request)
             case RequestKind.TUNNEL:
                 self._connected(request)
-            case RequestKind.PAGE_SCRIPT if scope["method"] == "GET":
+            case RequestKind.PAGE_SCRIPT if scope["method"] == "GET" and not request.name:
                 self._page_script(scope, request)
             case RequestKind.PAGE if scope["method"] == "GET" and _is_navigation(request):
                 self._post(self.detectors.pages.served(self.clock(), request.base), request)

@@ -9,7 +9,10 @@
 //   5. where nothing connects, says so in place of Streamlit's empty page;
 //   6. reports what a Content-Security-Policy blocks (blocked.js).
 
-const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+const pageScript = /** @type {HTMLScriptElement} */ (document.currentScript).src;
+// Not the current one: that may have been loaded by start.js.
+const script = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-transport]"));
+script.dataset.started = "";
 const NativeWebSocket = window.WebSocket;
 const TOKEN_PREFIX = "stlaunch.";
 // Streamlit's page itself gives up after 15 s.
@@ -58,13 +61,9 @@ if (hostConfig) answerPings(base, hostConfig);
 async function renewTokens() {
   if (!tokens.length) return false;
   try {
-    const response = await fetch(`${base}/_stlaunch/token`, {
-      headers: { "X-Stlaunch": "1" },
-      cache: "no-store",
-      credentials: "same-origin",
-    });
-    if (!response.ok) return false;
-    const fresh = /** @type {string[]} */ ((await response.json()).tokens);
+    const { answer } = await askApp(base, "token", { headers: { "X-Stlaunch": "1" } });
+    if (!answer.ok) return false;
+    const fresh = /** @type {string[]} */ ((await answer.json()).tokens);
     // The first one belongs to the cookie that only https keeps: over http it differs each time.
     const own = window.location.protocol === "https:" ? 0 : 1;
     const isNew = fresh[own] !== tokens[own];
@@ -194,7 +193,7 @@ class StreamSocket extends EventTarget {
       this.#end({ code, reason: why, wasClean: code !== 1006 });
     };
     try {
-      await tunnel.open(`${base}/_stlaunch/tunnel`, [...this.#wanted, ...this.#proof()], reason);
+      await tunnel.open(base, [...this.#wanted, ...this.#proof()], reason);
     } catch (error) {
       const isRefused = error instanceof TunnelEnded && error.status === 403;
       if (isRefused && mayRenew && (await renewTokens())) return this.#fallBack(reason, false);
@@ -355,4 +354,4 @@ window.WebSocket = new Proxy(NativeWebSocket, {
 });
 installUploads(base);
 replaceOldPage(base);
-watchPolicy(script.src, onPolicy);
+watchPolicy(pageScript, onPolicy);

@@ -23,7 +23,7 @@ from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page.proof import proof_cookies
 from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.streamlit_routes import HEALTH, HOST_CONFIG, SELF_CHECK, RequestKind
+from stlaunch.urls.streamlit_routes import HEALTH, HOST_CONFIG, LOADER, SELF_CHECK, RequestKind
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,10 @@ class PageMiddleware:
         tag = "<script " + " ".join(
             f'{name}="{html.escape(value)}"' for name, value in attributes.items()
         )
-        body = body.replace(b"<head>", b"<head>" + (tag + "></script>").encode(), 1)
+        loader = (
+            f'<script src="{html.escape(front)}{LOADER.lstrip("/")}?v={self.version}"></script>'
+        )
+        body = body.replace(b"<head>", b"<head>" + (tag + "></script>" + loader).encode(), 1)
         if base is not None:
             absolute = html.escape(front).encode()
             for attribute in (b'src="', b'href="'):

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from stlaunch.gateway.page.blocked import is_report
 from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods
+from stlaunch.gateway.request import request_info
 
 # Classic scripts that share one function scope: names of one are visible in the next.
 _PARTS = (
@@ -18,18 +19,20 @@ _PARTS = (
     "tunnel/tunnel.js",
     "uploads/pieces.js",
     "uploads/upload.js",
+    "page/endpoints.js",
     "page/configuration.js",
     "page/old_page.js",
     "page/blocked.js",
     "page/page.js",
 )
 _FOLDER = files("stlaunch.gateway")
+_LOADER = _FOLDER.joinpath("page/start.js").read_bytes()
 _SOURCE = (
     b'"use strict";\n(() => {\n'
     + b"\n".join(_FOLDER.joinpath(name).read_bytes() for name in _PARTS)
     + b"})();\n"
 )
-PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE).hexdigest()[:12]
+PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE + _LOADER).hexdigest()[:12]
 _ETAG = f'"{PAGE_SCRIPT_VERSION}"'
 _HEADERS = {
     # Asked for again on each load of the page, which shows where the app is reached; the answer
@@ -38,14 +41,22 @@ _HEADERS = {
     "etag": _ETAG,
     "x-content-type-options": "nosniff",
 }
+# Its address has the version. It is asked for once, so that it costs no page anything.
+_LOADER_HEADERS = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "x-content-type-options": "nosniff",
+}
 
 
 async def page_script(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request for the page script, with 304 where the browser has it: an ASGI app.
+    """Answer a request for the page script, or for its loader: an ASGI app.
 
-    A report of what the browser blocked comes the same way, and gets an empty script.
+    The script is answered with 304 where the browser has it. A report of what the browser blocked
+    comes the same way, and gets an empty script.
     """
     answer = refuse_other_methods(scope)
+    if answer is None and request_info(scope).name:
+        answer = Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
     if answer is None and is_report(scope["query_string"]):
         answer = Response(b"", media_type="text/javascript", headers=NO_STORE)
     answer = answer or _script(Headers(scope=scope))

@@ -116,24 +116,22 @@ class Tunnel {
   }
 
   /**
-   * @param {string} url where tunnels are opened
+   * @param {string} base the app's public path
    * @param {string[]} protocols
    * @param {string} reason why there is no WebSocket, for the log
    */
-  async open(url, protocols, reason) {
-    const response = await fetch(url, {
+  async open(base, protocols, reason) {
+    const { answer, url, isApps } = await askApp(base, "tunnel", {
       method: "POST",
       headers: {
         "X-Stlaunch": "1",
         "X-Stlaunch-Protocols": protocols.join(", "),
         "X-Stlaunch-Reason": reason,
       },
-      cache: "no-store",
-      credentials: "same-origin",
       signal: this.#abort.signal,
     });
-    if (!response.ok) throw new TunnelEnded(response.status);
-    const { id, protocol } = await response.json();
+    if (!answer.ok || !isApps) throw new TunnelEnded(answer.status);
+    const { id, protocol } = await answer.json();
     this.protocol = protocol;
     this.#url = `${url}/${id}`;
     if (this.#isOver) {

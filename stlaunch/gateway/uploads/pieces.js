@@ -27,30 +27,25 @@ const UPLOAD_ATTEMPTS = 5;
  * @returns {Promise<Response | null>} null where nothing answers
  */
 async function sendInPieces({ base, method, target, headers, whole, type, signal, ...upload }) {
-  const url = `${base}/_stlaunch/upload`;
-  /** @param {string} path @param {Record<string, string>} more @param {Blob} [body] */
-  const post = (path, more, body) =>
-    fetch(url + path, {
-      method: "POST",
-      cache: "no-store",
-      credentials: "same-origin",
-      signal,
-      body,
-      headers: {
-        "X-Stlaunch": "1",
-        ...(upload.refused ? { "X-Stlaunch-Refused": String(upload.refused) } : {}),
-        ...more,
-      },
-    });
-  const opened = await post("", {
-    ...headers,
-    "X-Stlaunch-Method": method,
-    "X-Stlaunch-Target": target,
-    "X-Stlaunch-Size": String(whole.size),
-    "X-Stlaunch-Type": type,
+  const common = {
+    "X-Stlaunch": "1",
+    ...(upload.refused ? { "X-Stlaunch-Refused": String(upload.refused) } : {}),
+  };
+  const opened = await askApp(base, "upload", {
+    method: "POST",
+    signal,
+    headers: {
+      ...headers,
+      ...common,
+      "X-Stlaunch-Method": method,
+      "X-Stlaunch-Target": target,
+      "X-Stlaunch-Size": String(whole.size),
+      "X-Stlaunch-Type": type,
+    },
   });
-  if (!opened.ok) return opened;
-  const { id, ...answered } = await opened.json();
+  if (!opened.answer.ok) return opened.answer;
+  if (!opened.isApps) return null;
+  const { id, ...answered } = await opened.answer.json();
   if (!id) return answerOf(answered);
 
   let offset = 0;
@@ -59,14 +54,18 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
   let passed = 0;
   let least = whole.size;
   for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
-    const answer = await post(
-      `/${id}?offset=${offset}`,
-      {
+    const answer = await fetch(`${opened.url}/${id}?offset=${offset}`, {
+      method: "POST",
+      cache: "no-store",
+      credentials: "same-origin",
+      signal,
+      headers: {
+        ...common,
         ...(upload.isLimited ? { "X-Stlaunch-Limit": `${passed} ${least}` } : {}),
         "Content-Type": "application/octet-stream",
       },
-      whole.slice(offset, offset + size),
-    ).catch((error) => {
+      body: whole.slice(offset, offset + size),
+    }).catch((error) => {
       if (signal.aborted) throw error;
       return null;
     });
@@ -109,8 +108,7 @@ function answerOf({ status, type, body }) {
  * @param {string} base @param {string} method
  */
 async function passes(base, method) {
-  const url = `${base}/_stlaunch/upload/probe?offset=0`;
   const probe = { method, headers: { "X-Stlaunch": "1" }, body: "x" };
-  const answer = await fetch(url, probe).catch(() => null);
-  return answer?.status === 409; // no such upload here: the app's own answer
+  const asked = await askApp(base, "upload/probe?offset=0", probe).catch(() => null);
+  return Boolean(asked?.isApps); // that there is no such upload here
 }
