@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import http.client
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from stlaunch.errors import StartError
-from stlaunch.proxies.needs import Product
-from stlaunch.proxies.plans import ProxyPlan, ProxySite
-from stlaunch.proxies.process import ProxyProcess
-from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HostPort
+from tests.harness.own_nginx import start_nginx
 from tests.harness.ports import free_port
-from tests.harness.proxies import proxy_binary
 from tests.harness.server import start_server
 
 pytestmark = pytest.mark.proxy
@@ -45,20 +38,10 @@ APPS = {
 }
 CLOSED = ("admin", "_stcore/metrics")
 NGINX = """
-pid nginx.pid; daemon off; master_process off;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        merge_slashes {merge};
-        location {base}/admin {{ return 403; }}
-        location {base}/_stcore/metrics {{ return 403; }}
-        location {base}/ {{ proxy_pass http://127.0.0.1:{upstream}/; }}
-    }}
-}}
+merge_slashes {merge};
+location {base}/admin {{ return 403; }}
+location {base}/_stcore/metrics {{ return 403; }}
+location {base}/ {{ proxy_pass http://127.0.0.1:{upstream}/; }}
 """
 
 
@@ -130,31 +113,7 @@ def _get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[i
         connection.close()
 
 
-@contextmanager
-def _nginx(upstream: int, merge: str) -> Iterator[int]:
-    for attempt in range(3):
-        port = free_port()
-        plan = ProxyPlan(
-            name="nginx",
-            site=ProxySite(
-                listen=HostPort("127.0.0.1", port),
-                upstream=HostPort("127.0.0.1", upstream),
-                base_path=BasePath.parse(BASE),
-                keep_prefix=False,
-            ),
-            config_name="nginx.conf",
-            config_text=NGINX.format(port=port, upstream=upstream, base=BASE, merge=merge),
-            arguments=("-p", ".", "-e", "stderr", "-c", "nginx.conf"),
-        )
-        try:
-            process = ProxyProcess(plan, proxy_binary(Product.NGINX))
-            entered = process.__enter__()
-        except StartError:
-            if attempt == 2:
-                raise
-            continue
-        try:
-            yield port
-        finally:
-            entered.__exit__(None, None, None)
-        return
+def _nginx(upstream: int, merge: str) -> AbstractContextManager[int]:
+    return start_nginx(
+        lambda _port: NGINX.format(upstream=upstream, base=BASE, merge=merge), upstream
+    )

@@ -265,20 +265,23 @@ class UploadPiecesEndpoint:
         return None
 
     async def _sweep(self) -> None:
-        """Give up what nobody goes on with; each holds a task."""
         while self._uploads or self._answered:
             await asyncio.sleep(min(_SWEEP_S, self.idle_s / 2))
-            now = time.monotonic()
-            for upload_id, upload in list(self._uploads.items()):
-                limit_s = self.idle_s if upload.accepted_bytes else _FIRST_PIECE_S
-                if now - upload.seen_at > min(limit_s, self.idle_s):
-                    del self._uploads[upload_id]
-                    self._places.free(upload.visitor)
-                    upload.turn.end()
-                    upload.task.cancel()
-            for upload_id, upload in list(self._answered.items()):
-                if now - upload.seen_at > self.idle_s:
-                    del self._answered[upload_id]
+            self.give_up_abandoned()
+
+    def give_up_abandoned(self) -> None:
+        """Give up what nobody goes on with; each holds a task."""
+        now = time.monotonic()
+        for upload_id, upload in list(self._uploads.items()):
+            limit_s = self.idle_s if upload.accepted_bytes else _FIRST_PIECE_S
+            if now - upload.seen_at > min(limit_s, self.idle_s):
+                del self._uploads[upload_id]
+                self._places.free(upload.visitor)
+                upload.turn.end()
+                upload.task.cancel()
+        for upload_id, upload in list(self._answered.items()):
+            if now - upload.seen_at > self.idle_s:
+                del self._answered[upload_id]
 
     def _log(self, upload: _Upload, last: Request) -> None:
         """Say once what the page found out about the path, with its last request.
