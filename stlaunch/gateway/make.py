@@ -115,8 +115,8 @@ def token(_below: Below, composition: Composition, _state: GatewayState) -> ASGI
     return TokenEndpoint(proof=OriginProof(composition.proof_secret))
 
 
-def page_script(_below: Below, _composition: Composition, _state: GatewayState) -> ASGIApp:
-    return script.page_script
+def page_script(_below: Below, _composition: Composition, state: GatewayState) -> ASGIApp:
+    return script.PageScript(state.instance.id)
 
 
 def stripped_handshake(_below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
@@ -175,8 +175,7 @@ def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp
         proof=OriginProof(composition.proof_secret),
         public_paths=composition.paths.known,
         sends_proof=composition.policy.sends_proof,
-        version=script.PAGE_SCRIPT_VERSION,
-        instance_id=state.instance.id,
+        script_query=script.page_script_query(state.instance.id),
         transport=composition.transport,
         takes_host_config=streamlit_adapter.takes_host_config,
     )

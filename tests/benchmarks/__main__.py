@@ -19,14 +19,15 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.servers import measuring
-from tests.benchmarks.table import Measured, Row, as_document, compare, judge, render_text
+from tests.benchmarks.table import Measured, Row, Samples, as_document, compare, judge, render_text
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,12 +53,22 @@ def measure(rows: Sequence[Row], pairs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for family in dict.fromkeys(row.measure for row in rows):
         started = time.monotonic()
-        measured: Measured = family(pairs)
-        found |= measured
+        found |= _measure(family, [row.name for row in rows if row.measure is family], pairs)
         took = time.monotonic() - started
         sys.stderr.write(f"{family.__module__}.{family.__name__}: {took:.0f} s\n")
     results = [judge(row, found[row.name]) for row in rows]
     return as_document(results, _machine())
+
+
+def _measure(
+    family: Callable[[int], Measured], names: Sequence[str], pairs: int
+) -> Mapping[str, Samples | str]:
+    """Measure one family; where it breaks off its rows say why, and the others are not lost."""
+    try:
+        return family(pairs)
+    except Exception as exc:  # noqa: BLE001 -- told in the table
+        sys.stderr.write(traceback.format_exc())
+        return dict.fromkeys(names, f"{type(exc).__name__}: {str(exc).partition(chr(10))[0]}")
 
 
 def _selected(only: str) -> list[Row]:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.benchmarks.servers import PATH, app_url, interleave, start_trio
+from tests.benchmarks.slow_link import slow_link
 from tests.benchmarks.table import Measured, Samples
 from tests.harness.browser import new_page, start_chromium
 from tests.harness.proxies import start_proxy
+from tests.harness.tls import Tls, make_tls
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-NAMES = ("page", "page-nginx", "page-slow")
+NAMES = ("page", "page-nginx")
+SLOW_NAMES = ("page-slow", "page-slow-tls")
 CLICK_NAMES = ("click", "click-nginx")
 CLICKS = 15
-SLOW = {
-    "offline": False,
-    "latency": 60,
-    "downloadThroughput": 20_000_000 / 8,
-    "uploadThroughput": 20_000_000 / 8,
-}
 
 
 # From the click to the paint after its text is there.
@@ -44,17 +44,29 @@ async (wanted) => {
 
 
 def measure_page(pairs: int) -> Measured:
-    """Each load has an empty cache; directly, through nginx, and over a slow link."""
+    """Each load has an empty cache; directly, and through nginx."""
     try:
         with _started() as (browser, direct, behind):
-            found: dict[str, Samples | str] = {}
-            for name, urls in zip(NAMES, (direct, behind, direct), strict=True):
-                is_slow = name == "page-slow"
-                turns = {kind: partial(_load, browser, url, is_slow) for kind, url in urls.items()}
-                found[name] = Samples(**interleave(pairs, turns))
-            return found
+            return {
+                name: _loads(pairs, browser, urls)
+                for name, urls in zip(NAMES, (direct, behind), strict=True)
+            }
     except pytest.fail.Exception as exc:
         return dict.fromkeys(NAMES, str(exc))
+
+
+def measure_slow_page(pairs: int) -> Measured:
+    """The same over a slow link: directly with HTTP/1.1, and through nginx with HTTP/2 and TLS."""
+    with ExitStack() as stack:
+        tls = make_tls(Path(stack.enter_context(TemporaryDirectory())))
+        try:
+            browser, *ways = stack.enter_context(_started(tls))
+        except pytest.fail.Exception as exc:
+            return dict.fromkeys(SLOW_NAMES, str(exc))
+        return {
+            name: _loads(pairs, browser, {kind: _slowed(stack, url) for kind, url in urls.items()})
+            for name, urls in zip(SLOW_NAMES, ways, strict=True)
+        }
 
 
 def measure_click(pairs: int) -> Measured:
@@ -76,13 +88,20 @@ def measure_click(pairs: int) -> Measured:
 
 
 @contextmanager
-def _started() -> Iterator[tuple[Browser, dict[str, str], dict[str, str]]]:
+def _started(tls: Tls | None = None) -> Iterator[tuple[Browser, dict[str, str], dict[str, str]]]:
     """Run all; yield the browser, and the addresses by kind: direct and through nginx."""
     with start_trio() as trio, start_chromium() as browser, ExitStack() as stack:
         direct = {kind: app_url(server) for kind, server in trio.in_turn.items()}
         behind = {
             kind: stack.enter_context(
-                start_proxy("nginx", "recommended", server.port, keep_prefix=True, base_path=PATH)
+                start_proxy(
+                    "nginx",
+                    "recommended",
+                    server.port,
+                    keep_prefix=True,
+                    base_path=PATH,
+                    tls=tls,
+                )
             ).url_for("127.0.0.1")
             for kind, server in trio.in_turn.items()
         }
@@ -95,12 +114,19 @@ def _click(page: Page, numbers: Iterator[int]) -> float:
     )
 
 
-def _load(browser: Browser, url: str, is_slow: bool) -> float:
+def _slowed(stack: ExitStack, url: str) -> str:
+    parts = urlsplit(url)
+    port = stack.enter_context(slow_link(parts.port or 0))
+    return parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
+
+
+def _loads(pairs: int, browser: Browser, urls: Mapping[str, str]) -> Samples:
+    turns = {kind: partial(_load, browser, url) for kind, url in urls.items()}
+    return Samples(**interleave(pairs, turns))
+
+
+def _load(browser: Browser, url: str) -> float:
     with new_page(browser) as visit:
-        if is_slow:
-            session = visit.context.new_cdp_session(visit.page)
-            session.send("Network.enable")
-            session.send("Network.emulateNetworkConditions", SLOW)
         started = time.perf_counter()
         visit.page.goto(url, wait_until="commit")
         visit.page.get_by_role("heading", name="Hello", exact=True).wait_for()

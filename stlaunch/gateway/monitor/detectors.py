@@ -46,8 +46,11 @@ class PageLoads:
         self.scripts += 1
 
     def connected(self) -> None:
-        """A connection of whatever kind arrived: all is well so far."""
-        self.pages = self.scripts = 0
+        """A connection of whatever kind arrived: all is well so far.
+
+        A script that was asked for once is in browsers' caches, and counts from then on.
+        """
+        self.pages = 0
         self.is_said = False
 
     def _finding(self, base: BasePath) -> Finding:

@@ -13,10 +13,21 @@ function configure(base, hostConfig) {
   const given = page.__streamlit ?? {};
   const isElsewhere = given.BACKEND_BASE_URL || given.HOST_CONFIG_BASE_URL;
   page.__streamlit = {
-    BACKEND_BASE_URL: window.location.origin + (base || "/"),
+    BACKEND_BASE_URL: ownServer(base),
     ...(hostConfig && !isElsewhere ? { HOST_CONFIG: JSON.parse(hostConfig) } : {}),
     ...given,
   };
+}
+
+/** Does Streamlit connect to where the page came from? @param {string} base */
+function isOwnServer(base) {
+  const { BACKEND_BASE_URL } = /** @type {any} */ (window).__streamlit;
+  return BACKEND_BASE_URL === ownServer(base);
+}
+
+/** @param {string} base */
+function ownServer(base) {
+  return window.location.origin + (base || "/");
 }
 
 /**

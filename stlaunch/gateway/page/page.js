@@ -4,10 +4,11 @@
 //      how it is configured, so that it needs no ping (configuration.js);
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
-//   3. lets uploads pass a proxy's body limit (upload.js);
-//   4. replaces a page of an old version, whose scripts are gone (old_page.js);
-//   5. where nothing connects, says so in place of Streamlit's empty page;
-//   6. reports what a Content-Security-Policy blocks (blocked.js).
+//   3. opens that WebSocket while Streamlit's scripts still load (early_socket.js);
+//   4. lets uploads pass a proxy's body limit (upload.js);
+//   5. replaces a page of an old version, whose scripts are gone (old_page.js);
+//   6. where nothing connects, says so in place of Streamlit's empty page;
+//   7. reports what a Content-Security-Policy blocks (blocked.js).
 
 const pageScript = /** @type {HTMLScriptElement} */ (document.currentScript).src;
 // Not the current one: that may have been loaded by start.js.
@@ -72,6 +73,10 @@ async function renewTokens() {
   } catch {
     return false;
   }
+}
+
+function proof() {
+  return tokens.map((token) => TOKEN_PREFIX + token);
 }
 
 /** Behaves like the WebSocket that Streamlit asked for, over whatever works. */
@@ -141,7 +146,10 @@ class StreamSocket extends EventTarget {
 
   /** @param {boolean} mayRenew whether a refusal may be due to old tokens */
   #connect(mayRenew) {
-    const native = new NativeWebSocket(this.url, [...this.#wanted, ...this.#proof()]);
+    if (!earlySocket?.fits(this.url, this.#wanted)) earlySocket?.drop();
+    const waited = earlySocket?.age ?? 0;
+    const native =
+      earlySocket?.take() ?? new NativeWebSocket(this.url, [...this.#wanted, ...proof()]);
     native.binaryType = this.#binaryType;
     this.#native = native;
     const timer = setTimeout(() => {
@@ -149,7 +157,7 @@ class StreamSocket extends EventTarget {
       this.#native = null;
       native.close();
       if (this.#state === NativeWebSocket.CONNECTING) this.#fallBack("gets no answer");
-    }, HANGING_MS);
+    }, HANGING_MS - waited);
     native.addEventListener("open", () => {
       clearTimeout(timer);
       if (this.#native === native) this.#opened();
@@ -193,7 +201,7 @@ class StreamSocket extends EventTarget {
       this.#end({ code, reason: why, wasClean: code !== 1006 });
     };
     try {
-      await tunnel.open(base, [...this.#wanted, ...this.#proof()], reason);
+      await tunnel.open(base, [...this.#wanted, ...proof()], reason);
     } catch (error) {
       const isRefused = error instanceof TunnelEnded && error.status === 403;
       if (isRefused && mayRenew && (await renewTokens())) return this.#fallBack(reason, false);
@@ -203,10 +211,6 @@ class StreamSocket extends EventTarget {
     this.#early = null;
     if (this.#state === NativeWebSocket.CONNECTING) this.#opened();
     for (const data of again) tunnel.send(data);
-  }
-
-  #proof() {
-    return tokens.map((token) => TOKEN_PREFIX + token);
   }
 
   #mayStillFallBack() {
@@ -352,6 +356,11 @@ window.WebSocket = new Proxy(NativeWebSocket, {
       : Reflect.construct(target, args, newTarget);
   },
 });
+if (transport !== "http" && isOwnServer(base)) {
+  const url = new URL(streamPath, window.location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  earlySocket = new EarlySocket(url.href, firstSubprotocols(), proof());
+}
 installUploads(base);
 replaceOldPage(base);
 watchPolicy(pageScript, onPolicy);

@@ -53,8 +53,8 @@ class PageMiddleware:
             not say which one it came through.
         sends_proof: whether tokens are of use (`OriginPolicy.sends_proof`).
         transport: `auto`, `websocket` or `http`.
-        version: changes when the page script changes, so that no old one is used from a cache.
-        instance_id: this process's, for the script's address: another replica notices it there.
+        script_query: changes with the page script, so that no old one is used from a cache, and
+            with the process: another replica notices it there.
         takes_host_config: says whether an entry script, such as `js/index.abc.js`, reads the host
             configuration from its page; it reads a file.
     """
@@ -66,18 +66,16 @@ class PageMiddleware:
         proof: OriginProof,
         public_paths: Sequence[BasePath],
         sends_proof: bool,
-        version: str,
+        script_query: str,
         transport: str,
-        instance_id: str,
         takes_host_config: Callable[[str], bool],
     ) -> None:
         self.app = app
         self.proof = proof
         self.public_paths = public_paths
         self.sends_proof = sends_proof
-        self.version = version
+        self.script_query = script_query
         self.transport = transport
-        self.instance_id = instance_id
         self.takes_host_config = takes_host_config
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -100,7 +98,8 @@ class PageMiddleware:
         base = request_info(scope).base
         kept = [(name, value) for name, value in headers if name not in _DROPPED_RESPONSE]
         kept.append((b"cache-control", b"private, no-cache"))
-        attributes = {"data-transport": str(self.transport)}
+        # Ahead of Streamlit's own scripts, which cannot do without it.
+        attributes = {"fetchpriority": "high", "data-transport": str(self.transport)}
         if base is not None:
             attributes["data-base"] = base.value
         elif self.public_paths:
@@ -114,9 +113,7 @@ class PageMiddleware:
         if host_config := await self._host_config(scope, body):
             attributes["data-host-config"] = host_config
         front = f"{base.value}/" if base is not None else "./"
-        attributes["src"] = (
-            f"{front}{SELF_CHECK.lstrip('/')}/page.js?v={self.version}&i={self.instance_id}"
-        )
+        attributes["src"] = f"{front}{SELF_CHECK.lstrip('/')}/page.js?{self.script_query}"
         tag = "<script " + " ".join(
             f'{name}="{html.escape(value)}"' for name, value in attributes.items()
         )

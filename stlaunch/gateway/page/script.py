@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from importlib.resources import files
 
@@ -9,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from stlaunch.gateway.assets.codings import available_codings, choose_coding
 from stlaunch.gateway.page.blocked import is_report
 from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods
 from stlaunch.gateway.request import request_info
@@ -21,6 +23,7 @@ _PARTS = (
     "uploads/upload.js",
     "page/endpoints.js",
     "page/configuration.js",
+    "page/early_socket.js",
     "page/old_page.js",
     "page/blocked.js",
     "page/page.js",
@@ -33,38 +36,60 @@ _SOURCE = (
     + b"})();\n"
 )
 PAGE_SCRIPT_VERSION = hashlib.sha256(_SOURCE + _LOADER).hexdigest()[:12]
-_ETAG = f'"{PAGE_SCRIPT_VERSION}"'
-_HEADERS = {
-    # Asked for again on each load of the page, which shows where the app is reached; the answer
-    # is a 304 of some hundred bytes (RFC 9110 section 13.1.2).
-    "cache-control": "no-cache",
-    "etag": _ETAG,
-    "x-content-type-options": "nosniff",
-}
-# Its address has the version. It is asked for once, so that it costs no page anything.
-_LOADER_HEADERS = {
-    "cache-control": "public, max-age=31536000, immutable",
-    "x-content-type-options": "nosniff",
-}
+_HEADERS = {"vary": "Accept-Encoding", "x-content-type-options": "nosniff"}
+_SHORT = {"cache-control": "no-cache"}
+_LONG = {"cache-control": "public, max-age=31536000, immutable"}
+_LOADER_HEADERS = {"x-content-type-options": "nosniff", **_LONG}
 
 
-async def page_script(scope: Scope, receive: Receive, send: Send) -> None:
+class PageScript:
     """Answer a request for the page script, or for its loader: an ASGI app.
 
-    The script is answered with 304 where the browser has it. A report of what the browser blocked
-    comes the same way, and gets an empty script.
+    A browser keeps it for as long as this process lives, because the page names this process and
+    the script's version. Where the public path is not known the script is asked for with each
+    page (with 304 for an answer, RFC 9110 section 13.1.2), which shows where the app is reached.
+    A report of what the browser blocked comes the same way, and gets an empty script.
+
+    Args:
+        instance_id: this process's.
     """
-    answer = refuse_other_methods(scope)
-    if answer is None and request_info(scope).name:
-        answer = Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
-    if answer is None and is_report(scope["query_string"]):
-        answer = Response(b"", media_type="text/javascript", headers=NO_STORE)
-    answer = answer or _script(Headers(scope=scope))
-    await answer(scope, receive, send)
+
+    def __init__(self, instance_id: str) -> None:
+        self._query = page_script_query(instance_id).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        answer = refuse_other_methods(scope) or self._script(scope)
+        await answer(scope, receive, send)
+
+    def _script(self, scope: Scope) -> Response:
+        request, query = request_info(scope), scope["query_string"]
+        if request.name:  # asked for once, by a page that names its version
+            return Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
+        if is_report(query):
+            return Response(b"", media_type="text/javascript", headers=NO_STORE)
+        is_lasting = query == self._query and request.base is not None
+        return _script(Headers(scope=scope), _HEADERS | (_LONG if is_lasting else _SHORT))
 
 
-def _script(headers: Headers) -> Response:
-    known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
-    if _ETAG in known:
-        return Response(status_code=304, headers=_HEADERS)
-    return Response(_SOURCE, media_type="text/javascript", headers=_HEADERS)
+def page_script_query(instance_id: str) -> str:
+    """Return the query string that a page asks for its script with."""
+    return f"v={PAGE_SCRIPT_VERSION}&i={instance_id}"
+
+
+def _script(asked: Headers, headers: dict[str, str]) -> Response:
+    codings = [coding.token for coding in available_codings()]
+    coding = choose_coding(", ".join(asked.getlist("accept-encoding")), codings)
+    headers = headers | {"etag": f'"{PAGE_SCRIPT_VERSION}-{coding or "identity"}"'}
+    if coding is not None:
+        headers["content-encoding"] = coding
+    known = [tag.strip().removeprefix("W/") for tag in asked.get("if-none-match", "").split(",")]
+    if headers["etag"] in known:
+        return Response(status_code=304, headers=headers)
+    return Response(_compressed(coding), media_type="text/javascript", headers=headers)
+
+
+@functools.cache
+def _compressed(token: str | None) -> bytes:
+    coding = next((coding for coding in available_codings() if coding.token == token), None)
+    return coding.compress([_SOURCE]) if coding is not None else _SOURCE

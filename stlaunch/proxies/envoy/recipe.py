@@ -243,6 +243,7 @@ static_resources:
           ?tls   typed_config:
           ?tls     "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
           ?tls     common_tls_context:
+          ?tls       alpn_protocols: [h2, http/1.1]
           ?tls       tls_certificates:
           ?tls         - certificate_chain: { filename: "<<certificate>>" }
           ?tls           private_key: { filename: "<<key>>" }

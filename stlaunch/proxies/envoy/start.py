@@ -97,6 +97,7 @@ _TLS = f"""          transport_socket:
               "@type": {_EXTENSIONS}.transport_sockets.tls\
 .v3.DownstreamTlsContext
               common_tls_context:
+                alpn_protocols: [h2, http/1.1]
                 tls_certificates:
                   - certificate_chain: {{ filename: {CERTIFICATE_FILE} }}
                     private_key: {{ filename: {KEY_FILE} }}

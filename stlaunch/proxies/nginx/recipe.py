@@ -268,7 +268,8 @@ http {
 
     #: The site; an existing one takes the locations below instead.
     server {
-        ?tls listen <<port>> ssl;
+        ?tls #: From nginx 1.25.1 on, `http2 on;` says the same.
+        ?tls listen <<port>> ssl http2;
         ?!tls listen <<port>>;
         ?named server_name <<host>>;
 

@@ -65,17 +65,18 @@ http {{
     proxy_temp_path proxy_temp;
 {_MAP if setup is ProxySetup.RECOMMENDED else ""}
     server {{
-{_listen(site)}
+{_listen(setup, site)}
 {_locations(setup, site)}
     }}
 }}
 """
 
 
-def _listen(site: ProxySite) -> str:
+def _listen(setup: ProxySetup, site: ProxySite) -> str:
     if site.tls is None:
         return f"        listen {site.listen};"
-    return f"""        listen {site.listen} ssl;
+    http2 = " http2" if setup is ProxySetup.RECOMMENDED else ""
+    return f"""        listen {site.listen} ssl{http2};
         ssl_certificate {CERTIFICATE_FILE};
         ssl_certificate_key {KEY_FILE};"""
 
