@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import re
 from pathlib import Path
@@ -281,16 +282,27 @@ def test_token_is_for_the_apps_own_page_only(client: TestClient) -> None:
     assert "access-control-allow-origin" not in preflight.headers
 
 
-def test_page_script_is_asked_for_again_and_cheap(client: TestClient) -> None:
-    """Its ETag changes with it; a browser that has it gets 304."""
+def test_page_script_is_kept_for_as_long_as_its_page_names_it(client: TestClient) -> None:
+    """The page's own address for it lasts; asked for without one it is asked for again, cheaply."""
+    address = re.findall(r'src="(\S+page\.js\S+)"', client.get("/app/").text)[0]
+    named = client.get(html.unescape(address))
     first = client.get("/app/_stlaunch/page.js")
     again = client.get(
         "/app/_stlaunch/page.js", headers={"if-none-match": f"W/{first.headers['etag']}"}
     )
+    plain = client.get("/app/_stlaunch/page.js", headers={"accept-encoding": "identity"})
 
+    assert named.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert first.headers["content-type"].startswith("text/javascript")
-    assert first.headers["cache-control"] == "no-cache"
+    assert (first.headers["cache-control"], first.headers["vary"]) == (
+        "no-cache",
+        "Accept-Encoding",
+    )
     assert (again.status_code, again.content) == (304, b"")
+    assert "content-encoding" in first.headers
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["etag"] != first.headers["etag"]
+    assert plain.content == first.content
 
 
 # --- what is not public in Streamlit
