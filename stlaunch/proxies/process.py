@@ -30,7 +30,7 @@ from stlaunch.proxies.ports import check_port_is_free
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_START_DEADLINE_S = 15.0
+_START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 5.0
 _POLL_S = 0.02
 _LOG_LINES = 8

@@ -40,8 +40,14 @@ def servers() -> Iterator[list[RunningServer]]:
         yield [stack.enter_context(start_app("--prefix", "both")) for _ in range(REPLICAS)]
 
 
-@pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])
-@pytest.mark.parametrize("name", RUNNABLE)
+# The kept path is tried with three replicas, below.
+MODES = [
+    *(pytest.param(name, False, id=f"{name}-stripped") for name in RUNNABLE),
+    *(pytest.param(name, True, id=f"{name}-kept") for name in sorted(WITHOUT_AFFINITY)),
+]
+
+
+@pytest.mark.parametrize(("name", "keep_prefix"), MODES)
 def test_everything_works_over_one_websocket(
     visit: Visit, servers: list[RunningServer], tls: Tls, name: str, keep_prefix: bool
 ) -> None:

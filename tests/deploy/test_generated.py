@@ -23,7 +23,7 @@ def run_deploy(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 

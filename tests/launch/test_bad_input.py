@@ -25,7 +25,7 @@ def _run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProce
     env = {**os.environ, "HOME": str(folder / "home"), "NO_COLOR": "1", **environ}
     return subprocess.run(
         [sys.executable, "-m", "stlaunch", *words],
-        cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=env, capture_output=True, text=True, timeout=170, check=False,
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_port_that_is_not_permitted(folder: Path) -> None:
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", command],
         cwd=folder, env={**os.environ, "HOME": str(folder / "home")},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=170, check=False,
     )  # fmt: skip
 
     assert done.returncode == 3, done.stderr

@@ -193,7 +193,7 @@ def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(project: Path)
     flags = ["--host", "127.0.0.1", "--port", str(server.port), "--dry-run", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "stlaunch", "app.py", *words, *flags],
-        cwd=project, env=server.env, capture_output=True, text=True, timeout=60, check=True,
+        cwd=project, env=server.env, capture_output=True, text=True, timeout=170, check=True,
     )  # fmt: skip
     plan = json.loads(done.stdout)
 

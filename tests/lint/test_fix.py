@@ -102,7 +102,7 @@ def nginx_accepts(path: Path) -> None:
     main.write_text(f"events {{}}\n{inner if is_whole else f'http {{ {inner} }}'}\n")
     binary = find_binary(Product.NGINX)
     command = [binary, "-t", "-e", "stderr", "-g", "pid nginx.pid;", "-p", path.parent, "-c", main]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -32,7 +32,7 @@ def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[s
         env=clean | {"HOME": str(cwd), "COLUMNS": "100"} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 
@@ -49,7 +49,7 @@ def test_output_is_the_same_in_every_process() -> None:
             env=os.environ | {"PYTHONHASHSEED": seed},
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=170,
         ).stdout
         for seed in ("1", "2")
     }
@@ -138,7 +138,7 @@ def test_mistake_is_a_sentence_and_a_hint(
 def test_imports_nothing_heavy(tmp_path: Path) -> None:
     words = ("-X", "importtime", "-m", "stlaunch", "proxy", "nginx")
     done = subprocess.run(
-        [sys.executable, *words], cwd=tmp_path, check=True, capture_output=True, timeout=60
+        [sys.executable, *words], cwd=tmp_path, check=True, capture_output=True, timeout=170
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
 

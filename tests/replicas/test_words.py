@@ -116,7 +116,7 @@ def test_haproxy_takes_the_configuration(tmp_path: Path, host: str, trusted: str
     config = tmp_path / "haproxy.cfg"
     config.write_text(render_balancer(site))
     command = [find_binary(Product.HAPROXY), "-c", "-f", config]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout + done.stderr

@@ -39,7 +39,7 @@ def run_cli(
         env=clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 
@@ -125,7 +125,7 @@ def test_output_into_a_closed_pipe_is_quiet(words: list[str]) -> None:
             cwd=ROOT,
             stdout=closed,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=170,
             check=False,
         )
 

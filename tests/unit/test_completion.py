@@ -25,7 +25,7 @@ def complete(folder: Path, *words: str) -> list[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env={"PATH": path}, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=170, check=False,
     )  # fmt: skip
     assert done.stderr == ""
     return [line for line in done.stdout.splitlines() if line]
@@ -55,7 +55,7 @@ def test_a_bad_request_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stlaunch"],
         cwd=tmp_path, env={"_STLAUNCH_COMPLETE": "csh_complete"}, capture_output=True,
-        text=True, timeout=60, check=False,
+        text=True, timeout=170, check=False,
     )  # fmt: skip
 
     assert done.returncode == 2

@@ -25,7 +25,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         env={"PATH": os.defpath, "LANG": "C.UTF-8"} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=170,
         check=False,
     )
 
@@ -33,7 +33,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_contents_name_every_page_and_load_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stlaunch", "guide"],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=170, check=True,
     )  # fmt: skip
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
@@ -97,7 +97,7 @@ def test_terminal_gets_a_pager(tmp_path: Path, environ: dict[str, str]) -> None:
             [sys.executable, "-m", "stlaunch", "guide", "login"],
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "TERM": "xterm", "PAGER": str(pager)}
             | environ,
-            stdin=stream, stdout=stream, stderr=stream, timeout=60, check=True,
+            stdin=stream, stdout=stream, stderr=stream, timeout=170, check=True,
         )  # fmt: skip
     shown = (tmp_path / "less.out").read_text()
 
