@@ -117,9 +117,8 @@ class PageMiddleware:
         tag = "<script " + " ".join(
             f'{name}="{html.escape(value)}"' for name, value in attributes.items()
         )
-        loader = (
-            f'<script src="{html.escape(front)}{LOADER.lstrip("/")}?v={self.version}"></script>'
-        )
+        address = f"{front}{LOADER.lstrip('/')}?{self.script_query}"
+        loader = f'<script src="{html.escape(address)}"></script>'
         body = body.replace(b"<head>", b"<head>" + (tag + "></script>" + loader).encode(), 1)
         if base is not None:
             absolute = html.escape(front).encode()
