@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from stlaunch.process.streams import open_closed_streams
+
 
 def entrypoint() -> None:
     """Run the command line of this process, and exit with its code."""
+    open_closed_streams()
     words = sys.argv[1:]
     if words[:1] == ["health"]:  # asked every few seconds in a container: no click
         from stlaunch.cli.quick_health import main as health  # noqa: PLC0415

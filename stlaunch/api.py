@@ -7,13 +7,13 @@ not in `stlaunch.__all__` is private.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from starlette.types import ASGIApp
@@ -24,6 +24,7 @@ from stlaunch.gateway.compose import compose
 from stlaunch.gateway.composition import composition_for
 from stlaunch.gateway.selfcheck.access import new_self_check_token
 from stlaunch.platforms import detect_platforms
+from stlaunch.process.working_folder import working_folder
 from stlaunch.settings.model import SelfCheck
 from stlaunch.settings.read import read_settings
 from stlaunch.settings.request import read_request
@@ -111,7 +112,7 @@ def launch(
 
     request = read_request(
         os.fspath(target),
-        cwd=Path.cwd(),
+        cwd=working_folder(),
         values=_texts(
             behind_proxy=behind_proxy,
             public_url=public_url,
@@ -269,4 +270,5 @@ def _texts(
 
 
 def _print(banner: str) -> None:
-    sys.stderr.write(banner + "\n")
+    with contextlib.suppress(OSError):  # a full disk under the log is no reason not to serve
+        sys.stderr.write(banner + "\n")

@@ -21,8 +21,14 @@ _OUR_LOGGER = "stlaunch"
 # Libraries that speak about requests, and may repeat what a stranger sent.
 _LIBRARIES = ("uvicorn", "asyncio", "websockets", "python_multipart", "multipart", "starlette")
 _AT_MARGIN = re.compile(r"\n(?=[^ \t])")
-# uvicorn says this about every handshake that is answered with a status (ASGI's denial response).
-_NOISE = "ASGI callable returned without completing handshake."
+_NOISE = frozenset(
+    {
+        # uvicorn, about every handshake that is answered with a status (ASGI's denial response).
+        "ASGI callable returned without completing handshake.",
+        # watchdog, when a folder is no longer watched and a file in it was touched at that moment.
+        "InotifyEmitter.queue_events() called when the thread is inactive",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +54,12 @@ def configure(level: int = logging.INFO, *, as_json: bool = False) -> logging.Ha
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
-    handler.addFilter(lambda record: record.msg != _NOISE)
+    handler.addFilter(_is_worth_a_line)
     logging.getLogger(_OUR_LOGGER).setLevel(level)
     last_resort = logging.StreamHandler(sys.stderr)
     last_resort.setLevel(logging.WARNING)  # as Python's own
     last_resort.setFormatter(handler.formatter)
+    last_resort.addFilter(_is_worth_a_line)
     logging.lastResort = last_resort
     for name in (_OUR_LOGGER, *_LIBRARIES):
         logger = logging.getLogger(name)
@@ -133,6 +140,10 @@ def harmless(text: str) -> str:
 def _escaped(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    return not isinstance(record.msg, str) or record.msg not in _NOISE
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from stlaunch.cli.arguments import Arguments, split_arguments
 from stlaunch.cli.commands import COMMANDS
 from stlaunch.errors import UsageError
+from stlaunch.process.working_folder import working_folder
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.request import LaunchRequest, read_request
 from stlaunch.settings.resolve import resolve_settings
@@ -43,7 +44,7 @@ def request_of(ctx: click.Context, app: Sequence[str]) -> LaunchRequest:
         UsageError: for words that cannot be used.
     """
     given: Arguments = ctx.obj
-    cwd = Path.cwd()
+    cwd = working_folder()
     request = read_request(
         _only_app(app, cwd),
         cwd=cwd,

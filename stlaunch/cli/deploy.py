@@ -11,6 +11,7 @@ import click
 from stlaunch import __version__
 from stlaunch.deploy import DeployKind, Deployment, render, write_files
 from stlaunch.errors import ExitCode, UsageError
+from stlaunch.process.working_folder import working_folder
 from stlaunch.settings.parsers import parse_behind_proxy
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
 from stlaunch.urls.base_path import BasePath
@@ -114,7 +115,7 @@ def deploy(
         name=name,
         image=image,
         replicas=replicas,
-        cwd=Path.cwd(),
+        cwd=working_folder(),
     )
     files = render(DeployKind(kind), deployment)
     if output is None:

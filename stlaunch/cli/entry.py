@@ -16,6 +16,7 @@ import click
 from stlaunch.cli.commands import COMMANDS, COMPLETION_VARIABLE
 from stlaunch.cli.errors import run_guarded
 from stlaunch.errors import ExitCode
+from stlaunch.process.streams import flush_or_drop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,10 @@ def main(argv: Sequence[str]) -> int:
         # A Windows pipe or an old console has few characters: the others are shown as \u2026.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    return run_guarded(partial(_dispatch, argv), environ=os.environ, stderr=sys.stderr)
+    code = run_guarded(partial(_dispatch, argv), environ=os.environ, stderr=sys.stderr)
+    flush_or_drop("stdout")
+    flush_or_drop("stderr")
+    return code
 
 
 def _dispatch(argv: Sequence[str]) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,6 +15,7 @@ from stlaunch.errors import AppFailedError, ExitCode, StlaunchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REPORTED_PACKAGES = ("streamlit", "starlette", "uvicorn", "websockets", "click", "anyio")
 
 
@@ -22,26 +23,37 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
     """Run `action` and return its exit code; an error becomes a message on stderr and its code."""
     is_coloured = has_colour(environ, stderr)
     try:
-        return action()
+        code = action()
+        sys.stdout.flush()
     except StlaunchError as exc:
-        if isinstance(exc, AppFailedError):
-            stderr.write(exc.traceback)
-        _show(exc.message, exc.hint, stderr, is_coloured=is_coloured)
+        trace = exc.traceback if isinstance(exc, AppFailedError) else ""
+        say(stderr, trace + render_error(exc.message, exc.hint, is_coloured=is_coloured))
         return exc.exit_code
     except click.ClickException as exc:
         message, hint = _told_by_click(exc)
-        _show(message, hint, stderr, is_coloured=is_coloured)
+        say(stderr, render_error(message, hint, is_coloured=is_coloured))
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
     except Exception as exc:  # noqa: BLE001 - the last line of defence
         if _is_closed_pipe(exc):
-            # `stlaunch --help | head -1`: the reader has what it wanted. What is still buffered
-            # must go nowhere, or the interpreter complains at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # `stlaunch --help | head -1`: the reader has what it wanted.
             return ExitCode.OK
-        stderr.write(render_crash(exc))
+        if isinstance(exc, OSError) and exc.errno in _NO_ROOM:
+            what = exc.filename or "The output"
+            message = f"{what} cannot be written: {exc.strerror}."
+            say(stderr, render_error(message, "Free some space.", is_coloured=is_coloured))
+            return ExitCode.COULD_NOT_START
+        say(stderr, render_crash(exc))
         return ExitCode.BUG
+    return code
+
+
+def say(stderr: TextIO, text: str) -> None:
+    """Write to stderr at once; where its disk is full or its reader gone, nobody is told."""
+    with contextlib.suppress(OSError):
+        # click has old Windows consoles show colours, and flushes.
+        click.echo(text, file=stderr, nl=False, color="\x1b[" in text)
 
 
 def _is_closed_pipe(exc: Exception) -> bool:
@@ -49,12 +61,6 @@ def _is_closed_pipe(exc: Exception) -> bool:
     return isinstance(exc, BrokenPipeError) or (
         sys.platform == "win32" and isinstance(exc, OSError) and exc.errno == errno.EINVAL
     )
-
-
-def _show(message: str, hint: str, stderr: TextIO, *, is_coloured: bool) -> None:
-    # click has old Windows consoles show colours.
-    text = render_error(message, hint, is_coloured=is_coloured)
-    click.echo(text, file=stderr, nl=False, color=is_coloured)
 
 
 def render_error(message: str, hint: str = "", *, is_coloured: bool = False) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.process.working_folder import working_folder
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
 from stlaunch.proxies.model import Kind, recipe
@@ -204,7 +205,7 @@ def _kind(name: str) -> Kind:
 
 def read_app(text: str | None) -> tuple[AppFacts, Settings]:
     """Return what the app's and the project's configuration say; without a name, this folder's."""
-    cwd = Path.cwd()
+    cwd = working_folder()
     script = None
     if text is None and (cwd / DEFAULT_SCRIPT).is_file():
         text = DEFAULT_SCRIPT

@@ -14,6 +14,7 @@ import click
 from stlaunch import streamlit_adapter
 from stlaunch.cli.app_command import request_of
 from stlaunch.cli.arguments import split_arguments
+from stlaunch.cli.errors import say
 from stlaunch.cli.run import IS_INSTANCE, run_command
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.log import configure
@@ -151,7 +152,7 @@ def replicas(count: int, words: Sequence[str]) -> int:
             ("restart them", f"kill -HUP {os.getpid()}, one by one"),
         ],
     )
-    return Supervisor(plan).run(on_ready=lambda: print(banner, file=sys.stderr, flush=True))
+    return Supervisor(plan).run(on_ready=lambda: say(sys.stderr, f"{banner}\n"))
 
 
 def _parse_count(text: str) -> int:

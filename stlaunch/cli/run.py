@@ -12,6 +12,7 @@ from stlaunch import __version__
 from stlaunch.cli import help_text
 from stlaunch.cli.app_command import AppCommand, app_parameters, request_of
 from stlaunch.cli.commands import COMMANDS
+from stlaunch.cli.errors import say
 from stlaunch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
     from stlaunch.launcher.render import render_plan  # noqa: PLC0415
     from stlaunch.launcher.serve import serve  # noqa: PLC0415
     from stlaunch.process.exit import exit_within  # noqa: PLC0415
+    from stlaunch.process.streams import flush_or_drop  # noqa: PLC0415
     from stlaunch.streamlit_adapter import parse_metadata_once  # noqa: PLC0415
 
     parse_metadata_once()
@@ -48,6 +50,7 @@ def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
     from stlaunch.process.children import end_children  # noqa: PLC0415 - needs psutil, which is slow
 
     end_children()
+    flush_or_drop("stdout")  # what the script printed
     exit_within(_EXIT_S, code)
     return code
 
@@ -56,7 +59,7 @@ def _announce(banner: str) -> None:
     from stlaunch.process import quick_start  # noqa: PLC0415 - see above
 
     quick_start.end()
-    print(banner, file=sys.stderr, flush=True)
+    say(sys.stderr, f"{banner}\n")
 
 
 def _keep_silent(_banner: str) -> None:

@@ -226,7 +226,7 @@ class HandshakeStats:
             client: who sent it; the same one reads it in the summary.
         """
         self.counts[verdict] += 1
-        self.last[verdict] = (time.time(), handshake)
+        self.last[verdict] = (time.monotonic(), handshake)
         if reason:
             self.rejections[reason] += 1
         for kept, who in ((self._witnesses, witness), (self._clients, client)):

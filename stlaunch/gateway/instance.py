@@ -17,11 +17,13 @@ class Instance:
         versions: of what runs in it.
         id: another replica has another one; a restart changes it.
         started_at: Unix time.
+        begun_at: the same moment in seconds that only go forward.
     """
 
     versions: Mapping[str, str]
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     started_at: float = field(default_factory=time.time)
+    begun_at: float = field(default_factory=time.monotonic)
 
 
 def installed_versions() -> dict[str, str]:

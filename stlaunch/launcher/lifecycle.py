@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from pathlib import Path
 
@@ -64,9 +65,10 @@ class Lifecycle:
         )
 
     def forget(self) -> None:
-        """Remove the file."""
+        """Remove the file; where that cannot be, the next start does."""
         if self._file is not None:
-            self._file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the disk may have turned read-only
+                self._file.unlink()
 
     def _start(self, action: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(action, name=name))

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,6 +24,7 @@ from stlaunch.proxies.plans import (
     TlsFiles,
 )
 from stlaunch.proxies.ports import check_port_is_free
+from stlaunch.storage.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +71,8 @@ class ProxyProcess:
         host, port = _address(self.plan)
         # Otherwise the connection that tells readiness would reach somebody else.
         check_port_is_free(port, host)
-        self.directory = Path(tempfile.mkdtemp(prefix=f"stlaunch-{self.plan.name}-"))
+        self._folder = TemporaryFolder(self.plan.name)
+        self.directory = self._folder.path
         self.config_path = self.directory / self.plan.config_name
         self.log_path = self.directory / "output.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,7 +113,7 @@ class ProxyProcess:
         if self._process:
             end_process_group(self._process)
         self.log_text()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._folder.remove()
 
     def _write_files(self) -> None:
         self.config_path.write_text(self.plan.config_text, encoding="utf-8")

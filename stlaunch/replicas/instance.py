@@ -107,7 +107,8 @@ class Place:
         process, self._process = self._process, None
         self.phase = Phase.EMPTY
         code = end_process_group(process) if process else None
-        self.socket.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next instance replaces it
+            self.socket.unlink()
         return code
 
     def reap(self) -> int | None:

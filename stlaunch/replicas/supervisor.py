@@ -7,14 +7,11 @@ place, and asks an old one to drain, which leaves the next spare place, when the
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import ExitCode, StartError
@@ -22,6 +19,7 @@ from stlaunch.proxies.haproxy.balancer import BalancerSite
 from stlaunch.proxies.ports import check_port_is_free
 from stlaunch.replicas.balancer import Balancer, find_balancer
 from stlaunch.replicas.instance import Phase, Place
+from stlaunch.storage.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +103,9 @@ class Supervisor:
         binary = find_balancer()
         check_port_is_free(plan.listen.port or 0, plan.listen.host)
         with ExitStack() as stack:
-            folder = Path(tempfile.mkdtemp(prefix="stlaunch-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            temporary = TemporaryFolder("replicas")
+            stack.callback(temporary.remove)
+            folder = temporary.path
             self._places = [Place(number, folder) for number in range(1, plan.count + 2)]
             stack.enter_context(self._caught_signals())
             stack.callback(self._end_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import stat
@@ -40,7 +41,8 @@ class Listener:
         for sock in self.sockets:
             sock.close()
         if self.uds is not None:
-            self.uds.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the next start replaces it
+                self.uds.unlink()
 
 
 def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:

@@ -8,13 +8,15 @@ import importlib
 import importlib.util
 import logging
 import math
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,7 +26,13 @@ from stlaunch.process.exit import exit_now, exit_within
 from stlaunch.server.console import stopping_with_console
 from stlaunch.server.listener import Listener
 from stlaunch.streamlit_adapter import WebSocketOptions
-from stlaunch.streamlit_adapter.internals import BAD_BODIES, PINGS, QUIET_LOOP, STOPPING
+from stlaunch.streamlit_adapter.internals import (
+    BAD_BODIES,
+    CONNECTIONS,
+    PINGS,
+    QUIET_LOOP,
+    STOPPING,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +100,8 @@ def serve(
         on_second_signal=partial(_end_at_once, listener) if is_own_process else None,
         stop=stop,
     )
+    if is_own_process and sys.platform != "win32":
+        os.register_at_fork(after_in_child=partial(_leave_to_parent, server, listener))
     try:
         server.run(sockets=listener.sockets)
     except SystemExit as exc:
@@ -242,6 +252,25 @@ def _http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
     from stlaunch.server.refusing import QuietH11  # noqa: PLC0415 - may not be there to import
 
     return QuietH11
+
+
+def _leave_to_parent(server: uvicorn.Server, listener: Listener) -> None:
+    """Let go of all sockets in a process that the script forked, such as multiprocessing's.
+
+    A port stays taken, and a browser waits for the end of a connection, until the last process
+    that has it open is gone. The numbers stay in use: objects of Python's will close them again.
+    """
+    held = [sock.fileno() for sock in listener.sockets]
+    none: list[Any] = []
+    for connection in CONNECTIONS.attempt(lambda: [*server.server_state.connections], none):
+        transport = getattr(connection, "transport", None)
+        sock = transport and transport.get_extra_info("socket")
+        held += [sock.fileno()] if sock else []
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in held:
+        if descriptor >= 0:
+            os.dup2(nowhere, descriptor, inheritable=False)
+    os.close(nowhere)
 
 
 def _end_at_once(listener: Listener, number: int) -> None:

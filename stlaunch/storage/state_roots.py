@@ -90,7 +90,11 @@ def readable_roots(environ: object) -> list[str]:
 
 def _temporary_folders(environ: object) -> list[str]:
     named = [text for name in ("TMPDIR", "TEMP", "TMP") if (text := _get(environ, name))]
-    return [*named, "/tmp", "/var/tmp", "/usr/tmp", os.getcwd()]  # noqa: S108, PTH109
+    folders = [*named, "/tmp", "/var/tmp", "/usr/tmp"]  # noqa: S108
+    try:
+        return [*folders, os.getcwd()]  # noqa: PTH109
+    except OSError:  # it has been removed
+        return folders
 
 
 def _get(environ: object, name: str) -> str:

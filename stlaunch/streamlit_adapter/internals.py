@@ -219,6 +219,13 @@ QUIET_LOOP = Touch(
     names=("uvicorn:Server.main_loop", "uvicorn:Server.on_tick"),
     without="An idle app takes a little more processor time.",
 )
+CONNECTIONS = Touch(
+    feature="leaving connections to the app where its script forks",
+    purpose="a connection ends for its browser only when the last process has closed it",
+    seen_in=_UVICORN,
+    names=("uvicorn:Server.server_state",),
+    without="Connections may hang for as long as a process lives that the script forked.",
+)
 STOPPING = Touch(
     feature="uvicorn's clean shutdown",
     purpose="the drain begins while the listener is open, and uvicorn ends after it",

@@ -105,6 +105,43 @@ def test_an_upload_can_be_aborted(visit: Visit, address: str) -> None:
     assert (seen["status"], seen["pieces"]) == (0, 2)
 
 
+@pytest.mark.parametrize("size", [900_000, TOTAL], ids=["whole", "in-pieces"])
+def test_a_proxy_that_restarts_meanwhile_costs_time_alone(
+    visit: Visit, proxy: RunningProxy, address: str, size: int
+) -> None:
+    """On a slow line: nothing that arrived is lost, and the page sees one upload that succeeds."""
+    throttled = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    devtools = visit.page.context.new_cdp_session(visit.page)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", throttled | {"uploadThroughput": size / 3})
+    visit.page.evaluate(
+        """([url, size]) => {
+          const { request, seen, form } = uploadOf(url, size);
+          window.seen = seen;
+          window.done = new Promise((resolve) => {
+            request.onloadend = () =>
+              setTimeout(() => resolve({ ...seen, status: request.status }), 0);
+          });
+          request.send(form);
+        }""",
+        [address, size],
+    )
+    # In pieces: past the first attempt, which is refused for its size.
+    visit.page.wait_for_function(
+        "(least) => seen.progress.some(([loaded, total], index) => "
+        "loaded > least && loaded < total && (least < 500000 || index && "
+        "seen.progress.slice(0, index).some(([before]) => before > loaded)))",
+        arg=size / 3 if size < 1_000_000 else 600_000,
+        timeout=60_000,
+    )
+    proxy.processes[0].close()
+    proxy.processes[0].__enter__()
+    seen = visit.page.evaluate("done")
+
+    assert seen["status"] == 204
+    assert [name for name in seen["events"] if name != "loadstart"] == ["load", "loadend"]
+
+
 def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:
     """Streamlit's session check and its XSRF check are met by the pieces' one request."""
     strange = re.sub(r"[^/]+/([^/]+)$", r"00000000-0000-0000-0000-000000000000/\1", address)

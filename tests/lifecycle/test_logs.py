@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.fallback.client import Page
 from tests.harness.protocol import Session, open_session
@@ -25,6 +29,22 @@ def second():
     raise RuntimeError("the script's own error")
 
 st.navigation([st.Page(first), st.Page(second)]).run()
+"""
+
+
+UNWATCHED = """\
+import logging
+import sys
+import stlaunch.log
+from watchdog.observers.api import EventQueue, ObservedWatch
+from watchdog.observers.inotify import InotifyEmitter
+
+if sys.argv[1] == "ours":
+    stlaunch.log.configure()
+watch = ObservedWatch(".", recursive=True)
+InotifyEmitter(EventQueue(), watch, inotify_fd=object()).queue_events(1.0)
+logging.getLogger("watchdog.observers.inotify").error("another line")
+logging.error({"no": "text"})
 """
 
 
@@ -110,3 +130,15 @@ def test_text_lines_have_one_form(tmp_path: Path) -> None:
     assert re.search(r"^\d\d:\d\d:\d\d streamlit WARNING: said by Streamlit$", text, re.MULTILINE)
     assert "GET" not in text
     assert "PAGE" not in text
+
+
+@pytest.mark.parametrize(("whose", "count"), [("bare", 1), ("ours", 0)])
+def test_a_folder_that_is_no_longer_watched_is_no_error(whose: str, count: int) -> None:
+    """Watchdog says so of each file that is touched while a session, or the app, ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNWATCHED, whose], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.count("called when the thread is inactive") == count
+    assert done.stderr.count("another line") == 1
+    assert done.stderr.count("{'no': 'text'}") == 1

@@ -1,4 +1,6 @@
-"""Rounds of a hundred sessions that come, run the script and go, through a real nginx.
+"""Rounds of a hundred visitors who come, do something and go, through a real nginx.
+
+They use the WebSocket, the tunnel, uploads, lose their connections, or are refused.
 
 CI runs it in a short form; `STLAUNCH_SOAK_S=600` makes it ten minutes.
 """
@@ -25,6 +27,7 @@ from tests.harness.protocol import Session, open_session
 from tests.harness.proxies import start_proxy
 from tests.harness.server import stlaunch_app
 from tests.soak.visitors import Visitors
+from tests.soak.ways import ALL_WAYS
 
 if TYPE_CHECKING:
     from tests.harness.server import RunningServer
@@ -108,10 +111,12 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
         come_and_go_once(url)
         before = held(server, watcher)
         sizes: list[int] = []
-        with Visitors(url, sessions=SESSIONS, at_once=AT_ONCE, runs=2, pause_s=PAUSE_S) as visitors:
+        with Visitors(
+            url, ways=ALL_WAYS, sessions=SESSIONS, at_once=AT_ONCE, pause_s=PAUSE_S
+        ) as visitors:
             wait_until(
-                lambda: visitors.gone >= WARM_UP_SESSIONS or visitors.trouble,
-                lambda: f"only {visitors.gone} sessions came and went",
+                lambda: visitors.gone.total() >= WARM_UP_SESSIONS or visitors.trouble,
+                lambda: f"only {visitors.gone} came and went",
             )
             end = time.monotonic() + SECONDS
             while time.monotonic() < end and not visitors.trouble:
@@ -134,10 +139,13 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
     plateau, at_end = statistics.median(sizes[: 2 * fifth]), min(sizes[-fifth:])
     with capsys.disabled():
         sys.stdout.write(
-            f"\nsoak: {visitors.gone} sessions; memory {plateau / 1e6:.0f} MB on the plateau, "
+            f"\nsoak: {visitors.gone.total()} visits, {dict(visitors.gone)};\n"
+            f"memory {plateau / 1e6:.0f} MB on the plateau, "
             f"{at_end / 1e6:.0f} MB at the end of {SECONDS:.0f} s\n"
         )
     assert at_end <= plateau * MAX_GROWTH
     assert heaps
     assert int(heaps[1]) <= MAX_HEAPS
-    assert not re.search(r"Traceback|ERROR|WARNING", log), log
+    # Of other sites' pages, which are refused, the log says so.
+    assert set(visitors.gone) == {way.__name__ for way in ALL_WAYS}
+    assert not re.search(r"Traceback|ERROR|WARNING(?!: STL501)", log), log

@@ -28,8 +28,8 @@ class LoggedFinding:
     Attributes:
         finding: the first of its kind.
         count: how often.
-        first_at: Unix time.
-        last_at: Unix time.
+        first_at: on the log's clock.
+        last_at: on the log's clock.
         is_logged: whether the log names it.
     """
 
@@ -76,7 +76,7 @@ class FindingLog:
         self.counts[finding.code] += 1
         of_code = self._by_code.setdefault(finding.code, _OfACode())
         notice = of_code.notices.get(finding)
-        now = time.time()
+        now = self.clock()
         if notice is None:
             _make_room(of_code.notices)
             notice = LoggedFinding(finding=finding, first_at=now, last_at=now)
@@ -85,10 +85,10 @@ class FindingLog:
         notice.last_at = now
         if notice.is_logged:
             return
-        if of_code.budget.takes_line(client, self.clock()):
+        if of_code.budget.takes_line(client, now):
             notice.is_logged = True
             logger.warning("%s %s%s. %s", finding.code, finding.title, context, finding.fix)
-        elif of_code.budget.takes_summary(self.clock()):
+        elif of_code.budget.takes_summary(now):
             _sum_up(of_code)
         elif not of_code.is_summary_due:
             self._sum_up_soon(of_code)

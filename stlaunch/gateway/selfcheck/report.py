@@ -30,7 +30,7 @@ def build_report(
     state: GatewayState, *, scope: Mapping[str, Any], viewer: Viewer
 ) -> dict[str, Any]:
     """Return the report for the client that asks."""
-    now = time.time()
+    now = time.monotonic()
     request, handshakes, paths = request_info(scope), state.handshakes, state.paths
     site = state.app_site.seen_by(request, hides_host=viewer is not Viewer.OPERATOR)
     memory = read_memory()
@@ -41,7 +41,7 @@ def build_report(
         "ready": state.readiness.is_ready,
         "instance": {
             "id": state.instance.id,
-            "uptime_s": round(now - state.instance.started_at, 1),
+            "uptime_s": round(now - state.instance.begun_at, 1),
             "versions": dict(state.instance.versions),
         },
         "app": {
@@ -98,7 +98,7 @@ def _findings(
 ) -> list[dict[str, Any]]:
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    now, is_operator = time.time(), viewer is Viewer.OPERATOR
+    now, is_operator = state.finding_log.clock(), viewer is Viewer.OPERATOR
     of_process = [memory_almost_full(memory)] if memory.is_almost_full else []
     for finding in (*of_process, *_of_request(state, request)):
         found[finding.code, finding.title] = {

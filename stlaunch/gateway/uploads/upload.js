@@ -100,13 +100,21 @@ function installUploads(base) {
 
     /**
      * Some proxies cut the connection instead of answering: then a small request still passes, or
-     * one with another method.
+     * one with another method. After a restart of the proxy it takes a while.
      * @param {any} body
      */
     async #afterError(body) {
-      const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
-      if (isLimited || (await passes(base, "POST"))) this.#carry(body, { isLimited });
-      else this.#fail("error");
+      this.#carrying = new AbortController();
+      const { signal } = this.#carrying;
+      for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
+        const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
+        const isPassing = isLimited || (await passes(base, "POST"));
+        if (signal.aborted) return;
+        if (isPassing) return this.#carry(body, { isLimited: isLimited && !failures });
+        failures += 1;
+        await sleep(200 * 2 ** failures);
+      }
+      if (!signal.aborted) this.#fail("error");
     }
 
     /** @param {any} body @param {{isLimited?: boolean, refused?: number}} why */
