@@ -132,13 +132,15 @@ class PiecesMachine(RuleBasedStateMachine):
     def send_too_much(self) -> None:
         """More than was announced is refused, and what was right of it stays."""
         offset = self.accepted
-        self.request("PUT", f"{PIECES}/{self.id}", f"offset={offset}", self.content[offset:] + b"x")
+        self.request(
+            "POST", f"{PIECES}/{self.id}", f"offset={offset}", self.content[offset:] + b"x"
+        )
 
     @precondition(lambda self: self.id)
     @rule()
     def ask_another_replica(self) -> None:
         """It says so, and touches nothing."""
-        status, _ = self.request("PUT", f"{PIECES}/{self.id}", "offset=0", b"x", app=self.other)
+        status, _ = self.request("POST", f"{PIECES}/{self.id}", "offset=0", b"x", app=self.other)
         assert status == 409
 
     @precondition(lambda self: self.id)
@@ -147,7 +149,7 @@ class PiecesMachine(RuleBasedStateMachine):
         """The id alone is not enough."""
         cookie = [("cookie", f"stlaunch={'b' * 22}")]
         offset = f"offset={self.accepted}"
-        status, _ = self.request("PUT", f"{PIECES}/{self.id}", offset, b"x", headers=cookie)
+        status, _ = self.request("POST", f"{PIECES}/{self.id}", offset, b"x", headers=cookie)
         assert status == 403
 
     # -- ends
@@ -174,7 +176,7 @@ class PiecesMachine(RuleBasedStateMachine):
         for upload in (*self.endpoint._uploads.values(), *self.endpoint._answered.values()):
             upload.seen_at -= 1000
         self.run(self.sweep())
-        assert self.request("PUT", f"{PIECES}/{self.id}", "offset=0", b"x")[0] == 410
+        assert self.request("POST", f"{PIECES}/{self.id}", "offset=0", b"x")[0] == 410
         assert self.endpoint._places == self.none_taken
         assert (self.endpoint._uploads, self.endpoint._answered) == ({}, {})
         left = {task.get_name() for task in asyncio.all_tasks(self.loop)}
@@ -228,7 +230,7 @@ class PiecesMachine(RuleBasedStateMachine):
     def piece(self, offset: int, body: bytes, *, is_cut: bool = False) -> dict[str, Any]:
         """Send a piece; it is answered, if its connection is not cut."""
         status, told = self.request(
-            "PUT", f"{PIECES}/{self.id}", f"offset={offset}", body, is_cut=is_cut
+            "POST", f"{PIECES}/{self.id}", f"offset={offset}", body, is_cut=is_cut
         )
         assert is_cut or status in {200, 413}
         return told

@@ -73,9 +73,11 @@ def _in_pieces(stack: ExitStack, server: RunningServer, session: str, number: in
     connection.sendall(_request(server, "POST", path, *own, *opening, length=0))
     path = f"{path}/{_answer(connection)['id']}"
     piece = BEGINNING + bytes(PIECE)
-    connection.sendall(_request(server, "PUT", f"{path}?offset=0", *own, length=len(piece)) + piece)
+    connection.sendall(
+        _request(server, "POST", f"{path}?offset=0", *own, length=len(piece)) + piece
+    )
     assert _answer(connection) == {"expected": len(piece)}
-    second = _request(server, "PUT", f"{path}?offset={len(piece)}", *own, length=2 * PIECE)
+    second = _request(server, "POST", f"{path}?offset={len(piece)}", *own, length=2 * PIECE)
     connection.sendall(second + bytes(PIECE))
     return connection
 

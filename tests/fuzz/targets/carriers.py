@@ -171,13 +171,13 @@ def _request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
 
 
 _OPEN = _request(b"POST /app/_stlaunch/tunnel stranger", b"x-stlaunch-protocols: streamlit, x")
-_PUT = b"PUT /app/_stlaunch/tunnel/TUNNEL?ack=0 stranger"
+_PUT = b"POST /app/_stlaunch/tunnel/TUNNEL?ack=0 stranger"
 _GET = b"GET /app/_stlaunch/tunnel/TUNNEL?mode=brief&ack=0 stranger"
 _START = _request(
     b"POST /app/_stlaunch/upload stranger",
     *(b"x-stlaunch-target: s/f", b"x-stlaunch-size: 10", b"x-stlaunch-type: a/b"),
 )
-_PIECE = b"PUT /app/_stlaunch/upload/UPLOAD?offset=%d stranger"
+_PIECE = b"POST /app/_stlaunch/upload/UPLOAD?offset=%d stranger"
 _HELLO, _FLOOD, _CLOSE = b"hello", b"flood 3 100", b"close"
 
 TARGETS = (
@@ -212,7 +212,7 @@ TARGETS = (
                     _request(_GET),
                     _request(_PUT, body=Frame(2, Flags.FINAL, _FLOOD).encode()),
                     _request(_GET.replace(b"mode=brief", b"mode=stream")),
-                    _request(b"DELETE /app/_stlaunch/tunnel/TUNNEL stranger"),
+                    _request(b"POST /app/_stlaunch/tunnel/TUNNEL?mode=end stranger"),
                 )
             ),
             _NEXT.join(
@@ -261,6 +261,7 @@ TARGETS = (
         tokens=(
             *(_NEXT, _START, _request(_PIECE % 0), _request(_PIECE % 5), b"offset=", b"UPLOAD"),
             *(b"\nx-stlaunch-size: ", b"\nx-stlaunch-target: ", b"\nx-stlaunch-limit: 1 2"),
+            *(b"\nx-stlaunch-method: DELETE", b"\nx-stlaunch-refused: 405", b"\nmode=end"),
             *(b"\ncontent-length: 99999999", b"\ncookie: stlaunch=" + b"a" * 22, b"0123456789"),
             *INJECTIONS,
         ),
