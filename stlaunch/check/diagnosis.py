@@ -163,7 +163,8 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
     known = entry(code)
     hop = hit.hop or _suspect(seen)
     is_app_itself = seen.direct is not None and _evaluate(rule, seen.direct)[1] is not None
-    blamed = "the app" if rule.is_of_app else str(hop or "")
+    is_of_app = rule.is_of_app and hit.hop is None
+    blamed = "the app" if is_of_app else str(hop or "")
     return Finding(
         code=code,
         status=status,

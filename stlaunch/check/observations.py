@@ -201,6 +201,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageLoad:
+    """As many files at once as a browser asks for.
+
+    Attributes:
+        asked: how many answers came in time.
+        refused: how many of these said that it was too much.
+        refusal: the first of them.
+    """
+
+    asked: int
+    refused: int = 0
+    refusal: Exchange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """Everything that was seen of one address.
 
@@ -215,6 +230,7 @@ class Observations:
         forged: the same, asked with forged forwarding headers.
         handshake: headers of one handshake, `sent` and, as the app tells, `arrived`.
         instances: ids of the instances that answered, one a connection.
+        load: what became of the files of one page load.
         uploads: statuses of uploads into the session, one a connection.
         skipped: why a probe did not run, by its name.
         crashed: how stlaunch itself failed in a probe, by its name.
@@ -242,6 +258,7 @@ class Observations:
     forged: Mapping[str, Any] | None = None
     handshake: Mapping[str, Any] | None = None
     instances: tuple[str, ...] | None = None
+    load: PageLoad | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)

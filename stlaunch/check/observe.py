@@ -24,12 +24,14 @@ from stlaunch.check.observations import (
     Lookup,
     Observations,
     Opening,
+    PageLoad,
     Session,
     Tls,
 )
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.probes import http2, network, requests, self_check, stream, tunnel, uploads
 from stlaunch.check.probes.limits import measure_limits
+from stlaunch.check.probes.page_load import load_page
 from stlaunch.check.sent import FORGED
 from stlaunch.check.target import Target
 from stlaunch.urls.streamlit_routes import HEALTH
@@ -97,6 +99,7 @@ class _Gathered:
     forged: dict[str, Any] | None = None
     handshake: dict[str, Any] | None = None
     instances: tuple[str, ...] | None = None
+    load: PageLoad | None = None
     uploads: tuple[int, ...] | None = None
     limits: Limits | None = None
     skipped: dict[str, str] = field(default_factory=dict)
@@ -127,6 +130,7 @@ class _Gathered:
             forged=self.forged,
             handshake=self.handshake,
             instances=self.instances,
+            load=self.load,
             uploads=self.uploads,
             limits=self.limits,
             skipped=dict(sorted(self.skipped.items())),
@@ -188,6 +192,8 @@ class _Run:
         if pages.is_stlaunch(self.seen.http["page"]) and self._is_socket_doubtful():
             self.progress("a session over HTTP")
             await self._guard("fallback", self._run_fallback, client, browser)
+        self.progress("the files of a page load")
+        await self._guard("load", self._load_files, client)
         # A refused Origin makes bare Streamlit look its own address up on the internet, which
         # stops it for up to two seconds: nothing else may run meanwhile.
         self.progress("a handshake from another site")
@@ -296,6 +302,13 @@ class _Run:
         self.seen.http["asset"] = await requests.get_asset(client, path, compressed=False)
         self.seen.http["asset_gzip"] = await requests.get_asset(client, path, compressed=True)
 
+    async def _load_files(self, client: Client) -> None:
+        """Do what may set off a limit once the rest has been seen."""
+        page = self.seen.http["page"]
+        self.seen.load = await load_page(client, page, within_s=self.options.step_s)
+        if self.seen.load is None:
+            self.seen.skipped["load"] = "the page names no files of Streamlit"
+
     async def _ask_self_check(self, client: Client) -> None:
         report = await self_check.ask(client)
         if report is None:
@@ -366,6 +379,6 @@ class _Run:
 def _rest(why: str) -> dict[str, str]:
     names = (
         *("dns", "dialled", "tls", "http", "openings", "http2", "session", "fallback"),
-        *("self_check", "forged", "instances", "uploads"),
+        *("self_check", "forged", "instances", "uploads", "load"),
     )
     return dict.fromkeys((*names, "limits"), why)

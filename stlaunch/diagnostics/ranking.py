@@ -16,7 +16,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     # The page comes, and it is the app's.
     ("STL124", "STL125", "STL120", "STL126", "STL121", "STL127", "STL128", "STL123", "STL122"),
     # Its scripts come, and may run.
-    ("STL208", "STL207", "STL802", "STL810"),
+    ("STL611", "STL208", "STL207", "STL802", "STL810"),
     # It asks who is there.
     ("STL210",),
     # The WebSocket opens, or something in its place.

@@ -17,13 +17,6 @@ PAGE = "/"
 COMPONENT = "/component/name/index.html"
 SCRIPT = "/static/js/index.abc123.js"
 
-FEWEST_REQUESTS = 66
-"""What one load of a small app asks for, at the least; measured with Streamlit 1.67."""
-MOST_REQUESTS = 131
-"""What one load of a small app asks for, at the most."""
-CONNECTIONS = 7
-"""What one browser opens at a time over HTTP/1.1: six, and the WebSocket."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

@@ -137,6 +137,13 @@ _LINES: Lines = {
             "What the client claims is thrown away; Apache adds X-Forwarded-Host itself.",
         ),
     ),
+    Need.ORIGIN: (
+        Part(
+            "location",
+            'RequestHeader edit Origin "^(.*)$" "$1"',
+            "Origin stays as the browser sent it; Streamlit compares it with Host.",
+        ),
+    ),
     Need.SCHEME: (
         Part(
             "location",

@@ -91,6 +91,13 @@ _LINES: Lines = {
             "Streamlit compares Host with Origin; Caddy keeps Host by default.",
         ),
     ),
+    Need.ORIGIN: (
+        Part(
+            "proxy",
+            "header_up Origin {http.request.header.Origin}",
+            "Origin stays as the browser sent it; Streamlit compares it with Host.",
+        ),
+    ),
     Need.SCHEME: (
         Part(
             "proxy",

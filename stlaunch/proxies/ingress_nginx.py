@@ -45,6 +45,17 @@ _LINES: Lines = {
             "Long enough for a quiet WebSocket to be pinged several times.",
         ),
     ),
+    Need.REQUEST_RATE: (
+        Part(
+            "annotations",
+            (
+                f'{_PREFIX}/limit-rps: "100"\n'
+                f'{_PREFIX}/limit-burst-multiplier: "5"\n'
+                f'{_PREFIX}/limit-connections: "50"'
+            ),
+            "One load of the page asks for up to 131 files at once.",
+        ),
+    ),
     Need.BUFFERING: (
         Part(
             "annotations",

@@ -163,6 +163,13 @@ _LINES: Lines = {
             "Host is forwarded unchanged; what the client claims is overwritten.",
         ),
     ),
+    Need.ORIGIN: (
+        Part(
+            "recv",
+            "set req.http.Origin = req.http.Origin;",
+            "Origin stays as the browser sent it; Streamlit compares it with Host.",
+        ),
+    ),
     Need.SCHEME: _scheme,
     Need.IDENTITY: _identity,
     Need.IDLE_TIMEOUT: (

@@ -72,6 +72,16 @@ def test_a_page_that_fell_back_says_nothing_of_its_own() -> None:
     assert "evil.test" not in report
 
 
+def test_a_transport_that_was_chosen_is_no_finding() -> None:
+    """Under `--transport http` no proxy is to blame, and none could change it."""
+    app = make(Recorder())
+    sent = [("x-stlaunch", "1"), ("x-stlaunch-reason", "is switched off"), ("host", "a.test")]
+    request(app, "/app/_stlaunch/tunnel", [*sent, ("origin", "http://a.test")], method="POST")
+    report = request(app, "/app/_stlaunch/check", query=b"json").body.decode()
+
+    assert "STL302" not in report
+
+
 def test_a_line_feed_in_a_message_of_ours_stays() -> None:
     """Fixes have lines; only the first one begins at the margin."""
     record = logging.LogRecord("stlaunch", logging.INFO, "", 0, "one\n\ttwo é", None, None)

@@ -240,6 +240,16 @@ CASES: Mapping[str, Case] = {
         skips={"http.page.headers": []},
     ),
     "STL807": Case(fires={}, skips=NO_HTTP, quiet=NO_SELF_CHECK),
+    "STL611": Case(
+        fires={
+            "load": {
+                "asked": 66,
+                "refused": 40,
+                "refusal": {"url": "https://app.example.test/app/static/js/a.js", "status": 503},
+            }
+        },
+        skips={"load": None},
+    ),
     "STL809": Case(
         fires={"http.component.headers": [["x-frame-options", "DENY"]]},
         skips=page(200, "<title>Portal</title>"),

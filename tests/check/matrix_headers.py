@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stlaunch.diagnostics.page_policy import page_policy
-from tests.check.frames import haproxy, nginx
+from tests.check.frames import Frame, haproxy, nginx
 from tests.check.matrix_nginx import FULL, STL_HOST, STRIP
 from tests.check.setups import Setup, broken, healthy
 
@@ -82,6 +82,28 @@ _RIGHT = (
     healthy("stlaunch, a body limit of 200m", nginx(STL_HOST.replace("201m", "200m"))),
 )
 
+# --- rate limits
+
+
+def _limited(words: str, rate: str = "10r/s") -> Frame:
+    zones = f"limit_req_zone $binary_remote_addr zone=one:1m rate={rate};"
+    zones += "limit_conn_zone $binary_remote_addr zone=two:1m;"
+    return nginx(STRIP.replace("}", f"{words} }}"), http=zones)
+
+
+_RATES = (
+    broken(
+        "a rate limit below one page load",
+        "STL611",
+        _limited("limit_req zone=one burst=20 nodelay;"),
+    ),
+    broken("one connection at a time", "STL611", _limited("limit_conn two 1;")),
+    healthy(
+        "a rate limit with room for a page load",
+        _limited("limit_req zone=one burst=200 nodelay; limit_conn two 50;", "100r/s"),
+    ),
+)
+
 # --- replicas that are sticky, or not, each with a secret of its own
 
 _HASH = """map $cookie_replica $which { default $cookie_replica; '' $request_id; }
@@ -112,4 +134,4 @@ _STL_REPLICAS = (
     ),
 )
 
-HEADERS: tuple[Setup, ...] = (*_HEADERS, *_RIGHT, *_STL_REPLICAS)
+HEADERS: tuple[Setup, ...] = (*_HEADERS, *_RIGHT, *_RATES, *_STL_REPLICAS)

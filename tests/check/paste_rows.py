@@ -25,6 +25,7 @@ class Row:
         tls: whether the browser speaks https.
         url: where it is not the usual one.
         limits: measure limits, and watch an idle connection for so many seconds.
+        is_compared: the app is asked around the proxy as well.
         is_outsider: ask from an address that is not the proxy's own machine's.
         replicas: the apps that a balancer has.
         needs: whose lines the rule asks for itself.
@@ -37,6 +38,7 @@ class Row:
     tls: bool = False
     url: str = ""
     limits: float = 0
+    is_compared: bool = False
     is_outsider: bool = False
     replicas: tuple[str, ...] = ()
     needs: tuple[Need, ...] | None = None
@@ -142,6 +144,15 @@ _HEADERS: tuple[tuple[Product, str, str], ...] = (
 )
 """(product, place, how a header is sent there)."""
 
+_ORIGINS: tuple[tuple[Product, str, str], ...] = (
+    (p.NGINX, "location", "proxy_set_header Origin http://localhost;"),
+    (p.APACHE, "location", "RequestHeader set Origin http://localhost"),
+    (p.CADDY, "proxy", "header_up Origin http://localhost"),
+    (p.HAPROXY, "backend", "http-request set-header Origin http://localhost"),
+    (p.VARNISH, "recv", 'set req.http.Origin = "http://localhost";'),
+)
+"""(product, place, the line that opens bare Streamlit to every site)."""
+
 _DIAGNOSTICS = (p.NGINX, p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH)
 
 
@@ -170,6 +181,17 @@ def _rows() -> Iterator[Row]:
         yield Row(code="STL809", product=product, parts=framed, needs=(Need.FRAME_OPTIONS,))
         closed = Parts().with_more(place, lines.format(_POLICY, "connect-src 'none'"))
         yield Row(code="STL810", product=product, parts=closed)
+    limited = (
+        Parts()
+        .with_more("http", "limit_req_zone $binary_remote_addr zone=one:1m rate=10r/s;")
+        .with_more("location", "limit_req zone=one burst=20 nodelay;")
+    )
+    yield Row(code="STL611", product=p.NGINX, parts=limited)
+    for product, place, lines in _ORIGINS:
+        parts = Parts().with_more(place, lines)
+        yield Row(
+            code="STL502", product=product, parts=parts, needs=(Need.ORIGIN,), is_compared=True
+        )
     yield Row(code="STL605", product=p.LIGHTTPD, parts=_UNDER_STLAUNCH, app="stl", limits=2)
     for product in (p.NGINX, p.TRAEFIK, p.HAPROXY, p.CADDY):
         replicas = ("@bare@", "@healthy_replica@")
@@ -237,6 +259,7 @@ def printed_pairs() -> Iterator[tuple[str, Product]]:
 
 MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {
     "STL304": ((Need.UPGRADE, Product.ENVOY),),
+    "STL502": ((Need.ORIGIN, None),),
     "STL801": ((Need.CACHING, None),),
 }
 """What a rule itself asks for, and for which product alone."""

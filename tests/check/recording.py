@@ -51,6 +51,7 @@ _COMPLETED: dict[str, Any] = {
         "status": 404,
         "text": "Not Found",
     },
+    "load": {"asked": 66, "refused": 0, "refusal": None},
     "limits.drip_first_ms": 20,
     "limits.drip_last_ms": 900,
     "http.asset_gzip.headers": [["content-encoding", "gzip"]],

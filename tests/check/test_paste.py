@@ -69,15 +69,18 @@ class World:
                 place = stack.enter_context(start_outsider(plan.site.listen.port or 0))
             scheme = "https" if row.tls else "http"
             url = row.url or f"{scheme}://{HOST}:{place.rpartition(':')[2]}/app/"
+            around = self.apps[row.app]
+            base = "/app" if row.app in {"stl", "based"} else ""
             options = CheckOptions(
+                direct=Target.parse(f"http://{around}{base}/") if row.is_compared else None,
                 target=Target.parse(url, connect_to=place),
                 timeout_s=60,
                 measures_limits=bool(row.limits),
                 idle_s=row.limits,
             )
             seen = anyio.run(observe, options)
-        around = self.apps[row.app]
-        base = "/app" if row.app in {"stl", "based"} else ""
+        if row.is_compared:
+            return seen, diagnose(seen)
         direct = replace(
             seen, url=f"http://{around}{base}/", base_path=base, scheme="http", http={}, direct=None
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,45 @@ def test_a_route_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> No
     assert [record.getMessage() for record in caplog.records] == [
         "Reached at https://app.example.com/app/ through varnish, path stripped, 2 trusted proxies."
     ]
+
+
+@pytest.mark.parametrize(
+    ("host", "base", "referer", "expected"),
+    [
+        pytest.param("app.test", "/app", "https://app.test:8443/app/page2",
+                     "https://app.test:8443/app/", id="port behind Host $host"),
+        pytest.param("app.test", "/app", "https://app.test/app/?x=/y",
+                     "https://app.test/app/", id="the usual port"),
+        pytest.param("app.test", "", "https://app.test/tools/app/", "https://app.test/tools/app/",
+                     id="stripped silently"),
+        pytest.param("app.test", None, "https://app.test:8443/app/page2",
+                     "https://app.test:8443/app/", id="not known yet"),
+        pytest.param("app.test", "/app", "https://evil.test:1/else/", "https://app.test/app/",
+                     id="another host"),
+        pytest.param("app.test", "", "https://app.test//evil.test/x", "https://app.test/",
+                     id="an odd path"),
+        pytest.param("app.test", "", "https://[::1/", "https://app.test/", id="malformed"),
+        pytest.param("app.test", "", "about:client", "https://app.test/", id="no address"),
+    ],
+)  # fmt: skip
+def test_the_log_has_the_address_that_the_browser_shows(
+    host: str, base: str | None, referer: str, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "stlaunch")
+    request = make_request(host, referer=referer)
+    path = BasePath(base) if base is not None else None
+    ObservedRoutes().note(replace(request, public_path=path, base=path))
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"Reached at {expected}")
+    assert line[len(f"Reached at {expected}")] in ",. "
+
+
+def test_a_client_that_tells_no_port_sees_its_own_address() -> None:
+    routes = ObservedRoutes()
+    routes.note(make_request("app.test", referer="https://app.test:8443/app/"))
+
+    assert routes.as_list(make_request("app.test"))[0]["public_origin"] == "https://app.test:8443"
 
 
 def test_another_clients_address_is_not_shown() -> None:

@@ -19,6 +19,7 @@ from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 RULES: tuple[Rule, ...] = (
     *reach.RULES,
     *paths.CAUSES,
+    *limits.CAUSES,
     *pages.RULES,
     *paths.RULES,
     *origins.CAUSES,

@@ -16,6 +16,19 @@ _PING_S = 30
 _TOGETHER_MS = 150
 
 
+def _rate(seen: Observations) -> Judgement:
+    load = seen.load
+    if load is None or not load.asked:
+        return Unknown("the files of the page could not be asked for")
+    if load.refusal is None:
+        return None
+    return Hit(
+        evidence=f"Of {load.asked} files asked for at once, as one load of the page does, "
+        f"{load.refused} were answered {load.refusal.status}.",
+        hop=author_of(load.refusal),
+    )
+
+
 def _body(seen: Observations) -> Judgement:
     announced, upload = seen.http["announced"], seen.http.get("upload")
     if upload is not None and upload.status == _TOO_LARGE:
@@ -120,6 +133,15 @@ def _size(count: int) -> str:
         return f"{count / _MEBIBYTE:.1f} MiB"
     return f"{count / 1024:.0f} KiB"
 
+
+CAUSES = (
+    Rule(
+        code="STL611",
+        requires=("load",),
+        judge=_rate,
+        explains=("STL2", "STL3", "STL5", "STL7", "STL8"),
+    ),
+)
 
 RULES = (
     Rule(code="STL608", requires=("limits",), judge=_lifetime),

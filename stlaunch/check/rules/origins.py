@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stlaunch.check import pages
 from stlaunch.check.cookies import XSRF, SetCookie
-from stlaunch.check.hops import author_of
+from stlaunch.check.hops import author_of, proxies
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.check.target import Target
@@ -32,7 +32,15 @@ def _origin_refused(seen: Observations) -> Judgement:
 def _foreign_origin(seen: Observations) -> Judgement:
     if not seen.openings["foreign"].is_open:
         return None
-    return Hit(evidence="A handshake with Origin https://stlaunch-check.invalid was accepted.")
+    told = "A handshake with Origin https://stlaunch-check.invalid was accepted"
+    around = seen.direct.openings.get("foreign") if seen.direct is not None else None
+    if around is None or around.is_open:
+        return Hit(evidence=f"{told}.", needs=())
+    return Hit(
+        evidence=f"{told}, and without the proxy it is refused: the proxy changes Origin.",
+        needs=(Need.ORIGIN,),
+        hop=next(iter(proxies(seen)), None),
+    )
 
 
 def _no_cookie(seen: Observations) -> Judgement:

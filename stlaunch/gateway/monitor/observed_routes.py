@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
+from stlaunch.diagnostics.handshake import header_value
 from stlaunch.gateway.monitor.line_budget import LineBudget
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.recognition import names_in_request
-from stlaunch.urls.origin import DEFAULT_PORTS, HostPort
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode
 
 logger = logging.getLogger(__name__)
 
 _MAX = 8
+_MAX_REFERER = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class ObservedRoutes:
 
     def note(self, request: RequestInfo) -> None:
         """Take one request of a page into account; a new route is logged, once."""
-        route = observed_route(request)
+        route = _as_the_browser_shows_it(observed_route(request), request)
         if route in self._routes:
             self._routes[route] += 1
             return
@@ -79,7 +83,7 @@ class ObservedRoutes:
         usual_first = sorted(self._routes.items(), key=lambda item: -item[1])
         return [
             {
-                "public_origin": route.public_origin if route.host == own.host else None,
+                "public_origin": route.public_origin if _name(route) == _name(own) else None,
                 "base_path": route.base_path if route.base_path == own.base_path else None,
                 "mode": route.mode,
                 "proxies": list(route.proxies),
@@ -89,6 +93,35 @@ class ObservedRoutes:
             }
             for route, count in usual_first
         ]
+
+
+def _name(route: ObservedRoute) -> str | None:
+    """Return the host without its port, which `Host $host` does not tell."""
+    host = HostPort.parse(route.host) if route.host else None
+    return host.host if host else None
+
+
+def _as_the_browser_shows_it(route: ObservedRoute, request: RequestInfo) -> ObservedRoute:
+    """Fill in what the proxy does not tell: scheme, port, and the path that it strips.
+
+    The Referer of a page's script is the page's own address. Where it names another host it is
+    not believed: anybody can send one.
+    """
+    try:
+        page = urlsplit((header_value(request.headers, b"referer") or "")[:_MAX_REFERER])
+        origin = Origin.parse(f"{page.scheme}://{page.netloc}")
+    except ValueError:
+        return route
+    if origin is None or request.host is None or origin.host != request.host.host:
+        return route
+    is_usual = origin.port == DEFAULT_PORTS.get(origin.scheme)
+    folder = BasePath.parse_forwarded(page.path.rpartition("/")[0] or "/")
+    return replace(
+        route,
+        host=str(HostPort(origin.host, None if is_usual else origin.port)),
+        scheme=origin.scheme,
+        base_path=route.base_path or (folder.value if folder else route.base_path),
+    )
 
 
 def observed_route(request: RequestInfo) -> ObservedRoute:

@@ -48,7 +48,9 @@ _MAX_BODY = 4 * 1024 * 1024
 _MAX_FRAMES = 256
 _TOO_LARGE = refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
 # What `page.js` says. Anybody can write anything there, and all who look at the report read it.
-_REASONS = frozenset({"does not open", "gets no answer", "is closed at once", "is switched off"})
+_REASONS = frozenset({"does not open", "gets no answer", "is closed at once"})
+_CHOSEN = "is switched off"
+"""By `--transport http`."""
 _CARRIER_HEADERS = (b"content-", b"transfer-encoding", b"x-stlaunch", b"connection", b"expect")
 
 
@@ -234,6 +236,8 @@ class TunnelEndpoint:
         return owner_of(scope, self.identity_headers())
 
     def _log(self, reason: str, opening: RequestInfo) -> None:
+        if reason == _CHOSEN:  # nothing is wrong, and no proxy could change it
+            return
         finding: Finding = fell_back(
             reason if reason in _REASONS else "",
             self.state.app_site.fix_text(Need.UPGRADE, opening, *LOSE_UPGRADES),

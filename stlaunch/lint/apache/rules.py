@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import HeaderProblem, component_problems, page_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint import streamlit
@@ -135,12 +136,12 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
         yield Fault("STL505", node, "The app's cookies do not arrive in the browser.")
     elif node.name == "proxyaddheaders" and words[-1] == "off":
         yield Fault("STL404", node, "The app does not learn the client's address.", Need.CLIENT)
-    elif node.name == "dossitecount" and _is_below(words[-1], streamlit.FEWEST_REQUESTS):
+    elif node.name == "dossitecount" and _is_below(words[-1], page_load.FEWEST_REQUESTS):
         yield Fault(
             "STL611",
             node,
             f"{words[-1]} requests pass at once, and one load of a small app is "
-            f"{streamlit.FEWEST_REQUESTS} to {streamlit.MOST_REQUESTS}.",
+            f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}.",
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.severity import Circumstance
-from stlaunch.lint import streamlit
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
 
@@ -20,24 +20,24 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
         if rate is None or not burst.isdigit():
             continue
         passing = int(int(burst) + 1 + rate)
-        if passing < streamlit.MOST_REQUESTS:
-            is_certain = passing < streamlit.FEWEST_REQUESTS
+        if passing < page_load.MOST_REQUESTS:
+            is_certain = passing < page_load.FEWEST_REQUESTS
             yield Fault(
                 code="STL611",
                 at=limit,
                 detail=f"About {passing} requests pass at once, and one load of a small app is "
-                f"{streamlit.FEWEST_REQUESTS} to {streamlit.MOST_REQUESTS}: the others get an "
+                f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}: the others get an "
                 "error, and the page stays blank.",
                 milder=None if is_certain else Circumstance.LARGE_ONLY,
             )
     for limit in location.inherited_all("limit_conn"):
         count = limit.args[1]
-        if count.isdigit() and int(count) < streamlit.CONNECTIONS:
+        if count.isdigit() and int(count) < page_load.CONNECTIONS:
             yield Fault(
                 code="STL611",
                 at=limit,
                 detail=f"limit_conn lets {count} request(s) through at a time; one browser uses "
-                f"{streamlit.CONNECTIONS}, and more over HTTP/2.",
+                f"{page_load.CONNECTIONS}, and more over HTTP/2.",
             )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import component_problems, page_problems
 from stlaunch.diagnostics.severity import Circumstance
-from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.yaml.nodes import Node, line_of
@@ -100,19 +100,19 @@ class Judge:
 
     def rate(self, node: Node, passing: int, product: Product) -> None:
         """Report a limit of requests below what one load of a page takes."""
-        if passing < streamlit.MOST_REQUESTS:
+        if passing < page_load.MOST_REQUESTS:
             detail = (
                 f"About {passing} requests pass at once, and one load of a small app is "
-                f"{streamlit.FEWEST_REQUESTS} to {streamlit.MOST_REQUESTS}: the others get an "
+                f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}: the others get an "
                 "error, and the page stays blank."
             )
-            milder = None if passing < streamlit.FEWEST_REQUESTS else Circumstance.LARGE_ONLY
+            milder = None if passing < page_load.FEWEST_REQUESTS else Circumstance.LARGE_ONLY
             self.add("STL611", node, detail, product, None, milder)
 
     def parallel(self, node: Node, count: int | None, product: Product) -> None:
         """Report a limit of simultaneous requests below what one browser uses."""
-        if count is not None and 0 < count < streamlit.CONNECTIONS:
-            detail = f"{count} request(s) pass at a time; one browser uses {streamlit.CONNECTIONS}."
+        if count is not None and 0 < count < page_load.CONNECTIONS:
+            detail = f"{count} request(s) pass at a time; one browser uses {page_load.CONNECTIONS}."
             self.add("STL611", node, detail, product)
 
     def replicas(self, node: Node, count: str | int, product: Product) -> None:

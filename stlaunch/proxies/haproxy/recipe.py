@@ -131,6 +131,13 @@ _LINES: Lines = {
             "Host is forwarded unchanged; what the client claims is overwritten.",
         ),
     ),
+    Need.ORIGIN: (
+        Part(
+            "backend",
+            "http-request set-header Origin %[req.hdr(Origin)] if { req.hdr(Origin) -m found }",
+            "Origin stays as the browser sent it; Streamlit compares it with Host.",
+        ),
+    ),
     Need.SCHEME: (
         Part(
             "backend",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import indent
 
+from stlaunch.diagnostics.page_load import ROOM
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.nginx.start import START
@@ -224,6 +225,27 @@ _LINES: Lines = {
             "location",
             "proxy_buffering off;\nproxy_request_buffering off;",
             "Streams and uploads are forwarded at once.",
+        ),
+    ),
+    Need.REQUEST_RATE: (
+        Part(
+            "http",
+            "limit_req_zone $binary_remote_addr zone=streamlit_requests:10m rate=100r/s;\n"
+            "limit_conn_zone $binary_remote_addr zone=streamlit_connections:10m;",
+            "A limit for the app alone, for each address.",
+        ),
+        Part(
+            "location",
+            f"limit_req zone=streamlit_requests burst={ROOM} nodelay;\n"
+            "limit_conn streamlit_connections 50;",
+            "One load of the page asks for up to 131 files at once.",
+        ),
+    ),
+    Need.ORIGIN: (
+        Part(
+            "location",
+            "proxy_set_header Origin $http_origin;",
+            "Streamlit compares Origin with Host to keep other sites out.",
         ),
     ),
     Need.COOKIES: (

@@ -1,0 +1,12 @@
+"""What one load of a small app's page asks for, measured with Streamlit 1.67: figures alone."""
+
+from __future__ import annotations
+
+FEWEST_REQUESTS = 66
+"""At the least."""
+MOST_REQUESTS = 131
+"""At the most."""
+CONNECTIONS = 7
+"""At a time, over HTTP/1.1: six, and the WebSocket."""
+ROOM = 200
+"""Requests at once that a limit should let through."""
