@@ -46,12 +46,14 @@ class HeaderProblem:
         index: which of the headers.
         detail: what is blocked, in one sentence.
         is_part_only: the page works without it.
+        need: the name of the `stlaunch.proxies.Need` whose lines cure it; empty for words alone.
     """
 
     code: str
     index: int
     detail: str
     is_part_only: bool = False
+    need: str = "content-policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
                 detail="X-Frame-Options: DENY keeps custom components, which are frames of the "
                 "app's own page, from being shown; SAMEORIGIN does not.",
                 is_part_only=True,
+                need="frame-options",
             )
 
 
@@ -145,6 +148,7 @@ def feature_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProbl
                 index=index,
                 detail=f"Permissions-Policy forbids {', '.join(refused)}.",
                 is_part_only=True,
+                need="",
             )
 
 

@@ -166,7 +166,7 @@ class _Judge:
             if name.lower() == "host" and ("upstream" in text or _is_local(text)):
                 detail = f"The app gets {_shown(text)} as Host, which is not the page's Origin."
                 self._add("STL501", where, detail, Need.HOST)
-            elif name.lower() == "origin":
+            elif name.lower() == "origin" and text != "{http.request.header.Origin}":
                 self._origin(where)
             elif name.lower() == "x-forwarded-proto" and text == "http":
                 self._add("STL402", where, "The app sees http.", Need.SCHEME)
@@ -184,7 +184,7 @@ class _Judge:
             "The app sees another Origin than the browser's, so bare Streamlit lets pages "
             "of every site in."
         )
-        self._add("STL502", where, detail, None)
+        self._add("STL502", where, detail, Need.ORIGIN)
 
     def _affinity(self, handler: Mapping[str, Any], targets: list[str], line: int) -> None:
         balancing = handler.get("load_balancing") or {}
@@ -245,6 +245,8 @@ class _Judge:
                     problem.code,
                     line or 1,
                     problem.detail,
+                    Need(problem.need),
+                    base,
                     milder=Circumstance.PART_ONLY if problem.is_part_only else None,
                 )
 

@@ -235,9 +235,9 @@ _RULES = (
         "The subprotocol is dropped, and the page closes the WebSocket.",
     ),
     (
-        r"http-request (del-header|(set|add|replace)-header) origin\b",
+        r"http-request (del-header|(set|add|replace)-header) origin\b(?! %\[req\.hdr\(origin\))",
         "STL502",
-        None,
+        Need.ORIGIN,
         (
             "The app sees another Origin than the browser's, so bare Streamlit lets "
             "pages of every site in."
@@ -331,7 +331,8 @@ def _header_faults(lines: list[Line]) -> Iterator[_Fault]:
             if (number, problem.detail) not in seen:
                 seen.add((number, problem.detail))
                 milder = Circumstance.PART_ONLY if problem.is_part_only else None
-                yield _Fault(problem.code, number, problem.detail, milder=milder)
+                need = Need(problem.need)
+                yield _Fault(problem.code, number, problem.detail, need, milder=milder)
 
 
 def _text(line: Line) -> str:

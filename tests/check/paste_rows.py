@@ -106,6 +106,7 @@ _LINES: tuple[tuple[str, Product, str, str], ...] = (
     ("STL602", p.H2O, "global", "limit-request-body: 1000000"),
     ("STL607", p.CADDY, "route", "request_body {\n\tmax_size 1MB\n}"),
     ("STL606", p.NGINX, "location", "proxy_read_timeout 3s;"),
+    ("STL606", p.APACHE, "server", "Timeout 3"),
     ("STL606", p.HAPROXY, "defaults", "timeout tunnel 3s"),
     ("STL606", p.ENVOY, "manager", "stream_idle_timeout: 3s"),
     ("STL606", p.H2O, "global", "proxy.websocket.timeout: 3000"),

@@ -100,8 +100,9 @@ def _caddy(item: str) -> str:
     words = item.split()
     if words[0] == "header_up":
         return f"header_up {words[1].lstrip('+-')}"
-    if words[0] == "header":  # several may stand side by side; one that is deferred has its way
-        return item
+    if words[0] == "header":
+        fields = [word for word in words[1:] if word not in {"{", "defer"}]
+        return f"header {fields[0].lower()}"
     if words[0] in {"redir", "respond"}:
         return " ".join(words[:2])
     return words[0]

@@ -57,9 +57,13 @@ def site_faults(
         yield from _line_faults(node, app)
         yield from _method_faults(node)
     timeouts = [node for node in nodes if node.name == "timeout"]
+    # A tunnel lives by the longer one of the client's limit and the app's.
+    others = [seconds(node.words[1]) for node in nodes if node.name == "proxytimeout"]
     for node in timeouts[:1]:
         limit = seconds(node.words[1])
-        if limit is not None and 0 < limit <= app.ping_interval_s and is_own(node):
+        is_longer = any(other is not None and other > app.ping_interval_s for other in others[:1])
+        is_short = limit is not None and 0 < limit <= app.ping_interval_s
+        if limit is not None and is_short and not is_longer and is_own(node):
             yield Fault(
                 "STL606",
                 node,
@@ -73,12 +77,14 @@ def site_faults(
 def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
     for node in nodes:
         words = [word.lower() for word in node.words]
-        if words[0] == "requestheader" and words[2:3] == ["origin"] and words[1] != "note":
+        is_same = words[1:2] == ["edit"] and words[3:5] == ["^(.*)$", "$1"]
+        if words[0] == "requestheader" and words[2:3] == ["origin"] and not is_same:
             yield Fault(
                 "STL502",
                 node,
                 "The app sees another Origin than the browser's, so bare Streamlit lets "
                 "pages of every site in.",
+                Need.ORIGIN,
             )
             return
     # The site's own come first, then those of the main server.
@@ -173,6 +179,7 @@ def _header_faults(nodes: list[Node], base: BasePath) -> Iterator[Fault]:
                 problem.code,
                 sent[problem.index][0],
                 problem.detail,
+                Need(problem.need),
                 milder=Circumstance.PART_ONLY if problem.is_part_only else None,
             )
 

@@ -8,6 +8,7 @@ from stlaunch.diagnostics.page_policy import component_problems, page_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.request import Answer
+from stlaunch.proxies.needs import Need
 
 
 def header_faults(page: Answer | None, component: Answer | None) -> Iterator[Fault]:
@@ -22,5 +23,6 @@ def header_faults(page: Answer | None, component: Answer | None) -> Iterator[Fau
                 at=added[problem.index],
                 detail=problem.detail,
                 location=answer.location,
+                need=Need(problem.need),
                 milder=Circumstance.PART_ONLY if problem.is_part_only else None,
             )

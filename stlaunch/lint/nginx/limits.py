@@ -9,6 +9,7 @@ from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
+from stlaunch.proxies.needs import Need
 
 
 def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
@@ -25,6 +26,7 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
             yield Fault(
                 code="STL611",
                 at=limit,
+                need=Need.REQUEST_RATE,
                 detail=f"About {passing} requests pass at once, and one load of a small app is "
                 f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}: the others get an "
                 "error, and the page stays blank.",
@@ -36,6 +38,7 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
             yield Fault(
                 code="STL611",
                 at=limit,
+                need=Need.REQUEST_RATE,
                 detail=f"limit_conn lets {count} request(s) through at a time; one browser uses "
                 f"{page_load.CONNECTIONS}, and more over HTTP/2.",
             )

@@ -107,13 +107,13 @@ class Judge:
                 "error, and the page stays blank."
             )
             milder = None if passing < page_load.FEWEST_REQUESTS else Circumstance.LARGE_ONLY
-            self.add("STL611", node, detail, product, None, milder)
+            self.add("STL611", node, detail, product, Need.REQUEST_RATE, milder)
 
     def parallel(self, node: Node, count: int | None, product: Product) -> None:
         """Report a limit of simultaneous requests below what one browser uses."""
         if count is not None and 0 < count < page_load.CONNECTIONS:
             detail = f"{count} request(s) pass at a time; one browser uses {page_load.CONNECTIONS}."
-            self.add("STL611", node, detail, product)
+            self.add("STL611", node, detail, product, Need.REQUEST_RATE)
 
     def replicas(self, node: Node, count: str | int, product: Product) -> None:
         """Report replicas without affinity."""
@@ -143,7 +143,9 @@ class Judge:
                     seen.add(problem.detail)
                     milder = Circumstance.PART_ONLY if problem.is_part_only else None
                     node = added[problem.index][2]
-                    self.add(problem.code, node, problem.detail, product, None, milder)
+                    # Traefik's own lines are a middleware more, before the one that is judged here.
+                    need = None if product is Product.TRAEFIK else Need(problem.need)
+                    self.add(problem.code, node, problem.detail, product, need, milder)
 
     def middleware(self, settings: Settings) -> None:
         """Judge one of Traefik's middlewares."""
