@@ -16,6 +16,7 @@ class Finding:
         code: permanent, `STL` and three digits.
         title: what happened.
         fix: what to type, and where.
+        brief: what the log says in place of the fix; empty for the fix itself.
         names_others: whether it tells an address or an origin of another client; then only the
             log and whoever runs the app get to read it.
         circumstances: why fewer people are hit than the code says.
@@ -26,6 +27,7 @@ class Finding:
     code: str
     title: str
     fix: str
+    brief: str = ""
     names_others: bool = False
     circumstances: tuple[Circumstance, ...] = ()
     base_path: str = ""

@@ -81,3 +81,13 @@ class AppSite:
         return "\n".join(
             fix.text for _, fix in self.fixes(need, request, *otherwise, hides_host=hides_host)
         )
+
+    def brief_fix(self, need: Need, request: RequestInfo, code: str) -> str:
+        """Return the lines for the proxy if its requests name it, else where to read them."""
+        lines = self.fix_text(need, request)
+        if lines:
+            return f"\n{lines}\nMore: stlaunch explain {code}"
+        return (
+            "The requests do not name the proxy. For the lines that nginx, Apache and others need: "
+            f"stlaunch explain {code}"
+        )

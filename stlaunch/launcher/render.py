@@ -28,22 +28,44 @@ def render_banner(
         shows_token: whether the self-check's token was made just now, so that nobody has it yet.
         more: facts of a supervisor that runs several instances.
     """
-    rows = [("listening on", listening), *more, *_facts(plan)]
-    if plan.settings.self_check.value is not SelfCheck.OFF:
+    settings, versions = plan.settings, plan.facts.versions
+    here = [("listening on", listening)]
+    checks = []
+    if settings.self_check.value is not SelfCheck.OFF:
         # The stripped form works from this machine, unless the option says otherwise.
-        is_kept = plan.settings.prefix.value is PrefixRule.KEPT and plan.settings.public_paths
-        base = plan.settings.public_paths[0].value if is_kept else ""
-        local = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
-        front = local if plan.settings.uds.value is None else ""
-        rows.append(("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}"))
-    if plan.settings.log_format.value is LogFormat.JSON:
+        is_kept = settings.prefix.value is PrefixRule.KEPT and settings.public_paths
+        base = settings.public_paths[0].value if is_kept else ""
+        front = _local(listening) if settings.uds.value is None else ""
+        checks = [("self-check", f"{front}{base}/_stlaunch/ {_who(plan, shows_token)}")]
+    if settings.log_format.value is LogFormat.JSON:
+        rows = [*here, *more, *_facts(plan), *checks]
         facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
-        return json_line(
-            f"stlaunch {plan.facts.versions['stlaunch']} listens on {listening}", **facts
-        )
+        return json_line(f"stlaunch {versions['stlaunch']} listens on {listening}", **facts)
+    app, *others = _facts(plan, to_act_on=True)
+    rows = [*(more or [app]), *others, *checks, *here]
+    rows.append(("open", _to_open(plan, listening)))
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([f"stlaunch {plan.facts.versions['stlaunch']}", *lines])
+    title = f"stlaunch {versions['stlaunch']}, Streamlit {versions['streamlit']}"
+    if settings.placement.hits:
+        title += f", {_platforms(plan)}"
+    return "\n".join([title, *lines])
+
+
+def _local(listening: str) -> str:
+    return listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
+
+
+def _to_open(plan: LaunchPlan, listening: str) -> str:
+    """Return what to type into the browser, or the part of it that is known."""
+    settings = plan.settings
+    if settings.public_url.value:
+        return f"{str(settings.public_url.value).rstrip('/')}/"
+    path = settings.public_paths[0].with_slash if settings.public_paths else "/"
+    if settings.is_behind_proxy or settings.uds.value is not None:
+        known = path if settings.public_paths else "the app's path"
+        return f"{known} at your proxy's address"
+    return f"{_local(listening)}{path}"
 
 
 def render_plan(plan: LaunchPlan, as_json: bool) -> str:
@@ -75,7 +97,8 @@ def _who(plan: LaunchPlan, shows_token: bool) -> str:
             return "for everybody"
 
 
-def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
+def _facts(plan: LaunchPlan, *, to_act_on: bool = False) -> list[tuple[str, str]]:
+    """Return the plan's facts; with `to_act_on` only what may have to be changed."""
     settings, versions = plan.settings, plan.facts.versions
     known = ", ".join(path.with_slash for path in settings.public_paths)
     base = known or ("not known yet" if settings.is_behind_proxy else "/")
@@ -85,6 +108,18 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
         protections += (
             ", origin proof; another port of the same host name could pass (see --public-url)"
         )
+    if to_act_on:
+        is_below = bool(known) or settings.is_behind_proxy
+        return [
+            ("app", plan.facts.import_string or str(plan.facts.script)),
+            *([("base path", f"{base} ({plan.base_source})")] if is_below else []),
+            ("trusted proxies", str(settings.trusted_proxies.value)),
+            *(
+                [("protections", _gaps(plan, is_off))]
+                if is_off or plan.accepts_origin_proof
+                else []
+            ),
+        ]
     return [
         ("app", plan.facts.import_string or str(plan.facts.script)),
         ("platform", _platforms(plan)),
@@ -95,6 +130,13 @@ def _facts(plan: LaunchPlan) -> list[tuple[str, str]]:
         ("trusted proxies", str(settings.trusted_proxies.value)),
         ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
     ]
+
+
+def _gaps(plan: LaunchPlan, is_off: list[str]) -> str:
+    """Return what is not protected, for the banner."""
+    off = f"off: {', '.join(is_off)}" if is_off else "on"
+    gap = "not against another port of this host: --public-url"
+    return f"{off}, but {gap}" if plan.accepts_origin_proof else off
 
 
 def _address(plan: LaunchPlan) -> str:

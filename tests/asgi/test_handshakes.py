@@ -38,7 +38,7 @@ def _proven(name: str = HOST_COOKIE) -> tuple[list[tuple[str, str]], str]:
 def test_a_stripped_upgrade_is_answered_with_the_reason(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """426 names what is missing, and the log says it once, with the lines that mend it."""
+    """426 names what is missing and how to fix it; the log says it once, and where to read on."""
     app = Recorder()
     wrapped = make(app)
     caplog.set_level(logging.INFO, "stlaunch")
@@ -53,7 +53,8 @@ def test_a_stripped_upgrade_is_answered_with_the_reason(
     assert body["verdict"] == "upgrade_stripped"
     assert body["missing"] == ["Upgrade: websocket", "Connection: Upgrade"]
     assert len(lines) == 1
-    assert 'proxy_set_header Connection "upgrade"' in lines[0]
+    assert lines[0].endswith("stlaunch explain STL301")
+    assert 'proxy_set_header Connection "upgrade"' in body["finding"]["fix"]
     assert "secret-key" not in json.dumps(body) + lines[0]
     assert not app.scopes
 

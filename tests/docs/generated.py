@@ -7,18 +7,21 @@ are. It must not know the prose around them.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stlaunch.cli.guide import HANDBOOK
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode
+from stlaunch.gateway.chains import Endpoint, Row
+from stlaunch.gateway.compose import BY_KIND, OUTER
 from stlaunch.proxies.configuration import KINDS
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
@@ -26,6 +29,7 @@ from stlaunch.proxies.security_headers import headers_for
 from stlaunch.proxies.site import Site
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.streamlit_routes import RequestKind
 from tests.benchmarks.table import render_machine, render_markdown
 from tests.conftest import REPOSITORY
 from tests.harness.generated import RUNNABLE
@@ -231,6 +235,44 @@ def render_security_headers() -> str:
     return "```text\n" + "\n".join(lines).replace("; ", ";\n    ") + "\n```\n"
 
 
+LANES = {
+    "the page": ("http", RequestKind.PAGE),
+    "WebSocket": ("websocket", RequestKind.STREAM),
+    "stripped": ("http", RequestKind.STREAM),
+    "over HTTP": ("http", RequestKind.TUNNEL),
+}
+_ALWAYS = {field.name: field.default for field in dataclasses.fields(Row)}["when"]
+
+
+def render_way() -> str:
+    """Return a drawing of the layers that four requests pass, from the table of the layers."""
+    rows = [row for row in (*OUTER, *BY_KIND) if set(LANES.values()) & set(row.keys)]
+    head = _lanes("", list(LANES)) + "\n" + _lanes("", ["|"] * len(LANES))
+    lines, answered = [head], set[str]()
+    for row in rows:
+        keys = set(row.keys)
+        marks = []
+        for lane, key in LANES.items():
+            is_met = key in keys and lane not in answered
+            if is_met and isinstance(row, Endpoint):
+                answered.add(lane)
+                marks.append("#")
+            else:
+                marks.append("o" if is_met else "" if lane in answered else "|")
+        if set(marks) & {"o", "#"}:
+            optional = "" if row.when is _ALWAYS else " *"
+            lines.append(_lanes(row.name + optional, marks))
+    lines.append(_lanes("", ["" if lane in answered else "v" for lane in LANES]))
+    lines.append(_lanes("", ["" if lane in answered else "the app" for lane in LANES]))
+    drawing = "\n".join(lines)
+    reasons = "\n".join(f"- `{row.name}`: {row.reason}" for row in rows if row.name in drawing)
+    return f"```text\n{drawing}\n```\n\nWhy in this order:\n\n{reasons}\n"
+
+
+def _lanes(name: str, marks: Sequence[str]) -> str:
+    return f"{name:<20}{''.join(f'{mark:^14}' for mark in marks)}".rstrip()
+
+
 SECTIONS = {
     "security headers": render_security_headers,
     "settings": render_settings,
@@ -242,6 +284,7 @@ SECTIONS = {
     "proxies": render_proxies,
     "six proxies": render_six_proxies,
     "speed": render_speed,
+    "way": render_way,
 }
 
 

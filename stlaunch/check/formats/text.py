@@ -24,6 +24,8 @@ from stlaunch.check.report import (
 
 _WIDTH = 100
 _MARGIN = 8
+_MAX_NAMED = 6
+"""Skipped checks of one reason that a person wants by name; `--json` names all of them."""
 _MARKS = {
     Status.FAIL: ("✗", "bold red"),
     Status.WARN: ("!", "yellow"),
@@ -137,4 +139,5 @@ def _print_counts(console: Console, seen: Observations, diagnosis: Diagnosis) ->
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     console.print(Text(f"{told}; {seen.elapsed_ms / 1000:.1f} s"))
     for reason, codes in reasons.items():
-        console.print(Text(f"  SKIP {' '.join(codes)}: {safe_text(reason)}", style="dim"))
+        named = " ".join(codes) if len(codes) <= _MAX_NAMED else f"{len(codes)} checks"
+        console.print(Text(f"  SKIP {named}: {safe_text(reason)}", style="dim"))

@@ -91,5 +91,6 @@ class StrippedHandshakeEndpoint:
         self, request: RequestInfo, handshake: Handshake, *, hides_host: bool = False
     ) -> Finding:
         fix = self.app_site.fix_text(Need.UPGRADE, request, *LOSE_UPGRADES, hides_host=hides_host)
-        finding = upgrade_stripped(handshake.missing, fix)
+        brief = self.app_site.brief_fix(Need.UPGRADE, request, "STL301")
+        finding = upgrade_stripped(handshake.missing, fix, brief)
         return replace(finding, base_path=request.base.value if request.base else "")

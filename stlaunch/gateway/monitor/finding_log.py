@@ -87,7 +87,8 @@ class FindingLog:
             return
         if of_code.budget.takes_line(client, now):
             notice.is_logged = True
-            logger.warning("%s %s%s. %s", finding.code, finding.title, context, finding.fix)
+            advice = finding.brief or finding.fix
+            logger.warning("%s %s%s. %s", finding.code, finding.title, context, advice)
         elif of_code.budget.takes_summary(now):
             _sum_up(of_code)
         elif not of_code.is_summary_due:

@@ -14,12 +14,19 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 
 
-def upgrade_stripped(missing: tuple[str, ...], fix: str) -> Finding:
-    """Describe a proxy that forwards the WebSocket handshake as a plain request."""
+def upgrade_stripped(missing: tuple[str, ...], fix: str, brief: str = "") -> Finding:
+    """Describe a proxy that forwards the WebSocket handshake as a plain request.
+
+    Args:
+        missing: the headers that did not arrive.
+        fix: the lines that let them through.
+        brief: what the log says instead.
+    """
     return Finding(
         code="STL301",
         title=f"A proxy dropped {' and '.join(missing)} from the WebSocket handshake",
         fix=fix,
+        brief=brief,
     )
 
 
@@ -68,21 +75,26 @@ def cookies_missing_in_frame(what: str) -> Finding:
     )
 
 
-def fell_back(reason: str, upgrade_fix: str, *, via: str, is_explained: bool = False) -> Finding:
+def fell_back(
+    reason: str, upgrade_fix: str, *, via: str, brief: str, is_explained: bool = False
+) -> Finding:
     """Describe a page that uses the HTTP transport because its WebSocket does not work.
 
     Args:
         reason: what the page saw, such as `does not open`.
         upgrade_fix: the lines that let the WebSocket through.
         via: the proxies that left their name, empty without one.
+        brief: what the log says in place of those lines.
         is_explained: whether `upgrade_stripped` has been logged with its fix already.
     """
     proxy = f" (the request came through {via})" if via else ""
+    works = "The app works, a little slower. To get the WebSocket back: "
     fix = "see STL301 above." if is_explained else f"\n{upgrade_fix}"
     return Finding(
         code="STL302",
         title=f"A page fell back to HTTP: its WebSocket {reason or 'does not work'}{proxy}",
-        fix=f"The app works, a little slower. To get the WebSocket back: {fix}",
+        fix=f"{works}{fix}",
+        brief="" if is_explained else f"The app works, a little slower. {brief}",
     )
 
 

@@ -242,6 +242,7 @@ class TunnelEndpoint:
             reason if reason in _REASONS else "",
             self.state.app_site.fix_text(Need.UPGRADE, opening, *LOSE_UPGRADES),
             via=", ".join(names_in_request(opening.headers)),
+            brief=self.state.app_site.brief_fix(Need.UPGRADE, opening, "STL301"),
             is_explained=bool(self.state.handshakes.stripped),
         )
         self._post(finding, opening)

@@ -171,7 +171,7 @@ function meaning(found, failures) {
   const also = rest ? ` ${count(rest, "other thing")} to fix ${rest === 1 ? "is" : "are"} listed below.` : "";
   if (failures.some((finding) => FATAL.has(finding.code))) return `The app cannot be used like this.${also}`;
   if (failures.every((finding) => FALLS_BACK.has(finding.code))) {
-    return `Until then the app uses plain requests, a little slower.${also}`;
+    return `The app still works, but a little slower: without a WebSocket it uses ordinary HTTP requests.${also}`;
   }
   return `Most likely cause: ${failures[0].summary}.${also}`;
 }
