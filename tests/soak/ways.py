@@ -44,18 +44,19 @@ async def over_a_socket(url: str, look_s: float) -> None:
 
 async def with_a_lost_connection(url: str, look_s: float) -> None:
     """Lose the connection without a word, come back, and find the session as it was."""
-    async with _socket(url) as socket:
+    # A browser of its own each time: what one of them loses again and again is a finding.
+    browser = {"Origin": _origin(url), **_cookie()}
+    async with _socket(url, headers=browser) as socket:
         session = _session_id(await _run(socket))
         socket.transport.abort()
     await asyncio.sleep(look_s)
-    async with _socket(url, session) as socket:
+    async with _socket(url, session, headers=browser) as socket:
         assert b"runs=2;" in await _run(socket)
 
 
 async def over_http(url: str, look_s: float) -> None:
     """Run the script twice through the tunnel, and leave as a page does."""
-    cookie = {"Cookie": f"{PLAIN_COOKIE}={secrets.token_urlsafe(16)}"}
-    async with _client(_OWN | cookie) as client:
+    async with _client(_OWN | _cookie()) as client:
         opening = {"Origin": _origin(url), "X-Stlaunch-Protocols": "streamlit, PLACEHOLDER"}
         opened = await client.post(f"{url}_stlaunch/tunnel", headers=opening)
         assert opened.status_code == HTTPStatus.OK, opened.text
@@ -64,7 +65,7 @@ async def over_http(url: str, look_s: float) -> None:
         for run in (1, 2):
             outbox.put(rerun_message(), Flags.MORE)
             body = b"".join(frame.encode() for frame in outbox.after(0))
-            put = await client.put(tunnel, params={"ack": inbox.acknowledged}, content=body)
+            put = await client.post(tunnel, params={"ack": inbox.acknowledged}, content=body)
             outbox.acknowledge(put.json()["ack"])
             shown = b""
             is_over = False
@@ -76,7 +77,7 @@ async def over_http(url: str, look_s: float) -> None:
                     is_over = is_over or _is_finished(message.payload)
             assert f"runs={run};".encode() in shown
             await asyncio.sleep(look_s)
-        await client.post(tunnel)
+        await client.post(tunnel, params={"mode": "end"})
 
 
 async def with_uploads(url: str, look_s: float) -> None:
@@ -105,7 +106,7 @@ async def with_uploads(url: str, look_s: float) -> None:
         while not answer.get("status"):
             offset = answer["expected"]
             piece = body[offset : offset + _PIECE_BYTES]
-            put = await client.put(f"{place}?offset={offset}", content=piece, headers=_OWN)
+            put = await client.post(f"{place}?offset={offset}", content=piece, headers=_OWN)
             answer = put.json()
         assert answer["status"] == HTTPStatus.NO_CONTENT, answer
 
@@ -130,6 +131,10 @@ async def from_elsewhere(url: str, look_s: float) -> None:
 ALL_WAYS: tuple[Way, ...] = (
     over_a_socket, with_a_lost_connection, over_http, with_uploads, from_elsewhere,
 )  # fmt: skip
+
+
+def _cookie() -> dict[str, str]:
+    return {"Cookie": f"{PLAIN_COOKIE}={secrets.token_urlsafe(16)}"}
 
 
 def _client(headers: dict[str, str]) -> httpx.AsyncClient:
