@@ -320,7 +320,7 @@ def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
