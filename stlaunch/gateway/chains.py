@@ -80,6 +80,18 @@ class Endpoint(Row):
     make: Callable[[Mapping[Key, ASGIApp], Composition, GatewayState], ASGIApp]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch(Row):
+    """Something that answers some requests, and hands the others on.
+
+    Attributes:
+        make: builds it in front of the rest of a chain; it may send requests of another kind into
+            the chains below it.
+    """
+
+    make: Callable[[ASGIApp, Mapping[Key, ASGIApp], Composition, GatewayState], ASGIApp]
+
+
 def kinds(*listed: RequestKind) -> Kinds:
     """Return a set of kinds."""
     return frozenset(listed)
@@ -87,7 +99,7 @@ def kinds(*listed: RequestKind) -> Kinds:
 
 def build_chains(
     app: ASGIApp,
-    rows: Sequence[Layer | Endpoint],
+    rows: Sequence[Layer | Branch | Endpoint],
     composition: Composition,
     state: GatewayState,
 ) -> dict[Key, ASGIApp]:
@@ -107,6 +119,11 @@ def build_chains(
         match row:
             case Layer():
                 chains |= {key: row.make(chains[key], composition, state) for key in row.keys}
+            case Branch():
+                below = dict(chains)
+                chains |= {
+                    key: row.make(chains[key], below, composition, state) for key in row.keys
+                }
             case Endpoint():
                 endpoint = row.make(dict(chains), composition, state)
                 chains |= dict.fromkeys(row.keys, endpoint)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from stlaunch.gateway import make
 from stlaunch.gateway.app_site import AppSite
-from stlaunch.gateway.chains import ALL, Dispatch, Endpoint, Layer, build_chains, kinds
+from stlaunch.gateway.chains import ALL, Branch, Dispatch, Endpoint, Layer, build_chains, kinds
 from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.monitor.detectors import Detectors, Replicas
 from stlaunch.gateway.selfcheck.tickets import Tickets
@@ -110,6 +110,12 @@ BY_KIND = (
         http=_OURS,
         websocket=_OURS,
         reason="nothing of ours reaches the app: neither an alias, nor what an option switched off",
+    ),
+    Branch(
+        name="UploadSocket",
+        make=make.upload_socket,
+        websocket=kinds(Kind.STREAM),
+        reason="below the tunnel, which carries it as well; it is no session, and uploads below",
     ),
     Layer(
         name="Readiness",

@@ -7,6 +7,7 @@ Functions of layers take the rest of the chain, those of endpoints all chains be
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.types import ASGIApp
 
@@ -37,6 +38,7 @@ from stlaunch.gateway.selfcheck.endpoint import SelfCheckEndpoint
 from stlaunch.gateway.state import GatewayState
 from stlaunch.gateway.tunnel.endpoint import TunnelEndpoint
 from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
+from stlaunch.gateway.uploads.socket import UploadSocketEndpoint, UploadSocketLayer
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import RequestKind as Kind
 
@@ -90,6 +92,7 @@ def upload_pieces(below: Below, _composition: Composition, state: GatewayState) 
         instance_id=state.instance.id,
         finding_log=state.finding_log,
         app_site=state.app_site,
+        places=state.upload_places,
     )
 
 
@@ -131,6 +134,18 @@ def stripped_handshake(_below: Below, composition: Composition, state: GatewaySt
 
 def not_found(_below: Below, _composition: Composition, _state: GatewayState) -> ASGIApp:
     return refusal.not_found
+
+
+def upload_socket(
+    app: ASGIApp, below: Below, composition: Composition, state: GatewayState
+) -> ASGIApp:
+    endpoint = UploadSocketEndpoint(
+        below=below, places=state.upload_places, finding_log=state.finding_log
+    )
+    # Only the app's own pages: an origin that may open the stream cannot upload with a request.
+    policy = replace(composition.policy, allowed_origins=(), is_cors_disabled=False)
+    own_pages = replace(composition, policy=policy)
+    return UploadSocketLayer(app, guarded=same_origin(endpoint, own_pages, state))
 
 
 def readiness(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:

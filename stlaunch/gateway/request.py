@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stlaunch.diagnostics.handshake import header_value
+from stlaunch.diagnostics.handshake import header_value, list_values
 from stlaunch.forwarded import Forwarded
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -18,6 +18,8 @@ from stlaunch.urls.public_paths import PrefixMode
 from stlaunch.urls.streamlit_routes import RequestKind
 
 PROBE = "check"
+UPLOAD_PROTOCOL = "stlaunch-upload"
+"""The first subprotocol of a handshake for the stream that carries an upload instead."""
 _KEY = "stlaunch"
 
 
@@ -132,3 +134,8 @@ def for_streamlit_path(
         "raw_path": full_path.encode("utf-8"),
         "query_string": b"",
     }
+
+
+def is_for_upload(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a handshake for the stream is for an upload, as `uploads/socket.py` has it."""
+    return UPLOAD_PROTOCOL in list_values(headers, b"sec-websocket-protocol")[:1]

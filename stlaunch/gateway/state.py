@@ -20,6 +20,8 @@ from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.urls.public_paths import PublicPaths
 
+UPLOAD_LIMITS = PlaceLimits(most=64, per_browser=8, per_address=16, per_proxy=48)
+
 
 @dataclass(slots=True)
 class Readiness:
@@ -81,6 +83,7 @@ class GatewayState:
         app_site: what fixes are filled in with.
         probe_arrivals: what arrived with each ticket.
         rate_limiter: bounds what probes may use.
+        upload_places: who has how many uploads on their way, in pieces or over a socket.
     """
 
     instance: Instance
@@ -97,3 +100,4 @@ class GatewayState:
     requests_by_mode: Counter[str] = field(default_factory=Counter)
     probe_arrivals: ProbeArrivals = field(default_factory=ProbeArrivals)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
+    upload_places: Places = field(default_factory=lambda: Places(UPLOAD_LIMITS))

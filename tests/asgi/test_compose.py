@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway import compose
 from stlaunch.gateway.assets import AssetStore
-from stlaunch.gateway.chains import LIFESPAN, Endpoint, Key, Layer, render_table
+from stlaunch.gateway.chains import LIFESPAN, Branch, Endpoint, Key, Layer, render_table
 from stlaunch.settings.model import Transport
 from stlaunch.urls.streamlit_routes import RequestKind
 from tests.asgi.driver import Recorder, handshake, make, request
@@ -31,6 +31,7 @@ PageScript         http: page script
 StrippedHandshake  http: stream
 NotFound           http: tunnel, pieces, token, page script, self-check, alias; websocket: \
 tunnel, pieces, token, page script, self-check, alias
+UploadSocket       websocket: stream
 Readiness          lifespan
 DrainingHealth     http: health
 FullPage           http: page
@@ -74,7 +75,7 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the rows that requests meet, in order."""
     names: list[str] = []
 
-    def watched(row: Layer | Endpoint) -> Any:
+    def watched(row: Layer | Branch | Endpoint) -> Any:
         def make_watched(*arguments: Any) -> ASGIApp:
             made = row.make(*arguments)
 
@@ -151,7 +152,7 @@ def test_a_tunnel_meets_what_a_websocket_meets(met: list[str]) -> None:
     _, _, _, monitor, tunnel, *below = met
     stream = list(_stated(("websocket", RequestKind.STREAM), {"PageChangeLog"}))
     assert (monitor, tunnel) == ("TrafficMonitor", "Tunnel")
-    assert below == stream[stream.index("SessionLimit") :]
+    assert below == stream[stream.index("UploadSocket") :]
 
 
 async def _run(app: ASGIApp, scope: Scope, channel: Any) -> None:

@@ -76,6 +76,31 @@ def test_another_site_is_refused(
     _still_works(visit, proxy)
 
 
+def test_another_site_opens_no_upload(visit: Visit, plain: RunningProxy, tls: Tls) -> None:
+    """Nor does a sandboxed frame: with tokens of its own, and with those of the victim's page."""
+    _, tokens = _fetch_own_page(plain, tls)
+    visit.page.goto(plain.url)
+    text = visit.page.locator("script[data-base]").first.get_attribute("data-tokens") or ""
+    own = [f"stlaunch.{token}" for token in text.split()]
+    site = f"http://{OTHER_HOST}/"
+    outcomes = [
+        opens_websocket(
+            visit.page, site, _stream(plain), ["stlaunch-upload", *offered], stand_in=True
+        )
+        for offered in ([], tokens)
+    ]
+    visit.page.unroute_all()
+    outcomes.append(
+        opens_websocket(
+            visit.page, plain.url, _stream(plain), ["stlaunch-upload", *own], sandboxed=True
+        )
+    )
+
+    assert len(own) == 2
+    assert outcomes == ["refused"] * 3
+    _still_works(visit, plain)
+
+
 def test_a_sibling_that_evicts_and_plants_cookies_is_refused_over_https(
     visit: Visit, secure: RunningProxy, tls: Tls
 ) -> None:

@@ -20,6 +20,7 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths
 
 ENDED: list[int] = []
+XSRF = "2|1234|5678|99"
 
 
 async def stream(socket: WebSocket) -> None:
@@ -51,7 +52,14 @@ async def upload(request: Request) -> JSONResponse:
             return JSONResponse({"error": "too large"}, 413)
     names = {name for name, _ in request.headers.items()}
     kept = {"x-xsrftoken", "content-type"} & names
-    return JSONResponse({"bytes": total, "sum": checksum, "kept": sorted(kept)})
+    cookie, token = request.cookies.get("_streamlit_xsrf"), request.headers.get("x-xsrftoken")
+    pair = {"pair": [cookie, token], "target": request.path_params["session"]}
+    return JSONResponse({"bytes": total, "sum": checksum, "kept": sorted(kept), **pair})
+
+
+async def health(_request: Request) -> Response:
+    """Give out the cookie of a pair, as Streamlit does."""
+    return Response("ok", headers={"set-cookie": f"_streamlit_xsrf={XSRF}; Path=/"})
 
 
 async def delete(request: Request) -> Response:
@@ -74,6 +82,7 @@ def make(*, limits: TunnelLimits | None = None, **changes: Any) -> tuple[Any, Tu
             Route("/app/_stcore/upload_file/{session}/{file}", upload, methods=["PUT"]),
             Route("/app/_stcore/upload_file/{session}/{file}", delete, methods=["DELETE"]),
             Route("/app/media/ended", ended),
+            Route("/app/_stcore/health", health),
         ]
     )
     facts: dict[str, Any] = {

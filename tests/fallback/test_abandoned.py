@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stlaunch.forwarded import Forwarded
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
-from stlaunch.gateway.places import Visitor
+from stlaunch.gateway.places import Places, Visitor
 from stlaunch.gateway.request import RequestInfo, with_request
+from stlaunch.gateway.state import UPLOAD_LIMITS
 from stlaunch.gateway.tunnel.frames import Flags, Frame
 from stlaunch.gateway.tunnel.registry import TunnelLimits, TunnelRegistry
 from stlaunch.gateway.tunnel.tunnel import MAX_UNREAD_MESSAGES, Tunnel
@@ -74,7 +75,12 @@ def _scope(path: str, method: str, cookie: str = "", client: str = "127.0.0.1") 
 
 def _pieces(app: ASGIApp, idle_s: float = 60.0) -> UploadPiecesEndpoint:
     return UploadPiecesEndpoint(
-        uploads=app, instance_id="one", finding_log=FindingLog(), app_site=AppSite(), idle_s=idle_s
+        uploads=app,
+        instance_id="one",
+        finding_log=FindingLog(),
+        app_site=AppSite(),
+        places=Places(UPLOAD_LIMITS),
+        idle_s=idle_s,
     )
 
 

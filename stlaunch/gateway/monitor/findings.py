@@ -127,6 +127,16 @@ def method_refused(status: str) -> Finding:
     )
 
 
+def uploads_over_socket() -> Finding:
+    """Describe a path on which no request that uploads arrives whole."""
+    return Finding(
+        code="STL506",
+        title="No request that uploads arrives as its page sent it; uploads use a WebSocket",
+        fix="Uploads work all the same. A proxy removes or changes Cookie, Set-Cookie or "
+        "X-Xsrftoken, or refuses PUT and POST: let it hand them on as they are.",
+    )
+
+
 def memory_almost_full(memory: Memory) -> Finding:
     """Describe a container, pod or service that is about to be killed for its memory."""
     megabytes = [round((size or 0) / 2**20) for size in (memory.cgroup_bytes, memory.limit_bytes)]

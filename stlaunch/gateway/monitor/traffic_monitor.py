@@ -24,7 +24,7 @@ from stlaunch.gateway.origin_policy import TOKEN_PREFIX
 from stlaunch.gateway.owner import owner_of
 from stlaunch.gateway.page.blocked import is_report, read_blocked
 from stlaunch.gateway.places import client_key
-from stlaunch.gateway.request import RequestInfo, request_info
+from stlaunch.gateway.request import RequestInfo, is_for_upload, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
 from stlaunch.gateway.selfcheck.masking import describe_handshake
 from stlaunch.gateway.selfcheck.tickets import Key
@@ -118,7 +118,7 @@ class TrafficMonitorMiddleware:
             self._keep(key, scope, request)
             await self.app(scope, receive, self._noting(key, send))
             return
-        if request.is_probe:
+        if request.is_probe or is_for_upload(request.headers):
             await self.app(scope, receive, send)
             return
         self.detectors.pages.connected()

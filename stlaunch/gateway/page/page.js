@@ -5,7 +5,7 @@
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
 //      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
 //   3. opens that WebSocket while Streamlit's scripts still load (early_socket.js);
-//   4. lets uploads pass a proxy's body limit (upload.js);
+//   4. lets uploads pass a proxy's limits and rules (upload.js);
 //   5. replaces a page of an old version, whose scripts are gone (old_page.js);
 //   6. where nothing connects, says so in place of Streamlit's empty page;
 //   7. reports what a Content-Security-Policy blocks (blocked.js).
@@ -84,6 +84,8 @@ class StreamSocket extends EventTarget {
   /** @type {WebSocket | null} */ #native = null;
   /** @type {Tunnel | null} */ #tunnel = null;
   /** @type {string[]} */ #wanted;
+  // Then it says nothing about the connection of the page.
+  /** @type {boolean} */ #isForUpload;
   /** @type {BinaryType} */ #binaryType = "blob";
   /** @type {number} */ #state = NativeWebSocket.CONNECTING;
   // What was sent before anything came back: a proxy that accepts a socket and closes it at once
@@ -98,6 +100,7 @@ class StreamSocket extends EventTarget {
     this.extensions = "";
     this.onopen = this.onmessage = this.onerror = this.onclose = null;
     this.#wanted = typeof protocols === "string" ? [protocols] : [...protocols];
+    this.#isForUpload = this.#wanted[0] === UPLOAD_PROTOCOL;
     window.addEventListener("pagehide", this.#leave);
     window.addEventListener("pageshow", this.#comeBack);
     if (transport === "http") this.#fallBack("is switched off");
@@ -223,9 +226,11 @@ class StreamSocket extends EventTarget {
     if (this.#state !== NativeWebSocket.CONNECTING) return;
     this.#state = NativeWebSocket.OPEN;
     this.#openedAt = Date.now();
-    isConnected = true;
-    blockingDirective = "";
-    hideNotice();
+    if (!this.#isForUpload) {
+      isConnected = true;
+      blockingDirective = "";
+      hideNotice();
+    }
     this.#emit(new Event("open"));
   }
 
@@ -239,7 +244,7 @@ class StreamSocket extends EventTarget {
 
   #fail() {
     if (this.#state === NativeWebSocket.CLOSED) return;
-    expectNotice();
+    if (!this.#isForUpload) expectNotice();
     this.#emit(new Event("error"));
     this.#end({ code: 1006, reason: "", wasClean: false });
   }
@@ -248,7 +253,7 @@ class StreamSocket extends EventTarget {
   #end({ code, reason, wasClean }) {
     if (this.#state === NativeWebSocket.CLOSED) return;
     this.#state = NativeWebSocket.CLOSED;
-    isConnected = false;
+    if (!this.#isForUpload) isConnected = false;
     window.removeEventListener("pagehide", this.#leave);
     window.removeEventListener("pageshow", this.#comeBack);
     this.#emit(new CloseEvent("close", { code, reason, wasClean }));
@@ -270,6 +275,12 @@ class StreamSocket extends EventTarget {
 }
 for (const [name, value] of Object.entries({ CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 })) {
   Object.defineProperty(StreamSocket.prototype, name, { value });
+}
+
+function streamUrl() {
+  const url = new URL(streamPath, window.location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
 }
 
 /** Is this the address of the app's own stream? @param {string | URL} url @returns {boolean} */
@@ -357,10 +368,8 @@ window.WebSocket = new Proxy(NativeWebSocket, {
   },
 });
 if (transport !== "http" && isOwnServer(base)) {
-  const url = new URL(streamPath, window.location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  earlySocket = new EarlySocket(url.href, firstSubprotocols(), proof());
+  earlySocket = new EarlySocket(streamUrl(), firstSubprotocols(), proof());
 }
-installUploads(base);
+installUploads(base, () => /** @type {any} */ (new StreamSocket(streamUrl(), [UPLOAD_PROTOCOL])));
 replaceOldPage(base);
 watchPolicy(pageScript, onPolicy);

@@ -14,14 +14,14 @@ import logging
 import re
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stlaunch.gateway.asking import MAX_ASKED_BYTES, Asked, ask
 from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page.proof import proof_cookies
-from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import HEALTH, HOST_CONFIG, LOADER, SELF_CHECK, RequestKind
 
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 _MARKER = b'src="./static/js/index.'
 _ENTRY_SCRIPT = re.compile(rb'src="\./static/(js/index\.[\w.-]{1,200})"')
 _MAX_PAGE = 512 * 1024
-_MAX_HOST_CONFIG = 64 * 1024
 _OK = 200
 # The page is made anew for each browser, so it is never answered with 304, and it is rewritten,
 # so it must not arrive compressed.
@@ -108,7 +107,7 @@ class PageMiddleware:
             kept.extend(self._prove(request_info(scope), attributes))
         # Streamlit sets the XSRF cookie there only; where a load balancer answers the health check
         # itself, the browser would never get it and every upload would end in 403.
-        health = await _ask(self.app, scope, HEALTH, RequestKind.HEALTH)
+        health = await self._ask(scope, HEALTH, RequestKind.HEALTH)
         kept.extend(item for item in health.headers if item[0].lower() == b"set-cookie")
         if host_config := await self._host_config(scope, body):
             attributes["data-host-config"] = host_config
@@ -137,14 +136,17 @@ class PageMiddleware:
             return ""
         if not await to_thread.run_sync(self.takes_host_config, entry[1].decode()):
             return ""
-        answer = await _ask(self.app, scope, HOST_CONFIG, RequestKind.STREAMLIT)
-        if len(answer.body) > _MAX_HOST_CONFIG:
+        answer = await self._ask(scope, HOST_CONFIG, RequestKind.STREAMLIT)
+        if len(answer.body) > MAX_ASKED_BYTES:
             return ""
         try:
             found = json.loads(answer.body) if answer.status == _OK else None
         except ValueError:
             return ""
         return json.dumps(found, separators=(",", ":")) if isinstance(found, dict) else ""
+
+    async def _ask(self, scope: Scope, path: str, kind: RequestKind) -> Asked:
+        return await ask(self.app, scope, path, kind, without=_DROPPED_REQUEST)
 
     def _prove(self, request: RequestInfo, attributes: dict[str, str]) -> list[tuple[bytes, bytes]]:
         cookies, tokens = proof_cookies(self.proof, request)
@@ -222,36 +224,3 @@ def _decoded(body: bytes, encoding: bytes | None) -> bytes | None:
         return zlib.decompressobj(wbits=31).decompress(body, _MAX_PAGE)
     except (zlib.error, gzip.BadGzipFile):
         return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int = 0
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    body: bytes = b""
-
-
-async def _ask(app: ASGIApp, scope: Scope, path: str, kind: RequestKind) -> _Answer:
-    """Ask the app for a small answer as this browser would; an empty one where that fails."""
-    headers = [item for item in scope["headers"] if item[0] not in _DROPPED_REQUEST]
-    request = {**for_streamlit_path(scope, path, kind), "method": "GET", "headers": headers}
-    status, found = 0, list[tuple[bytes, bytes]]()
-    body = b""
-
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
-    async def collect(message: Message) -> None:
-        nonlocal status, body
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            found.extend(message["headers"])
-        elif message["type"] == "http.response.body" and len(body) <= _MAX_HOST_CONFIG:
-            body += message.get("body", b"")
-
-    try:
-        await app(request, receive, collect)
-    except Exception:  # the page matters more; the reason is in the log
-        logger.warning("The app did not answer %s while its page was served", path, exc_info=True)
-        return _Answer()
-    return _Answer(status=status, headers=found, body=body)

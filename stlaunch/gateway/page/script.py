@@ -20,6 +20,7 @@ _PARTS = (
     "tunnel/polling_place.js",
     "tunnel/tunnel.js",
     "uploads/pieces.js",
+    "uploads/socket.js",
     "uploads/upload.js",
     "page/endpoints.js",
     "page/configuration.js",

@@ -34,7 +34,12 @@ from stlaunch.gateway.monitor.quiet_limits import ping_below, quiet_request_cut
 from stlaunch.gateway.owner import owner_of, visitor_of
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
-from stlaunch.gateway.request import RequestInfo, for_streamlit_path, request_info
+from stlaunch.gateway.request import (
+    UPLOAD_PROTOCOL,
+    RequestInfo,
+    for_streamlit_path,
+    request_info,
+)
 from stlaunch.gateway.state import GatewayState
 from stlaunch.gateway.tunnel.answer import Answer
 from stlaunch.gateway.tunnel.frames import HELLO, FrameError, FrameReader, encode_parts
@@ -148,7 +153,7 @@ class TunnelEndpoint:
             code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the session limit's
             return refusal(opening.status, code, "the app refused the connection")
         info = request_info(scope)
-        if not info.is_probe:
+        if not (info.is_probe or opening.protocol == UPLOAD_PROTOCOL):
             self.state.handshakes.transports["http"] += 1
             self._log(request.headers.get("x-stlaunch-reason", ""), info)
         body = {

@@ -13,110 +13,41 @@ app's answer is sent again where the answer to the last piece was lost on its wa
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import body_limited, method_refused
 from stlaunch.gateway.owner import owner_of, visitor_of
-from stlaunch.gateway.places import PlaceLimits, Places, Visitor
+from stlaunch.gateway.places import Places
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
-from stlaunch.gateway.request import for_streamlit_path, request_info
-from stlaunch.gateway.turn import Turn
+from stlaunch.gateway.request import request_info
+from stlaunch.gateway.uploads.carried import (
+    CarriedUpload,
+    is_size,
+    is_target,
+    upload_scope,
+)
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
-
-logger = logging.getLogger(__name__)
 
 _MAX_PIECE = 8 * 1024 * 1024
-_MAX_ANSWER = 64 * 1024
-_LIMITS = PlaceLimits(most=64, per_browser=8, per_address=16, per_proxy=48)
 _MAX_ANSWERED = 256
 _MAX_ANSWERED_PER_ADDRESS = 64
 # A page sends its first piece at once.
 _FIRST_PIECE_S = 10.0
 _TOO_LARGE = refusal(413, "STL601", "the piece is too large")
 _SWEEP_S = 5.0
-_REFUSED = 400
 # What rules against a method answer.
 _METHOD_REFUSED = frozenset({"403", "405", "501"})
-_TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
-_SIZE = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Upload:
-    """One upload on its way to the app."""
-
-    owner: str
-    visitor: Visitor
-    total_bytes: int
-    accepted_bytes: int = 0
-    """Taken from the page."""
-    handed_on_bytes: int = 0
-    """Read by the app."""
-    chunks: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
-    is_read: asyncio.Event = field(default_factory=asyncio.Event)
-    """The app has taken what was handed on."""
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
-    seen_at: float = field(default_factory=time.monotonic)
-    turn: Turn = field(default_factory=Turn)
-    task: asyncio.Task[None] = field(init=False)
-    """The request to the app; done when the app has answered."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the page has sent everything."""
-        return self.accepted_bytes >= self.total_bytes
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the app has answered, and taken it."""
-        return 0 < self.status < _REFUSED
-
-    async def receive(self) -> Message:
-        """ASGI's receive: the pieces as one body."""
-        chunk = await self.chunks.get()
-        self.is_read.set()
-        self.handed_on_bytes += len(chunk)
-        return {
-            "type": "http.request",
-            "body": chunk,
-            "more_body": self.handed_on_bytes < self.total_bytes,
-        }
-
-    async def send(self, message: Message) -> None:
-        """ASGI's send: keep the app's answer for the last piece."""
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], message["headers"]
-        else:
-            self.body += message.get("body", b"")[: _MAX_ANSWER - len(self.body)]
-
-    def answer(self) -> Response:
-        """Return what the app said to all of it."""
-        headers = Headers(raw=self.headers)
-        return JSONResponse(
-            {
-                "expected": self.accepted_bytes,
-                "status": self.status,
-                "type": headers.get("content-type", ""),
-                "body": self.body.decode("utf-8", "replace"),
-            },
-            headers=NO_STORE,
-        )
 
 
 class UploadPiecesEndpoint:
@@ -127,6 +58,7 @@ class UploadPiecesEndpoint:
         instance_id: this process's; another replica's uploads are answered with 409.
         finding_log: takes the finding about a proxy's limit.
         app_site: knows the lines that raise it.
+        places: bounds how many uploads there are.
         idle_s: how long an upload waits for its next piece.
     """
 
@@ -137,6 +69,7 @@ class UploadPiecesEndpoint:
         instance_id: str,
         finding_log: FindingLog,
         app_site: AppSite,
+        places: Places,
         idle_s: float = 60.0,
     ) -> None:
         self.app = uploads
@@ -144,9 +77,9 @@ class UploadPiecesEndpoint:
         self.finding_log = finding_log
         self.app_site = app_site
         self.idle_s = idle_s
-        self._uploads: dict[str, _Upload] = {}
-        self._answered: dict[str, _Upload] = {}
-        self._places = Places(_LIMITS)
+        self._uploads: dict[str, CarriedUpload] = {}
+        self._answered: dict[str, CarriedUpload] = {}
+        self._places = places
         self._sweeper: asyncio.Task[None] | None = None
         self._has_logged_limit = False
         self._has_logged_method = False
@@ -179,28 +112,27 @@ class UploadPiecesEndpoint:
     async def _open(self, request: Request) -> Response:
         headers, scope = request.headers, request.scope
         target, total = headers.get("x-stlaunch-target", ""), headers.get("x-stlaunch-size", "")
-        if request.method != "POST" or not _TARGET.fullmatch(target):
+        if request.method != "POST" or not is_target(target):
             return refusal(400, "STL602", "no such upload address")
         if headers.get("x-stlaunch-method") == "DELETE":
-            return await self._delete(request, target)
-        if not _SIZE.fullmatch(total):
+            return await self._delete(request)
+        if not is_size(total):
             return refusal(400, "STL602", "the size is missing")
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
         if not self._places.has_room(visitor):
             return refusal(503, "STL603", "too many uploads are in progress")
-        upload = _Upload(owner=owner, visitor=visitor, total_bytes=int(total))
+        upload = CarriedUpload(owner=owner, visitor=visitor, total_bytes=int(total))
         self._places.take(visitor)
         upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
         self._uploads[upload_id] = upload
-        put = _upload_scope(scope, target, int(total))
-        upload.task = asyncio.create_task(self._run(upload, put), name="upload in pieces")
+        upload.start(self.app, _upload_scope(request, "PUT", upload))
         upload.task.add_done_callback(lambda _task: self._end(upload_id, upload))
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep(), name="upload sweeper")
         return JSONResponse({"id": upload_id, "expected": 0}, headers=NO_STORE)
 
-    def _end(self, upload_id: str, upload: _Upload) -> None:
+    def _end(self, upload_id: str, upload: CarriedUpload) -> None:
         """Free the place as soon as the app has answered; keep the answer for its page."""
         if self._uploads.pop(upload_id, None) is None:
             return
@@ -215,15 +147,7 @@ class UploadPiecesEndpoint:
             del self._answered[(same or list(self._answered))[0]]
         self._answered[upload_id] = upload
 
-    async def _run(self, upload: _Upload, scope: Scope) -> None:
-        try:
-            await self.app(scope, upload.receive, upload.send)
-        except Exception:  # whatever the app raises, its page must hear of an end
-            logger.exception("The app failed on an upload")
-        finally:
-            upload.status = upload.status or 500
-
-    async def _take(self, upload: _Upload, request: Request) -> Response:
+    async def _take(self, upload: CarriedUpload, request: Request) -> Response:
         upload.seen_at = time.monotonic()
         if not (upload.is_complete or upload.task.done()):
             refused = await self._feed(upload, request)
@@ -234,20 +158,20 @@ class UploadPiecesEndpoint:
         if not upload.task.done():
             return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
         self._log(upload, request)
-        return upload.answer()
+        return JSONResponse(upload.answer(), headers=NO_STORE)
 
-    async def _delete(self, request: Request, target: str) -> Response:
+    async def _delete(self, request: Request) -> Response:
         """Hand a DELETE on, for a page whose own one was refused on its way."""
         scope = request.scope
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
-        deletion = _Upload(owner=owner, visitor=visitor, total_bytes=0)
-        deletion.chunks.put_nowait(b"")
-        await self._run(deletion, _upload_scope(scope, target, 0, method="DELETE"))
+        deletion = CarriedUpload(owner=owner, visitor=visitor, total_bytes=0)
+        deletion.start(self.app, _upload_scope(request, "DELETE", deletion))
+        await deletion.task
         self._log(deletion, request)
-        return deletion.answer()
+        return JSONResponse(deletion.answer(), headers=NO_STORE)
 
-    async def _feed(self, upload: _Upload, request: Request) -> Response | None:
+    async def _feed(self, upload: CarriedUpload, request: Request) -> Response | None:
         """Hand the piece to the app, if it is the expected one; the answer if it is refused."""
         expected = upload.accepted_bytes
         if request.method != "POST" or request.query_params.get("offset") != str(expected):
@@ -260,7 +184,7 @@ class UploadPiecesEndpoint:
             upload.seen_at = time.monotonic()
             if upload.accepted_bytes + len(chunk) > expected + most:
                 return _TOO_LARGE
-            if chunk and not await _hand_on(upload, chunk):
+            if chunk and not await upload.hand_on(chunk):
                 return None
         return None
 
@@ -283,7 +207,7 @@ class UploadPiecesEndpoint:
             if now - upload.seen_at > self.idle_s:
                 del self._answered[upload_id]
 
-    def _log(self, upload: _Upload, last: Request) -> None:
+    def _log(self, upload: CarriedUpload, last: Request) -> None:
         """Say once what the page found out about the path, with its last request.
 
         That is the largest piece that passed and the least that was refused, or the status that
@@ -303,27 +227,11 @@ class UploadPiecesEndpoint:
             self.finding_log.post(method_refused(status))
 
 
-async def _hand_on(upload: _Upload, chunk: bytes) -> bool:
-    """Wait until the app takes more; False where it has answered before it had read all."""
-    while upload.chunks.full():
-        is_read = asyncio.create_task(upload.is_read.wait(), name="upload waits for the app")
-        try:
-            await asyncio.wait({is_read, upload.task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            is_read.cancel()
-        if upload.task.done():
-            return False
-    upload.chunks.put_nowait(chunk)
-    upload.is_read.clear()
-    upload.accepted_bytes += len(chunk)
-    return True
-
-
-def _upload_scope(scope: Scope, target: str, total: int, method: str = "PUT") -> Scope:
-    headers = Headers(scope=scope)
-    dropped = (b"content-", b"transfer-encoding", b"x-stlaunch", b"expect")
-    kept = [item for item in scope["headers"] if not item[0].startswith(dropped)]
-    kept.append((b"content-length", str(total).encode()))
-    kept.append((b"content-type", headers.get("x-stlaunch-type", "").encode("latin-1")))
-    put = for_streamlit_path(scope, UPLOAD + target, RequestKind.UPLOAD)
-    return {**put, "method": method, "headers": kept}
+def _upload_scope(request: Request, method: str, upload: CarriedUpload) -> Scope:
+    return upload_scope(
+        request.scope,
+        request.headers["x-stlaunch-target"],
+        method=method,
+        total_bytes=upload.total_bytes,
+        content_type=request.headers.get("x-stlaunch-type", ""),
+    )

@@ -1,13 +1,17 @@
 // Uploads that get past what refuses them: a proxy's limit on request bodies, or a rule against
-// the method or the address. Only an XMLHttpRequest that PUTs to or DELETEs the app's own upload
-// address is touched, and only when its first attempt was refused; pieces.js then carries it.
+// the method or the address, cookies or headers that something eats. Only an XMLHttpRequest that
+// PUTs to or DELETEs the app's own upload address is touched, and only when its first attempt was
+// refused. pieces.js then carries it, and where that is refused as well, socket.js.
 
-// What a rule against the address or the method answers. Where it was the app, it says the same to
-// the pieces.
-const BLOCKED = [403, 404, 405, 501, 503];
+// What a rule against the address or the method answers; 502 where the app answered so before the
+// proxy had sent it all. Where it was the app, it says the same to the pieces.
+const BLOCKED = [403, 404, 405, 501, 502, 503];
 
-/** @param {string} base the app's public path */
-function installUploads(base) {
+/**
+ * @param {string} base the app's public path
+ * @param {() => WebSocket} openSocket a connection to the app for one upload
+ */
+function installUploads(base, openSocket) {
   const front = `${base}/_stcore/upload_file/`;
   const Native = window.XMLHttpRequest;
 
@@ -67,15 +71,17 @@ function installUploads(base) {
         super.send(body);
         return;
       }
+      const unreadable = () => this.#fail("error"); // a file that has changed on the disk, say
       first.timeout = this.timeout;
       first.withCredentials = this.withCredentials;
       first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
       first.onload = () => {
-        if (first.status === 413) this.#carry(body, { isLimited: true });
-        else if (BLOCKED.includes(first.status)) this.#carry(body, { refused: first.status });
+        const { status } = first;
+        if (status === 413) this.#carry(body, { isLimited: true }).catch(unreadable);
+        else if (BLOCKED.includes(status)) this.#carry(body, { refused: status }).catch(unreadable);
         else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
       };
-      first.onerror = () => this.#afterError(body);
+      first.onerror = () => this.#afterError(body).catch(unreadable);
       first.ontimeout = () => this.#fail("timeout");
       first.send(body);
     }
@@ -100,49 +106,74 @@ function installUploads(base) {
 
     /**
      * Some proxies cut the connection instead of answering: then a small request still passes, or
-     * one with another method. After a restart of the proxy it takes a while.
+     * one with another method, or only a socket. After a restart of the proxy it takes a while.
      * @param {any} body
      */
     async #afterError(body) {
-      this.#carrying = new AbortController();
-      const { signal } = this.#carrying;
+      const upload = await this.#serialize(body, { isLimited: false, refused: 0 });
+      const { signal } = upload;
       for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
         const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
         const isPassing = isLimited || (await passes(base, "POST"));
         if (signal.aborted) return;
         if (isPassing) return this.#carry(body, { isLimited: isLimited && !failures });
+        const answer = await sendOverSocket(upload, openSocket());
+        if (answer || signal.aborted) return this.#show(answer, signal);
         failures += 1;
         await sleep(200 * 2 ** failures);
       }
-      if (!signal.aborted) this.#fail("error");
+      this.#show(null, signal);
     }
 
     /** @param {any} body @param {{isLimited?: boolean, refused?: number}} why */
     async #carry(body, { isLimited = false, refused = 0 }) {
+      const upload = await this.#serialize(body, { isLimited, refused });
+      const { signal } = upload;
+      let answer = await sendInPieces(upload).catch(() => null);
+      if (!signal.aborted && this.#needsSocket(answer)) {
+        answer = (await sendOverSocket(upload, openSocket())) ?? answer;
+      }
+      this.#show(answer, signal);
+    }
+
+    /**
+     * The app refuses a page that never sent its XSRF token; where it was eaten, or the page did
+     * not get one, the app has nothing against the page itself.
+     * @param {Response | null} answer
+     */
+    #needsSocket(answer) {
+      const hadToken = !document.cookie.includes("_streamlit_xsrf=") || this.#headers["X-Xsrftoken"];
+      return !answer || (BLOCKED.includes(answer.status) && hadToken);
+    }
+
+    /**
+     * @param {any} body @param {{isLimited: boolean, refused: number}} why
+     * @returns {Promise<Upload>}
+     */
+    async #serialize(body, why) {
       this.#carrying = new AbortController();
       const { signal } = this.#carrying;
-      try {
-        const serialized = new Response(body);
-        const answer = await sendInPieces({
-          base,
-          method: this.#method,
-          target: this.#target,
-          headers: this.#headers,
-          // Not the blob's own type: that one is in lower case, and a boundary is not.
-          type: serialized.headers.get("Content-Type") ?? "",
-          whole: await serialized.blob(),
-          signal,
-          isLimited,
-          refused,
-          onProgress: (loaded, total) => this.#progress(loaded, total),
-        });
-        const text = await answer?.text();
-        if (signal.aborted) return;
-        if (answer) this.#done(answer.status, answer.statusText, text ?? "", answer.headers);
-        else this.#fail("error");
-      } catch {
-        if (!signal.aborted) this.#fail("error");
-      }
+      const serialized = new Response(body);
+      return {
+        ...why,
+        base,
+        method: this.#method,
+        target: this.#target,
+        headers: this.#headers,
+        // Not the blob's own type: that one is in lower case, and a boundary is not.
+        type: serialized.headers.get("Content-Type") ?? "",
+        whole: await serialized.blob(),
+        signal,
+        onProgress: (loaded, total) => this.#progress(loaded, total),
+      };
+    }
+
+    /** @param {Response | null} answer @param {AbortSignal} signal */
+    async #show(answer, signal) {
+      const text = await answer?.text().catch(() => "");
+      if (signal.aborted) return;
+      if (answer) this.#done(answer.status, answer.statusText, text ?? "", answer.headers);
+      else this.#fail("error");
     }
 
     /** @param {number} loaded @param {number} total */
