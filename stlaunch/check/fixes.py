@@ -17,6 +17,7 @@ from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.content_security import read_policies
 from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, plain_origins
 from stlaunch.urls.base_path import BasePath
@@ -30,24 +31,6 @@ _OF_REPLICAS = {"STL702"}
 REPLICAS = ("REPLICA-1:8501", "REPLICA-2:8501")
 """Stand in lines for what cannot be seen from outside."""
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
-_BY_WORDS = {
-    "STL201": {Product.CADDY, Product.TRAEFIK, Product.HAPROXY, Product.VARNISH},
-    "STL202": {Product.CADDY, Product.TRAEFIK, Product.VARNISH},
-    "STL120": {Product.VARNISH, Product.ENVOY},
-    "STL122": {Product.VARNISH},
-    "STL123": {Product.VARNISH},
-    "STL403": {Product.VARNISH, Product.HAPROXY},
-    "STL702": {Product.VARNISH, Product.ENVOY, Product.H2O},
-    "STL807": {Product.TRAEFIK},
-}
-"""Where something has to go, or to be built: adding lines alone cures nothing."""
-_FOR_STLAUNCH = {
-    (Need.HOST, Product.HAPROXY),
-    (Need.HOST, Product.ENVOY),
-    (Need.HOST, Product.VARNISH),
-}
-"""They tell X-Forwarded-Host, which Streamlit itself does not read; Host they keep unless a rule
-rewrites it, and that rule has to go."""
 
 
 def fix_text(
@@ -78,16 +61,16 @@ def lines_for(
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
     if code in _OF_REPLICAS:
         site = replace(site, replicas=REPLICAS)
-    if product in _BY_WORDS.get(code, ()):
+    known = recipe(product)
+    if code in known.by_words:
         return ()
     wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
-    if product is Product.LIGHTTPD and Need.ROUTE in wanted:
-        wanted.append(Need.UPGRADE)  # its line strips the path as well
+    wanted += [known.along[need] for need in wanted if need in known.along]
     is_bare = not pages.is_stlaunch(seen.http.get("page"))
     found = (
         fix_for(need, product, site)
         for need in wanted
-        if not (is_bare and (need, product) in _FOR_STLAUNCH)
+        if not (is_bare and need in known.for_stlaunch)
     )
     return tuple(one for one in found if one is not None)
 

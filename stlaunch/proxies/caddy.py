@@ -267,4 +267,5 @@ RECIPE = Recipe(
     kinds=_KINDS,
     least="reverse_proxy <<base>>* <<upstream>>",
     start=_START,
+    by_words=frozenset({"STL201", "STL202"}),
 )

@@ -169,4 +169,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && systemctl reload h2o",
     parts=_LINES,
     kinds=_KINDS,
+    by_words=frozenset({"STL702"}),
 )

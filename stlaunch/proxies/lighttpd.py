@@ -178,4 +178,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && systemctl reload lighttpd",
     parts=_LINES,
     kinds=_KINDS,
+    along={Need.ROUTE: Need.UPGRADE},  # its line strips the path as well
 )

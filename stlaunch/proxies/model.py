@@ -149,6 +149,10 @@ class Recipe:
         kinds: the configurations that are written for it.
         least: the fewest lines that an existing site needs, for an example; may be empty.
         start: how it is started; None where no wheel carries it.
+        by_words: codes that no lines of it cure: something has to go, or to be built.
+        for_stlaunch: needs whose lines stlaunch alone reads, as X-Forwarded-Host; they cure
+            nothing before bare Streamlit.
+        along: more needs whose lines a need brings along, as it strips the path in two places.
     """
 
     title: str
@@ -160,6 +164,9 @@ class Recipe:
     kinds: tuple[Kind, ...]
     least: str = ""
     start: Start | None = None
+    by_words: frozenset[str] = frozenset()
+    for_stlaunch: frozenset[Need] = frozenset()
+    along: Mapping[Need, Need] = field(default_factory=dict)
 
     def parts_for(self, need: Need, site: Site) -> tuple[Part, ...]:
         """Return the filled-in lines; empty where the product has the need covered or cannot."""

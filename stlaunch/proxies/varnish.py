@@ -282,4 +282,6 @@ RECIPE = Recipe(
     reload="varnishreload",
     parts=_LINES,
     kinds=_KINDS,
+    by_words=frozenset({"STL120", "STL122", "STL123", "STL201", "STL202", "STL403", "STL702"}),
+    for_stlaunch=frozenset({Need.HOST}),
 )

@@ -304,4 +304,6 @@ RECIPE = Recipe(
     kinds=_KINDS,
     least="upgrade_configs: [{ upgrade_type: websocket }]",
     start=START,
+    by_words=frozenset({"STL120", "STL702"}),
+    for_stlaunch=frozenset({Need.HOST}),
 )

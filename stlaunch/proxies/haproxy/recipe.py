@@ -259,4 +259,6 @@ RECIPE = Recipe(
     kinds=_KINDS,
     least=_TUNNEL,
     start=START,
+    by_words=frozenset({"STL201", "STL403"}),
+    for_stlaunch=frozenset({Need.HOST}),
 )

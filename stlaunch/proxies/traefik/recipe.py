@@ -37,4 +37,5 @@ RECIPE = Recipe(
     kinds=KINDS,
     least="rule: PathPrefix(`<<base_or_root>>`)",
     start=START,
+    by_words=frozenset({"STL201", "STL202", "STL807"}),
 )
