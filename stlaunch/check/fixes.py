@@ -19,7 +19,7 @@ from stlaunch.diagnostics.content_security import read_policies
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.site import Site, plain_origins
+from stlaunch.proxies.site import Site, is_plain_socket, plain_origins
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -101,13 +101,20 @@ def _told_by_app(seen: Observations, site: Site) -> Site:
     told = (seen.self_check or {}).get("app")
     if not isinstance(told, dict):
         return site
-    place = HostPort.parse(str(told.get("upstream") or ""))
     return replace(
         site,
-        upstream=str(place) if place and place.port else site.upstream,
+        upstream=_place(str(told.get("upstream") or "")) or site.upstream,
         max_upload_mb=_number(told.get("max_upload_mb"), site.max_upload_mb),
         ping_interval_s=_number(told.get("ping_interval_s"), site.ping_interval_s),
     )
+
+
+def _place(text: str) -> str:
+    """Return an address or a socket that is plain enough for lines; empty for anything else."""
+    if text.startswith("unix:"):
+        return text if is_plain_socket(text.removeprefix("unix:")) else ""
+    place = HostPort.parse(text)
+    return str(place) if place and place.port else ""
 
 
 def _embedders(seen: Observations) -> tuple[str, ...]:

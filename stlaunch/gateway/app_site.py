@@ -6,7 +6,7 @@ Made once, by `compose`, and shared by the log and the self-check; nothing is de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.fixes import Fix, fix_for
@@ -19,6 +19,8 @@ from stlaunch.urls.public_paths import PrefixMode
 
 LOSE_UPGRADES = (Product.NGINX, Product.APACHE, Product.ENVOY)
 """The usual ones, named where the proxy did not give itself away."""
+SOME_SOCKET = "/PATH/TO/APP.sock"
+"""Stands for a path of the app's machine, which clients do not learn."""
 _BYTES_IN_MB = 1024 * 1024  # as in server.maxUploadSize
 
 
@@ -51,6 +53,9 @@ class AppSite:
             ping_interval_s=self.ping_interval_s(),
             embedders=plain_origins(map(str, self.embedders)),
         )
+        if request.app_socket:
+            shown = SOME_SOCKET if hides_host else request.app_socket
+            return replace(known, upstream=f"unix:{shown}")
         address = request.app_address
         if address and hides_host:
             address = HostPort("127.0.0.1", address.port)

@@ -37,6 +37,7 @@ class ArrivedRequest:
         forwarded: what the forwarding headers said, and what was believed.
         headers: as they arrived, before any layer changed them.
         app_address: where they reached this process; None on a Unix socket.
+        app_socket: the path of that socket; empty where it is none, or holds odd characters.
     """
 
     peer: str | None
@@ -47,6 +48,7 @@ class ArrivedRequest:
     forwarded: Forwarded
     headers: tuple[tuple[bytes, bytes], ...]
     app_address: HostPort | None = None
+    app_socket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stlaunch.proxies.site import Site
+from stlaunch.proxies.site import Site, is_plain_socket
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -78,9 +78,11 @@ class App:
 
     def site(self, base_path: BasePath) -> Site:
         """Return what the lines of a fix are filled in with."""
+        address = str(self.upstream) if self.upstream else f"127.0.0.1:{self.port}"
+        is_socket = is_plain_socket(self.socket)
         return Site(
             base_path=base_path,
-            upstream=str(self.upstream) if self.upstream else f"127.0.0.1:{self.port}",
+            upstream=f"unix:{self.socket}" if is_socket else address,
             max_upload_mb=self.max_upload_mb,
             ping_interval_s=self.ping_interval_s,
         )

@@ -47,9 +47,10 @@ def _route_to_replicas() -> Part:
 def _upgrade(site: Site) -> tuple[Part, ...]:
     if len(site.servers) > 1:
         return ()
+    place = f"unix:{site.socket}|http://localhost" if site.socket else "http://<<upstream>>"
     lines = (
-        'ProxyPass "<<base_slash>>" "http://<<upstream>><<target>>" upgrade=websocket\n'
-        'ProxyPassReverse "<<base_slash>>" "http://<<upstream>><<target>>"'
+        f'ProxyPass "<<base_slash>>" "{place}<<target>>" upgrade=websocket\n'
+        f'ProxyPassReverse "<<base_slash>>" "{place.rpartition("|")[2]}<<target>>"'
     )
     return (Part("server", lines, _WHY_UPGRADE),)
 

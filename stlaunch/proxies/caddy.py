@@ -33,7 +33,8 @@ def _route(site: Site) -> tuple[Part, ...]:
     if len(site.servers) > 1:
         to = "".join(f"to {place}\n" for place in site.servers)
         return (Part("proxy", to.rstrip(), "The replicas."),)
-    return (Part("proxy", "to <<upstream>>", "The app."),)
+    place = f"unix/{site.socket}" if site.socket else "<<upstream>>"
+    return (Part("proxy", f"to {place}", "The app."),)
 
 
 def _identity(site: Site) -> tuple[Part, ...]:

@@ -39,16 +39,20 @@ def _self_check(site: Site) -> tuple[Part, ...]:
     return (Part("first", lines, "Diagnostic pages and metrics are for operators only."),)
 
 
+def _place(site: Site) -> str:
+    return f"[unix:{site.socket}]" if site.socket else "<<upstream>>"
+
+
 def _headers(_need: Need, headers: Sequence[Header]) -> str:
     return "\n".join(f'header.set: "{name}: {value}"' for name, value in headers)
 
 
 _LINES: Lines = {
     **header_lines("path", _headers),
-    Need.ROUTE: (
+    Need.ROUTE: lambda site: (
         Part(
             "path",
-            'proxy.reverse.url: "http://<<upstream>><<target>>"',
+            f'proxy.reverse.url: "http://{_place(site)}<<target>>"',
             "Everything below the path goes to the app.",
         ),
     ),
@@ -91,10 +95,10 @@ _LINES: Lines = {
             "In ms; a quiet WebSocket outlives several pings.",
         ),
     ),
-    Need.COMPRESSION: (
+    Need.COMPRESSION: lambda site: (
         Part(
             "static",
-            'proxy.reverse.url: "http://<<upstream>><<target>>static/"\ncompress: ON',
+            f'proxy.reverse.url: "http://{_place(site)}<<target>>static/"\ncompress: ON',
             "A first visit loads 1 MB instead of 3. The app itself lets browsers keep its "
             "hashed files for a year.",
         ),

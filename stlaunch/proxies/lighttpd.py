@@ -23,6 +23,8 @@ _SIGNS = (
 
 def _route(site: Site) -> tuple[Part, ...]:
     def server(place: str) -> str:
+        if site.socket:
+            return f'( "host" => "{site.socket}" )'
         host, _, port = place.rpartition(":")
         return f'( "host" => "{host.strip("[]")}", "port" => {port} )'
 

@@ -17,6 +17,8 @@ from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 _NAME = re.compile("<<([a-z_]+)>>")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_PLAIN_SOCKET = re.compile(r"/[A-Za-z0-9._/+@=-]{1,200}")
+_UNIX = "unix:"
 _SHORTEST_IDLE_S = 60
 _PINGS_IN_IDLE = 4
 
@@ -27,7 +29,7 @@ class Site:
 
     Attributes:
         base_path: the public path; one with special characters shows as `/YOUR-PATH`.
-        upstream: `host:port` of the app.
+        upstream: `host:port` of the app, or `unix:/path` of its socket.
         replicas: `host:port` of each replica; two or more ask for affinity.
         host: the public host name, without a port; empty for any.
         port: where the proxy listens.
@@ -64,6 +66,11 @@ class Site:
     def at(self, address: HostPort) -> Site:
         """Return the same site with the app at another address."""
         return replace(self, upstream=str(address))
+
+    @property
+    def socket(self) -> str:
+        """The path of the Unix socket that the app listens on; empty where it is none."""
+        return "" if self.replicas else _socket_of(self.upstream)
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -105,6 +112,15 @@ class Site:
             "base_rest_re": re.escape(f"{base}/".lstrip("/")),
             "base_bare_re": re.escape(base.lstrip("/")),
         }
+
+
+def is_plain_socket(path: str) -> bool:
+    """Return whether a socket's path can stand in any configuration."""
+    return _PLAIN_SOCKET.fullmatch(path) is not None
+
+
+def _socket_of(upstream: str) -> str:
+    return upstream.removeprefix(_UNIX) if upstream.startswith(_UNIX) else ""
 
 
 def plain_origins(origins: Iterable[str]) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ def _route(site: Site) -> tuple[Part, ...]:
 
 def _backends(site: Site) -> Part:
     def backend(number: int, place: str) -> str:
+        if site.socket:
+            return f'backend app{number} {{\n    .path = "{site.socket}";\n}}'
         host, _, port = place.rpartition(":")
         return (
             f'backend app{number} {{\n    .host = "{host.strip("[]")}";\n    .port = "{port}";\n}}'

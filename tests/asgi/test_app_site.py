@@ -42,7 +42,7 @@ def logged(
         (("172.17.0.2", 9000), "172.17.0.2:9000"),
         (("::1", 28501), "[::1]:28501"),
         (("::ffff:10.0.0.7", 28501), "10.0.0.7:28501"),
-        (("/run/app.sock", None), "127.0.0.1:8501"),
+        (("/run/app.sock", None), "unix:/run/app.sock"),
     ],
     ids=["port", "container", "ipv6", "mapped", "unix"],
 )
@@ -51,7 +51,9 @@ def test_the_log_names_where_the_app_really_is(
 ) -> None:
     line = logged([*STRIPPED, *APACHE], caplog, server=server)
 
-    assert f'"http://{upstream}/app/" upgrade=websocket' in line
+    is_socket = upstream.startswith("unix:")
+    place = f"{upstream}|http://localhost" if is_socket else f"http://{upstream}"
+    assert f'"{place}/app/" upgrade=websocket' in line
 
 
 def test_the_log_speaks_of_the_path_as_the_proxy_leaves_it(

@@ -207,6 +207,7 @@ def _request_info(
         forwarded=arrived.forwarded,
         headers=arrived.headers,
         app_address=arrived.app_address,
+        app_socket=arrived.app_socket,
         kind=route.kind,
         name=route.name,
         mode=location.mode,

@@ -15,6 +15,7 @@ from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import untrusted_forwarding
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, with_request
+from stlaunch.proxies.site import is_plain_socket
 from stlaunch.urls.origin import HostPort, PublicUrl
 
 
@@ -76,6 +77,7 @@ class ForwardedHeadersMiddleware:
             forwarded=forwarded,
             headers=headers,
             app_address=_app_address(scope),
+            app_socket=_app_socket(scope),
         )
         rewritten = with_request(scope, request)
         rewritten["headers"] = self._rewrite(headers, forwarded)
@@ -114,6 +116,11 @@ class ForwardedHeadersMiddleware:
 
 def _folded(name: bytes) -> bytes:
     return name.strip().lower().replace(b"_", b"-")
+
+
+def _app_socket(scope: Scope) -> str:
+    path, port = scope.get("server") or ("", None)
+    return path if port is None and is_plain_socket(path) else ""
 
 
 def _app_address(scope: Scope) -> HostPort | None:

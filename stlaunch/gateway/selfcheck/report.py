@@ -13,6 +13,7 @@ from typing import Any
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import Handshake, HandshakeVerdict
+from stlaunch.gateway.app_site import SOME_SOCKET
 from stlaunch.gateway.monitor.detectors import prefix_mismatch
 from stlaunch.gateway.monitor.finding_log import LoggedFinding
 from stlaunch.gateway.monitor.findings import memory_almost_full, untrusted_forwarding
@@ -45,7 +46,7 @@ def build_report(
             "versions": dict(state.instance.versions),
         },
         "app": {
-            "upstream": site.upstream if request.app_address else None,
+            "upstream": site.upstream if request.app_address or request.app_socket else None,
             "max_upload_mb": site.max_upload_mb,
             "ping_interval_s": site.ping_interval_s,
         },
@@ -122,6 +123,8 @@ def _for_client(finding: Finding, request: RequestInfo) -> Finding:
     own_path = request.base.value if request.base is not None else ""
     is_foreign = finding.names_others or finding.base_path not in {"", own_path}
     shown = finding.without_others() if is_foreign else finding
+    if request.app_socket:
+        return replace(shown, fix=shown.fix.replace(request.app_socket, SOME_SOCKET))
     if request.app_address is None:
         return shown
     return replace(shown, fix=shown.fix.replace(request.app_address.host, "127.0.0.1"))

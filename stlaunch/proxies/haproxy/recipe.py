@@ -30,7 +30,8 @@ def _route(site: Site) -> tuple[Part, ...]:
     )
     first = () if site.keep_prefix else (strip,)
     if len(site.servers) == 1:
-        return (*first, Part("backend", "server app <<upstream>>", "The app."))
+        place = f"unix@{site.socket}" if site.socket else "<<upstream>>"
+        return (*first, Part("backend", f"server app {place}", "The app."))
     return (*first, _servers(site))
 
 

@@ -54,7 +54,8 @@ def _route(site: Site) -> tuple[Part, ...]:
 def _route_to(target: str, site: Site) -> Part:
     if site.keep_prefix:
         return Part("location", f"proxy_pass http://{target};", "The path is forwarded unchanged.")
-    return Part("location", f"proxy_pass http://{target}/;", "The last / strips the path.")
+    end = ":/" if site.socket else "/"
+    return Part("location", f"proxy_pass http://{target}{end};", "The last / strips the path.")
 
 
 def to_socket(path: str) -> str:
@@ -107,7 +108,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 
 def _self_check(site: Site) -> tuple[Part, ...]:
-    forward = _route(site)[0].lines.rstrip("/;") + ";"
+    forward = _route(site)[0].lines.rstrip(":/;") + ";"
     strip = "" if site.keep_prefix else "    rewrite ^<<base_re>>(/.*)$ $1 break;\n"
     allowed = "".join(f"    allow {network};\n" for network in site.self_check_from)
     lines = (
@@ -118,7 +119,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
 
 
 def _compression(site: Site) -> tuple[Part, ...]:
-    forward = _route(site)[0].lines.rstrip("/;") + ";"
+    forward = _route(site)[0].lines.rstrip(":/;") + ";"
     strip = "" if site.keep_prefix else "    rewrite ^<<base_re>>(/.*)$ $1 break;\n"
     lines = (
         "location ^~ <<base>>/static/ {\n"
