@@ -148,10 +148,8 @@ def replicas(count: int, words: Sequence[str]) -> int:
         f"http://{plan.listen}",
         shows_token=is_new_token,
         more=[
-            (
-                "instances",
-                f"{plan.count} behind HAProxy; kill -HUP {os.getpid()} restarts them one by one",
-            ),
+            ("instances", f"{plan.count} behind HAProxy"),
+            ("restart them", f"kill -HUP {os.getpid()}, one by one"),
         ],
     )
     return Supervisor(plan).run(on_ready=lambda: say(sys.stderr, f"{banner}\n"))

@@ -12,6 +12,8 @@ from stlaunch.log import json_line
 from stlaunch.settings.model import LogFormat, SelfCheck
 from stlaunch.urls.public_paths import PrefixRule
 
+_REPEATED = ("app", "base path")
+
 
 def render_banner(
     plan: LaunchPlan,
@@ -41,8 +43,9 @@ def render_banner(
         rows = [*here, *more, *_facts(plan), *checks]
         facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
         return json_line(f"stlaunch {versions['stlaunch']} listens on {listening}", **facts)
-    app, *others = _facts(plan, to_act_on=True)
-    rows = [*(more or [app]), *others, *checks, *here]
+    # Of several instances the lines that `open` and the command line repeat are left out.
+    rows = [fact for fact in _facts(plan, to_act_on=True) if not more or fact[0] not in _REPEATED]
+    rows += [*more, *checks, *here]
     rows.append(("open", _to_open(plan, listening)))
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]

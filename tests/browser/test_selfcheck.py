@@ -156,6 +156,13 @@ def test_fixes_follow_the_proxy_that_is_chosen(visit: Visit, server: RunningServ
         product.select_option("apache")
         expect(fix).to_contain_text("upgrade=websocket")
 
+        page.get_by_role("link", name="STL301").press("Enter")
+        assert page.url.endswith("/_stlaunch/#STL301")
+        page.goto(f"{proxy.url}_stlaunch/#STL702")
+        page.reload()
+        expect(page.locator("#STL702")).to_contain_text("this browser does not see it")
+        expect(page.locator("#STL301")).to_be_visible()
+
 
 def test_the_report_can_be_copied_and_names_nobody(visit: Visit, server: RunningServer) -> None:
     """Markdown with code and evidence; host names and addresses are taken out."""

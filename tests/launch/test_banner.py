@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from stlaunch.launcher.plan import plan_launch
 from stlaunch.launcher.render import render_banner
 
 LISTENING = "http://0.0.0.0:8501"
+REPLICAS = (("instances", "3 behind HAProxy"), ("restart them", "kill -HUP 1, one by one"))
 HERE = "http://127.0.0.1:8501/"
 
 
@@ -29,13 +31,13 @@ HERE = "http://127.0.0.1:8501/"
     ],
     ids=["local", "path", "unknown", "public", "public-root", "unix"],
 )
-@pytest.mark.parametrize("more", [[], [("instances", "3 behind HAProxy")]], ids=["one", "replicas"])
+@pytest.mark.parametrize("more", [(), REPLICAS], ids=["one", "replicas"])
 def test_the_banner_is_short_and_ends_with_the_address(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
     to_open: str,
-    more: list[tuple[str, str]],
+    more: Sequence[tuple[str, str]],
 ) -> None:
     (tmp_path / "app.py").write_text("import streamlit\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

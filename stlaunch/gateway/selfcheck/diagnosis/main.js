@@ -153,12 +153,24 @@ function conclude() {
     showVerdict(tone, failures.length ? title : `It works, with ${count(found.length, "thing")} to fix`, meaning(found, failures));
   }
   showPath(facts, outcomes);
-  showFindings(facts, found);
+  showFindings(facts, withLinked(found));
+  document.getElementById(linkedCode())?.scrollIntoView();
   showHeaders(facts);
   const versions = Object.entries(facts.report?.instance?.versions ?? {});
   byId("versions").textContent = versions.map(([name, version]) => `${name} ${version}`).join(" · ");
   byId("upload-limit").textContent = `server.maxUploadSize (${formatBytes(facts.uploadLimit)})`;
   show("slow-section");
+}
+
+/** The code that a link names: `_stlaunch/#STL301`. */
+const linkedCode = () => /^#(STL\d{3})$/.exec(location.hash)?.[1] ?? "";
+
+/** Adds the finding of the link that opened this page, where this browser does not see it. @param {Finding[]} found */
+function withLinked(found) {
+  const code = linkedCode();
+  if (!facts.fixes?.codes?.[code] || found.some((finding) => finding.code === code)) return found;
+  const summary = "The link to this page names it; this browser does not see it";
+  return [...found, { code, status: /** @type {Status} */ ("warn"), summary, evidence: [], others: [] }];
 }
 
 /** @param {number} number @param {string} noun */

@@ -174,8 +174,8 @@ function findingCard(facts, finding) {
   const known = facts.fixes?.codes?.[finding.code] ?? { title: finding.summary, severity: "error", fix: "" };
   const card = make(
     "article",
-    { class: "finding", "data-severity": finding.status === "fail" ? "error" : "warning", "data-code": finding.code },
-    make("header", {}, make("h3", {}, known.title), make("span", { class: "chip" }, finding.code)),
+    { id: finding.code, class: "finding", "data-severity": finding.status === "fail" ? "error" : "warning", "data-code": finding.code },
+    make("header", {}, make("h3", {}, known.title), make("a", { class: "chip", href: `#${finding.code}`, title: "Link to this finding" }, finding.code)),
     make("p", { class: "what" }, finding.summary + "."),
   );
   if (finding.evidence.length) card.append(listOf(finding.evidence));
