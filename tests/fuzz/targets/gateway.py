@@ -128,8 +128,7 @@ def _check_seen(scope: Scope, asked: Request, rule: PrefixRule, *, is_settled: b
     path = scope["path"]
     assert path == "/app" or path.startswith("/app/"), path
     below = _segments(path.removeprefix("/app"))
-    assert "/_stlaunch/" not in path, path
-    assert path != "/app/_stlaunch"
+    assert not f"{path}/".startswith("/app/_stlaunch/"), path
     # A doubled base is a page of that name, or one of the app's own public files.
     if below[:1] == ["app"] and rule is PrefixRule.AUTO and not is_settled:
         assert below == ["app"] or path.startswith("/app/app/static/"), path
