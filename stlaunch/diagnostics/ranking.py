@@ -39,7 +39,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     # Others may come in.
     ("STL502", "STL511"),
     # Other addresses of the same app.
-    ("STL209", "STL205", "STL206", "STL203", "STL104", "STL212", "STL214"),
+    ("STL209", "STL205", "STL206", "STL203", "STL104", "STL212", "STL214", "STL215"),
     # What could be better.
     ("STL508", "STL113", "STL811", "STL806", "STL610"),
     ("STL803", "STL804", "STL805", "STL211", "STL807", "STL808"),

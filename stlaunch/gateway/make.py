@@ -19,6 +19,8 @@ from stlaunch.gateway.middleware.compressed_assets import CompressedAssetsMiddle
 from stlaunch.gateway.middleware.cookies import CookieMiddleware
 from stlaunch.gateway.middleware.embedding import EmbeddingMiddleware, RefusedUploadMiddleware
 from stlaunch.gateway.middleware.forwarded_headers import ForwardedHeadersMiddleware
+from stlaunch.gateway.middleware.large_logins import LargeLoginsMiddleware
+from stlaunch.gateway.middleware.login_return import LoginReturnMiddleware
 from stlaunch.gateway.middleware.missing_assets import MissingAssetMiddleware
 from stlaunch.gateway.middleware.readiness import ReadinessLifespan
 from stlaunch.gateway.middleware.request_log import PageChangeLogMiddleware, RequestLogMiddleware
@@ -182,6 +184,14 @@ def refused_upload(app: ASGIApp, _composition: Composition, state: GatewayState)
 def cookie(app: ASGIApp, composition: Composition, _state: GatewayState) -> ASGIApp:
     known = composition.paths.known
     return CookieMiddleware(app, base=known[0] if known else BasePath())
+
+
+def login_return(app: ASGIApp, _composition: Composition, _state: GatewayState) -> ASGIApp:
+    return LoginReturnMiddleware(app)
+
+
+def large_logins(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:
+    return LargeLoginsMiddleware(app, store=state.logins)
 
 
 def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp:

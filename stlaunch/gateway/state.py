@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from stlaunch.diagnostics.handshake import HandshakeStats
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.instance import Instance
+from stlaunch.gateway.middleware.large_logins import LoginStore
 from stlaunch.gateway.monitor.detectors import Detectors
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
@@ -80,6 +81,7 @@ class GatewayState:
         observed_routes: how pages reached the app.
         requests_by_mode: how many requests came kept, how many stripped.
         tickets: signs and reads the tickets of probes.
+        logins: the login cookies that are too large for a browser and a proxy.
         app_site: what fixes are filled in with.
         probe_arrivals: what arrived with each ticket.
         rate_limiter: bounds what probes may use.
@@ -92,6 +94,7 @@ class GatewayState:
     sessions: Places | None
     tunnels: TunnelRegistry
     tickets: Tickets
+    logins: LoginStore
     detectors: Detectors
     app_site: AppSite = field(default_factory=AppSite)
     handshakes: HandshakeStats = field(default_factory=HandshakeStats)

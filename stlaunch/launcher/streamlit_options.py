@@ -67,7 +67,8 @@ def option_warnings(settings: Settings, user: Mapping[str, UserOption]) -> list[
         if listed and all(known.decoded.strip("/") != listed for known in settings.public_paths):
             warnings.append(
                 f"{settings.behind_proxy.where} ({settings.public_paths[0]}) overrides "
-                f"server.baseUrlPath (/{listed}) from {path.where}."
+                f"server.baseUrlPath (/{listed}) from {path.where}, below which requests may "
+                f"still arrive, as with --mount-path."
             )
     if settings.uds.value is None:
         warnings += _overruled(settings.host, user.get("server.address"))

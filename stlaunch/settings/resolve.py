@@ -135,11 +135,22 @@ def resolve_place(
                 _default(()),
             ]
         ),
-        mount_path=resolve(
-            [*_said(raw, "mount_path"), *_of_platform(told.mount_paths), _default(())]
-        ),
+        mount_path=_mounts(raw, user, told, behind.value.paths),
         placement=told,
     )
+
+
+def _mounts(
+    raw: RawSettings,
+    user: Mapping[str, UserOption],
+    told: Placement,
+    public: Sequence[BasePath],
+) -> Setting[tuple[BasePath, ...]]:
+    """Return the other paths that may arrive; Streamlit's own is one, where another is public."""
+    found = resolve([*_said(raw, "mount_path"), *_of_platform(told.mount_paths), _default(())])
+    own = [value.read() for value in _of_streamlit(user, "server.baseUrlPath", BasePath.parse)]
+    more = [path for path in own if path.value and path not in (*public, *found.value)]
+    return replace(found, value=(*found.value, *more))
 
 
 def _said(raw: RawSettings, name: str) -> list[RawValue[Any]]:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.streamlit_routes import STATIC_FILES
+from stlaunch.urls.streamlit_routes import STATIC_FILES, is_for_page
 
 _MAX_DEPTH = 8
 _MAX_LEARNED = 32
@@ -118,9 +118,11 @@ class SeenModes:
 
     Attributes:
         on_conflict: called with a path that was kept first, and stripped later.
+        glued: mount and public paths behind which a proxy leaves out the slash.
     """
 
     on_conflict: Callable[[BasePath], None] | None = None
+    glued: set[BasePath] = field(default_factory=set)
     _first: dict[BasePath, PrefixMode] = field(default_factory=dict)
     _conflicts: set[BasePath] = field(default_factory=set)
 
@@ -201,6 +203,34 @@ class PublicPaths:
         modes = set(self.seen.first.values())
         return self.rule is PrefixRule.AUTO and modes == {PrefixMode.STRIPPED}
 
+    def glued_base(self, path: str) -> BasePath | None:
+        """Return the base to which a proxy glued what follows: `/app_stcore/health` for `/app`.
+
+        `location /app/ { proxy_pass http://up/app; }` does that. A visitor can write the same
+        where a proxy hands on all that begins with `/app`, and so miss the proxy's rules for what
+        is below `/app/`. So only what every page needs is understood, and nothing once a page was
+        loaded with its slash, or where the user says what the proxy does.
+
+        >>> paths = PublicPaths(known=(BasePath("/app"),))
+        >>> [bool(paths.glued_base(p)) for p in ("/app_stcore/health", "/app_stcore/metrics")]
+        [True, False]
+
+        Args:
+            path: decoded, as it arrived.
+        """
+        if self.rule is not PrefixRule.AUTO or self.seen.first:
+            return None
+        for base in sorted((*self.known, *self.mounts), key=lambda base: -base.depth):
+            if not base.value or not path.startswith(base.decoded):
+                continue
+            rest = path[len(base.decoded) :]
+            # Without its slash the page itself arrives, too; and what our redirect then leads to.
+            is_page = base in self.seen.glued and not rest
+            is_plain = _segments(rest) == rest.split("/")
+            if is_page or is_redirected(base, path) or (is_plain and is_for_page("/" + rest)):
+                return base
+        return None
+
     def settle(self, location: Location, path: str) -> Location | None:
         """Return where a request points to in the mode that is settled; None for the other form.
 
@@ -259,6 +289,11 @@ class PublicPaths:
         if not self.known or prefix in self.known:
             return prefix
         return self.known[0] if len(self.known) == 1 else None
+
+
+def is_redirected(base: BasePath, path: str) -> bool:
+    """Return whether this is `/app/app/`, to which `/app` was redirected, without its slash."""
+    return path == base.decoded + base.decoded.rpartition("/")[2] + "/"
 
 
 def _segments(path: str) -> list[str]:

@@ -19,6 +19,8 @@ HOST_CONFIG = "/_stcore/host-config"
 UPLOAD = "/_stcore/upload_file/"
 ASSETS = "/static/"
 STATIC_FILES = "/app/static/"
+LOGIN = "/auth/login"
+CALLBACK = "/oauth2callback"
 SELF_CHECK = "/_stlaunch"
 _CORE = "/_stcore/"
 _OURS = SELF_CHECK + "/"
@@ -27,7 +29,7 @@ _PAGE_SCRIPT = "page.js"
 LOADER = ASSETS + "stlaunch/start.js"
 """Loads the page script from its own folder where the first address of it is blocked."""
 _STREAMLIT = (_CORE, "/media/", "/component/", STATIC_FILES, "/auth/")
-_STREAMLIT_FILES = ("/favicon.png", "/manifest.json", "/oauth2callback")
+_STREAMLIT_FILES = ("/favicon.png", "/manifest.json", CALLBACK)
 
 # What the page needs of ours is served below paths of Streamlit's own as well, for proxies that
 # route nothing else (endpoints.js asks them in this order). Nothing below `/static/` is answered
@@ -47,6 +49,14 @@ DIAGNOSTICS = ("check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "
 # cannot be walked around with another spelling of it.
 _WITH_ID = re.compile(r"(tunnel|upload)(?:/([^/]+))?")
 _NAME = re.compile(rf"{re.escape(SELF_CHECK)}(?:/([^/]*))?")
+
+
+_PAGE_NEEDS = frozenset(
+    {STREAM, HEALTH, HOST_CONFIG, _OURS + "health", LOGIN, "/auth/logout"} | {*_STREAMLIT_FILES}
+)
+_PAGE_NEEDS_BELOW = (
+    ASSETS, STATIC_FILES, UPLOAD, "/media/", "/component/", _CORE + "bidi-components/",
+)  # fmt: skip
 
 
 class RequestKind(StrEnum):
@@ -127,6 +137,17 @@ def classify(app_path: str, mounts: Sequence[BasePath]) -> Route:
         kind = RequestKind.SELF_CHECK if found else RequestKind.ALIAS
         return Route(kind=kind, name=(found[1] or "") if found else "")
     return Route(kind=RequestKind.NOT_OURS)
+
+
+def is_for_page(path: str) -> bool:
+    """Return whether a running page asks for this path below its base: none of it is diagnosis.
+
+    >>> [is_for_page(path) for path in ("/static/js/a.js", "/_stcore/metrics", "/page2")]
+    [True, False, False]
+    """
+    ours = {RequestKind.TUNNEL, RequestKind.PIECES, RequestKind.TOKEN, RequestKind.PAGE_SCRIPT}
+    is_streamlits = path in _PAGE_NEEDS or path.startswith(_PAGE_NEEDS_BELOW)
+    return is_streamlits or _kind(path)[0] in ours
 
 
 def _kind(path: str) -> tuple[RequestKind, str]:

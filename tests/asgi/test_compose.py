@@ -40,6 +40,8 @@ SameOrigin         websocket: stream
 RefusedUpload      http: upload
 Cookie             http: page, health, upload, asset, streamlit, not ours; websocket: \
 page, stream, health, upload, asset, streamlit, not ours
+LoginReturn        http: streamlit
+LargeLogins        http: streamlit; websocket: stream
 Page               http: page
 MissingAsset       http: asset
 PageChangeLog      websocket: stream

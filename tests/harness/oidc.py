@@ -38,6 +38,8 @@ class Provider:
     redirect_uris: tuple[str, ...]
     client_secret: str = field(default_factory=secrets.token_urlsafe)
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "1"}))
+    groups: tuple[str, ...] = ()
+    """What the user belongs to, in each id token."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     """The redirect URIs that were asked for and are not registered."""
@@ -50,8 +52,8 @@ class Provider:
     def metadata_url(self) -> str:
         return f"{self.issuer}/.well-known/openid-configuration"
 
-    def secrets_toml(self, redirect_uri: str, cookie_secret: str) -> str:
-        """Return the `secrets.toml` of an app that logs in here."""
+    def secrets_toml(self, redirect_uri: str, cookie_secret: str, more: str = "") -> str:
+        """Return the `secrets.toml` of an app that logs in here, with `more` lines."""
         values = {
             "redirect_uri": redirect_uri,
             "cookie_secret": cookie_secret,
@@ -59,7 +61,8 @@ class Provider:
             "client_secret": self.client_secret,
             "server_metadata_url": self.metadata_url,
         }
-        return "[auth]\n" + "".join(f'{name} = "{value}"\n' for name, value in values.items())
+        lines = "".join(f'{name} = "{value}"\n' for name, value in values.items())
+        return f"[auth]\n{lines}{more}"
 
 
 @contextmanager
@@ -165,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             "name": NAME,
             "email": "ada@example.test",
             "nonce": code.get("nonce", ""),
+            "groups": self.provider.groups,
         }
         id_token = jwt.encode({"alg": "RS256", "kid": "1"}, claims, self.provider.key)
         return {

@@ -104,6 +104,36 @@ def test_login_and_logout(
         assert ("STL302" in server.log()) is (setup == "blog")  # the page fell back to HTTP
 
 
+def test_a_large_login_fits_through_nginx_and_comes_back(
+    visit: Visit, tls: Tls, tmp_path: Path
+) -> None:
+    """120 groups and both tokens make cookies of 12 KB, for which nginx has no room as it comes."""
+    port = free_port()
+    with ExitStack() as stack:
+        proxy = stack.enter_context(
+            start_proxy("nginx", "recommended", port, keep_prefix=False, tls=tls)
+        )
+        redirect_uri = proxy.url + CALLBACK
+        provider = stack.enter_context(start_provider([redirect_uri]))
+        provider.groups = tuple(secrets.token_hex(18) for _ in range(120))
+        exposed = 'expose_tokens = ["id", "access"]\n'
+        toml = provider.secrets_toml(redirect_uri, secrets.token_hex(), exposed)
+        server = stack.enter_context(
+            login_app(tmp_path / "app", port, toml, "--behind-proxy", proxy.url)
+        )
+        page, asked = visit.page, f"{proxy.url}?team=a%20b&x=1"
+        page.goto(asked)
+        login(page)
+        assert page.url == asked
+        page.reload()
+        says(page, f"Hello {NAME}")
+        cookies = visit.context.cookies()
+        assert sum(len(cookie["name"]) + len(cookie["value"]) for cookie in cookies) < 2000
+        assert "A login brings cookies of" in server.log()
+        press(page, "Log out")
+        says(page, "Hello stranger")
+
+
 def test_two_apps_on_one_host(visit: Visit, tls: Tls, tmp_path: Path) -> None:
     """A login below one path neither gives, nor takes, nor disturbs one at another path.
 

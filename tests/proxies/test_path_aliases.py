@@ -62,6 +62,8 @@ SPELLINGS = (
     "/static/stlaunch/../../{0}/{1}",
     "/static/stlaunch/start.js/{1}",
     "/static/stlaunch/{0}/{1}",
+    "{0}/{1}",
+    BASE + "{0}/{1}",
 )
 OPEN = ("_stlaunch/health", "_stlaunch/page.js", "_stcore/health", "static/stlaunch/page.js")
 REFUSED = {301, 302, 303, 307, 308, 400, 403, 404, 405}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stlaunch.launcher.learned_paths import Debounced
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.public_paths import LearnedPaths, Location, PrefixMode, PublicPaths
+from stlaunch.urls.public_paths import LearnedPaths, Location, PrefixMode, PrefixRule, PublicPaths
 
 KEPT, STRIPPED = PrefixMode.KEPT, PrefixMode.STRIPPED
 ROOT, APP, NESTED = BasePath(), BasePath("/app"), BasePath("/app/inner")
@@ -233,3 +233,53 @@ def test_static_files_of_the_app_are_no_doubled_base(path: str, is_served: bool)
     paths = PublicPaths(known=(BasePath("/app"),))
 
     assert (paths.settle(paths.locate(path), path) is not None) == is_served
+
+
+@pytest.mark.parametrize(
+    ("path", "is_understood"),
+    [
+        ("/app_stcore/health", True),
+        ("/app_stcore/stream", True),
+        ("/app_stcore/upload_file/s/f", True),
+        ("/app_stlaunch/page.js", True),
+        ("/app_stlaunch/tunnel/id", True),
+        ("/appstatic/js/index.js", True),
+        ("/appmedia/x.png", True),
+        ("/appcomponent/a.b/index.html", True),
+        ("/appapp/static/a.txt", True),
+        ("/appfavicon.png", True),
+        ("/half_stcore/health", True),
+        ("/app_stcore/metrics", False),
+        ("/app_stcore/agent/mcp", False),
+        ("/app_stlaunch/check", False),
+        ("/app_stlaunch/metrics", False),
+        ("/appstatic/../_stcore/metrics", False),
+        ("/appstatic/%2e%2e/_stcore/metrics", False),
+        ("/appstatic//js/index.js", False),
+        ("/apple", False),
+        ("/app", False),
+        ("/app/_stcore/health", False),
+        ("/x_stcore/health", False),
+    ],
+)
+def test_a_left_out_slash_is_understood_for_what_pages_need(path: str, is_understood: bool) -> None:
+    paths = PublicPaths(known=(BasePath("/app"),), mounts=(BasePath("/half"),))
+
+    assert (paths.glued_base(path) is not None) == is_understood
+
+
+@pytest.mark.parametrize("mode", [KEPT, STRIPPED])
+def test_a_page_that_was_loaded_with_its_slash_ends_it(mode: PrefixMode) -> None:
+    paths = PublicPaths(known=(BasePath("/app"),))
+    paths.seen.glued.add(BasePath("/app"))
+    paths.seen.note(BasePath("/app"), mode)
+
+    assert paths.glued_base("/app_stcore/health") is None
+    assert paths.glued_base("/app") is None
+
+
+@pytest.mark.parametrize("rule", [rule for rule in PrefixRule if rule is not PrefixRule.AUTO])
+def test_a_user_who_says_what_the_proxy_does_is_believed(rule: PrefixRule) -> None:
+    paths = PublicPaths(known=(BasePath("/app"),), rule=rule)
+
+    assert paths.glued_base("/app_stcore/health") is None

@@ -88,8 +88,11 @@ def test_streamlits_own_base_path_has_the_rank_of_its_place(where: str, winner: 
 
     assert [str(path) for path in settings.public_paths] == [winner]
     assert settings.behind_proxy.shadowed
+    mounts = [str(path) for path in settings.mount_path.value]
+    assert mounts == (["/theirs"] if winner == "/ours" else [])
     assert bool(option_warnings(settings, user)) == (winner == "/ours")
     assert [str(path) for path in alone.public_paths] == ["/theirs"]
+    assert not alone.mount_path.value
 
 
 @pytest.mark.parametrize(

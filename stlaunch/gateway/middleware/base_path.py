@@ -27,11 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import header_value
 from stlaunch.gateway.monitor.finding_log import FindingLog
-from stlaunch.gateway.monitor.findings import both_forms
+from stlaunch.gateway.monitor.findings import both_forms, slash_missing
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, RequestInfo, arrived_request, with_request
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths
+from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths, is_redirected
 from stlaunch.urls.streamlit_routes import RequestKind, Route, base_of_page_file, classify
 
 _PATH_MARKS = "~!$&'()*+,;=:@"
@@ -89,6 +89,11 @@ class BasePathMiddleware:
         if outer and BasePath(outer) in self.paths.known:
             # `uvicorn --root-path /app` says what --behind-proxy says: it counts once.
             scope, outer = {**scope, "root_path": ""}, ""
+        glued = self.paths.glued_base(scope["path"]) if not outer else None
+        if glued is not None and (unglued := self._unglue(scope, glued, arrived)):
+            if is_redirected(glued, scope["path"]):
+                return _redirect("../", scope)(scope, receive, send)
+            scope = unglued
         path = BasePath(outer).strip_from(scope["path"]) if outer else scope["path"]
         location, route = self._place(scope, path if path is not None else scope["path"], arrived)
         redirect = _redirect_of(scope, location, route)
@@ -100,6 +105,19 @@ class BasePathMiddleware:
             self.requests_by_mode[str(location.mode)] += 1
             send = _relative_redirects(send, canonical, location.rest or "/")
         return self.app(canonical, receive, send)
+
+    def _unglue(self, scope: Scope, base: BasePath, arrived: ArrivedRequest) -> Scope | None:
+        """Put the slash back that a proxy left out; None where the path is spelled otherwise."""
+        raw, front = scope.get("raw_path"), base.value.encode()
+        if raw is not None and not raw.startswith(front):
+            return None
+        self.paths.seen.glued.add(base)
+        client = client_key(arrived.client or arrived.peer)
+        self.finding_log.post(slash_missing(base, arrived.app_address), client=client)
+        path = base.decoded + "/" + scope["path"][len(base.decoded) :]
+        if raw is None:
+            return {**scope, "path": path}
+        return {**scope, "path": path, "raw_path": front + b"/" + raw[len(front) :]}
 
     def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
         """Return where a request points to, in the mode that is settled, and what is there."""
@@ -131,6 +149,8 @@ class BasePathMiddleware:
     def _note_loaded(self, location: Location, arrived: ArrivedRequest) -> None:
         """Learn from a page that runs what the proxy did to its path."""
         if header_value(arrived.headers, b"x-stlaunch") is not None:  # no visitor's page
+            return
+        if self.paths.glued_base(arrived.path) is not None:
             return
         shown = _path_of_referer(arrived)
         if location.mode is PrefixMode.KEPT and location.public is not None:

@@ -11,7 +11,7 @@ from stlaunch.process.memory import Memory
 from stlaunch.proxies.fixes import Fix
 from stlaunch.proxies.needs import Product
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import Origin
+from stlaunch.urls.origin import HostPort, Origin
 
 
 def upgrade_stripped(missing: tuple[str, ...], fix: str, brief: str = "") -> Finding:
@@ -61,6 +61,20 @@ def both_forms(path: BasePath) -> Finding:
         fix="If you changed the proxy's configuration, restart the app. Otherwise say what the "
         "proxy does: --prefix stripped or --prefix kept. Where one proxy keeps the path and "
         "another one strips it: --prefix both.",
+    )
+
+
+def slash_missing(base: BasePath, app: HostPort | None) -> Finding:
+    """Describe a proxy that leaves out the slash between the path and what follows it."""
+    upstream = f"http://{app or '127.0.0.1:8501'}{base}/"
+    return Finding(
+        code="STL215",
+        title=(
+            f"The proxy leaves out the slash after {base}: {base}_stcore/... arrives for "
+            f"{base}/_stcore/..."
+        ),
+        fix=f"Add it at the end of the upstream's path, as in nginx: "
+        f"`location {base}/ {{ proxy_pass {upstream}; }}`.",
     )
 
 

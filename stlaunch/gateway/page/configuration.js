@@ -32,11 +32,13 @@ function ownServer(base) {
 
 /**
  * Lets a ping that something in between refused succeed where the app is known to be well: else
- * Streamlit would show a connection error over a working app, and never reconnect.
+ * Streamlit would show a connection error over a working app, and never reconnect. Where the
+ * visitor is signed out, a ping waits.
  * @param {string} base the app's public path
- * @param {string} hostConfig JSON, as the app gave it
+ * @param {string | undefined} hostConfig JSON, as the app gave it
+ * @param {SignIn} signIn
  */
-function answerPings(base, hostConfig) {
+function answerPings(base, hostConfig, signIn) {
   const native = window.fetch;
   const health = `${window.location.origin}${base}/_stcore/health`;
   const configuration = `${window.location.origin}${base}/_stcore/host-config`;
@@ -53,14 +55,29 @@ function answerPings(base, hostConfig) {
   };
 
   window.fetch = async (resource, options) => {
-    const isPing = resource === health || resource === configuration;
-    const answer = await native.call(window, resource, options);
-    if (!isPing) return answer;
+    if (resource !== health && resource !== configuration) {
+      return native.call(window, resource, options);
+    }
+    const ask = () => native.call(window, resource, { ...options, redirect: "manual" });
+    const type = resource === health ? "text/plain" : "application/json";
+    await signIn.untilBack();
+    let answer = await ask().catch((error) => error);
+    if (!(answer instanceof Response && answer.ok && typeOf(answer).startsWith(type))) {
+      if (await signIn.isOver()) {
+        await signIn.untilBack();
+        answer = await ask();
+      } else if (answer instanceof Error) {
+        throw answer;
+      }
+    }
+    if (!hostConfig) return answer;
     if (resource === configuration) {
-      const isJson = answer.headers.get("content-type")?.includes("json");
-      return answer.ok && isJson ? answer : new Response(hostConfig);
+      return answer.ok && typeOf(answer).includes("json") ? answer : new Response(hostConfig);
     }
     const isBlocked = neverTheApps.includes(answer.status);
     return answer.ok || !(isBlocked || (await isWell())) ? answer : new Response("ok");
   };
 }
+
+/** @param {Response} answer */
+const typeOf = (answer) => answer.headers.get("content-type") ?? "";

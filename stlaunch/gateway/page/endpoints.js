@@ -20,7 +20,12 @@ async function askApp(base, name, options) {
   for (const front of fronts) {
     const url = `${base}/${front}/${name}`;
     try {
-      const answer = await fetch(url, { cache: "no-store", credentials: "same-origin", ...options });
+      const answer = await fetch(url, {
+        cache: "no-store",
+        credentials: "same-origin",
+        redirect: "manual",
+        ...options,
+      });
       const isApps = await isFromApp(answer);
       if (isApps) fronts = [front, ...fronts.filter((other) => other !== front)];
       first ??= { answer, url, isApps };

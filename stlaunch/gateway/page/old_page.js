@@ -9,9 +9,14 @@ function replaceOldPage(base) {
   const assets = `${window.location.origin}${base}/static/`;
   let isAsking = false;
 
-  async function onMissingScript() {
+  /** @param {string} failed */
+  async function onMissingScript(failed) {
     if (isAsking) return;
     isAsking = true;
+    if (await waitForLimit(base, assets, failed)) {
+      isAsking = false;
+      return;
+    }
     const current = await currentEntryScript();
     isAsking = false;
     const entry = document.querySelector('script[type="module"][src*="/static/js/index."]');
@@ -20,13 +25,17 @@ function replaceOldPage(base) {
   }
 
   // Vite's own event, for scripts and styles that are loaded when an element needs them.
-  window.addEventListener("vite:preloadError", onMissingScript);
+  window.addEventListener("vite:preloadError", (event) => {
+    const { payload } = /** @type {any} */ (event);
+    onMissingScript(/https?:\S+/.exec(String(payload?.message))?.[0] ?? "");
+  });
   window.addEventListener(
     "error",
     ({ target }) => {
       const isScript = target instanceof HTMLScriptElement && target.src.startsWith(assets);
       const isLink = target instanceof HTMLLinkElement && target.href.startsWith(assets);
-      if (isScript || isLink) onMissingScript();
+      if (isScript) onMissingScript(target.src);
+      else if (isLink) onMissingScript(target.href);
     },
     true, // these events do not bubble
   );

@@ -7,7 +7,8 @@
 //   3. opens that WebSocket while Streamlit's scripts still load (early_socket.js);
 //   4. lets uploads pass a proxy's limits and rules (upload.js);
 //   5. replaces a page of an old version, whose scripts are gone (old_page.js);
-//   6. where nothing connects, says so in place of Streamlit's empty page;
+//   6. where nothing connects, says so in place of Streamlit's empty page, and where a proxy signed
+//      the visitor out (signed_out.js) or limits requests (rate_limited.js), that;
 //   7. reports what a Content-Security-Policy blocks (blocked.js).
 
 const pageScript = /** @type {HTMLScriptElement} */ (document.currentScript).src;
@@ -52,7 +53,8 @@ let isConnected = false;
 
 const hostConfig = script.dataset.hostConfig;
 configure(base, hostConfig);
-if (hostConfig) answerPings(base, hostConfig);
+const signIn = new SignIn(base);
+answerPings(base, hostConfig, signIn);
 
 /**
  * Asks for tokens that fit this browser's cookies: a page from a shared cache holds another
@@ -149,6 +151,10 @@ class StreamSocket extends EventTarget {
 
   /** @param {boolean} mayRenew whether a refusal may be due to old tokens */
   #connect(mayRenew) {
+    if (signIn.isOut) {
+      this.#connectWhenSignedIn();
+      return;
+    }
     if (!earlySocket?.fits(this.url, this.#wanted)) earlySocket?.drop();
     const waited = earlySocket?.age ?? 0;
     const native =
@@ -195,7 +201,7 @@ class StreamSocket extends EventTarget {
 
   /** @param {string} reason @returns {Promise<void>} */
   async #fallBack(reason, mayRenew = true) {
-    if (transport === "websocket") return this.#fail();
+    if (transport === "websocket") return this.#giveUp();
     const tunnel = new Tunnel();
     this.#tunnel = tunnel;
     tunnel.onmessage = (data) => this.#receive(data);
@@ -208,12 +214,23 @@ class StreamSocket extends EventTarget {
     } catch (error) {
       const isRefused = error instanceof TunnelEnded && error.status === 403;
       if (isRefused && mayRenew && (await renewTokens())) return this.#fallBack(reason, false);
-      return this.#fail();
+      return this.#giveUp();
     }
     const again = this.#early ?? [];
     this.#early = null;
     if (this.#state === NativeWebSocket.CONNECTING) this.#opened();
     for (const data of again) tunnel.send(data);
+  }
+
+  async #giveUp() {
+    if (await signIn.isOver()) await this.#connectWhenSignedIn();
+    else this.#fail();
+  }
+
+  async #connectWhenSignedIn() {
+    await signIn.untilBack();
+    this.#tunnel = null;
+    if (this.#state === NativeWebSocket.CONNECTING) this.#connect(true);
   }
 
   #mayStillFallBack() {
@@ -229,7 +246,10 @@ class StreamSocket extends EventTarget {
     if (!this.#isForUpload) {
       isConnected = true;
       blockingDirective = "";
+      clearTimeout(noticeTimer);
+      noticeTimer = undefined;
       hideNotice();
+      forgetLimits();
     }
     this.#emit(new Event("open"));
   }
@@ -293,7 +313,6 @@ function isStream(url) {
   }
 }
 
-/** @type {HTMLElement | null} */ let notice = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let noticeTimer;
 
 /** Replaces the empty page if nothing has connected for a while. */
@@ -301,9 +320,9 @@ function expectNotice() {
   noticeTimer ??= setTimeout(
     () => {
       if (!blockingDirective) {
-        showNotice("STL303", "This page cannot reach its server: neither a WebSocket nor plain requests get through. It tries again by itself.");
+        showNoticeAt(base, "STL303", "This page cannot reach its server: neither a WebSocket nor plain requests get through. It tries again by itself.");
       } else {
-        showNotice("STL810", `This page cannot work: its Content-Security-Policy (${blockingDirective}) keeps it from its own server.`);
+        showNoticeAt(base, "STL810", `This page cannot work: its Content-Security-Policy (${blockingDirective}) keeps it from its own server.`);
       }
     },
     blockingDirective ? POLICY_NOTICE_MS : NOTICE_MS,
@@ -322,42 +341,7 @@ function onPolicy(directive) {
 function countReplicaChange() {
   replicaChanges += 1;
   if (replicaChanges < REPLICA_CHANGES) return;
-  showNotice("STL702", "Requests of this page reach different replicas of the app: the load balancer needs session affinity. It tries again by itself.");
-}
-
-/** @param {string} code @param {string} text */
-function showNotice(code, text) {
-  if (notice) return;
-  notice = document.createElement("div");
-  notice.id = "stlaunch-notice";
-  notice.setAttribute("role", "alert");
-  // Set one by one: a Content-Security-Policy may forbid style attributes.
-  Object.assign(notice.style, {
-    position: "fixed",
-    inset: "30% 1rem auto",
-    maxWidth: "34rem",
-    margin: "0 auto",
-    padding: "1rem 1.25rem",
-    borderRadius: "0.5rem",
-    font: "16px/1.5 system-ui, sans-serif",
-    color: "#1f2430",
-    background: "#fff4e5",
-    border: "1px solid #e0a458",
-    zIndex: "2147483647",
-  });
-  const link = document.createElement("a");
-  link.href = `${base}/_stlaunch/`;
-  link.textContent = "Find out why";
-  link.style.color = "#8a4b08";
-  notice.append(`${text} Code ${code}. `, link);
-  document.body.append(notice);
-}
-
-function hideNotice() {
-  clearTimeout(noticeTimer);
-  noticeTimer = undefined;
-  notice?.remove();
-  notice = null;
+  showNoticeAt(base, "STL702", "Requests of this page reach different replicas of the app: the load balancer needs session affinity. It tries again by itself.");
 }
 
 window.WebSocket = new Proxy(NativeWebSocket, {

@@ -194,10 +194,15 @@ class Tunnel {
       headers: { "X-Stlaunch": "1" },
       cache: "no-store",
       credentials: "same-origin",
+      redirect: "manual",
       signal: options.signal ?? this.#abort.signal,
     });
     // The tunnel's own answers; anything else is the proxy's and may pass.
     if ([403, 409, 410].includes(response.status)) throw new TunnelEnded(response.status);
+    // A proxy that wants the visitor to sign in again: no second try helps.
+    const isHtml = response.headers.get("content-type")?.startsWith("text/html");
+    const isRefused = response.type === "opaqueredirect" || response.status === 401;
+    if (isRefused || (response.ok && isHtml)) throw new TunnelEnded(401);
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     return response;
   }

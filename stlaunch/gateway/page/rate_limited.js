@@ -1,0 +1,120 @@
+// A proxy that limits requests (429, 503) answers the many files of a page's first load with an
+// error: the page would stay blank. What was refused is asked for again, one after another and as
+// late as the proxy says; then the page is loaded anew, which has the rest in the browser's cache.
+
+const LIMITED = [429, 503];
+const LIMIT_RELOADS = "stlaunch-limited";
+const MOST_RELOADS = 10;
+const MOST_TRIES = 8;
+const RECOVER_MS = 5000;
+const LONGEST_WAIT_S = 120;
+let isWaitingForFiles = false;
+
+/**
+ * Deals with files that a proxy's limit refused.
+ * @param {string} base the app's public path
+ * @param {string} assets where the page's files are
+ * @param {string} failed the file whose failure was noticed; what it imports may be to blame
+ * @returns {Promise<boolean>} whether a limit is to blame
+ */
+async function waitForLimit(base, assets, failed) {
+  if (isWaitingForFiles) return true;
+  if (!refusedFiles(assets).length) {
+    const status = failed.startsWith(assets) ? (await askFor(failed))?.status : undefined;
+    if (!status || !LIMITED.includes(status)) return false;
+  }
+  if (isWaitingForFiles) return true;
+  isWaitingForFiles = true;
+  const isLoaded = await loadSlowly(base, assets, failed);
+  isWaitingForFiles = false;
+  if (!isLoaded) return true;
+  if (isConnected) {
+    const button = { label: "Load again", press: () => window.location.reload() };
+    showNoticeAt(base, "STL611", "Some of this page's files came late.", button);
+  } else if (countLimitReload()) {
+    window.location.reload();
+  }
+  return true;
+}
+
+/** @param {string} assets */
+function refusedFiles(assets) {
+  return performance
+    .getEntriesByType("resource")
+    .filter((entry) => entry.name.startsWith(assets))
+    .filter((entry) => LIMITED.includes(/** @type {any} */ (entry).responseStatus))
+    .map((entry) => entry.name);
+}
+
+/** @param {string} url */
+async function askFor(url) {
+  try {
+    return await fetch(url, { cache: "reload", credentials: "same-origin" });
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string} base @param {string} assets @param {string} first
+ * @returns {Promise<boolean>} whether all files came
+ */
+async function loadSlowly(base, assets, first) {
+  /** @type {Set<string>} */ const loaded = new Set();
+  const next = () =>
+    [first, ...refusedFiles(assets)].find((file) => file.startsWith(assets) && !loaded.has(file));
+  for (let tries = 0, isRested = false; ; ) {
+    const file = next();
+    if (!file) {
+      // The page itself must not be refused when it is loaded anew: let the limit recover.
+      if (isRested) return true;
+      await sleep(RECOVER_MS);
+      isRested = true;
+      continue;
+    }
+    isRested = false;
+    const answer = await askFor(file);
+    if (answer && !LIMITED.includes(answer.status)) {
+      loaded.add(file);
+      tries = 0;
+      continue;
+    }
+    tries += 1;
+    if (tries > MOST_TRIES) return false;
+    const seconds = secondsToWait(answer) ?? Math.min(2 ** tries, 30);
+    showNoticeAt(
+      base,
+      "STL611",
+      "Something on the way to this app limits how many files may be asked for at once " +
+        `(${answer?.status ?? "no answer"}). The page goes on loading by itself.`,
+    );
+    await sleep(1000 * seconds);
+  }
+}
+
+/** What Retry-After says (RFC 9110 section 10.2.3). @param {Response | undefined} answer */
+function secondsToWait(answer) {
+  const text = answer?.headers.get("retry-after");
+  if (!text) return undefined;
+  const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 1), LONGEST_WAIT_S);
+}
+
+/** Each reload has more files in the browser's cache than the one before; still there is an end. */
+function countLimitReload() {
+  try {
+    const count = Number(sessionStorage.getItem(LIMIT_RELOADS)) + 1;
+    sessionStorage.setItem(LIMIT_RELOADS, String(count));
+    return count <= MOST_RELOADS;
+  } catch {
+    return false; // no storage here: better a notice than a loop
+  }
+}
+
+function forgetLimits() {
+  try {
+    sessionStorage.removeItem(LIMIT_RELOADS);
+  } catch {
+    // nothing was kept
+  }
+}
