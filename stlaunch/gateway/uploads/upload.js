@@ -115,6 +115,7 @@ function installUploads(base, openSocket) {
       for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
         const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
         const isPassing = isLimited || (await passes(base, "POST"));
+        if (isPassing) await untilConnected();
         if (signal.aborted) return;
         if (isPassing) return this.#carry(body, { isLimited: isLimited && !failures });
         const answer = await sendOverSocket(upload, openSocket());
@@ -220,4 +221,9 @@ function installUploads(base, openSocket) {
   }
 
   window.XMLHttpRequest = UploadRequest;
+}
+
+/** What cut an upload may have cut the page's connection: without it the app knows no session. */
+async function untilConnected() {
+  for (let tries = 0; !isConnected && tries < 100; tries += 1) await sleep(100);
 }
