@@ -49,7 +49,7 @@ tunnel.onmessage = (data) => {
     setTimeout(() => process.exit(isExact ? 0 : 1), 50);
   }
 };
-await tunnel.open(url, ["streamlit", "X"], "test");
+await tunnel.open(url.replace("/_stlaunch/tunnel", ""), ["streamlit", "X"], "test");
 let seed = 7;
 const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
 for (let index = 0; index < count; index += 1) {
@@ -223,8 +223,11 @@ def _node(
     if node is None:
         pytest.fail("node is missing: apt-get install nodejs")
     script = folder / "page.mjs"
-    source = files("stlaunch.gateway.tunnel").joinpath("tunnel.js").read_text(encoding="utf-8")
-    script.write_text(source + DRIVER, encoding="utf-8")
+    parts = [
+        files("stlaunch.gateway").joinpath(name).read_text(encoding="utf-8")
+        for name in ("tunnel/polling_place.js", "tunnel/tunnel.js", "page/endpoints.js")
+    ]
+    script.write_text("\n".join([*parts, DRIVER]), encoding="utf-8")
     command = [node, str(script), url, str(count), str(largest), mode]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
