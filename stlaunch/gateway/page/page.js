@@ -19,6 +19,8 @@ const NativeWebSocket = window.WebSocket;
 const TOKEN_PREFIX = "stlaunch.";
 // Streamlit's page itself gives up after 15 s.
 const HANGING_MS = 4000;
+// An early socket had to share the line with the page's scripts.
+const STILL_HANGING_MS = 1500;
 const EARLY_MS = 5000;
 // Where WebSockets have carried something before, only this is "at once": a session that goes on
 // may be quiet for a while, and something on the way may cut it then.
@@ -166,7 +168,7 @@ class StreamSocket extends EventTarget {
       this.#native = null;
       native.close();
       if (this.#state === NativeWebSocket.CONNECTING) this.#fallBack("gets no answer");
-    }, HANGING_MS - waited);
+    }, Math.max(HANGING_MS - waited, STILL_HANGING_MS));
     native.addEventListener("open", () => {
       clearTimeout(timer);
       if (this.#native === native) this.#opened();
