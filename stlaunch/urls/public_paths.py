@@ -206,7 +206,7 @@ class PublicPaths:
     def glued_base(self, path: str) -> BasePath | None:
         """Return the base to which a proxy glued what follows: `/app_stcore/health` for `/app`.
 
-        `location /app/ { proxy_pass http://up/app; }` does that. A visitor can write the same
+        nginx does that where `/app/` is passed to `http://up/app`. A visitor can write the same
         where a proxy hands on all that begins with `/app`, and so miss the proxy's rules for what
         is below `/app/`. So only what every page needs is understood, and nothing once a page was
         loaded with its slash, or where the user says what the proxy does.

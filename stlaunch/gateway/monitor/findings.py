@@ -73,8 +73,7 @@ def slash_missing(base: BasePath, app: HostPort | None) -> Finding:
             f"The proxy leaves out the slash after {base}: {base}_stcore/... arrives for "
             f"{base}/_stcore/..."
         ),
-        fix=f"Add it at the end of the upstream's path, as in nginx: "
-        f"`location {base}/ {{ proxy_pass {upstream}; }}`.",
+        fix=f"Where the proxy passes {base}/ on, end the app's address with a slash: {upstream}",
     )
 
 
