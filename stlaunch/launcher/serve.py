@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
@@ -30,6 +32,7 @@ from stlaunch.server.listener import Listener, bind_tcp, bind_unix
 from stlaunch.server.serve import serve as run_server
 from stlaunch.settings.model import LogFormat, SelfCheck
 from stlaunch.storage.state_folder import claim_state, write_config
+from stlaunch.storage.state_roots import own_part_of
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths
 
@@ -79,6 +82,7 @@ def serve(
         raise
     for warning in plan.warnings:
         logger.warning("%s", warning)
+    _say_where_the_config_is(plan)
     tls = streamlit_adapter.tls_files()
     life = Lifecycle(
         plan.settings,
@@ -184,8 +188,16 @@ def _write(plan: LaunchPlan) -> LaunchPlan:
     except StartError:
         if plan.settings.config_out.value is not None:
             raise
-        return replace(plan, config_file=None)  # the banner says so
+        return replace(plan, config_file=None)
     return replace(plan, options=read_back)
+
+
+def _say_where_the_config_is(plan: LaunchPlan) -> None:
+    """Log it where it is not in its usual place."""
+    if plan.config_file is None:
+        logger.info("config.toml is in memory: no folder is writable.")
+    elif Path(own_part_of(tempfile.gettempdir())) in plan.config_file.parents:
+        logger.info("config.toml is in a temporary folder: %s", plan.config_file)
 
 
 def _check_base_path(plan: LaunchPlan, *, port: int | None, is_streamlit: bool) -> LaunchPlan:

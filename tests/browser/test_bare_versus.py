@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_stlaunch_renders_behind_the_three_lines(visit: Visit) -> None:
 
 @pytest.mark.parametrize("kind", ["nginx", "nginx-1.22"])
 def test_the_bare_location_is_named_and_mended(kind: str) -> None:
-    """`location /streamlitApp/ { proxy_pass ...; }` alone: 426, one log line, the lines to add."""
+    """`location /streamlitApp/ { proxy_pass ...; }` alone: 426, the lines to add, one log line."""
     with start_site(kind, "blog") as site:
         url = site.proxy.url_for("127.0.0.1")
         answers = [_handshake(f"{url}_stcore/stream") for _ in range(3)]
@@ -65,11 +66,12 @@ def test_the_bare_location_is_named_and_mended(kind: str) -> None:
     assert answers[0][1]["verdict"] == "upgrade_stripped"
     assert answers[0][1]["missing"] == ["Upgrade: websocket", "Connection: Upgrade"]
     assert (report["verdict"], report["handshakes"]["stripped"]) == ("stripped", 3)
-    assert log.count("STL301") == 1
-    assert _NGINX_LINES in log
+    assert log.count("STL301 A proxy dropped") == 1
+    assert "stlaunch explain STL301" in log
+    assert _NGINX_LINES in str(answers[0][1]["finding"]["fix"])
 
 
-def _handshake(url: str) -> tuple[int, dict[str, object]]:
+def _handshake(url: str) -> tuple[int, dict[str, Any]]:
     headers = {
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",

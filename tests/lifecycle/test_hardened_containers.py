@@ -85,7 +85,7 @@ def test_a_hardened_container_without_network(tmp_path: Path) -> None:
     assert "finished shown" in text
     assert found == (0, f"http://127.0.0.1:{running.port}/app/ ready\n")
     assert code == 0, log
-    assert "/tmp/" in re.findall(r"config.toml +(\S+)", log)[0]
+    assert "/tmp/" in re.findall(r"config.toml is in a temporary folder: (\S+)", log)[0]
     assert "Traceback" not in log
     sent = trace.read_text(errors="replace").splitlines()
     assert sent

@@ -106,8 +106,13 @@ def _status(port: int, path: str) -> int:
     try:
         connection.request("GET", path, headers={"Host": f"{APP_HOST}:{port}"})
         answer = connection.getresponse()
+        body = answer.read()
         # Streamlit's first page, as for any path that is nothing: it is the page of nobody's name.
-        is_page = b"<title>Streamlit</title>" in answer.read()
-        return http.HTTPStatus.NOT_FOUND if is_page else answer.status
+        is_page = b"<title>Streamlit</title>" in body
+        # What reaches no app: Caddy answers it with an empty 200, HAProxy with its own 503.
+        is_nobody = not body or (
+            answer.status == 503 and "503 Service Unavailable" in body.decode()
+        )
+        return http.HTTPStatus.NOT_FOUND if is_page or is_nobody else answer.status
     finally:
         connection.close()

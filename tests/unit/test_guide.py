@@ -106,4 +106,9 @@ def test_terminal_gets_a_pager(tmp_path: Path, environ: dict[str, str]) -> None:
 
 
 def test_pages_are_completed(tmp_path: Path) -> None:
-    assert complete(tmp_path, "guide", "se") == ["self-check", "security", "settings"]
+    assert complete(tmp_path, "guide", "se") == [
+        "self-check",
+        "security",
+        "security-headers",
+        "settings",
+    ]

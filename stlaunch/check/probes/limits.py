@@ -25,6 +25,7 @@ _MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)
 _HEARTBEAT = b"\x88\x01\x01"  # BackMsg.app_heartbeat (17)
 _PADDING_FIELD = 1000  # unknown to Streamlit, so it is skipped
 _TOO_LARGE = 413
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -126,9 +127,15 @@ async def _bisect_body(client: Client, browser: Browser) -> tuple[int, int] | No
 
 
 async def _put(client: Client, browser: Browser, size: int) -> Exchange:
-    return await uploads.put(
-        client, browser, uploads.invented_session(), padding=size, timeout_s=_STEP_TIMEOUT_S
-    )
+    """Send a body; an app may refuse it early, and close before its answer could be read."""
+    tries = 0
+    while True:
+        tries += 1
+        answer = await uploads.put(
+            client, browser, uploads.invented_session(), padding=size, timeout_s=_STEP_TIMEOUT_S
+        )
+        if answer.failure is not Failure.CLOSED or tries == _TRIES:
+            return answer
 
 
 def _passes(answer: Exchange) -> bool | None:
