@@ -121,8 +121,10 @@ def test_a_correct_proxy_is_clean(
             )
         expect(page.get_by_role("heading", level=1)).to_have_text("Everything gets through")
         assert _codes(page) == []
-        # The one red line is the upload into a session that does not exist.
-        red = [line for line in visit.errors() if "upload_file" not in line and "400" not in line]
+        # What is red is asked for on purpose: an upload into a session that does not exist, and a
+        # component that does not, for the headers of its folder.
+        wanted = ("upload_file", "400", "/component/stlaunch.probe/")
+        red = [line for line in visit.errors() if not any(part in line for part in wanted)]
         page.get_by_role("link", name="Report of the server").click()
         expect(page.locator("body")).to_contain_text("stlaunch.selfcheck/1")
 
