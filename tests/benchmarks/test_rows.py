@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ import pytest
 from tests.benchmarks import latency, memory, pages, servers, throughput
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.table import Measured, Samples, judge
+from tests.harness.server import MEASURED_PYTHON
 
 NAMES: dict[Callable[[int], Measured], list[str]] = defaultdict(list)
 for _row in ROWS:
@@ -29,6 +31,8 @@ def trio() -> Iterator[servers.Trio]:
 @pytest.fixture(autouse=True)
 def _small(trio: servers.Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it in small: one pair, few sessions, no waiting until the machine is quiet."""
+    # A run inside of a network namespace cannot install the wheel.
+    monkeypatch.setenv(MEASURED_PYTHON, sys.executable)
     monkeypatch.setattr(servers, "WARM_UPS", 0)
     monkeypatch.setattr(memory, "wait_until_idle", lambda _process_id: None)
     for module in (latency, memory, pages, throughput):
