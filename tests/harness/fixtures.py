@@ -37,7 +37,7 @@ def _chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
 def chromium(_chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
     """The session's Chromium.
 
-    XXX: Playwright's sync API leaves its event loop marked as running in this thread, which would
+    Playwright's sync API leaves its event loop marked as running in this thread, which would
     forbid `asyncio.run` to every later test. The mark is set only while a browser test runs.
     """
     browser, loop = _chromium
