@@ -114,6 +114,13 @@ class Route:
             return self.name in {"health", "ready"}
         return self.kind is RequestKind.HEALTH
 
+    @property
+    def has_fixed_name(self) -> bool:
+        """Whether it is what rules of a proxy are written for: below `_stcore/`, or ours."""
+        if self.kind is RequestKind.STREAMLIT:
+            return (self.streamlit_path or "").startswith(_CORE)
+        return self.kind not in {RequestKind.PAGE, RequestKind.ASSET, RequestKind.NOT_OURS}
+
 
 def classify(app_path: str, mounts: Sequence[BasePath]) -> Route:
     """Decide what a request is for.

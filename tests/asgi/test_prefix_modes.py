@@ -66,6 +66,45 @@ def test_an_encoded_slash_does_not_end_the_base() -> None:
     assert request(wrapped, "/app/items", raw_path=b"/app%2Fitems").status == 404
 
 
+@pytest.mark.parametrize("front", ["", "/app"])
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [
+        ("/_stlaunch/check", "/_stlaunch%2Fcheck"),
+        ("/_stlaunch/check", "/%5fstlaunch/check"),
+        ("/_stlaunch/check", "/_stlaunch/%63heck"),
+        ("/_stlaunch/", "/_stlaunch%2f"),
+        ("/_stcore/metrics", "/_stcore%2Fmetrics"),
+        ("/_stcore/metrics", "/_stcore/m%65trics"),
+        ("/_stcore/health", "/_stcore%2fhealth"),
+        ("/_stcore/stream", "/_stcore/strea%6D"),
+        ("/_stcore/upload_file/a/b", "/_stcore/upload%5Ffile/a/b"),
+    ],
+)
+def test_a_fixed_name_has_one_spelling(front: str, path: str, raw: str) -> None:
+    """A proxy's rule for `/_stcore/metrics` may not see it in `%2F`; the app sees no difference."""
+    wrapped, app, _ = _script_app()
+
+    assert request(wrapped, front + path, raw_path=(front + raw).encode()).status == 404
+    assert not app.scopes
+
+
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [
+        ("/app/media/a/b.png", "/app/media/a%2Fb.png"),
+        ("/app/app/static/My File.png", "/app/app/static/My%20Fil%65.png"),
+        ("/app/page-2", "/app/page%2D2"),
+        ("/app/_stcore/host-config", "/%61pp/_stcore/host-config"),
+    ],
+)
+def test_other_names_may_be_spelled_as_the_client_likes(path: str, raw: str) -> None:
+    wrapped, app, _ = _script_app(PrefixRule.KEPT)
+
+    assert request(wrapped, path, raw_path=raw.encode()).status == 200
+    assert app.scopes
+
+
 @pytest.mark.parametrize("path", ["/app/items", "/app/_stcore/metrics", "/app/media/x", *ODD_KEPT])
 def test_a_page_that_arrives_stripped_settles(path: str) -> None:
     """After one page load the path that a visitor doubled is no way in."""

@@ -17,6 +17,7 @@ public path is ASGI's `root_path` and the path is the full one. What a path is f
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -35,6 +36,10 @@ from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths, is_red
 from stlaunch.urls.streamlit_routes import RequestKind, Route, base_of_page_file, classify
 
 _PATH_MARKS = "~!$&'()*+,;=:@"
+# A slash, or a character that is unreserved (RFC 3986, sections 2.3 and 6.2.2.2).
+_NEEDLESSLY_ENCODED = re.compile(
+    rb"%(?:2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE
+)
 
 
 class BasePathMiddleware:
@@ -96,6 +101,8 @@ class BasePathMiddleware:
             scope = unglued
         path = BasePath(outer).strip_from(scope["path"]) if outer else scope["path"]
         location, route = self._place(scope, path if path is not None else scope["path"], arrived)
+        if route.has_fixed_name and _is_spelled_otherwise(scope, location, BasePath(outer)):
+            route = Route(kind=RequestKind.ALIAS)
         redirect = _redirect_of(scope, location, route)
         if redirect is not None:
             return redirect(scope, receive, send)
@@ -252,6 +259,12 @@ def _has_encoded_slash(scope: Scope, location: Location) -> bool:
     raw = scope.get("raw_path") or b""
     front = raw.lstrip(b"/").split(b"/")[: location.depth]
     return any(b"%2f" in segment.lower() for segment in front)
+
+
+def _is_spelled_otherwise(scope: Scope, location: Location, outer: BasePath) -> bool:
+    """Tell whether a name encodes what needs none: some proxies compare it as it is."""
+    rest = _drop_segments(scope.get("raw_path") or b"", location.depth + outer.depth)
+    return _NEEDLESSLY_ENCODED.search(rest) is not None
 
 
 def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | None:
