@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from stlaunch.check.fixes import fix_text
 from stlaunch.check.hop import Hop
-from stlaunch.check.hops import proxies, recognise
+from stlaunch.check.hops import recognise
 from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES, Hit, Rule, Unknown
 from stlaunch.diagnostics import ranking
@@ -112,11 +112,12 @@ def diagnose(
     checks: list[Check] = []
     found: list[tuple[Rule, Finding]] = []
     hops = recognise(seen)
+    suspect = _only_proxy(hops)
     for rule in rules:
         if not selects(rule.code, only, skip):
             checks.append(Check(code=rule.code, status=Status.SKIP, reason="not selected"))
             continue
-        check, finding = _evaluate(rule, seen)
+        check, finding = _evaluate(rule, seen, suspect)
         checks.append(check)
         if finding is not None:
             found.append((rule, finding))
@@ -129,27 +130,30 @@ def diagnose(
     )
 
 
-def _evaluate(rule: Rule, seen: Observations) -> tuple[Check, Finding | None]:
+def _evaluate(rule: Rule, seen: Observations, suspect: Hop | None) -> tuple[Check, Finding | None]:
     for name in rule.requires:
         if name in seen.crashed:
-            return _crash(rule, seen.crashed[name], seen)
+            return _crash(rule, seen.crashed[name], seen, suspect)
         if seen.get(name) is None:
             reason = _why_missing(seen, name)
             return Check(code=rule.code, status=Status.SKIP, reason=reason), None
     try:
         judged = rule.judge(seen)
     except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
-        return _crash(rule, f"{type(exc).__name__}: {exc}"[:200], seen)
+        return _crash(rule, f"{type(exc).__name__}: {exc}"[:200], seen, suspect)
     if judged is None:
         return Check(code=rule.code, status=Status.PASS), None
     if isinstance(judged, Unknown):
         return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
     status = _STATUSES[entry(rule.code).severity_under(judged.circumstances)]
-    return Check(code=rule.code, status=status), _finding(rule, status, judged, seen)
+    return Check(code=rule.code, status=status), _finding(rule, status, judged, seen, suspect)
 
 
-def _crash(rule: Rule, reason: str, seen: Observations) -> tuple[Check, Finding]:
-    crash = _finding(rule, Status.CRASH, Hit(evidence=f"stlaunch failed: {reason}."), seen)
+def _crash(
+    rule: Rule, reason: str, seen: Observations, suspect: Hop | None
+) -> tuple[Check, Finding]:
+    hit = Hit(evidence=f"stlaunch failed: {reason}.")
+    crash = _finding(rule, Status.CRASH, hit, seen, suspect)
     return Check(code=rule.code, status=Status.CRASH, reason=reason), crash
 
 
@@ -158,11 +162,13 @@ def _why_missing(seen: Observations, name: str) -> str:
     return seen.skipped.get(name) or seen.skipped.get(first) or f"{name} was not observed"
 
 
-def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Finding:
+def _finding(
+    rule: Rule, status: Status, hit: Hit, seen: Observations, suspect: Hop | None
+) -> Finding:
     code = rule.code
     known = entry(code)
-    hop = hit.hop or _suspect(seen)
-    is_app_itself = seen.direct is not None and _evaluate(rule, seen.direct)[1] is not None
+    hop = hit.hop or suspect
+    is_app_itself = seen.direct is not None and _evaluate(rule, seen.direct, None)[1] is not None
     is_of_app = rule.is_of_app and hit.hop is None
     blamed = "the app" if is_of_app else str(hop or "")
     return Finding(
@@ -177,9 +183,9 @@ def _finding(rule: Rule, status: Status, hit: Hit, seen: Observations) -> Findin
     )
 
 
-def _suspect(seen: Observations) -> Hop | None:
+def _only_proxy(hops: Sequence[Hop]) -> Hop | None:
     """Return the only proxy that gave itself away; with several, nobody is accused."""
-    found = proxies(seen)
+    found = [hop for hop in hops if not hop.is_app]
     return found[0] if len(found) == 1 else None
 
 

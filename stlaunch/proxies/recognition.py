@@ -7,7 +7,7 @@ shown, and the choice of a fix, may depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -96,11 +96,11 @@ def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
 
     That one is the first guess for a fix: whoever runs the app configures it.
     """
-    lines = _as_text(headers)
+    values = _by_name(_as_text(headers))
     found = [
         known.product
         for known in table()
-        if known.product and known.sign.header and any(_matches(known.sign, lines))
+        if known.product and known.sign.header and any(_matches(known.sign, values))
     ]
     return tuple(dict.fromkeys(reversed(found)))
 
@@ -115,6 +115,7 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
     ('varnish', 'Caddy', 'Cloudflare')
     """
     lines = _as_text(headers)
+    values = _by_name(lines)
     found: dict[str, str] = {}
     for name, value in lines:
         if name == "via":
@@ -125,7 +126,7 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
             continue
         for known in table():
             sign = known.sign
-            if sign.header == name and sign.side is not Side.ANSWER and any(_matches(sign, lines)):
+            if sign.header == name and sign.side is not Side.ANSWER and any(_matches(sign, values)):
                 found.setdefault(known.name.lower(), known.name)
     return tuple(found.values())[:_MAX_NAMES]
 
@@ -145,11 +146,14 @@ def sightings_in_answer(
         body: its beginning is enough.
         status: of the answer; 0 without one.
     """
+    values = _by_name(headers)
     for known in table():
         sign = known.sign
         if sign.side is Side.REQUEST or sign.status not in {0, status}:
             continue
-        for match in _matches(sign, headers, body):
+        if sign.header and sign.header not in values:
+            continue
+        for match in _matches(sign, values, body):
             shown = match[0][:_EVIDENCE_CHARACTERS]
             if sign.header:
                 # Of a cookie, its name alone.
@@ -164,17 +168,19 @@ def sightings_in_answer(
 
 
 def _matches(
-    sign: Sign, headers: Sequence[tuple[str, str]], body: str = ""
+    sign: Sign, values: Mapping[str, Sequence[str]], body: str = ""
 ) -> Iterator[re.Match[str]]:
-    names = {name for name, _ in headers}
-    if not sign.present <= names or sign.absent & names:
+    if not sign.present <= values.keys() or not sign.absent.isdisjoint(values):
         return
-    values = (
-        [value for name, value in headers if name == sign.header]
-        if sign.header
-        else [body[:_BODY_CHARACTERS]]
-    )
-    yield from filter(None, map(sign.pattern.search, values))
+    texts = values.get(sign.header, ()) if sign.header else (body[:_BODY_CHARACTERS],)
+    yield from filter(None, map(sign.pattern.search, texts))
+
+
+def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _as_text(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
