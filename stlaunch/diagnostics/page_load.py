@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-FEWEST_REQUESTS = 66
+MIN_REQUESTS = 66
 """At the least."""
-MOST_REQUESTS = 131
+MAX_REQUESTS = 131
 """At the most."""
 CONNECTIONS = 7
 """At a time, over HTTP/1.1: six, and the WebSocket."""

@@ -28,7 +28,7 @@ from stlaunch.forwarded.headers import (
 )
 from stlaunch.forwarded.trusted_proxies import Network, TrustedProxies, read_address
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import DEFAULT_PORTS, HIGHEST_PORT, HostPort
+from stlaunch.urls.origin import DEFAULT_PORTS, MAX_PORT, HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -191,7 +191,7 @@ def _read_forwarded(
 
 def _address(node: forwarded.Node) -> tuple[str, int] | None:
     address = None if node.ip is None else read_address(str(node.ip))
-    port = node.port if isinstance(node.port, int) and node.port <= HIGHEST_PORT else 0
+    port = node.port if isinstance(node.port, int) and node.port <= MAX_PORT else 0
     return None if address is None else (str(address), port)
 
 
@@ -231,7 +231,7 @@ def _host(reader: HeaderReader, sender: _Sender, scheme: str) -> HostPort | None
     place = lines[0] if len(lines) == 1 else None
     text = _nearest_client(reader.entries(PORT), sender.hops)
     port = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
-    if not 0 < port <= HIGHEST_PORT:
+    if not 0 < port <= MAX_PORT:
         reader.ignore(PORT, "is not a port")
     elif port == DEFAULT_PORTS[scheme]:
         reader.ignore(PORT, f"is the usual port of {scheme}")

@@ -304,13 +304,13 @@ def _rate_faults(lines: list[Line]) -> Iterator[_Fault]:
         told = " ".join([text, *(acls[word] for word in line.words if word in acls)])
         match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", told)
         match = match or re.search(r"http_req_rate[^ ]*,?(gt|ge)\((\d{1,9})\)", told)
-        if match and int(match[2]) < page_load.MOST_REQUESTS:
-            is_certain = int(match[2]) < page_load.FEWEST_REQUESTS
+        if match and int(match[2]) < page_load.MAX_REQUESTS:
+            is_certain = int(match[2]) < page_load.MIN_REQUESTS
             yield _Fault(
                 "STL611",
                 line.number,
                 f"After {match[2]} requests the next ones are refused, and one load of a small "
-                f"app is {page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}.",
+                f"app is {page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}.",
                 milder=None if is_certain else Circumstance.LARGE_ONLY,
             )
 

@@ -19,7 +19,7 @@ from stlaunch.platforms.kubernetes import is_service_address
 from stlaunch.platforms.model import Certainty, Fact, Layer, Platform, Prefix
 from stlaunch.platforms.template import fill
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HIGHEST_PORT, HostPort, Origin, PublicUrl
+from stlaunch.urls.origin import MAX_PORT, HostPort, Origin, PublicUrl
 
 T = TypeVar("T")
 
@@ -277,8 +277,8 @@ def _lowest(
 
 
 def _port(text: str) -> int | None:
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST_PORT))
-    return int(text) if is_number and 0 < int(text) <= HIGHEST_PORT else None
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PORT))
+    return int(text) if is_number and 0 < int(text) <= MAX_PORT else None
 
 
 def _socket(text: str) -> Path | None:

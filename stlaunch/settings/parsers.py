@@ -17,7 +17,7 @@ from stlaunch.errors import UsageError
 from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HostPort, Origin, OriginCheck, PublicUrl, is_url
+from stlaunch.urls.origin import MAX_PORT, HostPort, Origin, OriginCheck, PublicUrl, is_url
 from stlaunch.urls.public_paths import PrefixRule
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 YES = frozenset({"on", "true", "yes", "1"})
 NO = frozenset({"off", "false", "no", "0"})
-_HIGHEST_PORT = 65535
 _MAX_WAIT_S = 3600
-_HIGHEST_COUNT = 1_000_000
+_MAX_COUNT = 1_000_000
 _SHORTEST_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _MAX_SOCKET_PATH_BYTES = 103
@@ -103,9 +102,9 @@ def parse_port(texts: Sequence[str]) -> int:
     """
     text = texts[-1].strip()
     is_number = text.isascii() and text.isdigit() and len(text) <= len("00065535")
-    if not is_number or int(text) > _HIGHEST_PORT:
+    if not is_number or int(text) > MAX_PORT:
         raise UsageError(
-            f"The port {text!r} is not a number from 0 to {_HIGHEST_PORT}.",
+            f"The port {text!r} is not a number from 0 to {MAX_PORT}.",
             hint="Write a port such as 8501; 0 picks a free one.",
         )
     return int(text)
@@ -217,9 +216,9 @@ def parse_count(texts: Sequence[str]) -> int:
         UsageError: for anything but a whole number from 1.
     """
     text = texts[-1].strip()
-    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= _HIGHEST_COUNT:
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= _MAX_COUNT:
         raise UsageError(
-            f"The number {text!r} is not a whole number from 1 to {_HIGHEST_COUNT}.",
+            f"The number {text!r} is not a whole number from 1 to {_MAX_COUNT}.",
             hint="Write a number such as 100, or leave it out for no limit.",
         )
     return int(text)

@@ -15,7 +15,7 @@ _LABEL = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 # A dot stands between any two labels: with an optional one, matching takes exponential time.
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _MAX_HOST = 253
-HIGHEST_PORT = 65535
+MAX_PORT = 65535
 
 
 class OriginCheck(StrEnum):
@@ -58,7 +58,7 @@ class HostPort:
             return None
         if port and not (port.isascii() and port.isdigit() and len(port) <= 5):  # noqa: PLR2004
             return None
-        if port and not 0 < int(port) <= HIGHEST_PORT:
+        if port and not 0 < int(port) <= MAX_PORT:
             return None
         return cls(host.lower().rstrip("."), int(port) if port else None)
 

@@ -247,7 +247,9 @@ def test_tunnels_that_nobody_uses_make_room() -> None:
     """2,000 of them, opened in 4 s with random cookies, kept everybody out for 100 s."""
 
     async def run() -> tuple[bool, bool, bool]:
-        registry = TunnelRegistry(limits=TunnelLimits(most=20, most_per_proxy=20, first_use_s=60))
+        registry = TunnelRegistry(
+            limits=TunnelLimits(max_tunnels=20, max_per_proxy=20, first_use_s=60)
+        )
         tunnels = []
 
         async def app(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -176,7 +176,7 @@ def test_a_slow_page_stops_the_app_instead_of_filling_memory(serve: Serve) -> No
 
 def test_limits_have_clear_answers(serve: Serve) -> None:
     """Per client, in all, and while stopping: 503 with a code and Retry-After."""
-    url, registry = serve(limits=TunnelLimits(most=3, most_per_client=2))
+    url, registry = serve(limits=TunnelLimits(max_tunnels=3, max_per_client=2))
     one, two = Page(url, cookie=f"{PLAIN_COOKIE}={'a' * 22}"), Page(url)
     statuses = [_proven(one).status_code for _ in range(3)]
     two_first = two.open().status_code

@@ -18,8 +18,8 @@ from tests.fuzz.target import Target
 
 CORPUS = Path(__file__).parent / "corpus"
 # Of the processor's time, for one input: what is linear takes milliseconds.
-_MOST_CPU_S = 20.0
-_MOST_GROWTH_BYTES = 400 * 1024 * 1024
+_MAX_CPU_S = 20.0
+_MAX_GROWTH_BYTES = 400 * 1024 * 1024
 _SHRINKS = 400
 
 
@@ -68,7 +68,7 @@ def fuzz(
     """Try the seeds, the kept inputs, and then mutations of them, until one bound is reached."""
     rng = random.Random(f"{target.name} {seed}")
     first = [*target.seeds, *kept_inputs(target, corpus)]
-    mutator = Mutator(first, target.tokens, rng, target.largest_bytes)
+    mutator = Mutator(first, target.tokens, rng, target.max_bytes)
     kinds: set[Hashable] = set()
     began, peak, count = time.monotonic(), _peak_bytes(), 0
     broken: Broken | None = None
@@ -83,7 +83,7 @@ def fuzz(
         if kind not in kinds:
             kinds.add(kind)
             mutator.keep(data)
-        if count % 1024 == 0 and _peak_bytes() - peak > _MOST_GROWTH_BYTES:
+        if count % 1024 == 0 and _peak_bytes() - peak > _MAX_GROWTH_BYTES:
             broken = Broken(data=data, error=repr(TooLargeError("the process grew too much")))
             break
     return Outcome(
@@ -102,7 +102,7 @@ def attempt(target: Target, data: bytes) -> Hashable:
         TooSlowError: where it took longer.
         Exception: whatever the target raises.
     """
-    with _most_cpu(_MOST_CPU_S):
+    with _max_cpu(_MAX_CPU_S):
         return target.run(data)
 
 
@@ -139,7 +139,7 @@ def _shrunk(target: Target, data: bytes, exc: BaseException) -> Broken:
 
 
 @contextmanager
-def _most_cpu(seconds: float) -> Iterator[None]:
+def _max_cpu(seconds: float) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TooSlowError(f"{seconds} s of the processor were not enough")
 

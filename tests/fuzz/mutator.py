@@ -22,7 +22,7 @@ class Mutator:
         seeds: the first ones.
         tokens: are inserted as they are.
         rng: decides everything.
-        largest_bytes: of an input.
+        max_bytes: of an input.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class Mutator:
         seeds: Sequence[bytes],
         tokens: Sequence[bytes],
         rng: random.Random,
-        largest_bytes: int,
+        max_bytes: int,
     ) -> None:
         self._pool = list(seeds)
         self._tokens = (*_ODD, *tokens, *tokens)
         self._rng = rng
-        self._largest_bytes = largest_bytes
+        self._max_bytes = max_bytes
 
     def keep(self, data: bytes) -> None:
         """Mutate this one too."""
@@ -47,7 +47,7 @@ class Mutator:
         data = self._rng.choice(self._pool)
         for _ in range(self._rng.choice((1, 1, 2, 3, 5, 8))):
             data = self._change(data)
-        return data[: self._largest_bytes]
+        return data[: self._max_bytes]
 
     def _change(self, data: bytes) -> bytes:
         rng = self._rng

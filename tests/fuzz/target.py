@@ -17,7 +17,7 @@ class Target:
             an input with a new outcome is mutated further.
         seeds: inputs that lead far into it.
         tokens: what mutations insert besides bytes.
-        largest_bytes: inputs are cut to this.
+        max_bytes: inputs are cut to this.
     """
 
     name: str
@@ -25,4 +25,4 @@ class Target:
     run: Callable[[bytes], Hashable]
     seeds: tuple[bytes, ...]
     tokens: tuple[bytes, ...] = ()
-    largest_bytes: int = 4096
+    max_bytes: int = 4096

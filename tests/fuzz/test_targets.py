@@ -85,7 +85,7 @@ def test_the_same_seed_makes_the_same_inputs() -> None:
 
 
 def test_an_input_without_an_end_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(engine, "_MOST_CPU_S", 0.05)
+    monkeypatch.setattr(engine, "_MAX_CPU_S", 0.05)
     outcome = fuzz(_target(_never_ends), seed=1, inputs=10_000, corpus=tmp_path)
 
     assert outcome.broken is not None

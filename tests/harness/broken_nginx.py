@@ -73,7 +73,7 @@ def start_broken(
     with ExitStack() as stack:
         relay = 0
         if breakage == FRAME_LIMIT:
-            relay = stack.enter_context(start_relay(upstream_ports[0], largest_bytes=1024 * 1024))
+            relay = stack.enter_context(start_relay(upstream_ports[0], max_bytes=1024 * 1024))
         files = TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None
         site = ProxySite(
             listen=HostPort("127.0.0.1", 0),
@@ -139,7 +139,7 @@ def _broken(text: str, breakage: str, ports: tuple[int, ...], relay: int) -> str
 
 
 @contextmanager
-def start_relay(upstream_port: int, *, largest_bytes: int) -> Iterator[int]:
+def start_relay(upstream_port: int, *, max_bytes: int) -> Iterator[int]:
     """Run a WebSocket relay with a limit on messages until the block ends; yield its port.
 
     jupyter-server-proxy and others relay like this.
@@ -159,7 +159,7 @@ def start_relay(upstream_port: int, *, largest_bytes: int) -> Iterator[int]:
         protocols = [front.subprotocol] if front.subprotocol else None
         with suppress(WebSocketException, OSError):
             async with connect(
-                url, additional_headers=headers, subprotocols=protocols, max_size=largest_bytes,
+                url, additional_headers=headers, subprotocols=protocols, max_size=max_bytes,
                 proxy=None,
             ) as back:  # fmt: skip
                 await _relay(front, back)
@@ -169,7 +169,7 @@ def start_relay(upstream_port: int, *, largest_bytes: int) -> Iterator[int]:
             handle,
             "127.0.0.1",
             0,
-            max_size=largest_bytes,
+            max_size=max_bytes,
             select_subprotocol=lambda _, offered: offered[0] if offered else None,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def test_only_the_command_line_ends_the_process() -> None:
 
 def test_only_the_command_line_writes_to_the_terminal() -> None:
     assert _used(WRITING, MAY_WRITE_TO_THE_TERMINAL) == []
+
+
+def test_an_upper_limit_is_called_max() -> None:
+    other_words = re.compile(r"\b_?(?:LARGEST|LONGEST|MOST|HIGHEST|BIGGEST)_[A-Z]")
+    scripts = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in {".py", ".js"}]
+
+    assert any(path.suffix == ".js" for path in scripts)
+    assert [str(path) for path in scripts if other_words.search(path.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(

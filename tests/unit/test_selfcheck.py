@@ -134,7 +134,7 @@ def test_names_of_others_are_left_out() -> None:
 def test_turnstile_bounds_number_rate_and_bytes() -> None:
     now = [0.0]
     limits = ProbeLimits(
-        most_at_once=3, most_at_once_per_client=2, requests_per_minute_per_client=5,
+        max_at_once=3, max_at_once_per_client=2, requests_per_minute_per_client=5,
         bytes_per_minute_per_client=1000,
     )  # fmt: skip
     rate_limiter = RateLimiter(limits=limits, clock=lambda: now[0])
@@ -156,8 +156,8 @@ def test_turnstile_bounds_number_rate_and_bytes() -> None:
 def test_strangers_cannot_lock_out_who_holds_the_token() -> None:
     """What they use up together is theirs; the operator has the bounds of one client."""
     limits = ProbeLimits(
-        most_at_once=2,
-        most_at_once_per_client=2,
+        max_at_once=2,
+        max_at_once_per_client=2,
         requests_per_minute=5,
         requests_per_minute_per_client=5,
         bytes_per_minute=5,

@@ -10,7 +10,7 @@ import anyio
 from stlaunch.check.client import Client
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, PageLoad
-from stlaunch.diagnostics.page_load import FEWEST_REQUESTS
+from stlaunch.diagnostics.page_load import MIN_REQUESTS
 
 LIMITED = frozenset({429, 503})
 _FILE = re.compile(r"""(?:src|href)=["']([^"']{1,500}static/(?:js|css)/[^"']{1,200})["']""")
@@ -50,7 +50,7 @@ async def load_page(client: Client, page: Exchange, *, within_s: float) -> PageL
 
     with anyio.move_on_after(within_s):
         async with anyio.create_task_group() as tasks:
-            for path in islice(cycle(files), FEWEST_REQUESTS):
+            for path in islice(cycle(files), MIN_REQUESTS):
                 tasks.start_soon(ask, path)
     refused = [answer for answer in answers if answer.status in LIMITED]
     return PageLoad(

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 _USER = b"_streamlit_user"
 _MARK = b"stlaunch."
-_LARGEST_BYTES = 3 * 1024
-_LONGEST_LOCATION = 2048
+_MAX_COOKIE_BYTES = 3 * 1024
+_MAX_LOCATION_CHARS = 2048
 _HINT = re.compile(rb"([?&])id_token_hint=[^&#]*&?")
-_MOST_BYTES = 64 * 1024 * 1024
+_MAX_STORED_BYTES = 64 * 1024 * 1024
 _LIFE_S = 30 * 24 * 3600.0  # as Streamlit's own cookies
 _ID_BYTES = 16
 
@@ -56,7 +56,7 @@ class LoginStore:
         login_id = secrets.token_urlsafe(_ID_BYTES).encode()
         self._logins[login_id] = (self.clock(), cookies)
         self._bytes += _size(cookies)
-        while self._bytes > _MOST_BYTES:
+        while self._bytes > _MAX_STORED_BYTES:
             self._drop(next(iter(self._logins)))
         if not self._is_said:
             self._is_said = True
@@ -159,7 +159,7 @@ class LargeLoginsMiddleware:
         large = [index for index in login if not _is_deletion(headers[index][1])]
         cookies = tuple(_pair(headers[index][1]) for index in large)
         main = next((index for index in large if _pair(headers[index][1])[0] == _USER), None)
-        if main is None or _size(cookies) <= _LARGEST_BYTES:
+        if main is None or _size(cookies) <= _MAX_COOKIE_BYTES:
             return headers
         _, _, attributes = headers[main][1].partition(b";")
         small = _USER + b"=" + self.store.keep(cookies) + b";" + attributes
@@ -173,7 +173,7 @@ def _without_hint(name: bytes, value: bytes) -> bytes:
     Without the hint the provider may ask the visitor to confirm (OpenID Connect RP-Initiated
     Logout 1.0, section 2).
     """
-    if name.lower() != b"location" or len(value) <= _LONGEST_LOCATION:
+    if name.lower() != b"location" or len(value) <= _MAX_LOCATION_CHARS:
         return value
     return _HINT.sub(rb"\1", value).rstrip(b"?&")
 

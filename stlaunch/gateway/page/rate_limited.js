@@ -4,10 +4,10 @@
 
 const LIMITED = [429, 503];
 const LIMIT_RELOADS = "stlaunch-limited";
-const MOST_RELOADS = 10;
-const MOST_TRIES = 8;
+const MAX_RELOADS = 10;
+const MAX_TRIES = 8;
 const RECOVER_MS = 5000;
-const LONGEST_WAIT_S = 120;
+const MAX_WAIT_S = 120;
 let isWaitingForFiles = false;
 
 /**
@@ -80,7 +80,7 @@ async function loadSlowly(base, assets, first) {
       continue;
     }
     tries += 1;
-    if (tries > MOST_TRIES) return false;
+    if (tries > MAX_TRIES) return false;
     const seconds = secondsToWait(answer) ?? Math.min(2 ** tries, 30);
     showNoticeAt(
       base,
@@ -97,7 +97,7 @@ function secondsToWait(answer) {
   const text = answer?.headers.get("retry-after");
   if (!text) return undefined;
   const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 1), LONGEST_WAIT_S);
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 1), MAX_WAIT_S);
 }
 
 /** Each reload has more files in the browser's cache than the one before; still there is an end. */
@@ -105,7 +105,7 @@ function countLimitReload() {
   try {
     const count = Number(sessionStorage.getItem(LIMIT_RELOADS)) + 1;
     sessionStorage.setItem(LIMIT_RELOADS, String(count));
-    return count <= MOST_RELOADS;
+    return count <= MAX_RELOADS;
   } catch {
     return false; // no storage here: better a notice than a loop
   }

@@ -22,9 +22,9 @@ OPERATOR = "operator"
 class ProbeLimits:
     """How much is allowed; a proxy that passes on no client address makes all of them one."""
 
-    most_at_once: int = 48
+    max_at_once: int = 48
     """Probes that take time (sockets, uploads, drips), in all."""
-    most_at_once_per_client: int = 24
+    max_at_once_per_client: int = 24
     requests_per_minute: int = 6000
     requests_per_minute_per_client: int = 1200
     bytes_per_minute: int = 4_000_000_000
@@ -75,8 +75,8 @@ class RateLimiter:
     def admit(self, client: str) -> Generator[bool]:
         """Count one probe that takes time for as long as the block lasts; False where full."""
         limits = self.limits
-        has_room = self._is_left(client, self._inside, limits.most_at_once - 1)
-        if not has_room or self._inside[client] >= limits.most_at_once_per_client:
+        has_room = self._is_left(client, self._inside, limits.max_at_once - 1)
+        if not has_room or self._inside[client] >= limits.max_at_once_per_client:
             yield False
             return
         self._inside[client] += 1

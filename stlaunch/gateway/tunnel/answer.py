@@ -16,7 +16,7 @@ from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
 from stlaunch.gateway.tunnel.frames import HEADER_BYTES, Frame, encode_parts
 
 _SMALLEST_COMPRESSED = 1024
-_LARGEST_WHOLE = 256 * 1024
+_MAX_WHOLE_BYTES = 256 * 1024
 _FINISH_S = 1.0
 
 
@@ -36,7 +36,7 @@ class Answer:
 
     async def send_whole(self, frames: Sequence[Frame]) -> None:
         """Send these frames and finish; a small answer has a length."""
-        if sum(len(frame.payload) + HEADER_BYTES for frame in frames) > _LARGEST_WHOLE:
+        if sum(len(frame.payload) + HEADER_BYTES for frame in frames) > _MAX_WHOLE_BYTES:
             for part in encode_parts(frames):
                 await self.write(part)
             await self.finish()

@@ -159,15 +159,15 @@ class Outbox:
             made_room = True
         return made_room
 
-    def after(self, number: int, *, most_bytes: int | None = None) -> list[Frame]:
-        """Return the frames behind `number`, in order: all, or at least one within `most_bytes`."""
+    def after(self, number: int, *, max_bytes: int | None = None) -> list[Frame]:
+        """Return the frames behind `number`, in order: all, or at least one within `max_bytes`."""
         found: list[Frame] = []
         size = 0
         for frame in self.frames:
             if frame.number <= number:
                 continue
             size += len(frame.payload) + HEADER_BYTES
-            if found and most_bytes is not None and size > most_bytes:
+            if found and max_bytes is not None and size > max_bytes:
                 break
             found.append(frame)
         return found
@@ -178,11 +178,11 @@ class Inbox:
     """Puts messages together again, each exactly once.
 
     Attributes:
-        largest_bytes: the largest message that is taken.
+        max_bytes: the largest message that is taken.
         acknowledged: the number of the last frame taken.
     """
 
-    largest_bytes: int
+    max_bytes: int
     acknowledged: int = 0
     _partial: bytearray = field(default_factory=bytearray)
 
@@ -198,8 +198,8 @@ class Inbox:
         for frame in frames:
             if frame.number != self.acknowledged + 1:
                 continue
-            if len(self._partial) + len(frame.payload) > self.largest_bytes:
-                raise FrameError(f"a message is larger than {self.largest_bytes} bytes")
+            if len(self._partial) + len(frame.payload) > self.max_bytes:
+                raise FrameError(f"a message is larger than {self.max_bytes} bytes")
             self.acknowledged += 1
             self._partial += frame.payload
             if frame.flags & Flags.FINAL:

@@ -21,19 +21,19 @@ class TunnelLimits:
     """Bounds on what clients may make this process hold.
 
     Attributes:
-        most: tunnels in all.
-        most_per_client: tunnels of one browser.
-        most_per_address: tunnels of one address.
-        most_per_proxy: tunnels of an address that may be a proxy's.
+        max_tunnels: in all.
+        max_per_client: tunnels of one browser.
+        max_per_address: tunnels of one address.
+        max_per_proxy: tunnels of an address that may be a proxy's.
         idle_s: life without any request; hidden tabs may be held to one a minute.
         first_use_s: life without a first request; a page makes it at once.
         poll_s: how long a poll is held; below the 30 s after which many proxies give up.
     """
 
-    most: int = 2000
-    most_per_client: int = 64
-    most_per_address: int = 256
-    most_per_proxy: int = 1500
+    max_tunnels: int = 2000
+    max_per_client: int = 64
+    max_per_address: int = 256
+    max_per_proxy: int = 1500
     idle_s: float = 100.0
     first_use_s: float = 10.0
     poll_s: float = 20.0
@@ -59,10 +59,10 @@ class TunnelRegistry:
         limits = self.limits
         self._places = Places(
             PlaceLimits(
-                most=limits.most,
-                per_browser=limits.most_per_client,
-                per_address=limits.most_per_address,
-                per_proxy=limits.most_per_proxy,
+                most=limits.max_tunnels,
+                per_browser=limits.max_per_client,
+                per_address=limits.max_per_address,
+                per_proxy=limits.max_per_proxy,
             )
         )
 

@@ -17,7 +17,7 @@ const BATCH_FRAMES = 256;
 const ACKNOWLEDGE_BYTES = 1024 * 1024;
 const BRIEF_POLL_MS = 700;
 const HELLO_WAIT_MS = 1500;
-const LONGEST_TROUBLE_MS = 30_000;
+const MAX_TROUBLE_MS = 30_000;
 // A request that ends sooner was not cut for its silence.
 const SHORTEST_SILENCE_MS = 1500;
 
@@ -219,7 +219,7 @@ class Tunnel {
         if (this.#isOver) return;
         if (error instanceof TunnelEnded) return this.#end(1006, error.message, error.status);
         troubleSince ||= Date.now();
-        if (Date.now() - troubleSince > LONGEST_TROUBLE_MS) return this.#end(1006, "no answer");
+        if (Date.now() - troubleSince > MAX_TROUBLE_MS) return this.#end(1006, "no answer");
         await sleep(pause);
         pause = Math.min(pause * 2, 3000);
       }

@@ -147,7 +147,7 @@ class Tunnel:
                     await self._changed.wait_for(is_over)
             except TimeoutError:
                 return []
-        found = self.outbox.after(number, most_bytes=_MAX_ANSWER_BYTES)
+        found = self.outbox.after(number, max_bytes=_MAX_ANSWER_BYTES)
         is_all = not found or found[-1].number == self.outbox.last_number
         self.is_end_sent = self.is_closed and is_all
         return found

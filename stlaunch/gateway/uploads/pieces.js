@@ -3,7 +3,7 @@
 
 const UPLOAD_PIECE_BYTES = 512 * 1024;
 const SMALLEST_PIECE_BYTES = 16 * 1024;
-const LARGEST_PIECE_BYTES = 8 * 1024 * 1024;
+const MAX_PIECE_BYTES = 8 * 1024 * 1024;
 const UPLOAD_ATTEMPTS = 5;
 
 /**
@@ -82,7 +82,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
       }
       failures = 0;
       passed = Math.max(passed, told.expected - offset);
-      if (2 * size < least && 2 * size <= LARGEST_PIECE_BYTES) size *= 2;
+      if (2 * size < least && 2 * size <= MAX_PIECE_BYTES) size *= 2;
       offset = told.expected;
       upload.onProgress(offset, whole.size);
     } else if (answer && answer.status < 500) {

@@ -142,12 +142,12 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
         yield Fault("STL505", node, "The app's cookies do not arrive in the browser.")
     elif node.name == "proxyaddheaders" and words[-1] == "off":
         yield Fault("STL404", node, "The app does not learn the client's address.", Need.CLIENT)
-    elif node.name == "dossitecount" and _is_below(words[-1], page_load.FEWEST_REQUESTS):
+    elif node.name == "dossitecount" and _is_below(words[-1], page_load.MIN_REQUESTS):
         yield Fault(
             "STL611",
             node,
             f"{words[-1]} requests pass at once, and one load of a small app is "
-            f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}.",
+            f"{page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}.",
         )
 
 

@@ -21,14 +21,14 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
         if rate is None or not burst.isdigit():
             continue
         passing = int(int(burst) + 1 + rate)
-        if passing < page_load.MOST_REQUESTS:
-            is_certain = passing < page_load.FEWEST_REQUESTS
+        if passing < page_load.MAX_REQUESTS:
+            is_certain = passing < page_load.MIN_REQUESTS
             yield Fault(
                 code="STL611",
                 at=limit,
                 need=Need.REQUEST_RATE,
                 detail=f"About {passing} requests pass at once, and one load of a small app is "
-                f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}: the others get an "
+                f"{page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}: the others get an "
                 "error, and the page stays blank.",
                 milder=None if is_certain else Circumstance.LARGE_ONLY,
             )

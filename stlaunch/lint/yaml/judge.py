@@ -100,13 +100,13 @@ class Judge:
 
     def rate(self, node: Node, passing: int, product: Product) -> None:
         """Report a limit of requests below what one load of a page takes."""
-        if passing < page_load.MOST_REQUESTS:
+        if passing < page_load.MAX_REQUESTS:
             detail = (
                 f"About {passing} requests pass at once, and one load of a small app is "
-                f"{page_load.FEWEST_REQUESTS} to {page_load.MOST_REQUESTS}: the others get an "
+                f"{page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}: the others get an "
                 "error, and the page stays blank."
             )
-            milder = None if passing < page_load.FEWEST_REQUESTS else Circumstance.LARGE_ONLY
+            milder = None if passing < page_load.MIN_REQUESTS else Circumstance.LARGE_ONLY
             self.add("STL611", node, detail, product, Need.REQUEST_RATE, milder)
 
     def parallel(self, node: Node, count: int | None, product: Product) -> None:

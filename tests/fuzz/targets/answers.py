@@ -355,7 +355,7 @@ TARGETS = (
             _REPORT + _NEXT + b'[{"name": "host", "value": "x"}]',
         ),
         tokens=(b'"": ', b"null", b"[]", b"{}", b"1e400", b'"\\u001b"', b'"x"', b"[[", _NEXT),
-        largest_bytes=40_000,
+        max_bytes=40_000,
     ),
     Target(
         name="check-cookies",

@@ -25,7 +25,7 @@ from tests.fuzz.wire import INJECTIONS, Reply, ask, loop, read_request, run, set
 
 _OWN = b"\nhost: app.test\norigin: http://app.test\nx-stlaunch: 1"
 _NEXT = b"\n----\n"
-_LARGEST = 100_000
+_MAX_BYTES = 100_000
 
 
 def frames(data: bytes) -> Hashable:
@@ -52,18 +52,18 @@ def frames(data: bytes) -> Hashable:
     assert b"".join(frame.encode() for frame in parts) == _without_flags(body)[: sum(
         len(frame.payload) + HEADER_BYTES for frame in parts
     )]  # fmt: skip
-    inbox = Inbox(_LARGEST)
+    inbox = Inbox(_MAX_BYTES)
     try:
         messages = inbox.take(parts)
     except FrameError:
         messages = []
-    assert len(inbox._partial) <= _LARGEST
+    assert len(inbox._partial) <= _MAX_BYTES
     assert inbox.acknowledged <= len(parts)
     outbox = Outbox()
     for message in messages:
         outbox.put(message.payload, message.flags & Flags.TEXT)
     assert all(len(frame.payload) <= FRAGMENT_BYTES for frame in outbox.frames)
-    again = Inbox(_LARGEST).take(outbox.after(0))
+    again = Inbox(_MAX_BYTES).take(outbox.after(0))
     assert [one.payload for one in again] == [one.payload for one in messages]
     outbox.acknowledge(int.from_bytes(body[:4], "big"))
     assert outbox.unacknowledged_bytes == sum(len(frame.payload) for frame in outbox.frames)
@@ -88,7 +88,7 @@ def _without_flags(body: bytes) -> bytes:
 
 
 _tunnels, _registry = small_app.make(
-    limits=TunnelLimits(poll_s=0.0), max_message_bytes=lambda: _LARGEST
+    limits=TunnelLimits(poll_s=0.0), max_message_bytes=lambda: _MAX_BYTES
 )
 
 
@@ -197,7 +197,7 @@ TARGETS = (
             *(Frame(n, Flags.FINAL, b"").encode() for n in (0, 1, 2, 3)),
             *(b"\x00\x10\x00\x01", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00"),
         ),
-        largest_bytes=20_000,
+        max_bytes=20_000,
     ),
     Target(
         name="tunnel",
@@ -239,7 +239,7 @@ TARGETS = (
             *(b"\ncontent-encoding: gzip", b"\nsec-fetch-site: cross-site", b"flood 99 9999"),
             *INJECTIONS,
         ),
-        largest_bytes=8192,
+        max_bytes=8192,
     ),
     Target(
         name="pieces",
@@ -265,6 +265,6 @@ TARGETS = (
             *(b"\ncontent-length: 99999999", b"\ncookie: stlaunch=" + b"a" * 22, b"0123456789"),
             *INJECTIONS,
         ),
-        largest_bytes=8192,
+        max_bytes=8192,
     ),
 )

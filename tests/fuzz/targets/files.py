@@ -153,7 +153,7 @@ TARGETS = tuple(
         run=partial(lint, kind),
         seeds=_WHOLE[kind],
         tokens=_TOKENS,
-        largest_bytes=2048,
+        max_bytes=2048,
     )
     for kind in FileKind
 )

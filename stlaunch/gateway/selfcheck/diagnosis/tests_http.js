@@ -18,13 +18,13 @@ function noteHeaders(facts, response) {
 
 // What the server judges: as a browser reads them, by the same rules as `stlaunch check`.
 const POLICIES = ["content-security-policy", "x-frame-options", "permissions-policy"];
-const LONGEST_POLICY = 4000;
+const MAX_POLICY_CHARS = 4000;
 
 /** @param {Facts} facts @param {string} what @param {Response} response */
 function notePolicies(facts, what, response) {
   for (const name of POLICIES) {
     const value = response.headers.get(name);
-    if (value) facts.policies[`${what} ${name}`] = value.slice(0, LONGEST_POLICY);
+    if (value) facts.policies[`${what} ${name}`] = value.slice(0, MAX_POLICY_CHARS);
   }
 }
 
