@@ -195,6 +195,15 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
     return pairs
 
 
+def with_cookies(
+    headers: Iterable[tuple[bytes, bytes]], cookies: Iterable[tuple[str, str]]
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers with these cookies in the place of all others."""
+    kept = [item for item in headers if item[0] != b"cookie"]
+    line = "; ".join(f"{name}={value}" for name, value in cookies)
+    return [*kept, (b"cookie", line.encode("latin-1"))] if line else kept
+
+
 @dataclass(slots=True)
 class HandshakeStats:
     """Counts handshakes by verdict, and keeps the last one of each kind, masked."""

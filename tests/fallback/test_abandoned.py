@@ -213,6 +213,34 @@ def test_a_refused_upload_frees_its_place_at_once() -> None:
     assert asyncio.run(run()) == [200, 403] * 100
 
 
+def test_a_deletion_has_a_place_and_an_end() -> None:
+    """An app that never answers one held a task for each, as many as anybody liked to send."""
+
+    async def run() -> tuple[list[int], int]:
+        ended = 0
+
+        async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            nonlocal ended
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended += 1
+
+        pieces = _pieces(app, idle_s=0.05)
+        scope = _opening(client="203.0.113.9")
+        scope["headers"] = [*scope["headers"], (b"x-stlaunch-method", b"DELETE")]
+        asked = [_post(pieces, scope) for _ in range(UPLOAD_LIMITS.per_address + 2)]
+        statuses = await asyncio.gather(*asked)
+        again = await _post(pieces, scope)
+        await asyncio.sleep(0)  # the last one hears of it
+        return [*statuses, again], ended
+
+    statuses, ended = asyncio.run(run())
+
+    assert sorted(statuses) == [503] * 2 + [504] * (UPLOAD_LIMITS.per_address + 1)
+    assert ended == UPLOAD_LIMITS.per_address + 1
+
+
 @pytest.mark.parametrize("size", ["0", "00", "-1", "", "1" * 13, "٣"])
 def test_an_upload_without_a_size_is_none(size: str) -> None:
     """One of no bytes would wait for a piece that never comes."""

@@ -17,12 +17,15 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Scope
 
 from stlaunch.gateway.places import Visitor
+from stlaunch.gateway.refusal import refusal
 from stlaunch.gateway.request import for_streamlit_path
 from stlaunch.gateway.turn import Turn
 from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 
 logger = logging.getLogger(__name__)
 
+FULL = refusal(503, "STL603", "too many uploads are in progress")
+"""The answer to one that finds no place."""
 _MAX_ANSWER = 64 * 1024
 _REFUSED = 400
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")

@@ -31,6 +31,7 @@ from stlaunch.gateway.places import Places
 from stlaunch.gateway.refusal import NO_STORE, refusal, refuse_other_pages
 from stlaunch.gateway.request import request_info
 from stlaunch.gateway.uploads.carried import (
+    FULL,
     CarriedUpload,
     is_size,
     is_target,
@@ -43,6 +44,7 @@ _MAX_ANSWERED = 256
 _MAX_ANSWERED_PER_ADDRESS = 64
 # A page sends its first piece at once.
 _FIRST_PIECE_S = 10.0
+_NO_ANSWER = refusal(504, "STL602", "the app has not answered")
 _TOO_LARGE = refusal(413, "STL601", "the piece is too large")
 _SWEEP_S = 5.0
 # What rules against a method answer.
@@ -121,7 +123,7 @@ class UploadPiecesEndpoint:
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
         if not self._places.has_room(visitor):
-            return refusal(503, "STL603", "too many uploads are in progress")
+            return FULL
         upload = CarriedUpload(owner=owner, visitor=visitor, total_bytes=int(total))
         self._places.take(visitor)
         upload_id = f"{self.instance_id}.{secrets.token_urlsafe(16)}"
@@ -165,9 +167,18 @@ class UploadPiecesEndpoint:
         scope = request.scope
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
+        if not self._places.has_room(visitor):
+            return FULL
         deletion = CarriedUpload(owner=owner, visitor=visitor, total_bytes=0)
-        deletion.start(self.app, _upload_scope(request, "DELETE", deletion))
-        await deletion.task
+        self._places.take(visitor)
+        try:
+            deletion.start(self.app, _upload_scope(request, "DELETE", deletion))
+            await asyncio.wait({deletion.task}, timeout=self.idle_s)
+            if not deletion.task.done():
+                return _NO_ANSWER
+        finally:
+            deletion.task.cancel()
+            self._places.free(visitor)
         self._log(deletion, request)
         return JSONResponse(deletion.answer(), headers=NO_STORE)
 

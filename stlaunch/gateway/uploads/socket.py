@@ -23,22 +23,23 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stlaunch.diagnostics.handshake import read_cookies, with_cookies
 from stlaunch.gateway.asking import ask
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import uploads_over_socket
 from stlaunch.gateway.owner import owner_of, visitor_of
 from stlaunch.gateway.places import Places
-from stlaunch.gateway.refusal import deny_handshake, refusal
+from stlaunch.gateway.refusal import deny_handshake
 from stlaunch.gateway.request import (
     UPLOAD_PROTOCOL,
     for_streamlit_path,
     is_for_upload,
     request_info,
 )
-from stlaunch.gateway.uploads.carried import CarriedUpload, is_size, is_target, upload_scope
+from stlaunch.gateway.uploads.carried import FULL, CarriedUpload, is_size, is_target, upload_scope
 from stlaunch.urls.streamlit_routes import HEALTH, STREAM, RequestKind
 
-_XSRF_COOKIE = b"_streamlit_xsrf"
+_XSRF_COOKIE = "_streamlit_xsrf"
 _XSRF_HEADER = b"x-xsrftoken"
 _MAX_PART = 1024 * 1024
 _MAX_TYPE = 512
@@ -46,7 +47,6 @@ _FIRST_S = 10.0
 _IDLE_S = 60.0
 _BAD = 1008  # RFC 6455 section 7.4.1
 _TRY_AGAIN_LATER = 1013
-_FULL = refusal(503, "STL603", "too many uploads are in progress")
 
 
 class UploadSocketLayer:
@@ -101,7 +101,7 @@ class UploadSocketEndpoint:
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
         if not self.places.has_room(visitor):
-            await deny_handshake(_FULL, _TRY_AGAIN_LATER, scope, receive, send)
+            await deny_handshake(FULL, _TRY_AGAIN_LATER, scope, receive, send)
             return
         self.places.take(visitor)
         try:
@@ -164,27 +164,15 @@ class UploadSocketEndpoint:
             (
                 value.partition(b";")[0].partition(b"=")[2]
                 for name, value in asked.headers
-                if name.lower() == b"set-cookie" and value.startswith(_XSRF_COOKIE + b"=")
+                if name.lower() == b"set-cookie" and value.startswith(_XSRF_COOKIE.encode() + b"=")
             ),
             None,
         )
         if pair is not None:  # else the user switched the check off
-            put["headers"] = [*_without_xsrf(put["headers"]), (_XSRF_HEADER, pair)]
-            put["headers"].append((b"cookie", _XSRF_COOKIE + b"=" + pair))
+            cookies = [item for item in read_cookies(put["headers"]) if item[0] != _XSRF_COOKIE]
+            cookies.append((_XSRF_COOKIE, pair.decode("latin-1")))
+            put["headers"] = [*with_cookies(put["headers"], cookies), (_XSRF_HEADER, pair)]
         return put
-
-
-def _without_xsrf(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    kept = []
-    for name, value in headers:
-        if name != b"cookie":
-            kept.append((name, value))
-            continue
-        cookies = [item.strip() for item in value.split(b";")]
-        others = [item for item in cookies if item.partition(b"=")[0].strip() != _XSRF_COOKIE]
-        if others:
-            kept.append((name, b"; ".join(others)))
-    return kept
 
 
 def _read(message: Message) -> dict[str, str] | None:
