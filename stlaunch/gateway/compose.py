@@ -16,7 +16,7 @@ from stlaunch.gateway import make
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.chains import ALL, Branch, Dispatch, Endpoint, Layer, build_chains, kinds
 from stlaunch.gateway.composition import Composition
-from stlaunch.gateway.middleware.large_logins import LoginStore
+from stlaunch.gateway.login_store import LoginStore
 from stlaunch.gateway.monitor.detectors import Detectors, Replicas
 from stlaunch.gateway.selfcheck.tickets import Tickets
 from stlaunch.gateway.state import GatewayState, session_places
@@ -215,7 +215,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         sessions=session_places(limit) if limit is not None else None,
         tunnels=composition.tunnels,
         tickets=Tickets(secret=composition.proof_secret),
-        logins=LoginStore(composition.proof_secret),
+        logins=LoginStore(composition.proof_secret, composition.login_folder),
         app_site=AppSite(
             max_upload_bytes=composition.max_upload_bytes,
             ping_interval_s=composition.ping_interval_s,

@@ -12,12 +12,15 @@ from stlaunch import streamlit_adapter
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.gateway.assets import AssetStore, asset_folder
 from stlaunch.gateway.instance import Instance, installed_versions
+from stlaunch.gateway.login_store import LIFE_S, MAX_BYTES
 from stlaunch.gateway.origin_policy import OriginPolicy, derive_secret
 from stlaunch.gateway.origin_settings import origin_policy
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.gateway.state import Readiness
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.settings.model import SelfCheck, Settings, Transport
+from stlaunch.storage.sealed_folder import SealedFolder
+from stlaunch.storage.state_folder import login_folder
 from stlaunch.streamlit_adapter import UserOption
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, PublicUrl
@@ -53,6 +56,7 @@ class Composition:
         ping_interval_s: how often a quiet socket is used.
         adapts_pings: whether that may change by what is learned of the way to the app.
         instance: this process.
+        login_folder: keeps large logins; None without a secret that others could have.
     """
 
     paths: PublicPaths
@@ -81,6 +85,7 @@ class Composition:
     ping_interval_s: Callable[[], int] = lambda: 30
     adapts_pings: bool = True
     instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))
+    login_folder: SealedFolder | None = None
 
 
 def composition_for(
@@ -98,15 +103,17 @@ def composition_for(
         settings: every setting, resolved.
         paths: where the app is looked for.
         user_options: what the user set for Streamlit.
-        environ: names the folder for compressed assets.
+        environ: names the folders for compressed assets and for logins.
     """
     is_streamlit = streamlit_adapter.is_streamlit_app(app)
     public_url, embed_in = settings.public_url.value, settings.embed_in
+    cookie_secret = streamlit_adapter.cookie_secret(user_options)
+    proof_secret = derive_secret(cookie_secret)
     return Composition(
         paths=paths,
         policy=origin_policy(settings, user_options),
         trusted=settings.trusted_proxies.value,
-        proof_secret=derive_secret(streamlit_adapter.cookie_secret(user_options)),
+        proof_secret=proof_secret,
         public_url=public_url,
         is_embedded=bool(embed_in.value),
         # The platform's frame is let in, and shuts nobody out.
@@ -129,4 +136,12 @@ def composition_for(
         max_upload_bytes=streamlit_adapter.max_upload_bytes,
         ping_interval_s=lambda: streamlit_adapter.websocket_options().ping_interval_s,
         adapts_pings="server.websocketPingInterval" not in user_options,
+        login_folder=SealedFolder(
+            find_folder=lambda: login_folder(environ),
+            key=proof_secret,
+            max_bytes=MAX_BYTES,
+            life_s=LIFE_S,
+        )
+        if cookie_secret
+        else None,
     )

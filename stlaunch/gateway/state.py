@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stlaunch.diagnostics.handshake import HandshakeStats
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.instance import Instance
-from stlaunch.gateway.middleware.large_logins import LoginStore
+from stlaunch.gateway.login_store import LoginStore
 from stlaunch.gateway.monitor.detectors import Detectors
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.observed_routes import ObservedRoutes

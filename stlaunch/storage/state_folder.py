@@ -22,6 +22,7 @@ from stlaunch.storage.state_roots import HOME, home_folder, own_roots, temporary
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
 )
+_LOGINS = "logins"
 
 
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
@@ -29,14 +30,26 @@ def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
 
     Nothing is made here; see `claim_state`.
     """
+    root = _state_root(environ)
     name = f"{script.stem}-{hashlib.sha256(str(script).encode()).hexdigest()[:12]}"
+    return root / name if root else None
+
+
+def login_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder for the logins of all apps of this user, which may not be there yet."""
+    root = _state_root(environ)
+    folder = root / _LOGINS if root else None
+    return folder if folder and claim_state(folder, environ) else None
+
+
+def _state_root(environ: Mapping[str, str]) -> Path | None:
     for root in own_roots(environ):
         if _is_writable(Path(root)):
-            return Path(root) / name
+            return Path(root)
     shared = temporary_root(environ)
     if not shared or (os.path.lexists(shared) and not is_private(shared)):
         return None
-    return Path(shared) / name if _is_writable(Path(shared)) else None
+    return Path(shared) if _is_writable(Path(shared)) else None
 
 
 def claim_state(state: Path, environ: Mapping[str, str]) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from stlaunch.gateway.middleware.large_logins import LoginStore
-from tests.asgi.driver import Recorder, handshake, make, request
+from stlaunch.gateway.login_store import LIFE_S, MAX_BYTES, LoginStore
+from stlaunch.storage.sealed_folder import SealedFolder
+from tests.asgi.driver import SECRET, Recorder, handshake, make, request
 
 HOST = [("host", "app.test")]
 APP = "/app"
@@ -101,10 +104,54 @@ def test_a_logout_forgets_it() -> None:
     assert not _arrived(app)
 
 
+def _folder(path: Path | None, secret: bytes = SECRET) -> SealedFolder:
+    return SealedFolder(find_folder=lambda: path, key=secret, max_bytes=MAX_BYTES, life_s=LIFE_S)
+
+
+def test_replicas_and_later_starts_share_it_by_the_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A logout on one of them ends it on all; another app of the same user has no part in it."""
+    caplog.set_level(logging.INFO)
+    app = Recorder(response_headers=SENT)
+    first = make(app, login_folder=_folder(tmp_path / "logins"))
+    second = make(app, login_folder=_folder(tmp_path / "logins"))
+    other = make(app, proof_secret=b"o" * 32, login_folder=_folder(tmp_path / "logins", b"o" * 32))
+    small = next(t for t in _cookies(request(first, CALLBACK, HOST).headers) if "stlaunch." in t)
+    cookie = ("cookie", small.partition(";")[0])
+    app.response_headers = []
+    seen = []
+    for gateway in (second, other):
+        request(gateway, "/app/auth/logout", [*HOST, cookie])
+        seen.append(LARGE in _arrived(app))
+    app.response_headers = [(b"set-cookie", b'_streamlit_user=""; Max-Age=0; Path=/app')]
+    request(second, "/app/auth/logout", [*HOST, cookie])
+    for _ in range(2):
+        request(first, "/app/auth/logout", [*HOST, cookie])
+        seen.append(LARGE in _arrived(app))
+
+    assert seen == [True, False, False, False]
+    assert caplog.text.count(f"they stay in {tmp_path / 'logins'}, encrypted") == 1
+    assert caplog.text.count("is not kept here") == 1
+    assert "on other machines cannot: send each visitor to one of them" in caplog.text
+
+
+def test_without_a_folder_it_stays_in_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    app = Recorder(response_headers=SENT)
+    wrapped = make(app, login_folder=_folder(None))
+    small = next(t for t in _cookies(request(wrapped, CALLBACK, HOST).headers) if "stlaunch." in t)
+    request(wrapped, "/app/auth/logout", [*HOST, ("cookie", small.partition(";")[0])])
+
+    assert LARGE in _arrived(app)
+    assert "they stay in this process (no folder can be written)" in caplog.text
+    assert "After a restart, or on another replica, the visitor has to sign in" in caplog.text
+
+
 def test_the_store_is_bounded_and_ends() -> None:
     now = [0.0]
     store = LoginStore(b"s" * 32, clock=lambda: now[0])
-    kept = [store.keep(((b"_streamlit_user", b"x" * 1024 * 1024),)) for _ in range(80)]
+    kept = [store.keep(b"_streamlit_user=" + b"x" * 1024 * 1024) for _ in range(80)]
     now[0] = 31 * 24 * 3600.0
 
     assert store._bytes <= 64 * 1024 * 1024

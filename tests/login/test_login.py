@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,22 +18,42 @@ from tests.harness.browser import Visit
 from tests.harness.oidc import NAME, start_provider
 from tests.harness.ports import free_port
 from tests.harness.proxies import start_proxy
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import RunningServer, start_server, stlaunch_app
 from tests.harness.tls import Tls
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
 APP = REPOSITORY / "tests" / "apps" / "login" / "streamlit_app.py"
 CALLBACK = "oauth2callback"
+REPLICAS = 2
+
+
+def prepare(folder: Path, secrets_toml: str) -> Path:
+    (folder / ".streamlit").mkdir(parents=True)
+    (folder / ".streamlit" / "secrets.toml").write_text(secrets_toml)
+    return Path(shutil.copy(APP, folder))
+
+
+@contextmanager
+def login_replicas(
+    folder: Path, port: int, secrets_toml: str, *flags: str
+) -> Iterator[RunningServer]:
+    """Run two instances of the app behind their balancer, likewise."""
+    app = prepare(folder, secrets_toml)
+    command = [sys.executable, "-m", "stlaunch", "replicas", str(REPLICAS), str(app), *flags]
+    with start_server(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=folder,
+        ready_path="/_stlaunch/ready",
+        port=port,
+    ) as server:
+        yield server
 
 
 @contextmanager
 def login_app(folder: Path, port: int, secrets_toml: str, *flags: str) -> Iterator[RunningServer]:
     """Run the app from a folder of its own, with its own secrets.toml."""
-    (folder / ".streamlit").mkdir(parents=True)
-    app = Path(shutil.copy(APP, folder))
-    (folder / ".streamlit" / "secrets.toml").write_text(secrets_toml)
-    with stlaunch_app(app, port, *flags) as server:
+    with stlaunch_app(prepare(folder, secrets_toml), port, *flags) as server:
         yield server
 
 
@@ -104,10 +126,26 @@ def test_login_and_logout(
         assert ("STL302" in server.log()) is (setup == "blog")  # the page fell back to HTTP
 
 
+def known_to(visit: Visit) -> set[str]:
+    """Open the page until each replica has greeted the user by his name; their process ids."""
+    found: set[str] = set()
+    for _ in range(4 * REPLICAS):
+        visit.context.clear_cookies(name=re.compile("stlaunch_replica"))
+        visit.page.reload()
+        says(visit.page, f"Hello {NAME}")
+        found.add(visit.page.get_by_text("pid=").inner_text())
+        if len(found) == REPLICAS:
+            break
+    return found
+
+
 def test_a_large_login_fits_through_nginx_and_comes_back(
     visit: Visit, tls: Tls, tmp_path: Path
 ) -> None:
-    """120 groups and both tokens make cookies of 12 KB, for which nginx has no room as it comes."""
+    """120 groups and both tokens make cookies of 12 KB, for which nginx has no room as it comes.
+
+    Every replica knows the visitor, also one that never saw him before.
+    """
     port = free_port()
     with ExitStack() as stack:
         proxy = stack.enter_context(
@@ -119,7 +157,7 @@ def test_a_large_login_fits_through_nginx_and_comes_back(
         exposed = 'expose_tokens = ["id", "access"]\n'
         toml = provider.secrets_toml(redirect_uri, secrets.token_hex(), exposed)
         server = stack.enter_context(
-            login_app(tmp_path / "app", port, toml, "--behind-proxy", proxy.url)
+            login_replicas(tmp_path / "app", port, toml, "--behind-proxy", proxy.url)
         )
         page, asked = visit.page, f"{proxy.url}?team=a%20b&x=1"
         page.goto(asked)
@@ -130,6 +168,8 @@ def test_a_large_login_fits_through_nginx_and_comes_back(
         cookies = visit.context.cookies()
         assert sum(len(cookie["name"]) + len(cookie["value"]) for cookie in cookies) < 2000
         assert "A login brings cookies of" in server.log()
+        assert len(known_to(visit)) == REPLICAS
+        assert "is not kept here" not in server.log()
         press(page, "Log out")
         says(page, "Hello stranger")
 
