@@ -32,7 +32,7 @@ UPGRADE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: streamlit, X\r\n"
 )
 HALF = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n"
-COUNTS = {"connections": 2000, "uploads": 300, "probes": 1000, "tunnels": 2000}
+COUNTS = {"connections": 2000, "uploads": 300, "probes": 10_000, "tunnels": 2000}
 """Of probes: by fifty clients, as of the connections that are opened at the same time."""
 PROBES = {
     "ours": ("_stlaunch/check", "_stlaunch/echo", "_stlaunch/metrics", "_stcore/health"),
@@ -63,12 +63,17 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
         at_rest = statistics.median(_rerun_ms(session) for _ in range(AT_REST))
         before = memory_mb(server.pid)
         command = [sys.executable, "-m", "tests.benchmarks.load", "--press", kind, name]
-        with subprocess.Popen([*command, str(server.port)], stdout=subprocess.PIPE) as load:
+        with subprocess.Popen(
+            [*command, str(server.port)], stdout=subprocess.PIPE, text=True
+        ) as load:
+            said = load.stdout
+            assert said is not None
+            said.readline()  # its imports are done, and it presses
             times: list[float] = []
             while load.poll() is None or not times:
                 times.append(_rerun_ms(session))
                 time.sleep(PAUSE_S)
-            answers = load.stdout.read().decode().strip() if load.stdout else ""
+            answers = said.read().strip()
         wait_until_idle(server.pid)
         after = memory_mb(server.pid)
     pressed = statistics.median(times)
@@ -137,6 +142,8 @@ def _print(name: str, figures: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--press"]:
+        sys.stdout.write("begun\n")
+        sys.stdout.flush()
         found = asyncio.run(press(sys.argv[2], sys.argv[3], int(sys.argv[4])))
         sys.stdout.write(f"{found}\n")
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from stlaunch.diagnostics.catalogue import codes
@@ -134,7 +136,7 @@ def test_names_of_others_are_left_out() -> None:
 def test_turnstile_bounds_number_rate_and_bytes() -> None:
     now = [0.0]
     limits = ProbeLimits(
-        max_at_once=3, max_at_once_per_client=2, requests_per_minute_per_client=5,
+        max_at_once=3, max_at_once_per_client=2, requests_per_10_s_per_client=5,
         bytes_per_minute_per_client=1000,
     )  # fmt: skip
     rate_limiter = RateLimiter(limits=limits, clock=lambda: now[0])
@@ -158,12 +160,12 @@ def test_strangers_cannot_lock_out_who_holds_the_token() -> None:
     limits = ProbeLimits(
         max_at_once=2,
         max_at_once_per_client=2,
-        requests_per_minute=5,
-        requests_per_minute_per_client=5,
+        requests_per_10_s=5,
+        requests_per_10_s_per_client=5,
         bytes_per_minute=5,
         bytes_per_minute_per_client=5,
     )
-    rate_limiter = RateLimiter(limits=limits)
+    rate_limiter = RateLimiter(limits=limits, clock=lambda: 0.0)
     for number in range(6000):
         rate_limiter.takes_request(str(number))
         rate_limiter.takes_bytes(str(number), 1)
@@ -175,6 +177,23 @@ def test_strangers_cannot_lock_out_who_holds_the_token() -> None:
     assert [rate_limiter.takes_request(OPERATOR) for _ in range(6)] == [True] * 5 + [False]
     assert rate_limiter.takes_bytes(OPERATOR, 5)
     assert not rate_limiter.takes_request("a")
+
+
+def test_a_refused_client_waits_and_only_so_many_do() -> None:
+    """Fifty that ask again at once would keep the app busy with refusals alone."""
+
+    async def ask(rate_limiter: RateLimiter, clients: int) -> list[bool]:
+        asked = [asyncio.create_task(rate_limiter.pause()) for _ in range(clients)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waited = [not task.done() for task in asked]
+        await asyncio.gather(*asked)
+        return waited
+
+    rate_limiter = RateLimiter(limits=ProbeLimits(pause_s=0.01, max_paused=4))
+
+    for _ in range(2):
+        assert asyncio.run(ask(rate_limiter, 6)) == [True] * 4 + [False] * 2
 
 
 def test_clients_share_limits_by_network() -> None:

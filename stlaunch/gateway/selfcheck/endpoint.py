@@ -39,6 +39,7 @@ _FOR_EVERYBODY = frozenset({"health", "ready"})
 _DIAGNOSTIC = frozenset({"", *DIAGNOSTICS, "diagnosis.js", "diagnosis.css"})
 _OWN_PAGE_ONLY = frozenset({"ticket", "arrived", "sink"})
 _SHELL = frozenset({"", "diagnosis.js", "diagnosis.css"})
+_TOO_MANY = 429
 
 
 class SelfCheckEndpoint:
@@ -94,6 +95,8 @@ class SelfCheckEndpoint:
             await self.probes.socket(scope, receive, send, viewer)
             return
         answer = self._refusal(name, viewer, scope)
+        if answer is not None and answer.status_code == _TOO_MANY:
+            await self.state.rate_limiter.pause()
         if answer is None and name == "sink" and scope["method"] in {"POST", "PUT"}:
             await self.probes.sink(scope, receive, send, viewer)
             return
@@ -109,10 +112,10 @@ class SelfCheckEndpoint:
         is_shell = name in _SHELL and self.access_policy.access is SelfCheck.TOKEN
         if viewer is Viewer.NOBODY and not is_shell:
             if self.access_policy.guesses.are_too_many(request_info(scope).client):
-                return refusal(429, "STL603", "too many wrong tokens in this minute")
+                return refusal(_TOO_MANY, "STL603", "too many wrong tokens in this minute")
             return _not_admitted(self.access_policy.access)
         if not self.probes.takes_request(request_info(scope), viewer):
-            return refusal(429, "STL603", "too many requests in this minute")
+            return refusal(_TOO_MANY, "STL603", "too many requests in ten seconds")
         return refuse_other_pages(Headers(scope=scope)) if name in _OWN_PAGE_ONLY else None
 
     def _answer(self, name: str, viewer: Viewer, scope: Scope) -> Response:

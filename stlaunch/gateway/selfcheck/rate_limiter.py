@@ -5,13 +5,15 @@ It knows nothing of what is probed. The clock comes in from outside.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-_MINUTE_S = 60.0
+_REQUESTS_WINDOW_S = 10.0
+_BYTES_WINDOW_S = 60.0
 _MAX_CLIENTS = 4096
 _OTHERS = "others"
 OPERATOR = "operator"
@@ -25,8 +27,8 @@ class ProbeLimits:
     max_at_once: int = 48
     """Probes that take time (sockets, uploads, drips), in all."""
     max_at_once_per_client: int = 24
-    requests_per_minute: int = 6000
-    requests_per_minute_per_client: int = 1200
+    requests_per_10_s: int = 1000
+    requests_per_10_s_per_client: int = 200
     bytes_per_minute: int = 4_000_000_000
     bytes_per_minute_per_client: int = 2_000_000_000
     socket_s: float = 330.0
@@ -35,18 +37,58 @@ class ProbeLimits:
     max_message_bytes: int = 17_000_000
     upload_s: float = 300.0
     drip_s: float = 15.0
+    pause_s: float = 1.0
+    """Before a refusal for too many requests."""
+    max_paused: int = 256
+    """Each holds a connection."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Window:
+    """What each client used since the window began, and what all of them may use."""
+
+    length_s: float
+    max_in_all: int
+    max_per_client: int
+    _used: Counter[str] = field(default_factory=Counter)
+    _number: int = 0
+
+    def takes(self, client: str, count: int, now: float) -> bool:
+        """Count it; False where the client, or all of them, have used too much."""
+        number = int(now // self.length_s)
+        if number != self._number:
+            self._number = number
+            self._used.clear()
+        is_known = client in self._used or client == OPERATOR
+        key = client if is_known or len(self._used) < _MAX_CLIENTS else _OTHERS
+        self._used[key] += count
+        is_within = self._used[key] <= self.max_per_client
+        return is_within and _is_left(client, self._used, self.max_in_all)
 
 
 @dataclass(slots=True, kw_only=True)
 class RateLimiter:
-    """Counts who is inside, and how much each client used in this minute."""
+    """Counts who is inside, and how much each client used in this window of time."""
 
     limits: ProbeLimits = field(default_factory=ProbeLimits)
     clock: Callable[[], float] = time.monotonic
     _inside: Counter[str] = field(default_factory=Counter)
-    _requests: Counter[str] = field(default_factory=Counter)
-    _bytes: Counter[str] = field(default_factory=Counter)
-    _minute: int = 0
+    _requests: _Window = field(init=False)
+    _bytes: _Window = field(init=False)
+    _paused: int = 0
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self._requests = _Window(
+            length_s=_REQUESTS_WINDOW_S,
+            max_in_all=limits.requests_per_10_s,
+            max_per_client=limits.requests_per_10_s_per_client,
+        )
+        self._bytes = _Window(
+            length_s=_BYTES_WINDOW_S,
+            max_in_all=limits.bytes_per_minute,
+            max_per_client=limits.bytes_per_minute_per_client,
+        )
 
     @property
     def inside(self) -> int:
@@ -54,28 +96,28 @@ class RateLimiter:
         return self._inside.total()
 
     def takes_request(self, client: str) -> bool:
-        """Count one request; False where the client has made too many in this minute."""
-        self._turn()
-        key = self._key(client, self._requests)
-        self._requests[key] += 1
-        limits = self.limits
-        is_within = self._requests[key] <= limits.requests_per_minute_per_client
-        return is_within and self._is_left(client, self._requests, limits.requests_per_minute)
+        """Count one request; False where the client has made too many in these ten seconds."""
+        return self._requests.takes(client, 1, self.clock())
 
     def takes_bytes(self, client: str, count: int) -> bool:
         """Count bytes; False where the client has moved too many in this minute."""
-        self._turn()
-        key = self._key(client, self._bytes)
-        self._bytes[key] += count
-        limits = self.limits
-        is_within = self._bytes[key] <= limits.bytes_per_minute_per_client
-        return is_within and self._is_left(client, self._bytes, limits.bytes_per_minute)
+        return self._bytes.takes(client, count, self.clock())
+
+    async def pause(self) -> None:
+        """Let one who asks too often wait for the refusal, so that asking again costs time."""
+        if self._paused >= self.limits.max_paused:
+            return
+        self._paused += 1
+        try:
+            await asyncio.sleep(self.limits.pause_s)
+        finally:
+            self._paused -= 1
 
     @contextmanager
     def admit(self, client: str) -> Generator[bool]:
         """Count one probe that takes time for as long as the block lasts; False where full."""
         limits = self.limits
-        has_room = self._is_left(client, self._inside, limits.max_at_once - 1)
+        has_room = _is_left(client, self._inside, limits.max_at_once - 1)
         if not has_room or self._inside[client] >= limits.max_at_once_per_client:
             yield False
             return
@@ -87,18 +129,7 @@ class RateLimiter:
             if self._inside[client] <= 0:
                 del self._inside[client]
 
-    def _turn(self) -> None:
-        minute = int(self.clock() // _MINUTE_S)
-        if minute != self._minute:
-            self._minute = minute
-            self._requests.clear()
-            self._bytes.clear()
 
-    @staticmethod
-    def _is_left(client: str, counter: Counter[str], most: int) -> bool:
-        return client == OPERATOR or counter.total() - counter[OPERATOR] <= most
-
-    @staticmethod
-    def _key(client: str, counter: Counter[str]) -> str:
-        is_known = client in counter or client == OPERATOR
-        return client if is_known or len(counter) < _MAX_CLIENTS else _OTHERS
+def _is_left(client: str, used: Counter[str], most: int) -> bool:
+    """Tell whether there is some left for a client: strangers use up nothing of the operator's."""
+    return client == OPERATOR or used.total() - used[OPERATOR] <= most

@@ -70,8 +70,8 @@ def origins(data: bytes) -> Hashable:
         if rule in ACCEPTING:
             assert site in {None, "same-origin"}, site
             # What a browser would make of the two.
-            page = urlsplit(origin)
-            asked = urlsplit(f"{page.scheme}://{host.strip(' ')}")
+            page, value = urlsplit(origin), host.strip(" \t")
+            asked = urlsplit(f"{page.scheme}://{value}")
             assert (page.hostname or "").rstrip(".") == (asked.hostname or "").rstrip(".")
             usual = {"http": 80, "https": 443}[page.scheme]
             assert (page.port or usual) == (asked.port or usual)
