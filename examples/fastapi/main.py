@@ -1,11 +1,4 @@
-"""FastAPI with Streamlit mounted at /dashboard, together behind one proxy path.
-
-Run it in this folder with any ASGI server, its own reading of proxy headers switched off:
-
-    uvicorn main:app --port 8501 --no-proxy-headers
-
-Through a proxy at /streamlitApp the dashboard is at /streamlitApp/dashboard/.
-"""
+"""FastAPI with Streamlit mounted at /dashboard, together behind one proxy path."""
 
 from __future__ import annotations
 

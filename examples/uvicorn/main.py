@@ -1,9 +1,4 @@
-"""A Streamlit script under plain uvicorn (or gunicorn, Hypercorn), without the stlaunch command.
-
-Run it in this folder, with the server's own reading of proxy headers switched off:
-
-    uvicorn main:app --port 8501 --no-proxy-headers
-"""
+"""A Streamlit script under plain uvicorn (or gunicorn, Hypercorn), without the stlaunch command."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_compose_file_names_what_is_there() -> None:
         "\n  app:\n",
         "context: ../..\n",
         "dockerfile: examples/docker/Dockerfile\n",
-        "./nginx.conf:/etc/nginx/conf.d/default.conf:ro\n",
+        "./nginx.conf:/etc/nginx/nginx.conf:ro\n",
         "condition: service_healthy\n",
         '"127.0.0.1:8080:80"\n',
     ):

@@ -151,7 +151,7 @@ def start_server(
         server = RunningServer(
             args,
             cwd=cwd,
-            env=_clean_environment(home=folder) | dict(env or {}),
+            env=clean_environment(home=folder) | dict(env or {}),
             ready_path=ready_path,
             port=port,
             log_path=Path(folder) / "server.log",
@@ -198,7 +198,8 @@ def stlaunch_app(app: Path, port: int, *flags: str) -> AbstractContextManager[Ru
     )
 
 
-def _clean_environment(*, home: str) -> dict[str, str]:
+def clean_environment(*, home: str) -> dict[str, str]:
+    """Return this environment with another HOME, and nothing that would configure an app."""
     inherited = {
         name: value
         for name, value in os.environ.items()

@@ -30,7 +30,7 @@ RECIPE = Recipe(
         "middlewares": "in Traefik's dynamic configuration, in `http.middlewares`, named in the "
         "router's `middlewares` too",
         "service": "in Traefik's dynamic configuration, in the service's `loadBalancer`",
-        "static": "on Traefik's command line, where `websecure` is your entry point",
+        "static": "on Traefik's command line, with the name of your entry point",
     },
     reload="",
     parts=LINES,
