@@ -60,15 +60,22 @@ class Balancer:
 
     def ready_places(self) -> set[int]:
         """Return the places whose instances HAProxy knows to be ready; none where it is silent."""
+        return {place for place, status in self._statuses().items() if status == "UP"}
+
+    def silent_places(self) -> set[int]:
+        """Return the places to which HAProxy sends nobody, since nothing answers there."""
+        return {place for place, status in self._statuses().items() if status.startswith("DOWN")}
+
+    def _statuses(self) -> dict[int, str]:
+        """Return what HAProxy says of each place: `UP`, `UP 1/3` where a check has failed."""
         with socket.socket(UNIX_FAMILY) as client, contextlib.suppress(OSError):
             client.settimeout(_ASK_TIMEOUT_S)
             client.connect(str(self._stats))
             client.sendall(b"show stat app 4 -1\n")  # 4: servers; -1: all of them
             with client.makefile(encoding="ascii") as answer:
                 rows = list(csv.DictReader(answer))
-            names = [row.get("svname", "") for row in rows if row.get("status") == "UP"]
-            return {int(name.removeprefix("i")) for name in names}
-        return set()
+            return {int(row["svname"].removeprefix("i")): row["status"] for row in rows}
+        return {}
 
     def keep_running(self, now: float) -> None:
         """Start HAProxy again where it has ended; wait a while between attempts."""

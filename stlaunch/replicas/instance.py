@@ -50,6 +50,8 @@ class Place:
         start_at: when a waiting place starts its process again.
         started_at: when its process was started.
         generation: the rolling restart that its process belongs to.
+        has_answered: whether the balancer has had an answer from its process.
+        is_silent: whether the log says that the process has stopped answering.
     """
 
     def __init__(self, number: int, folder: Path) -> None:
@@ -59,6 +61,8 @@ class Place:
         self.start_at = 0.0
         self.started_at = 0.0
         self.generation = 0
+        self.has_answered = False
+        self.is_silent = False
         self._backoff = Backoff()
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+_LOOK_S = 2.0
 _START_DEADLINE_S = 300.0
 _STOP_MARGIN_S = 15.0
 
@@ -85,6 +86,7 @@ class Supervisor:
         self._plan = plan
         self._places: list[Place] = []
         self._generation = 0
+        self._look_at = 0.0
         self._caught = _Caught()
 
     def run(self, *, on_ready: Callable[[], None]) -> int:
@@ -127,6 +129,7 @@ class Supervisor:
                 now = time.monotonic()
                 balancer.keep_running(now)
                 self._mend(now)
+                self._look_for_silent(balancer, now)
                 self._roll(balancer)
                 time.sleep(_POLL_S)
             self._drain_all()
@@ -182,6 +185,24 @@ class Supervisor:
                 self._is_ready(place)
             elif phase is Phase.WAITING and now >= place.start_at:
                 self._start(place)
+
+    def _look_for_silent(self, balancer: Balancer, now: float) -> None:
+        """Say which instances have stopped answering, and which answer again."""
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_S
+        ready, silent = balancer.ready_places(), balancer.silent_places()
+        for place in self._places:
+            name = f"Instance {place.number} (pid {place.pid})"
+            if place.phase is not Phase.READY:
+                place.has_answered = place.is_silent = False
+            elif place.number in silent and place.has_answered and not place.is_silent:
+                place.is_silent = True
+                logger.error("%s has stopped answering; visitors go to the others.", name)
+            elif place.number in ready:
+                if place.is_silent:
+                    logger.info("%s answers again.", name)
+                place.has_answered, place.is_silent = True, False
 
     def _take_note_of_end(
         self, place: Place, phase: Phase, now: float, what: str, pid: int | None

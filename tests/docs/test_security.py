@@ -40,13 +40,17 @@ def _trouble(promise: str, shown: str) -> list[str]:
     if not promise or not nodes:
         return [f"{promise or shown!r} names no test"]
     left = re.sub(r"[\s,]", "", _NODE.sub("", shown))
+    return missing_tests(nodes) + ([f"{left!r} is no test"] if left else [])
+
+
+def missing_tests(nodes: list[tuple[str, str]]) -> list[str]:
+    """Return a sentence for each pair of file and function that is no test of ours."""
     missing = [
         f"{file}::{name} does not exist"
         for file, name in nodes
         if not (ROOT / file).is_file() or name not in _functions(ROOT / file)
     ]
-    missing += [f"{name} is no test" for _, name in nodes if not name.startswith("test_")]
-    return missing + ([f"{left!r} is no test"] if left else [])
+    return missing + [f"{name} is no test" for _, name in nodes if not name.startswith("test_")]
 
 
 def test_each_promise_is_shown_by_tests_that_exist() -> None:

@@ -232,6 +232,22 @@ def test_dead_instance_and_dead_balancer_are_replaced(server: RunningServer) -> 
     assert get(server).status == 200
 
 
+def test_a_frozen_replica_gets_no_visitors_until_it_answers_again(server: RunningServer) -> None:
+    """Alive to the kernel, dead to people: HAProxy's own checks tell."""
+    wait_until(lambda: ready_processes(server) == instances(server), "both serve")
+    frozen = min(instances(server))
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        server.wait_for_log(f"(pid {frozen}) has stopped answering", timeout_s=DEADLINE_S)
+        served = ready_processes(server)
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    server.wait_for_log(f"(pid {frozen}) answers again", timeout_s=DEADLINE_S)
+    wait_until(lambda: frozen in ready_processes(server), "it serves again")
+
+    assert served == instances(server) - {frozen}
+
+
 def test_hangup_replaces_all_without_a_gap(server: RunningServer) -> None:
     """While the instances are exchanged one by one, every page is answered."""
     statuses = statuses_of_a_roll(server)
