@@ -184,6 +184,7 @@ def _known_app(app: str | None, upstream: str | None, public_url: str | None) ->
         max_upload_mb=facts.max_upload_mb,
         ping_interval_s=facts.ping_interval_s,
         trusted_headers=facts.identity_headers,
+        has_login=facts.has_login,
     )
 
 

@@ -31,6 +31,7 @@ from stlaunch.gateway.middleware.session_limit import (
     SessionLimitMiddleware,
 )
 from stlaunch.gateway.middleware.stripped_handshake import StrippedHandshakeEndpoint
+from stlaunch.gateway.monitor.large_headers import LargeHeaders
 from stlaunch.gateway.monitor.traffic_monitor import TrafficMonitorMiddleware
 from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page import script
@@ -190,8 +191,17 @@ def login_return(app: ASGIApp, _composition: Composition, _state: GatewayState) 
     return LoginReturnMiddleware(app)
 
 
-def large_logins(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:
-    return LargeLoginsMiddleware(app, store=state.logins)
+def large_logins(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp:
+    paths = composition.paths
+    return LargeLoginsMiddleware(
+        app,
+        store=state.logins,
+        large_headers=LargeHeaders(
+            finding_log=state.finding_log,
+            app_site=state.app_site,
+            is_proxied=bool(paths.known or paths.is_learning or composition.public_url),
+        ),
+    )
 
 
 def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp:

@@ -24,6 +24,7 @@ class App:
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: how often a quiet socket is used.
         trusted_headers: what `server.trustedUserHeaders` believes.
+        has_login: the app has what `st.login` needs.
     """
 
     port: int = 8501
@@ -33,6 +34,7 @@ class App:
     max_upload_mb: int = 200
     ping_interval_s: int = 30
     trusted_headers: tuple[str, ...] = ()
+    has_login: bool = False
 
     @property
     def is_named(self) -> bool:

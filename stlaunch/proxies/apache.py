@@ -167,6 +167,13 @@ _LINES: Lines = {
             "Uploads may be as large as server.maxUploadSize, and no larger.",
         ),
     ),
+    Need.HEADER_SIZE: (
+        Part(
+            "server",
+            "LimitRequestFieldSize 16380",
+            "A login can have 12 KB of cookies; Apache takes 8 KB, and answers 400.",
+        ),
+    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "server",

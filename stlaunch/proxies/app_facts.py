@@ -28,12 +28,14 @@ class AppFacts:
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: `server.websocketPingInterval`.
         identity_headers: the headers that `server.trustedUserHeaders` believes.
+        has_login: secrets.toml has what `st.login` needs.
     """
 
     port: int = _DEFAULT_PORT
     max_upload_mb: int = 200
     ping_interval_s: int = 30
     identity_headers: tuple[str, ...] = ()
+    has_login: bool = False
 
 
 def read_app_facts(
@@ -44,9 +46,10 @@ def read_app_facts(
     Raises:
         UsageError: for a file that is not TOML, or a value that cannot be.
     """
-    folders = [home, cwd, script.parent if script else None]
+    places = [home, cwd, script.parent if script else None]
+    folders = list(dict.fromkeys(folder for folder in places if folder))
     server: dict[str, tuple[object, str]] = {}
-    for folder in dict.fromkeys(folder for folder in folders if folder):
+    for folder in folders:
         file = folder / ".streamlit" / "config.toml"
         server |= {name: (value, f"{file} server.{name}") for name, value in _server_of(file)}
     for name, variable in _VARIABLES.items():
@@ -57,6 +60,7 @@ def read_app_facts(
         max_upload_mb=_number(server, "maxUploadSize", 200, _MAX_MB),
         ping_interval_s=_number(server, "websocketPingInterval", 30, _MAX_S),
         identity_headers=_headers(server),
+        has_login=any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in folders),
     )
 
 
@@ -82,6 +86,14 @@ def _server_of(file: Path) -> Sequence[tuple[str, object]]:
     if not isinstance(table, dict):
         raise UsageError(f"{file}: server is not a table.", hint="Begin it with [server].")
     return [(name, value) for name, value in table.items() if name in _VARIABLES]
+
+
+def _has_auth(file: Path) -> bool:
+    """Tell whether there is an `[auth]`; nothing else of the file is kept, or shown."""
+    try:
+        return bool(tomllib.loads(file.read_text(encoding="utf-8")).get("auth"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
 
 
 def _number(server: Mapping[str, tuple[object, str]], name: str, default: int, highest: int) -> int:

@@ -98,7 +98,8 @@ def _parts(kind: Kind, site: Site) -> Parts:
     routed = known.parts_for(Need.ROUTE, site)
     placed: dict[str, list[Part]] = {}
     secured = (Need.SECURITY_HEADERS,) if site.has_security_headers else ()
-    for need in (*secured, *kind.needs):
+    large = (Need.HEADER_SIZE,) if site.has_login else ()
+    for need in (*secured, *large, *kind.needs):
         if need is Need.SLASH and not site.base_path.value:
             continue
         if need is Need.AFFINITY and len(site.servers) == 1:

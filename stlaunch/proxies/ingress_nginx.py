@@ -35,6 +35,15 @@ _LINES: Lines = {
             "server.maxUploadSize and the form around it.",
         ),
     ),
+    Need.HEADER_SIZE: (
+        Part(
+            "annotations",
+            f'{_PREFIX}/proxy-buffer-size: "16k"',
+            "The answer to a login can set 12 KB of cookies; nginx takes 4 KB, and answers 502. "
+            'For the requests after it set large-client-header-buffers: "4 16k" in the '
+            "controller's ConfigMap.",
+        ),
+    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "annotations",

@@ -86,6 +86,13 @@ _LINES: Lines = {
             "In KiB; uploads may be as large as server.maxUploadSize, and no larger.",
         ),
     ),
+    Need.HEADER_SIZE: (
+        Part(
+            "global",
+            "server.max-request-field-size = 16384",
+            "A login can have 12 KB of cookies; lighttpd takes 8 KB, and answers 431.",
+        ),
+    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "global",

@@ -47,6 +47,8 @@ class Need(StrEnum):
     """Remove identity headers that a client sends."""
     BODY_SIZE = "body-size"
     """Let uploads through."""
+    HEADER_SIZE = "header-size"
+    """Let the cookies of a large login through, both ways."""
     IDLE_TIMEOUT = "idle-timeout"
     """Keep a quiet WebSocket open."""
     BUFFERING = "buffering"

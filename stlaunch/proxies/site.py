@@ -42,6 +42,7 @@ class Site:
         identity_headers: removed from what clients send.
         self_check_from: addresses and networks that may see the diagnostic pages.
         embedders: origins of other sites that may show the app in a frame.
+        has_login: the app logs visitors in, or a proxy before it does.
         has_security_headers: the configuration sends Content-Security-Policy and its like.
         is_whole: the lines stand in a configuration of their own, not alone in an existing one.
     """
@@ -60,6 +61,7 @@ class Site:
     identity_headers: tuple[str, ...] = IDENTITY_HEADERS
     self_check_from: tuple[str, ...] = ("127.0.0.1", "::1")
     embedders: tuple[str, ...] = ()
+    has_login: bool = False
     has_security_headers: bool = False
     is_whole: bool = False
 

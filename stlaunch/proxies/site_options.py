@@ -78,6 +78,7 @@ def plan_site(kind: Kind, asked: Asked, facts: AppFacts) -> Site:
         identity_headers=_identity_headers(facts.identity_headers),
         self_check_from=_networks(kind, asked.self_check_from),
         embedders=plain_origins(asked.embedders),
+        has_login=facts.has_login,
         has_security_headers=asked.has_security_headers,
         is_whole=not asked.is_snippet,
     )

@@ -174,6 +174,13 @@ _LINES: Lines = {
     ),
     Need.SCHEME: _scheme,
     Need.IDENTITY: _identity,
+    Need.HEADER_SIZE: (
+        Part(
+            "start",
+            "-p http_req_hdr_len=16k -p http_resp_hdr_len=16k",
+            "A login can have 12 KB of cookies; Varnish takes 8 KB, and answers 400.",
+        ),
+    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "start",

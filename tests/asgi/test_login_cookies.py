@@ -13,6 +13,8 @@ import pytest
 
 from stlaunch.gateway.login_store import LIFE_S, MAX_BYTES, LoginStore
 from stlaunch.storage.sealed_folder import SealedFolder
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.public_paths import PublicPaths
 from tests.asgi.driver import SECRET, Recorder, handshake, make, request
 
 HOST = [("host", "app.test")]
@@ -157,6 +159,39 @@ def test_the_store_is_bounded_and_ends() -> None:
     assert store._bytes <= 64 * 1024 * 1024
     assert store.find(kept[-1]) is None
     assert not any(map(store.find, kept[:10]))
+
+
+@pytest.mark.parametrize(
+    ("via", "told"),
+    [
+        ("1.1 nginx", "proxy_buffer_size 16k;"),
+        ("", "stlaunch explain STL609"),
+        ("1.1 Caddy", ""),  # which takes 1 MB
+    ],
+)
+@pytest.mark.parametrize("is_answer", [True, False])
+def test_what_stays_large_is_told_with_the_proxys_lines(
+    via: str, told: str, is_answer: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the cookies of a proxy that logs visitors in, which are nothing of the app's."""
+    large = "oauth2_proxy=" + "x" * 4100
+    app = Recorder(response_headers=[(b"set-cookie", large.encode())] if is_answer else [])
+    wrapped = make(app)
+    headers = [*HOST, *([("via", via)] if via else []), *([] if is_answer else [("cookie", large)])]
+    for _ in range(2):
+        request(wrapped, CALLBACK, headers)
+    lines = [r.getMessage() for r in caplog.records if "STL609" in r.getMessage()]
+
+    assert len(lines) == bool(told)
+    assert told in "".join(lines)
+    assert "xxxx" not in caplog.text
+
+
+def test_without_a_proxy_there_is_no_limit(caplog: pytest.LogCaptureFixture) -> None:
+    wrapped = make(Recorder(), paths=PublicPaths(), app_base=BasePath())
+    request(wrapped, "/oauth2callback", [*HOST, ("cookie", "a=" + "x" * 5000)])
+
+    assert "STL609" not in caplog.text
 
 
 def _logs_in(referer: str, *headers: tuple[str, str], cookie: str = "") -> str | None:

@@ -105,6 +105,9 @@ _LINES: tuple[tuple[str, Product, str, str], ...] = (
     ("STL602", p.LIGHTTPD, "global", "server.max-request-size = 1024"),
     ("STL602", p.H2O, "global", "limit-request-body: 1000000"),
     ("STL607", p.CADDY, "route", "request_body {\n\tmax_size 1MB\n}"),
+    ("STL609", p.NGINX, "server", "large_client_header_buffers 2 2k;"),
+    ("STL609", p.APACHE, "server", "LimitRequestFieldSize 2000"),
+    ("STL609", p.LIGHTTPD, "global", "server.max-request-field-size = 2048"),
     ("STL606", p.NGINX, "location", "proxy_read_timeout 3s;"),
     ("STL606", p.APACHE, "server", "Timeout 3"),
     ("STL606", p.HAPROXY, "defaults", "timeout tunnel 3s"),
@@ -218,6 +221,7 @@ _SAME = {
     "STL602": "it limits nothing that it passes on, or only while it reads (STL607)",
     "STL801": "a cache shows itself with its second answer, and check asks once",
     "STL702": "affinity goes by the client's address, or a balancer has to be built first",
+    "STL609": "the limit is set on the command line, which a paste does not change",
     "STL804": "the middleware compresses what the test app sends only above its own threshold",
     "STL301": "Envoy refuses the handshake with 403: STL304 runs the same lines",
 }

@@ -16,6 +16,30 @@ from tests.lint.test_corpus import CORPUS
 from tests.proxies.test_proxy_command import run
 
 
+@pytest.mark.parametrize(
+    ("lines", "has_login", "severities"),
+    [
+        ("", False, []),
+        ("", True, ["info", "info"]),
+        ("proxy_buffer_size 2k;", False, ["info"]),
+        ("proxy_buffer_size 2k; large_client_header_buffers 4 16k;", True, ["warning"]),
+        ("proxy_buffer_size 8k; large_client_header_buffers 4 16k;", True, ["info"]),
+        ("proxy_buffer_size 16k; large_client_header_buffers 4 16k;", True, []),
+        ("include unread.conf;", True, []),
+    ],
+)
+def test_room_for_a_login_counts_where_the_app_has_one(
+    tmp_path: Path, lines: str, has_login: bool, severities: list[str]
+) -> None:
+    """secrets.toml tells; without, another proxy may log visitors in, and nobody is sure."""
+    text = (CORPUS / "nginx" / "good_minimal.conf").read_text()
+    path = tmp_path / "site.conf"
+    path.write_text(text.replace("server {", f"server {{ {lines}", 1))
+    found = lint_file(path, App(has_login=has_login)).findings
+
+    assert [(one.code, str(one.severity)) for one in found] == [("STL609", s) for s in severities]
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "text", "told"),

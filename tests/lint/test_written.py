@@ -43,7 +43,7 @@ def test_proxy_configuration_is_recognised_and_clean(
     kind, form, _ = name.rsplit(".", 2)
     path = tmp_path / (name_of(kind) if is_named else "new.txt")
     path.write_text(WRITTEN[name])
-    report = lint_file(path, App())
+    report = lint_file(path, App(has_login=form == "login"))
 
     assert report.findings == []
     assert exit_code(report, is_strict=True) is ExitCode.OK

@@ -24,6 +24,8 @@ def texts() -> dict[str, str]:
         if Need.SECURITY_HEADERS in recipe(kind.product).parts:
             asked = Asked(public_url=URL, has_security_headers=True)
             found[f"{kind.name}.headers.txt"] = _text(kind, asked)
+        if Need.HEADER_SIZE in recipe(kind.product).parts:
+            found[f"{kind.name}.login.txt"] = _text(kind, Asked(public_url=URL), has_login=True)
         if kind.strips or kind.has_affinity:
             asked = Asked(
                 public_url=URL,
@@ -34,8 +36,8 @@ def texts() -> dict[str, str]:
     return found
 
 
-def _text(kind: Kind, asked: Asked) -> str:
-    configuration = generate(kind, plan_site(kind, asked, AppFacts()))
+def _text(kind: Kind, asked: Asked, *, has_login: bool = False) -> str:
+    configuration = generate(kind, plan_site(kind, asked, AppFacts(has_login=has_login)))
     return configuration.snippet if asked.is_snippet else configuration.text
 
 

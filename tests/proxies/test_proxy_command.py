@@ -65,6 +65,22 @@ def test_prints_the_configuration(kind: str, tmp_path: Path) -> None:
     assert done.stdout == (FOLDER / f"{kind}.kept.txt").read_text()
 
 
+@pytest.mark.parametrize(
+    ("secrets", "form"),
+    [("[auth]\nclient_secret = 'hush'\n", "login"), ("[db]\nx = 1\n", "kept"), ("[auth", "kept")],
+)
+def test_an_app_with_a_login_gets_room_for_its_cookies(
+    secrets: str, form: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "secrets.toml").write_text(secrets)
+    done = run("proxy", "nginx", "--public-url", URL, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert done.stdout == (FOLDER / f"nginx.{form}.txt").read_text()
+    assert "hush" not in done.stdout + done.stderr
+
+
 def test_forms_differ(tmp_path: Path) -> None:
     whole = run("proxy", "nginx", "--public-url", URL, cwd=tmp_path).stdout
     snippet = run("proxy", "nginx", "--public-url", URL, "--snippet", cwd=tmp_path).stdout

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import read_cookies, with_cookies
 from stlaunch.gateway.login_store import MARK, LoginStore
+from stlaunch.gateway.monitor.large_headers import LargeHeaders
 
 _USER = "_streamlit_user"
 _SET_USER = _USER.encode()
@@ -31,14 +32,17 @@ class LargeLoginsMiddleware:
     Args:
         app: the next layer, for which nothing is different.
         store: keeps them; it is asked in a thread, because it may read a disk.
+        large_headers: is told of what stays large all the same, as a proxy's own login.
     """
 
-    def __init__(self, app: ASGIApp, *, store: LoginStore) -> None:
+    def __init__(self, app: ASGIApp, *, store: LoginStore, large_headers: LargeHeaders) -> None:
         self.app = app
         self.store = store
+        self.large_headers = large_headers
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request, or one handshake."""
+        self.large_headers.note(scope, scope["headers"], is_answer=False)
         if any(name == b"cookie" and MARK.encode() in text for name, text in scope["headers"]):
             return self._with_login(scope, receive, send)
         return self._hand_on(scope, receive, send, "")
@@ -59,7 +63,9 @@ class LargeLoginsMiddleware:
 
         async def send_small(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": await self._sent(message["headers"], value)}
+                headers = await self._sent(message["headers"], value)
+                self.large_headers.note(scope, headers, is_answer=True)
+                message = {**message, "headers": headers}
             await send(message)
 
         return self.app(scope, receive, send_small)

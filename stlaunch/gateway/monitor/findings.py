@@ -127,6 +127,23 @@ def body_limited(passed: int, refused: int, fix: str) -> Finding:
     )
 
 
+def large_headers(way: str, size: int, *, fix: str, brief: str) -> Finding:
+    """Describe headers that a proxy with its usual limits refuses.
+
+    Args:
+        way: who sends them, such as `A browser sends`.
+        size: of all of them in bytes.
+        fix: the lines that raise the limit.
+        brief: what the log says instead.
+    """
+    return Finding(
+        code="STL609",
+        title=f"{way} {size / 1024:.1f} KB of headers, for which many proxies have no room",
+        fix=fix,
+        brief=brief,
+    )
+
+
 def method_refused(status: str) -> Finding:
     """Describe a proxy that lets POST through, and refuses the methods of uploads.
 

@@ -19,6 +19,7 @@ from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
 
 _TWO = 2
+_FIELD_BYTES = 8190  # Apache's own
 _LOST_HEADERS = {
     "upgrade": ("STL301", Need.UPGRADE),
     "connection": ("STL301", Need.UPGRADE),
@@ -131,6 +132,14 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
             node,
             f"Uploads may have {app.max_upload_mb} MB, and {words[1]} bytes pass.",
             Need.BODY_SIZE,
+        )
+    elif node.name == "limitrequestfieldsize" and _is_below(words[1], _FIELD_BYTES):
+        yield Fault(
+            "STL609",
+            node,
+            f"Headers of {words[1]} bytes pass, and the cookies of a login can have 12 KB.",
+            Need.HEADER_SIZE,
+            milder=None if app.has_login else Circumstance.IF_USED,
         )
     elif words[0] == "requestheader" and words[1] == "unset" and words[2] in _LOST_HEADERS:
         code, need = _LOST_HEADERS[words[2]]

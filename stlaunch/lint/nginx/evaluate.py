@@ -15,7 +15,7 @@ from stlaunch.lint.nginx.bases import bases_of, slash_fault
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.fix import edits_for
 from stlaunch.lint.nginx.headers import header_faults
-from stlaunch.lint.nginx.limits import rate_faults
+from stlaunch.lint.nginx.limits import header_size_faults, rate_faults
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.nginx.request import (
     Answer,
@@ -174,6 +174,7 @@ class _Judge:
             yield from _at(upload, rules.upload_faults(upload.location, app))
         if page:
             yield from rules.page_faults(page.location)
+            yield from header_size_faults(page.location, app)
         if script:
             yield from rate_faults(script.location, root)
         yield from header_faults(page, component)

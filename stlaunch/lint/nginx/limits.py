@@ -1,4 +1,4 @@
-"""Compare nginx's rate limits with what one page load needs. Pure."""
+"""Compare nginx's limits on rates and headers with what the app needs. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import Iterator
 
 from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint.app import App
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
+from stlaunch.lint.units import size
 from stlaunch.proxies.needs import Need
+
+_LOGIN = 12 * 1024
+_HEADER_ROOMS = (
+    ("large_client_header_buffers", 8 * 1024, "later requests are answered 400"),
+    ("proxy_buffer_size", 4 * 1024, "the login is answered 502"),
+)
 
 
 def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
@@ -41,6 +49,27 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
                 need=Need.REQUEST_RATE,
                 detail=f"limit_conn lets {count} request(s) through at a time; one browser uses "
                 f"{page_load.CONNECTIONS}, and more over HTTP/2.",
+            )
+
+
+def header_size_faults(location: Directive, app: App) -> Iterator[Fault]:
+    """Judge the room for the cookies of a login, and for the answer that sets them.
+
+    Without a login there may be one at another proxy; what is less than nginx's own is on purpose.
+    """
+    for name, default, consequence in _HEADER_ROOMS:
+        limit = location.inherited(name)
+        room = size(limit.args[-1]) if limit and limit.args else default
+        if room is None or (limit is None and location.may_hide(name)):
+            continue
+        if room < default or (app.has_login and room < _LOGIN):
+            yield Fault(
+                code="STL609",
+                at=limit or location,
+                need=Need.HEADER_SIZE,
+                detail=f"{name} is {room // 1024} KB, and a login can have 12 KB of cookies (many "
+                f"groups, expose_tokens): {consequence}.",
+                milder=None if app.has_login and room < default else Circumstance.IF_USED,
             )
 
 

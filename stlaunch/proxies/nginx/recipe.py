@@ -214,6 +214,18 @@ _LINES: Lines = {
             "server.maxUploadSize and the form around it.",
         ),
     ),
+    Need.HEADER_SIZE: (
+        Part(
+            "server",
+            "large_client_header_buffers 4 16k;",
+            "A login can have 12 KB of cookies; nginx takes 8 KB, and answers 400.",
+        ),
+        Part(
+            "location",
+            "proxy_buffer_size 16k;\nproxy_buffers 8 16k;",
+            "The answer to a login sets them all; nginx takes 4 KB, and answers 502.",
+        ),
+    ),
     Need.IDLE_TIMEOUT: (
         Part(
             "location",
