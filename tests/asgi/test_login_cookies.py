@@ -164,7 +164,7 @@ def test_the_store_is_bounded_and_ends() -> None:
 @pytest.mark.parametrize(
     ("via", "told"),
     [
-        ("1.1 nginx", "proxy_buffer_size 16k;"),
+        ("1.1 proxy (Apache/2.4.66)", "LimitRequestFieldSize 16380"),
         ("", "stlaunch explain STL609"),
         ("1.1 Caddy", ""),  # which takes 1 MB
     ],
