@@ -11,7 +11,9 @@ import sys
 
 try:  # streamlit_adapter/internals.py: QUICK_SOCKET
     import _socket
-except ImportError:
+
+    _socket.socket  # noqa: B018 - only whether it is there
+except (AttributeError, ImportError):
     import socket as _socket  # type: ignore[no-redef]
 
 from stlaunch.storage.running_apps import running_urls

@@ -150,6 +150,8 @@ class _Server(uvicorn.Server):
             except asyncio.CancelledError:
                 if not life.done():
                     raise
+                with contextlib.suppress(AttributeError):  # then it is cut off, and says so
+                    await self.shutdown(sockets)
             finally:
                 life.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -1,11 +1,15 @@
-"""What Streamlit or uvicorn renames: the app starts without the feature, and one line says so."""
+"""What Streamlit, uvicorn or Python renames: the app starts without it, and one line says so."""
 
 from __future__ import annotations
 
 import ast
 import logging
 import math
+import os
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,18 +23,23 @@ from tests.lifecycle.running import listening
 
 APP = "import streamlit as st\nst.text('it runs')\n"
 
-# Names that others have as well, or that are written in a protobuf descriptor.
+# Names that others have as well, or that are written in a protobuf descriptor, or a module of C's.
 PATTERNS = {
     "exists": r"(?<=def )exists(?=\(cls)|(?<=Runtime\.)exists\b",
     "instance": r"(?<=def )instance(?=\(cls\) -> Runtime)|(?<=Runtime\.)instance\b",
     "RERUN_SCRIPT_FIELD_NUMBER": r"rerun_script(?![_a-z])",
     "loop": r"(?<=self\.)loop\b",
+    "metadata": r"(?<=def )metadata(?=\(self)|(?<=self\.)metadata\b|(?<=dist\.)metadata\b",
+    "socket": "socket",
+}
+# Where a name is changed: in all of a package, but for words that others in it use as well.
+SCOPES = {
+    "uvicorn:Server.main_loop": "uvicorn.server",
+    "importlib.metadata:Distribution.metadata": "importlib.metadata streamlit.components",
 }
 # One name of each entry in a real process: an entry is off as a whole, whichever name is missing.
 RENAMED = [
-    pytest.param(touch, touch.names[0], id=touch.names[0].replace(":", "."))
-    for touch in TOUCHES
-    if touch.names[0].partition(".")[0] in {"streamlit", "uvicorn"}
+    pytest.param(touch, touch.names[0], id=touch.names[0].replace(":", ".")) for touch in TOUCHES
 ]
 NAMES = [name for touch in TOUCHES for name in touch.names]
 
@@ -38,18 +47,7 @@ NAMES = [name for touch in TOUCHES for name in touch.names]
 @pytest.mark.parametrize(("touch", "name"), RENAMED)
 def test_a_renamed_name_switches_one_feature_off(touch: Touch, name: str, tmp_path: Path) -> None:
     """The page is there, a session runs, the log has one line, and the app stops cleanly."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(Path(renaming.__file__).read_text(encoding="utf-8"))
-    module, _, path = name.partition(":")
-    word = path.rpartition(".")[2]
-    package = module.partition(".")[0]
-    env = {
-        "PYTHONPATH": str(folder),
-        "RENAMED": PATTERNS.get(word, rf"\b{word}\b"),
-        # All of a package uses a name as one, but for common words of uvicorn's.
-        "RENAMED_IN": module if module.startswith("uvicorn.") else package,
-    }
+    env = _renamed(name, tmp_path)
     with listening(tmp_path, "--behind-proxy", "/app", app=APP, env=env) as running:
         running.wait_until(lambda: running.get("/app/_stcore/health")[0] == 200, "health")
         page = running.get("/app/")
@@ -66,6 +64,37 @@ def test_a_renamed_name_switches_one_feature_off(touch: Touch, name: str, tmp_pa
     assert touch.feature in lines[0]
     assert touch.without in lines[0]
     assert "Traceback" not in running.log()
+
+
+def test_health_is_asked_with_pythons_own_socket_where_the_quick_one_is_gone(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    done = subprocess.run(
+        [sys.executable, "-m", "stlaunch", "health", url],
+        env={**os.environ, **_renamed("_socket:socket", tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no answer" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def _renamed(name: str, tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a process in which this name is another one."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(Path(renaming.__file__).read_text(encoding="utf-8"))
+    module, _, path = name.partition(":")
+    word = path.rpartition(".")[2]
+    package = module if module.startswith("uvicorn.") else module.partition(".")[0]
+    return {
+        "PYTHONPATH": str(folder),
+        "RENAMED": PATTERNS.get(word, rf"\b{word}\b"),
+        "RENAMED_IN": SCOPES.get(name, package),
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
