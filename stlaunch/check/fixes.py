@@ -67,12 +67,15 @@ def lines_for(
     wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
     wanted += [known.along[need] for need in wanted if need in known.along]
     is_bare = not pages.is_stlaunch(seen.http.get("page"))
-    found = (
-        fix_for(need, product, site)
-        for need in wanted
-        if not (is_bare and need in known.for_stlaunch)
-    )
-    return tuple(one for one in found if one is not None)
+    fixes: list[Fix] = []
+    for need in wanted:
+        found = fix_for(need, product, site)
+        if found is None or (is_bare and need in known.for_stlaunch):
+            continue
+        lines = {line for earlier in fixes for line in earlier.lines.splitlines()}
+        if not lines.issuperset(found.lines.splitlines()):  # one need may bring along another
+            fixes.append(found)
+    return tuple(fixes)
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:

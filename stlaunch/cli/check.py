@@ -25,7 +25,7 @@ from stlaunch.check.options import DEFAULT_TIMEOUT_S, CheckOptions, parse_cookie
 from stlaunch.check.report import build_report, exit_code
 from stlaunch.check.rules import RULES
 from stlaunch.check.target import Target
-from stlaunch.cli.errors import has_colour
+from stlaunch.cli.errors import has_colour, text_width
 from stlaunch.cli.this_machine import FOR_INSIDERS, RunningApp, find_running_app
 from stlaunch.diagnostics import catalogue
 from stlaunch.errors import ExitCode, UsageError
@@ -118,7 +118,7 @@ def _codes(texts: Sequence[str], flag: str) -> tuple[str, ...]:
 
 
 def _renderer(
-    kind: str, options: CheckOptions, *, is_one_line: bool, is_strict: bool
+    kind: str, options: CheckOptions, *, is_one_line: bool, is_strict: bool, is_all: bool
 ) -> Callable[[Observations, Diagnosis], str]:
     secret = [name for name, _ in options.headers]
     match kind:
@@ -137,7 +137,12 @@ def _renderer(
         case "github":
             return lambda _seen, diagnosis: render_github(diagnosis)
         case _:
-            return partial(render_text, is_coloured=has_colour(os.environ, sys.stdout))
+            return partial(
+                render_text,
+                is_coloured=has_colour(os.environ, sys.stdout),
+                width=text_width(sys.stdout),
+                is_brief=sys.stdout.isatty() and not is_all,
+            )
 
 
 def _print_list() -> int:
@@ -180,6 +185,13 @@ def _print_list() -> int:
 @click.option("--skip", multiple=True, metavar="CODE,...", help="Skip these.")
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 @click.option("--limits", is_flag=True, help="Measure idle timeouts, sizes and buffering (40 s).")
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="Show every finding with its lines, what was sent and what arrived, and what was skipped; "
+    "without a terminal this is the default.",
+)
 @click.option("--list", "is_list", is_flag=True, help="List all checks, and exit.")
 @click.option("--json", "json_", is_flag=True, help="Report as JSON (stlaunch.check/1).")
 @click.option("--markdown", is_flag=True, help="Report as Markdown, to paste into an issue.")
@@ -232,7 +244,9 @@ def check(url: str | None, **given: Any) -> int:
     )
     watch = given["watch"]
     is_strict = given["strict"]
-    render = _renderer(kind, options, is_one_line=bool(watch), is_strict=is_strict)
+    render = _renderer(
+        kind, options, is_one_line=bool(watch), is_strict=is_strict, is_all=given["all_"]
+    )
     once = partial(
         run_check,
         options,

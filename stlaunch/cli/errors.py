@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,6 +16,7 @@ from stlaunch.errors import AppFailedError, ExitCode, StlaunchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_WIDEST = 100
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REPORTED_PACKAGES = ("streamlit", "starlette", "uvicorn", "websockets", "click", "anyio")
 
@@ -111,6 +113,15 @@ def _told_by_click(exc: click.ClickException) -> tuple[str, str]:
 def has_colour(environ: Mapping[str, str], stream: TextIO) -> bool:
     """Say whether colours are wanted: a terminal that shows them, and no NO_COLOR."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def text_width(stream: TextIO) -> int:
+    """Return how wide a text may be: as its terminal, and never so wide that it is hard to read."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return _WIDEST
+    return min(columns or _WIDEST, _WIDEST)
 
 
 def _version_of(package: str) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 import click
 
-from stlaunch.cli.errors import printable
+from stlaunch.cli.errors import has_colour, printable, text_width
+from stlaunch.cli.lint_text import Look, counted, fix_of, head_of, render_report
 from stlaunch.cli.proxy import read_app
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.lint import App, LintFinding, Report, lint_files
+from stlaunch.lint import App, Report, lint_files
 from stlaunch.lint.app import socket_path
 from stlaunch.lint.edits import Change, apply, edited, unified_diff
 from stlaunch.lint.validate import Verdict, ask_proxy
@@ -71,14 +72,19 @@ def lint(  # noqa: PLR0917 - click passes options by name
     if as_json:
         click.echo(json.dumps(_as_json(report, diff, tries, is_strict=strict), indent=2))
     else:
-        click.echo(printable(_as_text(report, diff, tries)), nl=False)
+        look = Look(
+            width=text_width(sys.stdout) if sys.stdout.isatty() else None,
+            is_coloured=has_colour(os.environ, sys.stdout),
+        )
+        text = render_report(report, diff, tries, look=look, is_fixing=fix)
+        click.echo(text, nl=False, color=look.is_coloured)
     if fix and texts:
         if not _fixed(files, texts):
             return ExitCode.FINDINGS
         with _time_limit():
             report = lint_files(files, known)
     if fix:
-        _say_what_is_left(report)
+        _say_what_is_left(report, with_lines=bool(diff))
     return exit_code(report, is_strict=strict)
 
 
@@ -123,7 +129,8 @@ def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
     judged = sorted({verdict.program for verdict in before if verdict is not None})
     checked = f" Checked with {', '.join(judged)}." if judged else ""
     backups = ", ".join(str(change.backup) for change in changes)
-    _say(f"Changed {len(texts)} file(s). The old ones: {backups}.{checked}")
+    old = "The old one" if len(changes) == 1 else "The old ones"
+    _say(f"Changed {counted(len(texts), 'file')}. {old}: {backups}.{checked}")
     return True
 
 
@@ -151,9 +158,11 @@ def _names(changes: Sequence[Change]) -> str:
     return ", ".join(str(change.file) for change in changes)
 
 
-def _say_what_is_left(report: Report) -> None:
+def _say_what_is_left(report: Report, *, with_lines: bool) -> None:
+    """Name what a person has to change, with the lines that the report has left out."""
     for finding in report.findings:
-        _say(f"Not fixed automatically: {_head(finding)}")
+        lines = fix_of(finding) if with_lines else []
+        _say("\n".join([f"Not fixed automatically: {head_of(finding)}", *lines]))
 
 
 def _say(text: str) -> None:
@@ -186,26 +195,6 @@ def _known_app(app: str | None, upstream: str | None, public_url: str | None) ->
         trusted_headers=facts.identity_headers,
         has_login=facts.has_login,
     )
-
-
-def _head(finding: LintFinding) -> str:
-    where = f"{finding.file}:{finding.line}"
-    return f"{where}: {finding.code} {finding.severity}: {finding.detail}"
-
-
-def _as_text(report: Report, diff: str, tries: Sequence[str]) -> str:
-    lines: list[str] = []
-    for finding in report.findings:
-        lines += [_head(finding), *(f"    {line}" for line in finding.fix.splitlines()), ""]
-    lines += [f"{note.file}:{note.line}: note: {note.text}" for note in report.notes]
-    lines += tries
-    if diff:
-        lines += ["", "--fix would change:", "", diff.rstrip("\n")]
-    elif report.findings:
-        lines.append("--fix changes nothing here: what is wrong has to be changed by hand.")
-    routes, count = len(report.routes), len(report.findings)
-    lines.append(f"{routes} route(s) to the app, {count} finding(s), {len(report.notes)} note(s).")
-    return "\n".join(lines) + "\n"
 
 
 def _as_json(report: Report, diff: str, tries: Sequence[str], *, is_strict: bool) -> dict[str, Any]:

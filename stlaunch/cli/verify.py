@@ -22,7 +22,7 @@ from stlaunch.check.observations import Observations
 from stlaunch.check.observe import observe
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.target import Target
-from stlaunch.cli.errors import has_colour
+from stlaunch.cli.errors import has_colour, text_width
 from stlaunch.cli.this_machine import FOR_INSIDERS
 from stlaunch.errors import ExitCode
 from stlaunch.urls.origin import HostPort
@@ -78,7 +78,12 @@ def wait_and_check(asked: Verification) -> ExitCode:
         codes = {finding.code for finding in diagnosis.findings}
         if codes != told:
             click.echo(
-                render_text(seen, diagnosis, is_coloured=has_colour(os.environ, sys.stderr)),
+                render_text(
+                    seen,
+                    diagnosis,
+                    is_coloured=has_colour(os.environ, sys.stderr),
+                    width=text_width(sys.stderr),
+                ),
                 err=True,
             )
             click.echo("Checking again until it passes (Ctrl-C to stop) ...", err=True)

@@ -194,7 +194,7 @@ def test_lint_fixes_and_keeps_a_backup(tmp_path: Path) -> None:
     backup = tmp_path / "site.conf.stlaunch.bak"
     assert backup.read_text() == (CORPUS / "nginx" / "blog_bare.conf").read_text()
     assert again.returncode == 0
-    assert "0 finding(s)" in again.stdout
+    assert "0 findings" in again.stdout
 
 
 def test_lint_as_json(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_lint_as_json(tmp_path: Path) -> None:
     ("words", "code", "told"),
     [
         pytest.param(("x.txt",), 4, "none of nginx", id="unknown"),
-        pytest.param(("good.conf",), 0, "1 route(s) to the app, 0 finding(s)", id="good"),
+        pytest.param(("good.conf",), 0, "1 route to the app, 0 findings", id="good"),
         pytest.param(("good.conf", "--upstream", "x:1"), 4, "No route to the app", id="elsewhere"),
         pytest.param(("nope.conf",), 2, "nope.conf does not exist", id="missing"),
         pytest.param(("good.conf", "--upstream", "x"), 2, "host:port", id="upstream"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
@@ -23,60 +24,63 @@ from stlaunch.check.report import (
 )
 
 _WIDTH = 100
-_MARGIN = 8
+_LABEL = 6
+_PASTED = (" ", "then: ")
+"""How a line of a fix begins that is made to be pasted, and so is never wrapped."""
 _MAX_NAMED = 6
 """Skipped checks of one reason that a person wants by name; `--json` names all of them."""
+# Marks alone have a colour, and one that can be read on black and on white; words are bold.
 _MARKS = {
     Status.FAIL: ("✗", "bold red"),
-    Status.WARN: ("!", "yellow"),
+    Status.WARN: ("!", "bold magenta"),
     Status.INFO: ("i", "dim"),
     Status.CRASH: ("☠", "bold magenta"),
 }
 _VERDICTS = {
     Verdict.HEALTHY: ("✓", "bold green"),
-    Verdict.DEGRADED: ("!", "bold yellow"),
+    Verdict.DEGRADED: ("!", "bold magenta"),
     Verdict.BROKEN: ("✗", "bold red"),
     Verdict.UNKNOWN: ("?", "bold"),
 }
 
 
 def render_text(
-    seen: Observations, diagnosis: Diagnosis, *, is_coloured: bool, width: int = _WIDTH
+    seen: Observations,
+    diagnosis: Diagnosis,
+    *,
+    is_coloured: bool,
+    width: int = _WIDTH,
+    is_brief: bool = False,
 ) -> str:
     """Return the report; without colour it is plain text of the same layout.
 
-    Lines to paste are never wrapped; where one is longer, the whole report is as wide.
+    Lines to paste are never wrapped, however narrow the terminal. With `is_brief`, the report is
+    as long as a screen: the first finding whole, of the others a line each, and no tables.
     """
     out = io.StringIO()
-    fixes = [line for finding in diagnosis.findings for line in finding.fix.splitlines()]
-    pasted = [len(line) for line in fixes if line.startswith(" ")]
     console = Console(
         file=out,
         force_terminal=is_coloured,
         no_color=not is_coloured,
         color_system="standard" if is_coloured else None,
-        width=max([width, *(length + _MARGIN for length in pasted)]),
+        width=width,
         highlight=False,
         markup=False,
         emoji=False,
         legacy_windows=False,
+        soft_wrap=True,
     )
     console.print(Text(f"stlaunch check {safe_text(seen.url)}", style="bold"))
-    mark, style = _VERDICTS[diagnosis.verdict]
     told = session_line(seen)
     sentence = f"{verdict_sentence(seen, diagnosis)} {told[:1].upper()}{told[1:]}."
-    console.print(Text(f"{mark} {sentence}", style=style))
+    _print_marked(console, _VERDICTS[diagnosis.verdict], sentence)
     if diagnosis.hops:
         route = " -> ".join(["browser", *(safe_text(str(hop)) for hop in diagnosis.hops)])
-        console.print(Text(f"Seen on the way: {route}"))
-    for index, finding in enumerate(diagnosis.findings):
-        console.print()
-        is_cause = index == 0 and finding.status is Status.FAIL
-        _print_finding(console, finding, label="most likely cause" if is_cause else "")
-    _print_table(console, ("", "sent", "arrived"), sent_and_arrived(seen))
-    _print_table(console, ("", "through the proxy", "around it"), proxied_and_direct(seen))
-    console.print()
-    _print_counts(console, seen, diagnosis)
+        _print_words(console, f"Seen on the way: {route}")
+    if is_brief:
+        _print_briefly(console, seen, diagnosis)
+    else:
+        _print_all(console, seen, diagnosis)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -91,27 +95,89 @@ def show_progress(stream: TextIO, *, is_shown: bool) -> Iterator[Callable[[str],
         yield lambda text: status.update(f"checking: {text}")
 
 
-def _print_finding(console: Console, finding: Finding, *, label: str) -> None:
-    mark, style = _MARKS[finding.status]
-    head = Text(f"{mark} {finding.code}  {finding.title}", style=style)
-    if label:
-        head.append(f"   ({label})", style="default")
-    console.print(head)
+def _print_all(console: Console, seen: Observations, diagnosis: Diagnosis) -> None:
+    for index, finding in enumerate(diagnosis.findings):
+        console.print()
+        is_cause = index == 0 and finding.status is Status.FAIL
+        _print_finding(console, finding, label="most likely cause" if is_cause else "")
+    _print_table(console, ("", "sent", "arrived"), sent_and_arrived(seen))
+    _print_table(console, ("", "through the proxy", "around it"), proxied_and_direct(seen))
+    console.print()
+    _print_counts(console, seen, diagnosis)
+    _print_skipped(console, diagnosis)
+
+
+def _print_briefly(console: Console, seen: Observations, diagnosis: Diagnosis) -> None:
+    notes = [finding for finding in diagnosis.findings if finding.status is Status.INFO]
+    graver = [finding for finding in diagnosis.findings if finding not in notes]
+    for first in graver[:1]:
+        console.print()
+        is_cause = len(graver) > 1 and first.status is Status.FAIL
+        _print_finding(console, first, label="most likely cause" if is_cause else "", is_brief=True)
+    console.print()
+    for finding in graver[1:]:
+        _print_marked(console, _MARKS[finding.status], f"{finding.code}  {finding.title}")
+    if notes:
+        told = " ".join(finding.code for finding in notes)
+        _print_marked(
+            console, _MARKS[Status.INFO], f"{told}  (notes; stlaunch explain CODE says more)"
+        )
+    _print_counts(console, seen, diagnosis)
+    _print_words(console, "Everything, with all lines to paste: --all", style="dim")
+
+
+def _print_marked(console: Console, marked: tuple[str, str], text: str, *, more: str = "") -> None:
+    mark, style = marked
+    first, *rest = _wrapped(f"{mark} {text}{more}", console.width, indent=2)
+    line = Text(first)
+    line.stylize("bold", len(mark))
+    line.stylize(style, 0, len(mark))
+    console.print(line)
+    for continued in rest:
+        console.print(Text(continued, style="bold"))
+
+
+def _print_finding(
+    console: Console, finding: Finding, *, label: str, is_brief: bool = False
+) -> None:
+    head = f"{finding.code}  {finding.title}"
+    _print_marked(console, _MARKS[finding.status], head, more=f"   ({label})" if label else "")
     rows = [("seen", safe_text(finding.evidence))]
     if finding.hop:
         rows.append(("who", safe_text(finding.hop)))
     if finding.fix:
         rows.append(("fix", finding.fix))
-    if finding.consequences:
+    if finding.consequences and is_brief:
+        rows.append(("hence", " ".join(one.code for one in finding.consequences)))
+    elif finding.consequences:
         told = "\n".join(f"{one.code} {one.title}" for one in finding.consequences)
         rows.append(("hence", told))
     rows.append(("more", finding.explain))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
     for name, text in rows:
-        grid.add_row(f"  {name}", Text(text))
-    console.print(grid)
+        lines = [
+            part
+            for line in text.splitlines() or [""]
+            for part in ([line] if line.startswith(_PASTED) else _wrapped(line, console.width - 9))
+        ]
+        for index, line in enumerate(lines):
+            shown = Text(f"  {name if index == 0 else '':<{_LABEL}}{line}")
+            shown.stylize("dim", 0, 2 + _LABEL)
+            console.print(shown)
+
+
+def _print_words(console: Console, text: str, *, style: str = "") -> None:
+    for line in _wrapped(text, console.width, indent=4):
+        console.print(Text(line, style=style))
+
+
+def _wrapped(text: str, width: int, *, indent: int = 0) -> Sequence[str]:
+    return textwrap.wrap(
+        text,
+        max(width, 20),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def _print_table(
@@ -126,18 +192,22 @@ def _print_table(
     for what, before, after in rows:
         is_changed = bool(before) and before != after
         table.add_row(what, Text(before), Text(after, style="red" if is_changed else ""))
-    console.print(table)
+    console.print(table, soft_wrap=False)
 
 
 def _print_counts(console: Console, seen: Observations, diagnosis: Diagnosis) -> None:
     counts = dict.fromkeys(Status, 0)
-    reasons: dict[str, list[str]] = defaultdict(list)
     for check in diagnosis.checks:
         counts[check.status] += 1
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    _print_words(console, f"{told}; {seen.elapsed_ms / 1000:.1f} s")
+
+
+def _print_skipped(console: Console, diagnosis: Diagnosis) -> None:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for check in diagnosis.checks:
         if check.status is Status.SKIP:
             reasons[check.reason].append(check.code)
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    console.print(Text(f"{told}; {seen.elapsed_ms / 1000:.1f} s"))
     for reason, codes in reasons.items():
         named = " ".join(codes) if len(codes) <= _MAX_NAMED else f"{len(codes)} checks"
-        console.print(Text(f"  SKIP {named}: {safe_text(reason)}", style="dim"))
+        _print_words(console, f"  SKIP {named}: {safe_text(reason)}", style="dim")
