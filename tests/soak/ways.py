@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 
 from stlaunch.check.protobuf import fields
 from stlaunch.gateway.origin_policy import PLAIN_COOKIE
@@ -32,6 +33,7 @@ _OWN = {"X-Stlaunch": "1"}
 _FILE_BYTES = 300_000
 _PIECE_BYTES = 100_000
 _XSRF = "_streamlit_xsrf"
+_RESULTS = 5
 
 
 async def over_a_socket(url: str, look_s: float) -> None:
@@ -52,6 +54,21 @@ async def with_a_lost_connection(url: str, look_s: float) -> None:
     await asyncio.sleep(look_s)
     async with _socket(url, session, headers=browser) as socket:
         assert b"runs=2;" in await _run(socket)
+
+
+async def through_restarts(url: str, look_s: float) -> None:
+    """Look at five results, and come back at once where the server says that it restarts."""
+    seen = 0
+    while seen < _RESULTS:
+        try:
+            async with _socket(url) as socket:
+                while seen < _RESULTS:
+                    assert b"runs=" in await _run(socket)
+                    seen += 1
+                    await asyncio.sleep(look_s)
+        except ConnectionClosed as closed:
+            if closed.rcvd is None or closed.rcvd.code != CloseCode.SERVICE_RESTART:
+                raise
 
 
 async def over_http(url: str, look_s: float) -> None:
