@@ -12,8 +12,9 @@ import re
 import sys
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
+
+from stlaunch.quick_dataclass import dataclass
 
 _CODE = re.compile(r"STL[1-9][0-9]{2}\b")
 _EXTRA = "stlaunch_"

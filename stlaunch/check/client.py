@@ -9,7 +9,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from stlaunch.check.cookies import Jar, as_pairs
 from stlaunch.check.dialer import Dialer, failure_of
 from stlaunch.check.observations import Exchange, Failure, HeaderPairs
 from stlaunch.check.options import Headers
+from stlaunch.quick_dataclass import dataclass
 
 _HEADER_LIMIT = 64 * 1024
 _READ = 64 * 1024

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
+from stlaunch.quick_dataclass import dataclass
 
 XSRF = "_streamlit_xsrf"
 _MAX_COOKIES = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from stlaunch.check.fixes import fix_text
@@ -14,6 +14,7 @@ from stlaunch.check.rules import RULES, Hit, Rule, Unknown
 from stlaunch.diagnostics import ranking
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.severity import Severity
+from stlaunch.quick_dataclass import dataclass
 
 
 class Status(StrEnum):

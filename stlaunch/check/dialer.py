@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ssl
-from dataclasses import dataclass
 
 import anyio
 from anyio.abc import ByteStream
@@ -12,6 +11,7 @@ from anyio.streams.tls import TLSStream
 
 from stlaunch.check.observations import Failure
 from stlaunch.check.target import Target
+from stlaunch.quick_dataclass import dataclass
 
 _NETWORK_ERRORS = {
     errno.ECONNREFUSED: Failure.REFUSED,

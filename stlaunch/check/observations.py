@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any, TypeAlias
+
+from stlaunch.quick_dataclass import dataclass
 
 HeaderPairs: TypeAlias = tuple[tuple[str, str], ...]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 import anyio
@@ -34,6 +34,7 @@ from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.probes.page_load import load_page
 from stlaunch.check.sent import FORGED
 from stlaunch.check.target import Target
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import HEALTH
 
 Progress: TypeAlias = Callable[[str], None]

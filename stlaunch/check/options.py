@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from stlaunch.check.target import Target
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

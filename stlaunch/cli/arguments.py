@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.parsers import NO, YES
 from stlaunch.settings.target import is_import_string

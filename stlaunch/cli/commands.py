@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+
+from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

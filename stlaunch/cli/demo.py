@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 from stlaunch.proxies.ports import check_port_is_free, free_port
 from stlaunch.proxies.process import ProxyProcess, end_process_group, has_ended
 from stlaunch.proxies.starting import find_binary, plan_proxy, startable
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

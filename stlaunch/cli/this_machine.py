@@ -6,9 +6,9 @@ It reads the files that `stlaunch health` reads, and asks nobody.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.running_apps import running
 
 _EXAMPLE = "stlaunch check https://example.com/streamlitApp/"

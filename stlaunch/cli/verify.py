@@ -11,7 +11,6 @@ import os
 import ssl
 import sys
 import time
-from dataclasses import dataclass
 
 import anyio
 import click
@@ -25,6 +24,7 @@ from stlaunch.check.target import Target
 from stlaunch.cli.errors import has_colour, text_width
 from stlaunch.cli.this_machine import FOR_INSIDERS
 from stlaunch.errors import ExitCode
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort
 
 _POLL_S = 1.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.fields import DRAIN_TIMEOUT
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl

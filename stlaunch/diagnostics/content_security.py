@@ -6,8 +6,8 @@ Several policies hold at once: what one of them blocks is blocked (CSP 3, sectio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import DEFAULT_PORTS, Origin
 
 _MAX = 16 * 1024

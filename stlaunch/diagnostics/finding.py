@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.severity import Circumstance, Severity
+from stlaunch.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

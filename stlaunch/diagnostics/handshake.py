@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
+
+from stlaunch.quick_dataclass import dataclass
 
 _MAX_VALUE = 256
 _MAX_WITNESSES = 64

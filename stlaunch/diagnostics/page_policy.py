@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from stlaunch.diagnostics.content_security import Policy, read_policies
+from stlaunch.quick_dataclass import dataclass
 
 PAGE_POLICY = (
     "default-src 'none'",

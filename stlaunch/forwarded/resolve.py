@@ -6,7 +6,7 @@ It reads headers and changes nothing; what is served under which path is not dec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -27,6 +27,7 @@ from stlaunch.forwarded.headers import (
     HeaderReader,
 )
 from stlaunch.forwarded.trusted_proxies import Network, TrustedProxies, read_address
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import DEFAULT_PORTS, MAX_PORT, HostPort
 

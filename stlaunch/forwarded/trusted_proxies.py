@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -14,6 +13,7 @@ from ipaddress import (
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

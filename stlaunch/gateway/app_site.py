@@ -6,13 +6,14 @@ Made once, by `compose`, and shared by the log and the self-check; nothing is de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.proxies.site import Site, plain_origins
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Scope
 
 from stlaunch.gateway.request import for_streamlit_path
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import RequestKind
 
 logger = logging.getLogger(__name__)

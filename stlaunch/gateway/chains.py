@@ -7,7 +7,6 @@ and finds its chain with one look-up. What instances of a layer share is in `Gat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from starlette.responses import PlainTextResponse
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.request import request_info
 from stlaunch.gateway.state import GatewayState
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import RequestKind
 
 Key: TypeAlias = tuple[str, RequestKind | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from starlette.types import ASGIApp, Scope
@@ -18,6 +18,7 @@ from stlaunch.gateway.origin_settings import origin_policy
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.gateway.state import Readiness
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.model import SelfCheck, Settings, Transport
 from stlaunch.storage.sealed_folder import SealedFolder
 from stlaunch.storage.state_folder import login_folder
@@ -69,7 +70,7 @@ class Composition:
     access_policy: AccessPolicy = field(
         default_factory=lambda: AccessPolicy(access=SelfCheck.PUBLIC)
     )
-    app_base: BasePath = BasePath()  # noqa: RUF009 - immutable
+    app_base: BasePath = BasePath()
     uses_root_path: bool = False
     is_own_route: Callable[[Scope], bool] = lambda _scope: False
     mounts: Callable[[], Sequence[BasePath]] = lambda: (BasePath(),)

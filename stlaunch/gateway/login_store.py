@@ -13,8 +13,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.sealed_folder import SealedFolder
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort, Origin, OriginCheck
 
 PLAIN_COOKIE = "stlaunch"

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from stlaunch.quick_dataclass import dataclass
 
 _NEAR = tuple(
     ipaddress.ip_network(text)

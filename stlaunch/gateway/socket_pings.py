@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from stlaunch.quick_dataclass import dataclass
 
 EXTENSION = "stlaunch.pings"
 

@@ -6,7 +6,7 @@ It holds and counts; it decides nothing about what is answered.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.diagnostics.handshake import HandshakeStats
 from stlaunch.gateway.app_site import AppSite
@@ -19,6 +19,7 @@ from stlaunch.gateway.places import PlaceLimits, Places
 from stlaunch.gateway.selfcheck.rate_limiter import RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.public_paths import PublicPaths
 
 UPLOAD_LIMITS = PlaceLimits(most=64, per_browser=8, per_address=16, per_proxy=48)

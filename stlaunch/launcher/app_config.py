@@ -10,7 +10,6 @@ import difflib
 import os
 import shutil
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 from stlaunch.errors import StartError, UsageError
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.platforms.model import Prefix
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.model import SourceKind
 from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 from stlaunch.streamlit_adapter import default_options

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stlaunch.launcher.plan import LaunchPlan
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.model import Setting, SourceKind
 from stlaunch.streamlit_adapter import default_options, sensitive_options

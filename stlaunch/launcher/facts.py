@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch import streamlit_adapter
 from stlaunch.gateway.instance import installed_versions
 from stlaunch.platforms import Hit, detect_platforms
 from stlaunch.platforms.kubernetes import service_variables
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.request import LaunchRequest
 from stlaunch.storage.state_folder import ensure_home, state_folder
 from stlaunch.streamlit_adapter import UserOption

@@ -6,7 +6,7 @@ Pure: request and facts come in, nothing is read and nothing is touched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from stlaunch.launcher.facts import Facts
 from stlaunch.launcher.login import redirect_uri_warnings
 from stlaunch.launcher.streamlit_options import app_limits, option_warnings, streamlit_options
 from stlaunch.platforms.advice import findings_about, platform_switches
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.model import Settings, SourceKind
 from stlaunch.settings.request import LaunchRequest
 from stlaunch.settings.resolve import resolve_settings

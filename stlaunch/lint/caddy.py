@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.sources import Sources, is_pattern
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

@@ -7,12 +7,12 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.errors import StartError, UsageError
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.sources import Sources, ancestors
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.atomic_write import write_atomic
 from stlaunch.storage.private_folders import is_private
 from stlaunch.storage.state_roots import own_roots, temporary_root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.diagnostics import page_load
@@ -18,6 +18,7 @@ from stlaunch.lint.units import seconds
 from stlaunch.lint.words import Line, statements
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

@@ -11,10 +11,11 @@ import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 MAX_BYTES = 1_000_000
 MAX_FILES = 500

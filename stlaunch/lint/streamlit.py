@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
 OWN_SEGMENTS = frozenset(

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.errors import StartError, UsageError
@@ -20,6 +19,7 @@ from stlaunch.lint.kinds import FileKind, recognise
 from stlaunch.lint.sources import Sources, ancestors
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.starting import find_binary
+from stlaunch.quick_dataclass import dataclass
 
 _LIMIT_S = 20
 _MAX_ENTRIES = 500

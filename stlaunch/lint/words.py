@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 _MAX_LINES = 50_000
 _MAX_STATEMENT = 100_000

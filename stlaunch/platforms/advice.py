@@ -7,13 +7,13 @@ into a sentence, because it may be a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.platforms.kubernetes import is_service_address, service_variables
 from stlaunch.platforms.model import Certainty
 from stlaunch.platforms.placement import Placement, PlatformValue, contradictions
+from stlaunch.quick_dataclass import dataclass
 
 _MEGABYTE = 1_000_000
 _MEBIBYTE = 1024 * 1024

@@ -5,11 +5,11 @@ Pure: environment and files come in as arguments, and no value leaves this modul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.platforms.kubernetes import is_service_address
 from stlaunch.platforms.table import PLATFORMS
+from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

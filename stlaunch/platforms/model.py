@@ -6,9 +6,10 @@ The facts themselves stand in the files of the families (`editors`, `notebooks`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Generic, TypeVar
+
+from stlaunch.quick_dataclass import dataclass
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -18,6 +18,7 @@ from stlaunch.platforms.detect import Hit
 from stlaunch.platforms.kubernetes import is_service_address
 from stlaunch.platforms.model import Certainty, Fact, Layer, Platform, Prefix
 from stlaunch.platforms.template import fill
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import MAX_PORT, HostPort, Origin, PublicUrl
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from stlaunch.process.memory import resident_bytes
+from stlaunch.quick_dataclass import dataclass
 
 _LOOK_S = 1.0
 _EVERY_S = 30.0

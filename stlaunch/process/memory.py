@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from stlaunch.quick_dataclass import dataclass
 
 ALMOST_FULL = 0.9
 _CGROUPS = Path("/sys/fs/cgroup")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 _MAX_MB = 1_000_000
 _MAX_S = 3600

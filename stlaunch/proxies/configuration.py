@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from stlaunch.proxies.model import Kind, Part, Parts, recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
 from stlaunch.proxies.template import Group, commented, compose, explained, snippets, whole
+from stlaunch.quick_dataclass import dataclass
 
 _WIDTH = 96
 _VERBATIM = "    "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from textwrap import indent
 
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
+from stlaunch.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.signs import Sign
 from stlaunch.proxies.site import Site, fill
+from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite

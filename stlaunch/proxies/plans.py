@@ -6,11 +6,11 @@ A configuration names only relative files, so that no path of this machine is wr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

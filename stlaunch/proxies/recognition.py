@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from stlaunch.proxies import services
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.signs import Side, Sign
+from stlaunch.quick_dataclass import dataclass
 
 _BODY_CHARACTERS = 4096
 _EVIDENCE_CHARACTERS = 60

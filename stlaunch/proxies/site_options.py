@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from stlaunch.errors import UsageError
 from stlaunch.proxies.app_facts import AppFacts
 from stlaunch.proxies.model import Kind, recipe
 from stlaunch.proxies.needs import IDENTITY_HEADERS, Need
 from stlaunch.proxies.site import Site, plain_origins
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, PublicUrl, is_url
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from stlaunch.proxies.model import Part
 from stlaunch.proxies.site import fill
+from stlaunch.quick_dataclass import dataclass
 
 _WIDTH = 96
 _PLACE = re.compile("@[a-z_]+")

@@ -11,12 +11,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import ExitCode, StartError
 from stlaunch.proxies.haproxy.balancer import BalancerSite
 from stlaunch.proxies.ports import check_port_is_free
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.replicas.balancer import Balancer, find_balancer
 from stlaunch.replicas.instance import Phase, Place
 from stlaunch.storage.temporary_folder import TemporaryFolder

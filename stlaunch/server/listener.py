@@ -7,12 +7,12 @@ import errno
 import socket
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from stlaunch.errors import StartError
 from stlaunch.process.unix import UNIX_FAMILY
+from stlaunch.quick_dataclass import dataclass
 
 # `Listener` has a field named like the module.
 Socket: TypeAlias = socket.socket

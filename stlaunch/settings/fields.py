@@ -5,10 +5,10 @@ Nothing is looked up here: `read` collects the values, `resolve` decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings import parsers
 from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
 from stlaunch.urls.origin import OriginCheck

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.project import read_project
 from stlaunch.settings.raw_values import RawSettings
 from stlaunch.settings.read import read_settings

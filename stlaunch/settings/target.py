@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.origin import is_url
 

@@ -13,10 +13,11 @@ import hmac
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.atomic_write import write_atomic
 from stlaunch.storage.private_folders import is_private
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Any
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.streamlit_adapter import internals
 
 _FLUSH_S = 1.0

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
+
+from stlaunch.quick_dataclass import dataclass
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ It must not know what lies below the path.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 # RFC 3986 section 3.3: pchar, with percent-encoded octets only where they are complete.
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+")

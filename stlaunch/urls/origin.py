@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -10,10 +10,11 @@ Behind a proxy that strips, `/app/app/x` in the browser arrives as `/app/x`, whi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from urllib.parse import unquote
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import STATIC_FILES, is_for_page
 

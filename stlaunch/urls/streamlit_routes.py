@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
 STREAM = "/_stcore/stream"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 import anyio
 
@@ -15,6 +14,7 @@ from stlaunch.check.probes import uploads
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.check.websocket import Socket, open_socket
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import STREAM
 
 _SMALLEST_BODY = 64 * 1024

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from stlaunch.check import cookies as jar
 from stlaunch.check.client import Client
 from stlaunch.check.observations import Exchange, Opening, Session
 from stlaunch.check.streamlit_session import run_script
 from stlaunch.check.websocket import open_socket
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import STREAM
 
 FOREIGN_ORIGIN = "https://stlaunch-check.invalid"

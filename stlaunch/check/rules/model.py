@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from stlaunch.check.hop import Hop
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.needs import Need
+from stlaunch.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.diagnostics.severity import Circumstance, Severity
+from stlaunch.quick_dataclass import dataclass
 
 # Not importlib.resources, which takes as long to import as `stlaunch detect` takes to run.
 _ENTRIES = Path(__file__).parent / "entries"

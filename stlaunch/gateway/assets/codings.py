@@ -6,9 +6,9 @@ import functools
 import importlib
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from stlaunch.gateway.quality_values import read_quality_values
+from stlaunch.quick_dataclass import dataclass
 
 _ZLIB_WITH_GZIP_HEADER = 31
 _BROTLI_QUALITY = 9

@@ -16,11 +16,12 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from stlaunch.gateway.assets.codings import Coding, available_codings
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.atomic_write import write_atomic
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from shlex import quote
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.gateway.monitor.quiet_limits import QuietLimits
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
 

@@ -10,10 +10,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.gateway.monitor.line_budget import LineBudget
+from stlaunch.quick_dataclass import dataclass
 
 logger = logging.getLogger(__name__)
 

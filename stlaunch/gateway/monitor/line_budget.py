@@ -7,7 +7,9 @@ not use up the lines that somebody else's trouble needs.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from stlaunch.quick_dataclass import dataclass
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from stlaunch.gateway.monitor.line_budget import LineBudget
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.recognition import names_in_request
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import DEFAULT_PORTS, HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode

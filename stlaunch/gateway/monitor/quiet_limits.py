@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.quick_dataclass import dataclass
 
 _ALIKE = 3
 _ADDRESSES = 3

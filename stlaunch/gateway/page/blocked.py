@@ -7,9 +7,10 @@ words is used. `blocked.js` sends them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
+
+from stlaunch.quick_dataclass import dataclass
 
 _MAX_QUERY = 256
 DIRECTIVES = frozenset(

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from starlette.datastructures import Headers
@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 from stlaunch.forwarded.headers import is_handed_on
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.model import SelfCheck
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +29,7 @@ from stlaunch.gateway.selfcheck.masking import (
 )
 from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits
 from stlaunch.gateway.state import GatewayState
+from stlaunch.quick_dataclass import dataclass
 
 SUBPROTOCOL = "stlaunch.probe"
 _MAX_DRIPS = 20

@@ -10,7 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from stlaunch.quick_dataclass import dataclass
 
 _REQUESTS_WINDOW_S = 10.0
 _BYTES_WINDOW_S = 60.0

@@ -14,10 +14,12 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from starlette.datastructures import QueryParams
+
+from stlaunch.quick_dataclass import dataclass
 
 _LIFE_S = 900
 _MAX_KEPT = 1024

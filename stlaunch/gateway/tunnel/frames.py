@@ -14,8 +14,10 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntFlag
+
+from stlaunch.quick_dataclass import dataclass
 
 _HEADER = struct.Struct("!IBI")
 HEADER_BYTES = _HEADER.size

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.gateway.places import PlaceLimits, Places, Visitor
 from stlaunch.gateway.tunnel.tunnel import Tunnel
+from stlaunch.quick_dataclass import dataclass
 
 _SWEEP_S = 5.0
 _ENDED_AT_ONCE = 4

@@ -12,12 +12,13 @@ import secrets
 import struct
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from starlette.types import ASGIApp, Message, Scope
 
 from stlaunch.gateway.tunnel.frames import Flags, Frame, Inbox, Outbox, Received
 from stlaunch.gateway.turn import Turn
+from stlaunch.quick_dataclass import dataclass
 
 logger = logging.getLogger(__name__)
 

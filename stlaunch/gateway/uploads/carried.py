@@ -10,7 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -20,6 +20,7 @@ from stlaunch.gateway.places import Visitor
 from stlaunch.gateway.refusal import refusal
 from stlaunch.gateway.request import for_streamlit_path
 from stlaunch.gateway.turn import Turn
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.lint import streamlit
@@ -18,6 +17,7 @@ from stlaunch.lint.sources import Sources
 from stlaunch.proxies.apache import PRESERVE_HOST, UPGRADE
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

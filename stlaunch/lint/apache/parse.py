@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.errors import UsageError
 from stlaunch.lint.findings import Report
 from stlaunch.lint.sources import Sources, UnreadableError, ancestors, is_pattern
 from stlaunch.lint.words import statements
+from stlaunch.quick_dataclass import dataclass
 
 _MAINS = ("apache2.conf", "httpd.conf", "conf/httpd.conf")
 # What these hold is known, and none of it concerns a proxied app.

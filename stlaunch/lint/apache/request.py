@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.lint.apache.parse import Node
 from stlaunch.lint.expressions import NotUnderstoodError as ExpressionError
 from stlaunch.lint.expressions import search
+from stlaunch.quick_dataclass import dataclass
 
 _REDIRECTS = {"redirect", "redirectmatch", "redirectpermanent", "redirecttemp"}
 _STATUS = {"permanent": "301", "temp": "302", "seeother": "303", "gone": "410"}

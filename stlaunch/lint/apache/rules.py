@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import HeaderProblem, component_problems, page_problems
@@ -16,6 +15,7 @@ from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.units import seconds
 from stlaunch.proxies.needs import Need
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
 _TWO = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from stlaunch.lint import streamlit
@@ -31,6 +31,7 @@ from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.nginx.recipe import HOST_LINE
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.proxies.needs import Need
+from stlaunch.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.errors import UsageError
+from stlaunch.quick_dataclass import dataclass
 
 _MAX_DEPTH = 50
 _MAX_DIRECTIVES = 30_000

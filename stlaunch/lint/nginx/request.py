@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from stlaunch.lint.expressions import NotUnderstoodError as ExpressionError
 from stlaunch.lint.expressions import search
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.nginx.variables import Variables, has_variable
+from stlaunch.quick_dataclass import dataclass
 
 _MODIFIERS = {"=", "~", "~*", "^~"}
 _MAX_RESTARTS = 10

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.nginx.request import place_of
 from stlaunch.lint.nginx.variables import Variables, has_variable, maps_of
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort
 
 

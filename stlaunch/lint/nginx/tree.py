@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from stlaunch.errors import UsageError
 from stlaunch.lint.findings import Note
 from stlaunch.lint.nginx.parse import Directive, parse_nginx
 from stlaunch.lint.sources import Sources, UnreadableError, ancestors, is_pattern
+from stlaunch.quick_dataclass import dataclass
 
 _MAIN = "nginx.conf"
 _MAX_INCLUDES = 500

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.lint.nginx.parse import Directive
+from stlaunch.quick_dataclass import dataclass
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _MAX_LENGTH = 2000

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stlaunch.lint.app import App
 from stlaunch.lint.yaml.nodes import Node, get, items, number, pairs, text
+from stlaunch.quick_dataclass import dataclass
 
 _WORKLOADS = {"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"}
 _STICKY_SERVICE = "traefik.ingress.kubernetes.io/service.sticky"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from stlaunch.diagnostics import page_load
@@ -14,6 +13,7 @@ from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.yaml.nodes import Node, line_of
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stlaunch.forwarded.headers import FORWARDING_HEADERS
 from stlaunch.proxies.haproxy.recipe import LEAVE_STOPPING, cookie_line, ready_check
 from stlaunch.proxies.needs import REPLICA_COOKIE
 from stlaunch.proxies.plans import ProxyPlan, ProxySite
+from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
