@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
 
 from stlaunch.cli.errors import printable
 from stlaunch.lint import LintFinding, Report
+from stlaunch.quick_dataclass import dataclass
 
 # Legible on black and on white; see `stlaunch.check.formats.text`.
 _COLOURS = {"error": "red", "warning": "magenta"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from starlette.types import Scope
 
@@ -13,6 +13,7 @@ from stlaunch.gateway.monitor.findings import large_headers
 from stlaunch.gateway.request import request_info
 from stlaunch.proxies.needs import Need
 from stlaunch.proxies.recognition import products_in
+from stlaunch.quick_dataclass import dataclass
 
 MAX_BYTES = 4096  # nginx's proxy_buffer_size; of a request it takes twice that
 _WAYS = ("A browser sends", "The app answers with")
