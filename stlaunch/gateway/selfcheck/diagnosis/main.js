@@ -69,6 +69,7 @@ async function run() {
     await loadFixes();
     showProgress(TESTS.length, TESTS.length, "");
     conclude();
+    goToLinked();
   } catch (error) {
     if (error instanceof NeedsToken) return askForToken();
     if (blockedDirectives.has("connect-src")) return concludeBlocked();
@@ -154,10 +155,10 @@ function conclude() {
   }
   showPath(facts, outcomes);
   showFindings(facts, withLinked(found));
-  document.getElementById(linkedCode())?.scrollIntoView();
   showHeaders(facts);
   const versions = Object.entries(facts.report?.instance?.versions ?? {});
-  byId("versions").textContent = versions.map(([name, version]) => `${name} ${version}`).join(" · ");
+  const when = new Date().toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  byId("versions").textContent = [...versions.map(([name, version]) => `${name} ${version}`), when].join(" · ");
   byId("upload-limit").textContent = `server.maxUploadSize (${formatBytes(facts.uploadLimit)})`;
   show("slow-section");
 }
@@ -171,6 +172,13 @@ function withLinked(found) {
   if (!facts.fixes?.codes?.[code] || found.some((finding) => finding.code === code)) return found;
   const summary = "The link to this page names it; this browser does not see it";
   return [...found, { code, status: /** @type {Status} */ ("warn"), summary, evidence: [], others: [] }];
+}
+
+/** Leads to the finding of the link, for the eye and for a screen reader. */
+function goToLinked() {
+  const card = document.getElementById(linkedCode());
+  card?.scrollIntoView();
+  card?.focus({ preventScroll: true });
 }
 
 /** @param {number} number @param {string} noun */
@@ -242,6 +250,12 @@ byId("run-idle").addEventListener("click", async () => {
   idleRun = null;
   byId("run-idle").textContent = "Measure";
 });
+addEventListener("hashchange", () => {
+  if (isRunning || !facts.report) return;
+  showFindings(facts, withLinked(findings()));
+  goToLinked();
+});
+unfoldForPrint();
 takeTokenFromAddress();
 // A link sends no token.
 byId("raw").hidden = Boolean(heldToken());

@@ -97,6 +97,8 @@ function showProgress(done, all, label) {
 /** @param {"running" | "good" | "warn" | "bad"} tone @param {string} headline @param {string} text */
 function showVerdict(tone, headline, text) {
   byId("verdict").dataset.tone = tone;
+  // A screen reader hears the verdict once, not each of the tests before it.
+  byId("verdict").setAttribute("aria-busy", String(tone === "running"));
   byId("headline").textContent = headline;
   byId("subline").textContent = text;
   document.title = `${headline} · stlaunch self-check`;
@@ -174,17 +176,31 @@ function findingCard(facts, finding) {
   const known = facts.fixes?.codes?.[finding.code] ?? { title: finding.summary, severity: "error", fix: "" };
   const card = make(
     "article",
-    { id: finding.code, class: "finding", "data-severity": finding.status === "fail" ? "error" : "warning", "data-code": finding.code },
-    make("header", {}, make("h3", {}, known.title), make("a", { class: "chip", href: `#${finding.code}`, title: "Link to this finding" }, finding.code)),
+    {
+      id: finding.code,
+      class: "finding",
+      tabindex: "-1",
+      "aria-labelledby": `title-${finding.code}`,
+      "data-severity": finding.status === "fail" ? "error" : "warning",
+      "data-code": finding.code,
+    },
+    make(
+      "header",
+      {},
+      make("h3", { id: `title-${finding.code}` }, known.title),
+      make("a", { class: "chip", href: `#${finding.code}`, title: "Link to this finding" }, finding.code),
+      copyButton("Copy link", () => `${location.origin}${location.pathname}#${finding.code}`),
+    ),
     make("p", { class: "what" }, finding.summary + "."),
   );
   if (finding.evidence.length) card.append(listOf(finding.evidence));
   const fixes = [known.fix, finding.fix].filter(Boolean);
-  if (fixes.length) card.append(fixBlock(fixes.join("\n")));
+  if (fixes.length) card.append(fixBlock(finding.code, fixes.join("\n")));
   else card.append(make("p", { class: "also" }, noLines(facts)));
   if (finding.others.length) {
     card.append(make("p", { class: "also" }, `The same cause affects: ${finding.others.join(", ")}.`));
   }
+  card.append(make("p", { class: "also" }, "More: ", make("code", {}, `stlaunch explain ${finding.code}`)));
   return card;
 }
 
@@ -194,14 +210,32 @@ function noLines(facts) {
   return name ? `There are no known lines to fix it in ${name}.` : "Choose your proxy above to see the lines that fix it.";
 }
 
-/** @param {string} text */
-function fixBlock(text) {
-  const button = /** @type {HTMLButtonElement} */ (make("button", { type: "button", class: "small" }, "Copy"));
+/** @param {string} label @param {() => string} text */
+function copyButton(label, text) {
+  const button = /** @type {HTMLButtonElement} */ (make("button", { type: "button", class: "small" }, label));
   button.addEventListener("click", async () => {
-    button.textContent = (await copyText(text)) ? "Copied" : "Select and copy";
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    button.textContent = (await copyText(text())) ? "Copied" : "Select and copy";
+    setTimeout(() => (button.textContent = label), 2000);
   });
-  return make("div", { class: "fix" }, button, make("pre", { tabindex: "0" }, text));
+  return button;
+}
+
+/** @param {string} code @param {string} text */
+function fixBlock(code, text) {
+  const lines = make("pre", { tabindex: "0", role: "region", "aria-label": `What fixes ${code}` }, text);
+  return make("div", { class: "fix" }, copyButton("Copy", () => text), lines);
+}
+
+/** Paper has no disclosure triangles: all is unfolded there, and as before afterwards. */
+function unfoldForPrint() {
+  /** @type {HTMLDetailsElement[]} */ let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details")].filter((row) => !row.open);
+    for (const row of unfolded) row.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const row of unfolded) row.open = false;
+  });
 }
 
 /** @param {Facts} facts */
@@ -210,9 +244,15 @@ function showHeaders(facts) {
   byId("headers").replaceChildren(
     ...facts.headers.map((row) => {
       const same = row.isSame ? "yes" : row.note ? "harmless" : "no";
-      const arrived = make("td", { "data-label": "arrived" }, row.arrived);
+      const arrived = make("td", { role: "cell", "data-label": "arrived" }, row.arrived);
       if (!row.isSame && row.note) arrived.append(make("small", {}, row.note));
-      return make("tr", { "data-same": same }, make("th", { scope: "row" }, row.name), make("td", { "data-label": "sent" }, row.sent), arrived);
+      return make(
+        "tr",
+        { role: "row", "data-same": same },
+        make("th", { role: "rowheader", scope: "row" }, row.name),
+        make("td", { role: "cell", "data-label": "sent" }, row.sent),
+        arrived,
+      );
     }),
   );
   show("headers-section");
