@@ -41,7 +41,6 @@ FULL = [
     ("nginx", "recommended", False, True),
     ("nginx", "three-lines", True, False),
     ("traefik", "recommended", False, True),
-    ("traefik", "recommended", True, False),
 ]
 
 # nginx takes bodies of 1 MB unless told otherwise: the refused attempt is red, its pieces are not.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.cli.entry import main
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import stlaunch_app
@@ -69,26 +70,45 @@ USAGE = {
         ["app.py", "--behind-proxy", "/a", "--public-url", "https://x.test/b"], "--public-url",
     ),
     "public-url": (["app.py", "--public-url", "app.example.test"], "app.example.test"),
-    "no-attribute": (["module:nothing"], "nothing"),
-    "no-module": (["nowhere:app"], "nowhere"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", USAGE)
-def test_usage_error(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(("words", "named"), USAGE.values(), ids=USAGE)
+def test_usage_error(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    named: str,
+) -> None:
     """One `Error:` line with the value, a `Hint:`, exit code 2, nothing written."""
-    words, named = USAGE[name]
-    words = ["--port=0", *words] if name in {"no-module", "no-attribute"} else words
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setenv("NO_COLOR", "1")
 
-    done = _run(folder, *words)
-    first, *rest = done.stderr.strip().splitlines()
+    code = main(words)
 
-    assert done.returncode == 2, done.stderr
+    _is_usage_error(code, capsys.readouterr().err, named)
+    assert not _written(folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "named"), [("module:nothing", "nothing"), ("nowhere:app", "nowhere")]
+)
+def test_a_target_that_is_not_there(folder: Path, target: str, named: str) -> None:
+    """The same from a process of its own: the module is imported there."""
+    done = _run(folder, "--port=0", target)
+
+    _is_usage_error(done.returncode, done.stderr, named)
+
+
+def _is_usage_error(code: int, stderr: str, named: str) -> None:
+    first, *rest = stderr.strip().splitlines()
+    assert code == 2, stderr
     assert first.startswith("Error: ")
     assert named.strip("\x07") in first
     assert any(line.startswith("Hint: ") for line in rest)
-    assert "Traceback" not in done.stderr
-    assert not _written(folder) or name in {"no-module", "no-attribute"}
+    assert "Traceback" not in stderr
 
 
 def test_broken_config_names_file_and_line(folder: Path) -> None:

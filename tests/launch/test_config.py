@@ -14,7 +14,7 @@ import pytest
 
 from stlaunch.settings.fields import FIELDS
 from tests.harness.ports import free_port
-from tests.harness.server import start_server
+from tests.harness.server import measured_environment, start_server
 from tests.platforms.samples import DATABRICKS_SECRET, SAMPLES, SECRETS
 
 CONFIG = """\
@@ -44,7 +44,12 @@ def stlaunch(
     done = subprocess.run(
         [sys.executable, "-m", "stlaunch", *words],
         cwd=project,
-        env={"PATH": os.defpath, "HOME": str(project / "home"), **environ},
+        env={
+            "PATH": os.defpath,
+            "HOME": str(project / "home"),
+            **measured_environment(),
+            **environ,
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -189,7 +194,7 @@ def test_detect_prints_its_document_and_loads_nothing_heavy(project: Path) -> No
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stlaunch", "detect", "--json"],
         cwd=project,
-        env={"PATH": os.defpath, **environ},
+        env={"PATH": os.defpath, **measured_environment(), **environ},
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,7 +13,7 @@ import pytest
 
 from stlaunch.storage import running_apps
 from tests.harness.protocol import open_session
-from tests.harness.server import unmeasured_environment
+from tests.harness.server import measured_environment, unmeasured_environment
 from tests.harness.tls import Tls
 from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, listening
 
@@ -25,7 +25,8 @@ def ask(home: Path, *words: str, **env: str) -> tuple[int, str, str]:
     """Run `stlaunch health` as the same user; return exit code, stdout and stderr."""
     done = subprocess.run(
         [*STLAUNCH, "health", *words],
-        cwd=home, env={"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), **env},
+        cwd=home, env={"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home)}
+        | measured_environment() | env,
         capture_output=True, text=True, timeout=DEADLINE_S, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr

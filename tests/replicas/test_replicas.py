@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
-from tests.harness.server import RunningServer, start_server
+from tests.harness.server import RunningServer, measured_environment, start_server
 
 pytestmark = [pytest.mark.proxy, pytest.mark.timeout(600)]
 
@@ -39,7 +39,10 @@ def replicas(count: int, *flags: str, app: Path = APP) -> Iterator[RunningServer
     with start_server(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=app.parent,
-        env={"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "user"}'},
+        env={
+            "STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "user"}',
+            **measured_environment(),
+        },
         ready_path="/_stlaunch/ready",
         port=port,
     ) as server:

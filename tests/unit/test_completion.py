@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stlaunch.cli.commands import COMMANDS
+from tests.harness.server import measured_environment
 
 
 def complete(folder: Path, *words: str) -> list[str]:
@@ -24,8 +25,8 @@ def complete(folder: Path, *words: str) -> list[str]:
     )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env={"PATH": path}, capture_output=True, text=True,
-        timeout=170, check=False,
+        ["bash", "-c", script], cwd=folder, env={"PATH": path} | measured_environment(),
+        capture_output=True, text=True, timeout=170, check=False,
     )  # fmt: skip
     assert done.stderr == ""
     return [line for line in done.stdout.splitlines() if line]

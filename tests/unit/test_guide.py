@@ -12,6 +12,7 @@ import pytest
 
 from stlaunch.cli import guide
 from stlaunch.errors import ExitCode
+from tests.harness.server import measured_environment
 from tests.unit.test_completion import complete
 
 LINK = (
@@ -22,7 +23,7 @@ LINK = (
 def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "stlaunch", "guide", *words],
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"} | environ,
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"} | measured_environment() | environ,
         capture_output=True,
         text=True,
         timeout=170,
@@ -96,6 +97,7 @@ def test_terminal_gets_a_pager(tmp_path: Path, environ: dict[str, str]) -> None:
         subprocess.run(
             [sys.executable, "-m", "stlaunch", "guide", "login"],
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "TERM": "xterm", "PAGER": str(pager)}
+            | measured_environment()
             | environ,
             stdin=stream, stdout=stream, stderr=stream, timeout=170, check=True,
         )  # fmt: skip
