@@ -20,6 +20,19 @@ _BODY_CHARACTERS = 4096
 _EVIDENCE_CHARACTERS = 60
 _MAX_NAMES = 4
 _UNNAMED = "another proxy"
+# What browsers send, and what any proxy adds: no sign is among it. A process that sees nothing else
+# never reads the products' files, which is a fifth of the time until its first page.
+PLAIN = frozenset(
+    """
+    accept accept-encoding accept-language cache-control connection content-length content-type
+    cookie dnt forwarded host if-modified-since if-none-match origin pragma priority range referer
+    save-data sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode
+    sec-fetch-site sec-fetch-user sec-gpc sec-websocket-extensions sec-websocket-key
+    sec-websocket-protocol sec-websocket-version te upgrade upgrade-insecure-requests user-agent
+    x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto x-real-ip
+    x-stlaunch x-xsrftoken
+    """.split()
+)
 _VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
 
 # From the browser to the app, where several are there; content networks and clouds first.
@@ -97,6 +110,8 @@ def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
     That one is the first guess for a fix: whoever runs the app configures it.
     """
     values = _by_name(_as_text(headers))
+    if values.keys() <= PLAIN:
+        return ()
     found = [
         known.product
         for known in table()
@@ -116,6 +131,8 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
     """
     lines = _as_text(headers)
     values = _by_name(lines)
+    if values.keys() <= PLAIN:
+        return ()
     found: dict[str, str] = {}
     for name, value in lines:
         if name == "via":

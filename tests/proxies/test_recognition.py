@@ -10,7 +10,7 @@ from stlaunch.check.hops import author_of, recognise
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.recognition import names_in_request, products_in, table
+from stlaunch.proxies.recognition import PLAIN, names_in_request, products_in, table
 from stlaunch.proxies.signs import Side
 
 ANSWERS = {
@@ -122,3 +122,20 @@ def test_what_the_app_tells_is_listed_even_without_a_sign() -> None:
 
     assert first.product is Product.GATEWAY_API
     assert last.is_app
+
+
+def test_plain_headers_are_nobodys_sign() -> None:
+    """Where a request has nothing else the table is not even read."""
+    signs = {known.sign.header for known in table()}
+
+    assert "via" in signs
+    assert signs & PLAIN == set()
+
+
+def test_plain_headers_hide_no_sign() -> None:
+    plain = [(name.encode(), b"x") for name in sorted(PLAIN)]
+    cloudflare = (b"cf-ray", b"8a-FRA")
+
+    assert names_in_request(plain) == products_in(plain) == ()
+    assert names_in_request([*plain, cloudflare]) == ("Cloudflare",)
+    assert products_in([*plain, cloudflare]) == (Product.CLOUDFLARE,)
