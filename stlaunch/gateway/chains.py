@@ -7,6 +7,7 @@ and finds its chain with one look-up. What instances of a layer share is in `Gat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import TypeAlias
 
 from starlette.responses import PlainTextResponse
@@ -125,9 +126,23 @@ def build_chains(
                     key: row.make(chains[key], below, composition, state) for key in row.keys
                 }
             case Endpoint():
-                endpoint = row.make(dict(chains), composition, state)
-                chains |= dict.fromkeys(row.keys, endpoint)
+                late = LateEndpoint(partial(row.make, dict(chains), composition, state))
+                chains |= dict.fromkeys(row.keys, late)
     return chains
+
+
+class LateEndpoint:
+    """Build an endpoint when its first request comes: most processes never need most of them.
+
+    The large ones are imported there, too: see `make.py`. A start waits for none of it.
+    """
+
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
+        self.make = cache(make)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one ASGI scope."""
+        return self.make()(scope, receive, send)
 
 
 class Dispatch:

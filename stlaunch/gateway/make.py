@@ -1,4 +1,5 @@
 # ruff: noqa: D103 - each function is described by the row of its name
+# ruff: noqa: PLC0415 - the large endpoints are imported when they are built: at their first request
 """Build each row of the table in `compose.py`, in the same order.
 
 Functions of layers take the rest of the chain, those of endpoints all chains below them.
@@ -30,17 +31,13 @@ from stlaunch.gateway.middleware.session_limit import (
     FullPageMiddleware,
     SessionLimitMiddleware,
 )
-from stlaunch.gateway.middleware.stripped_handshake import StrippedHandshakeEndpoint
 from stlaunch.gateway.monitor.large_headers import LargeHeaders
 from stlaunch.gateway.monitor.traffic_monitor import TrafficMonitorMiddleware
 from stlaunch.gateway.origin_policy import OriginProof
 from stlaunch.gateway.page import script
 from stlaunch.gateway.page.proof import TokenEndpoint
 from stlaunch.gateway.page.rewriting import PageMiddleware
-from stlaunch.gateway.selfcheck.endpoint import SelfCheckEndpoint
 from stlaunch.gateway.state import GatewayState
-from stlaunch.gateway.tunnel.endpoint import TunnelEndpoint
-from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
 from stlaunch.gateway.uploads.socket import UploadSocketEndpoint, UploadSocketLayer
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.streamlit_routes import RequestKind as Kind
@@ -90,6 +87,8 @@ def embedding(app: ASGIApp, composition: Composition, _state: GatewayState) -> A
 
 
 def upload_pieces(below: Below, _composition: Composition, state: GatewayState) -> ASGIApp:
+    from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
+
     return UploadPiecesEndpoint(
         uploads=below["http", Kind.UPLOAD],
         instance_id=state.instance.id,
@@ -100,6 +99,8 @@ def upload_pieces(below: Below, _composition: Composition, state: GatewayState) 
 
 
 def tunnel(below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
+    from stlaunch.gateway.tunnel.endpoint import TunnelEndpoint
+
     return TunnelEndpoint(
         stream=below["websocket", Kind.STREAM],
         state=state,
@@ -109,6 +110,8 @@ def tunnel(below: Below, composition: Composition, state: GatewayState) -> ASGIA
 
 
 def self_check(_below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
+    from stlaunch.gateway.selfcheck.endpoint import SelfCheckEndpoint
+
     return SelfCheckEndpoint(
         state=state,
         access_policy=composition.access_policy,
@@ -126,6 +129,8 @@ def page_script(_below: Below, _composition: Composition, state: GatewayState) -
 
 
 def stripped_handshake(_below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
+    from stlaunch.gateway.middleware.stripped_handshake import StrippedHandshakeEndpoint
+
     return StrippedHandshakeEndpoint(
         handshakes=state.handshakes,
         finding_log=state.finding_log,

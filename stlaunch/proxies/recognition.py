@@ -22,17 +22,17 @@ _MAX_NAMES = 4
 _UNNAMED = "another proxy"
 # What browsers send, and what any proxy adds: no sign is among it. A process that sees nothing else
 # never reads the products' files, which is a fifth of the time until its first page.
-PLAIN = frozenset(
-    """
-    accept accept-encoding accept-language cache-control connection content-length content-type
-    cookie dnt forwarded host if-modified-since if-none-match origin pragma priority range referer
-    save-data sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode
-    sec-fetch-site sec-fetch-user sec-gpc sec-websocket-extensions sec-websocket-key
-    sec-websocket-protocol sec-websocket-version te upgrade upgrade-insecure-requests user-agent
-    x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto x-real-ip
-    x-stlaunch x-xsrftoken
-    """.split()
-)
+PLAIN = frozenset({
+    "accept", "accept-encoding", "accept-language", "cache-control", "connection",
+    "content-length", "content-type", "cookie", "dnt", "forwarded", "host", "if-modified-since",
+    "if-none-match", "origin", "pragma", "priority", "range", "referer", "save-data",
+    "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode",
+    "sec-fetch-site", "sec-fetch-user", "sec-gpc", "sec-websocket-extensions",
+    "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version", "te", "upgrade",
+    "upgrade-insecure-requests", "user-agent", "x-forwarded-for", "x-forwarded-host",
+    "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-real-ip", "x-stlaunch",
+    "x-xsrftoken",
+})  # fmt: skip
 _VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
 
 # From the browser to the app, where several are there; content networks and clouds first.

@@ -37,6 +37,16 @@ def test_top_level_is_narrow() -> None:
     assert len(entries) <= MAX_TOP_LEVEL, entries
 
 
+def test_all_dataclasses_share_their_methods() -> None:
+    """The standard library's decorator compiles six for each class, which each start would pay."""
+    usual = re.compile(
+        r"^(from dataclasses import .*\bdataclass\b|import dataclasses)", re.MULTILINE
+    )
+    found = [path.name for path in PACKAGE.rglob("*.py") if usual.search(path.read_text("utf-8"))]
+
+    assert found == ["quick_dataclass.py"]
+
+
 def test_no_chain_of_imports_is_long() -> None:
     chain = longest_chain(read_imports(REPOSITORY, "stlaunch"))
 

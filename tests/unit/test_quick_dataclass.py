@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
-import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from typing import Any, ClassVar
@@ -13,7 +12,6 @@ from typing import Any, ClassVar
 import pytest
 
 from stlaunch import quick_dataclass
-from tests.conftest import REPOSITORY
 
 Decorator = Callable[..., Callable[[type[Any]], type[Any]]]
 BOTH = pytest.mark.parametrize(
@@ -196,16 +194,3 @@ def test_fields_are_inherited(decorator: Decorator) -> None:
 
     assert (made.a, made.b, made.c) == (1, "x", False)
     assert made != Below(b="x")
-
-
-def test_the_whole_package_uses_it() -> None:
-    usual = re.compile(
-        r"^(from dataclasses import .*\bdataclass\b|import dataclasses)", re.MULTILINE
-    )
-    found = [
-        path.name
-        for path in (REPOSITORY / "stlaunch").rglob("*.py")
-        if usual.search(path.read_text(encoding="utf-8"))
-    ]
-
-    assert found == ["quick_dataclass.py"]
