@@ -194,7 +194,7 @@ def test_detect_prints_its_document_and_loads_nothing_heavy(project: Path) -> No
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stlaunch", "detect", "--json"],
         cwd=project,
-        env={"PATH": os.defpath, **measured_environment(), **environ},
+        env={"PATH": os.defpath, **environ},
         capture_output=True,
         text=True,
         timeout=120,
