@@ -11,7 +11,6 @@ import math
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
@@ -100,7 +99,7 @@ def serve(
         on_second_signal=partial(_end_at_once, listener) if is_own_process else None,
         stop=stop,
     )
-    if is_own_process and sys.platform != "win32":
+    if is_own_process and hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=partial(_leave_to_parent, server, listener))
     try:
         server.run(sockets=listener.sockets)

@@ -41,9 +41,25 @@ def write_atomic(
         if may_replace:
             Path(name).replace(path)
         else:
-            os.link(name, path)  # unlike a rename, it refuses to replace
+            _link(name, path, data, mode)
             Path(name).unlink()
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _link(name: str, path: Path, data: bytes, mode: int) -> None:
+    """Give the file its name; unlike a rename, this refuses to replace another one."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and some network drives have one name for a file
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise

@@ -13,10 +13,12 @@ import asyncio
 import importlib.abc
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess  # noqa: F401 - takes its names of Linux now
 import sys
+import time
 import warnings
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -25,15 +27,30 @@ from typing import Any
 
 import psutil  # noqa: F401 - likewise
 
-HIDDEN_MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"})
+HIDDEN_MODULES = frozenset(
+    {"crypt", "curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "spwd", "syslog",
+     "termios", "tty"}
+)  # fmt: skip
 HIDDEN_IN_OS = (
-    "O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchown", "fork",
-    "forkpty", "getegid", "geteuid", "getgid", "getgroups", "getpgid", "getpgrp", "getpriority",
-    "getuid", "killpg", "lchown", "sched_getaffinity", "setpgid", "setpriority", "setsid",
-    "sysconf", "tcsetpgrp", "uname", "waitid",
+    "O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "O_SYNC", "chown", "chroot",
+    "confstr", "ctermid", "eventfd", "fchdir", "fchmod", "fchown", "fdatasync", "fork", "forkpty",
+    "getegid", "geteuid", "getgid", "getgroups", "getloadavg", "getpgid", "getpgrp", "getpriority",
+    "getrandom", "getresuid", "getsid", "getuid", "get_blocking", "initgroups", "killpg", "lchown",
+    "lockf", "memfd_create", "mkfifo", "mknod", "nice", "openpty", "pidfd_open", "pipe2",
+    "posix_fadvise", "posix_fallocate", "posix_spawn", "pread", "pwrite", "readv",
+    "register_at_fork", "sched_getaffinity", "sched_setaffinity", "sched_yield", "sendfile",
+    "set_blocking", "setegid", "seteuid", "setgid", "setgroups", "setpgid", "setpriority",
+    "setresuid", "setsid", "setuid", "splice", "statvfs", "sync", "sysconf", "tcgetpgrp",
+    "tcsetpgrp", "ttyname", "uname", "wait", "wait3", "wait4", "waitid", "writev",
 )  # fmt: skip
 SIGNALS_OF_WINDOWS = frozenset({"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM"})
-HIDDEN_IN_SIGNAL = ("alarm", "pthread_sigmask", "setitimer", "sigwait")
+HIDDEN_IN_SIGNAL = (
+    "alarm", "getitimer", "pause", "pthread_kill", "pthread_sigmask", "setitimer", "siginterrupt",
+    "sigpending", "sigtimedwait", "sigwait", "sigwaitinfo",
+)  # fmt: skip
+HIDDEN_IN_SOCKET = ("CMSG_LEN", "MSG_DONTWAIT", "SCM_RIGHTS", "SO_PEERCRED", "SO_REUSEPORT")
+HIDDEN_IN_SELECT = ("epoll", "poll")
+HIDDEN_IN_TIME = ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC", "CLOCK_REALTIME", "clock_gettime", "tzset")
 HIDDEN_FILES = ("/proc", "/sys/fs/cgroup")
 FILE_EVENTS = frozenset({"open", "os.listdir", "os.scandir"})
 
@@ -51,12 +68,20 @@ def hide() -> None:
         sys.modules.pop(name, None)
     sys.meta_path.insert(0, _NotHere())
     for name in HIDDEN_IN_OS:
-        delattr(os, name)
+        if hasattr(os, name):  # of 3.12 and 3.13 some are not in 3.11
+            delattr(os, name)
+    os.supports_dir_fd.clear()
     for name in [name for name in dir(signal) if name.startswith("SIG") and name[3] != "_"]:
         if name not in SIGNALS_OF_WINDOWS:
             delattr(signal, name)
-    for name in HIDDEN_IN_SIGNAL:
-        delattr(signal, name)
+    for module, names in (
+        (signal, HIDDEN_IN_SIGNAL),
+        (socket, HIDDEN_IN_SOCKET),
+        (select, HIDDEN_IN_SELECT),
+        (time, HIDDEN_IN_TIME),
+    ):
+        for name in names:
+            delattr(module, name)
     # Windows makes pairs in another way; this loop's pair is of Linux.
     socket.socketpair = partial(socket.socketpair, socket.AF_UNIX)  # type: ignore[assignment]
     del socket.AF_UNIX, _socket.AF_UNIX

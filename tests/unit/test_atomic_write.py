@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,20 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "planted").is_symlink()
 
 
+def _no_links(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("has_links", [True, False], ids=["links", "FAT"])
 @pytest.mark.parametrize("kind", ["file", "dangling link"])
-def test_nothing_is_replaced_unasked(tmp_path: Path, kind: str) -> None:
+def test_nothing_is_replaced_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, has_links: bool
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", _no_links)
+    write_atomic(tmp_path / "free", "new", may_replace=False)
+    assert (tmp_path / "free").read_text() == "new"
+    (tmp_path / "free").unlink()
     path = tmp_path / "there"
     path.write_text("kept") if kind == "file" else path.symlink_to(tmp_path / "nowhere")
 
