@@ -56,7 +56,7 @@ def test_a_slow_stream_is_not_held_back() -> None:
             if b"first" in message.get("body", b""):
                 seen.set()
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await make(drip)(make_scope("/app/drip", HOST), receive, send)
         return sent
 

@@ -392,7 +392,7 @@ def _fetch(
     url = proxy.url_for("127.0.0.1") + path
     context = tls.client_context() if proxy.scheme == "https" else None
     request = urllib.request.Request(url, headers={"Host": f"{APP_HOST}:{proxy.port}", **headers})
-    with urllib.request.urlopen(request, context=context, timeout=10) as response:
+    with urllib.request.urlopen(request, context=context, timeout=60) as response:
         return response.read().decode(), response.headers
 
 

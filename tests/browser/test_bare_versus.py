@@ -78,7 +78,7 @@ def _handshake(url: str) -> tuple[int, dict[str, Any]]:
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as ok:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as ok:
             return ok.status, {}
     except urllib.error.HTTPError as error:
         with error:

@@ -19,7 +19,7 @@ _DEADLINE_S = 30.0
 
 def get(port: int, path: str) -> tuple[int, dict[str, str], str]:
     """GET a path of 127.0.0.1, with no redirect followed: status, headers, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path, headers={"Host": f"localhost:{port}"})
         response = connection.getresponse()

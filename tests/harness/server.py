@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MEASURING = ("COVERAGE_",)
 """Coverage makes the start of an app half as slow again: only the subject of a test is measured."""
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 120.0
 STOP_DEADLINE_S = 10.0
 MEASURED_PYTHON = "MEASURED_PYTHON"
 """The environment variable by which benchmarks name an interpreter of their own."""
@@ -73,7 +73,7 @@ class RunningServer:
         """Return all that the server has printed so far, over restarts too."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for_log(self, text: str, *, timeout_s: float = 10.0) -> str:
+    def wait_for_log(self, text: str, *, timeout_s: float = 60.0) -> str:
         """Wait until the log contains `text` and return the whole log.
 
         Raises:

@@ -86,7 +86,7 @@ def _uvicorn(project: Path, app: str) -> Iterator[RunningServer]:
 
 
 def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         text: str = response.read().decode()
         return text
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import stlaunch_app
 
-PROMPTLY_S = 8  # far below the ten seconds that uvicorn waits for connections
 APP = "import streamlit as st\nst.title('Hello')\n"
 
 
@@ -245,11 +243,9 @@ def test_signals_stop_it_cleanly(hello_app: Path, number: signal.Signals, code: 
         os.kill(server.pid, number)
         process = server._process
         assert process is not None
-        begun = time.monotonic()
-        ended = process.wait(30)
-        took_s = time.monotonic() - begun
+        ended = process.wait(60)
         log = server.log()
 
     assert ended == code
-    assert took_s < PROMPTLY_S
+    assert "timeout graceful shutdown" not in log  # as uvicorn says when it has waited in vain
     assert "Traceback" not in log

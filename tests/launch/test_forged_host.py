@@ -52,6 +52,6 @@ def _handshake(port: int, headers: dict[str, str]) -> int:
         "Sec-WebSocket-Protocol: streamlit",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(connection.recv(4096).split(b" ")[1])

@@ -322,7 +322,7 @@ def test_a_reloaded_configuration_keeps_the_base_path(project: Path) -> None:
         deadline = time.monotonic() + 60
         while not expected.items() <= (after := _report(server, "app/")["options"]).items():
             assert time.monotonic() < deadline, f"the configuration was never right again: {after}"
-        with urllib.request.urlopen(f"{server.url}app/", timeout=10) as response:
+        with urllib.request.urlopen(f"{server.url}app/", timeout=60) as response:
             page = response.read().decode()
 
     assert before["options"]["theme.primaryColor"] == "#111111"

@@ -62,7 +62,7 @@ def _serve(project: Path, *words: str) -> Iterator[RunningServer]:
 
 
 def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         text: str = response.read().decode()
         return text
 

@@ -19,7 +19,7 @@ from websockets.sync.client import unix_connect
 
 from tests.harness.protocol import Session
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @pytest.fixture

@@ -269,5 +269,5 @@ async def _echo(proxy: RunningProxy, tls: Tls | None) -> str | int:
 
 
 def connect_to(proxy: RunningProxy, tls: Tls | None) -> socket.socket:
-    raw = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    raw = socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
     return tls.client_context().wrap_socket(raw, server_hostname=APP_HOST) if tls else raw

@@ -302,13 +302,13 @@ def test_nobody_can_pass_for_the_unix_socket() -> None:
 )
 def test_the_work_is_bounded_and_the_proxy_still_heard(flood: str) -> None:
     """Whatever the client puts in front, what the proxy appends after it counts."""
-    start = time.perf_counter()
+    start = time.process_time()
     name = flood.partition(":")[0]
     value = "for=192.0.2.1" if name == "Forwarded" else "192.0.2.1"
     appended = resolve(flood + value)
     another_line = resolve(*[flood] * 20, f"{name}: {value}")
 
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     if name in {"X-Forwarded-For", "Forwarded"}:
         assert appended.client == another_line.client == ("192.0.2.1", 0)
 
