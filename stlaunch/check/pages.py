@@ -129,7 +129,7 @@ def stripped_by_stlaunch(opening: Opening) -> list[str] | None:
     return [str(name)[:40] for name in missing[:5]] if isinstance(missing, list) else []
 
 
-def refused_by_stlaunch(opening: Opening) -> str:
+def refused_by_stlaunch(opening: Opening | Exchange) -> str:
     """Return the code with which stlaunch refused it; empty where it did not."""
     try:
         told = json.loads(opening.text)

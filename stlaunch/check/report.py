@@ -8,6 +8,7 @@ from typing import Any
 
 from stlaunch import __version__
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
+from stlaunch.check.fallback import detour
 from stlaunch.check.observations import Observations
 from stlaunch.check.pages import stripped_by_stlaunch
 from stlaunch.check.redact import redacted, safe_text, without_addresses
@@ -105,7 +106,7 @@ def session_line(seen: Observations) -> str:
     """Tell how far a session came, and over what."""
     session, over = seen.session, ""
     if seen.fallback is not None:
-        session, over = seen.fallback, " over HTTP"
+        session, over = seen.fallback, f" over HTTP{detour(seen)}"
     if session is None:
         return "no session was run"
     if session.finished_ms is not None:

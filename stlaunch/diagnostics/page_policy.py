@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from stlaunch.diagnostics.content_security import Policy, read_policies
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.quick_dataclass import dataclass
 
 PAGE_POLICY = (
@@ -35,6 +37,15 @@ _FEATURES = {
 """Of Permissions-Policy, and what of Streamlit needs it."""
 _CSP = "content-security-policy"
 _FRAME_OPTIONS = "x-frame-options"
+_EMBEDDER = "cross-origin-embedder-policy"
+PAGE, COMPONENT = "page", "component"
+PAGE_HEADERS = (_CSP, "permissions-policy", _EMBEDDER)
+"""The headers that matter on the page itself. Of Cross-Origin-Opener-Policy and
+Cross-Origin-Resource-Policy no value hurts an app on one address."""
+COMPONENT_HEADERS = (_CSP, _FRAME_OPTIONS, _EMBEDDER)
+"""Those that matter below `component/`."""
+Headers: TypeAlias = Sequence[tuple[str, str]]
+"""Names and values, in the order in which they are sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +54,18 @@ class HeaderProblem:
 
     Attributes:
         code: of the catalogue.
+        of: whose header it is: the page's, or that of what is below `component/`.
         index: which of the headers.
         detail: what is blocked, in one sentence.
-        is_part_only: the page works without it.
+        milder: why fewer people are hit than by the code's usual case.
         need: the name of the `stlaunch.proxies.Need` whose lines cure it; empty for words alone.
     """
 
     code: str
     index: int
     detail: str
-    is_part_only: bool = False
+    of: str = PAGE
+    milder: Circumstance | None = None
     need: str = "content-policy"
 
 
@@ -62,17 +75,17 @@ class _Use:
 
     directive: str
     loss: str
-    is_part_only: bool = False
+    milder: Circumstance | None = None
 
 
 _USES = (
     _Use("script-src-elem", "its scripts: the page stays blank"),
     _Use("style-src-elem", "its style sheets"),
     _Use("connect-src", "its connection: the page stays a grey skeleton"),
-    _Use("font-src", "its fonts and icons", is_part_only=True),
-    _Use("img-src", "its pictures", is_part_only=True),
-    _Use("media-src", "its audio and video", is_part_only=True),
-    _Use("frame-src", "custom components", is_part_only=True),
+    _Use("font-src", "its fonts and icons", Circumstance.PART_ONLY),
+    _Use("img-src", "its pictures", Circumstance.PART_ONLY),
+    _Use("media-src", "its audio and video", Circumstance.PART_ONLY),
+    _Use("frame-src", "custom components", Circumstance.PART_ONLY),
 )
 
 
@@ -85,12 +98,62 @@ def page_policy(embedders: Sequence[str] = ()) -> str:
     return "; ".join((*PAGE_POLICY, " ".join(("frame-ancestors 'self'", *embedders))))
 
 
-def page_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
-    """Judge the headers of the page itself.
+def header_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
+    """Judge the headers of the page, and of what is below `component/`.
 
     Args:
-        headers: names and values, in the order in which they are sent.
+        page: its headers.
+        component: None where they are not known.
     """
+    yield from _page_problems(page)
+    if component is not None:
+        yield from _component_problems(component)
+    yield from embedder_problems(page, component)
+    yield from feature_problems(page)
+
+
+def embedder_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
+    """Judge Cross-Origin-Embedder-Policy, which has to be on both or on none."""
+    for index, (name, value) in enumerate(page):
+        told = value.partition(";")[0].strip().lower()
+        if name.lower() != _EMBEDDER or told not in {"require-corp", "credentialless"}:
+            continue
+        is_alike = component is None or any(name.lower() == _EMBEDDER for name, _ in component)
+        yield HeaderProblem(
+            code="STL811",
+            index=index,
+            detail=f"Cross-Origin-Embedder-Policy: {told} keeps images and frames of other sites "
+            "out of the page."
+            if is_alike
+            else f"The page has Cross-Origin-Embedder-Policy: {told}, and what is below "
+            "component/ has not: the frames of custom components stay empty.",
+            milder=Circumstance.IF_USED if is_alike else None,
+            need="",
+        )
+        return
+
+
+def feature_problems(headers: Headers) -> Iterator[HeaderProblem]:
+    """Judge what the page's Permissions-Policy takes from the browser."""
+    for index, (name, value) in enumerate(headers):
+        if name.lower() != "permissions-policy":
+            continue
+        refused = [
+            f"{feature} ({used_by})"
+            for feature, used_by in _FEATURES.items()
+            if _is_refused(feature, value)
+        ]
+        if refused:
+            yield HeaderProblem(
+                code="STL811",
+                index=index,
+                detail=f"Permissions-Policy forbids {', '.join(refused)}.",
+                milder=Circumstance.IF_USED,
+                need="",
+            )
+
+
+def _page_problems(headers: Headers) -> Iterator[HeaderProblem]:
     for index, (name, value) in enumerate(headers):
         if name.lower() != _CSP:
             continue
@@ -98,8 +161,7 @@ def page_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]
             yield from _policy_problems(policy, index)
 
 
-def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
-    """Judge the headers of what is below `component/`, which the page shows in frames."""
+def _component_problems(headers: Headers) -> Iterator[HeaderProblem]:
     found = False
     for index, (name, value) in enumerate(headers):
         if name.lower() != _CSP:
@@ -115,7 +177,8 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
                     index=index,
                     detail=f"frame-ancestors {' '.join(sources) or 'without a value'} keeps "
                     "custom components, which are frames of the app's own page, from being shown.",
-                    is_part_only=True,
+                    of=COMPONENT,
+                    milder=Circumstance.PART_ONLY,
                 )
     if found:
         return
@@ -127,28 +190,9 @@ def component_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderPro
                 index=index,
                 detail="X-Frame-Options: DENY keeps custom components, which are frames of the "
                 "app's own page, from being shown; SAMEORIGIN does not.",
-                is_part_only=True,
+                of=COMPONENT,
+                milder=Circumstance.PART_ONLY,
                 need="frame-options",
-            )
-
-
-def feature_problems(headers: Sequence[tuple[str, str]]) -> Iterator[HeaderProblem]:
-    """Judge what the page's Permissions-Policy takes from the browser."""
-    for index, (name, value) in enumerate(headers):
-        if name.lower() != "permissions-policy":
-            continue
-        refused = [
-            f"{feature} ({used_by})"
-            for feature, used_by in _FEATURES.items()
-            if _is_refused(feature, value)
-        ]
-        if refused:
-            yield HeaderProblem(
-                code="STL811",
-                index=index,
-                detail=f"Permissions-Policy forbids {', '.join(refused)}.",
-                is_part_only=True,
-                need="",
             )
 
 
@@ -180,7 +224,7 @@ def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
             code="STL810",
             index=index,
             detail=f"`{policy.shown(name)}` blocks {use.loss}.",
-            is_part_only=use.is_part_only,
+            milder=use.milder,
         )
 
 

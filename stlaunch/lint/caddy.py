@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stlaunch.diagnostics.page_policy import component_problems, page_problems
+from stlaunch.diagnostics.page_policy import COMPONENT, PAGE, header_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.errors import UsageError
 from stlaunch.lint import streamlit
@@ -226,29 +226,22 @@ class _Judge:
             self.report.note(self.path, line, detail)
 
     def _page_headers(self, beside: list[_Route], base: BasePath) -> None:
-        for end, judge in (
-            (streamlit.PAGE, page_problems),
-            (streamlit.COMPONENT, component_problems),
-        ):
-            added = [
-                (name, " ".join(map(str, values)))
+        added = {
+            of: [
+                (str(name), " ".join(map(str, values)))
                 for route in beside
                 if route.takes(base.value + end)
                 for response in _responses(route.handler)
                 for kind in ("set", "add")
                 for name, values in (response.get(kind) or {}).items()
             ]
-            for problem in judge(added):
-                where = rf"(header|header_down)\s+.*{re.escape(added[problem.index][0])}"
-                line = self._line_of(where) or self._line_of(re.escape(added[problem.index][0]))
-                self._add_at(
-                    problem.code,
-                    line or 1,
-                    problem.detail,
-                    Need(problem.need),
-                    base,
-                    milder=Circumstance.PART_ONLY if problem.is_part_only else None,
-                )
+            for of, end in ((PAGE, streamlit.PAGE), (COMPONENT, streamlit.COMPONENT))
+        }
+        for problem in header_problems(added[PAGE], added[COMPONENT]):
+            name = re.escape(added[problem.of][problem.index][0])
+            line = self._line_of(rf"(header|header_down)\s+.*{name}") or self._line_of(name)
+            need = Need(problem.need) if problem.need else None
+            self._add_at(problem.code, line or 1, problem.detail, need, base, milder=problem.milder)
 
     def _add(self, code: str, where: str, detail: str, need: Need | None) -> None:
         self._add_at(code, self._line_of(where) or 1, detail, need)

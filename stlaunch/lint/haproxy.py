@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 
 from stlaunch.diagnostics import page_load
-from stlaunch.diagnostics.page_policy import component_problems, page_problems
+from stlaunch.diagnostics.page_policy import header_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
@@ -325,15 +325,11 @@ def _header_faults(lines: list[Line]) -> Iterator[_Fault]:
         and line.words[1] in {"set-header", "add-header"}
         and not {"if", "unless"} & set(line.words[4:])
     ]
-    seen: set[tuple[int, str]] = set()
-    for judge in (page_problems, component_problems):
-        for problem in judge([(name, value) for _, name, value in added]):
-            number = added[problem.index][0].number
-            if (number, problem.detail) not in seen:
-                seen.add((number, problem.detail))
-                milder = Circumstance.PART_ONLY if problem.is_part_only else None
-                need = Need(problem.need)
-                yield _Fault(problem.code, number, problem.detail, need, milder=milder)
+    sent = [(name, value) for _, name, value in added]
+    for problem in header_problems(sent, sent):
+        need = Need(problem.need) if problem.need else None
+        number = added[problem.index][0].number
+        yield _Fault(problem.code, number, problem.detail, need, milder=problem.milder)
 
 
 def _text(line: Line) -> str:

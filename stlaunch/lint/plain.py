@@ -9,8 +9,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from stlaunch.diagnostics.page_policy import header_problems
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.errors import UsageError
+from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
+from stlaunch.lint.blocks import Blocks
 from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.kinds import FileKind
 from stlaunch.lint.sources import Sources
@@ -21,6 +25,7 @@ from stlaunch.urls.origin import HostPort
 
 _KIB = 1024
 _MAX_LINES = 50_000
+_LONGEST_LIST = 20_000
 _BICEP_PORT = re.compile(r"\s*port:\s*(\d{1,5})\s*$")
 
 
@@ -65,7 +70,39 @@ def lint_lighttpd(path: Path, app: App, sources: Sources) -> Report:
         if idle and 0 < int(idle[2]) <= app.ping_interval_s:
             detail = f"A quiet WebSocket is cut after {idle[2]} s."
             _add(report, path, number, "STL606", detail, Need.IDLE_TIMEOUT, product, app)
+    blocks = Blocks(sources.read(path), ("#[^\n]*",))
+    route = blocks.scope(blocks.start_of(found))
+    sent = []
+    for block in _RESPONSE_HEADERS.finditer(blocks.text):
+        scope = blocks.scope(block.start())
+        if route[: len(scope)] == scope:  # around the route, or beside it
+            pairs = _PAIR.finditer(blocks.text, block.end(), _end_of_list(blocks.text, block.end()))
+            sent += [(pair[1], pair[2], blocks.line(pair.start())) for pair in pairs]
+    _judge_headers(report, path, sent, product, app)
     return report
+
+
+_RESPONSE_HEADERS = re.compile(r"\bsetenv\.(?:add|set)-response-header\s*\+?:?=\s*\(")
+_PAIR = re.compile(r'"([^"\n]*)"\s*=>\s*"([^"\n]*)"')
+
+
+def _end_of_list(text: str, start: int) -> int:
+    """Return where a list in parentheses ends."""
+    for found in re.finditer(r'"[^"\n]*"|\)', text[start : start + _LONGEST_LIST]):
+        if found[0] == ")":
+            return start + found.start()
+    return start
+
+
+def _judge_headers(
+    report: Report, path: Path, sent: list[tuple[str, str, int]], product: Product, app: App
+) -> None:
+    """Judge response headers that reach the page and what is below it."""
+    headers = [(name, value) for name, value, _ in sent]
+    for problem in header_problems(headers, headers):
+        need = Need(problem.need) if problem.need else None
+        line = sent[problem.index][2]
+        _add(report, path, line, problem.code, problem.detail, need, product, app, problem.milder)
 
 
 def _is_lighttpds(line: str, number: int, app: App, report: Report) -> bool:
@@ -107,7 +144,41 @@ def lint_varnish(path: Path, app: App, sources: Sources) -> Report:
     if not (has_pipe and has_upgrade):
         detail = "Varnish drops the WebSocket upgrade: vcl_pipe does not hand it on."
         _add(report, path, found, "STL301", detail, Need.UPGRADE, Product.VARNISH, app)
+    _varnish_headers(report, path, sources.read(path), app)
     return report
+
+
+_VCL_LINE = re.compile(r"\b(set|unset)\s+(be)?(req|resp)\.http\.([\w-]+)\s*(?:=\s*([^;]*))?;")
+
+
+def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
+    """Judge what is set for every request: what is inside an `if` may be for others alone."""
+    blocks = Blocks(text, (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?\*/"), has_long_strings=True)
+    product = Product.VARNISH
+    sent = []
+    for found in _VCL_LINE.finditer(blocks.text):
+        scope = blocks.scope(found.start())
+        if len(scope) != 1 or blocks.name_of(scope[0]) in {"sub vcl_pipe", "sub vcl_synth"}:
+            continue
+        verb, name, value = found[1], found[4].lower(), (found[5] or "").strip()
+        line = blocks.line(found.start())
+        literal = re.fullmatch(r'"([^"]*)"|\{"([\s\S]*)"\}', value)
+        if found[3] == "resp":
+            if verb == "unset" and name == "set-cookie":
+                detail = "The app's cookies do not arrive in the browser."
+                _add(report, path, line, "STL505", detail, None, product, app)
+            elif literal:
+                sent.append((found[4], literal[1] or literal[2] or "", line))
+        elif name == "origin" and (verb == "unset" or literal):
+            detail = streamlit.OTHER_ORIGIN
+            _add(report, path, line, "STL502", detail, Need.ORIGIN, product, app)
+        elif name == "host" and literal:
+            detail = f"The app gets {literal[1] or literal[2]} as Host, not the page's."
+            _add(report, path, line, "STL501", detail, Need.HOST, product, app)
+        elif verb == "unset" and name in streamlit.LOST_HEADERS:
+            detail = f"{found[4]} does not reach the app as the browser sent it."
+            _add(report, path, line, streamlit.LOST_HEADERS[name], detail, None, product, app)
+    _judge_headers(report, path, sent, product, app)
 
 
 def lint_iis(path: Path, app: App, sources: Sources) -> Report:
@@ -129,6 +200,13 @@ def lint_iis(path: Path, app: App, sources: Sources) -> Report:
         if re.search(r'<webSocket\s[^>]*enabled="false"', line):
             detail = "WebSockets are switched off."
             _add(report, path, number, "STL301", detail, Need.UPGRADE, Product.IIS, app)
+    sent = [
+        (header[1], header[2], number)
+        for number, line in (lines if report.routes else ())
+        for header in [re.search(r'<add\s+name="([\w-]+)"\s+value="([^"]*)"', line)]
+        if header
+    ]
+    _judge_headers(report, path, sent, Product.IIS, app)
     return report
 
 
@@ -173,10 +251,13 @@ def _add(  # noqa: PLR0917 - one finding
     line: int,
     code: str,
     detail: str,
-    need: Need,
+    need: Need | None,
     product: Product,
     app: App,
+    milder: Circumstance | None = None,
 ) -> None:
-    known = fix_for(need, product, app.site(BasePath()))
+    known = fix_for(need, product, app.site(BasePath())) if need else None
     fix = known.text if known else ""
-    report.findings.append(LintFinding(code=code, file=path, line=line, detail=detail, fix=fix))
+    report.findings.append(
+        LintFinding(code=code, file=path, line=line, detail=detail, fix=fix, milder=milder)
+    )

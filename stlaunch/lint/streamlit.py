@@ -10,6 +10,18 @@ OWN_SEGMENTS = frozenset(
 )
 """First segments below the base that are Streamlit's own, or were in older versions."""
 
+LOST_HEADERS = {
+    "connection": "STL301",
+    "upgrade": "STL301",
+    "sec-websocket-protocol": "STL307",
+    "cookie": "STL507",
+    "x-xsrftoken": "STL506",
+}
+"""Request headers without which something does not work, and its code."""
+OTHER_ORIGIN = (
+    "The app sees another Origin than the browser's, so bare Streamlit lets pages of every site in."
+)
+
 STREAM = "/_stcore/stream"
 UPLOAD = "/_stcore/upload_file/session/file"
 PAGE = "/"

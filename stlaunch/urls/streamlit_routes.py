@@ -24,7 +24,6 @@ CALLBACK = "/oauth2callback"
 SELF_CHECK = "/_stlaunch"
 _CORE = "/_stcore/"
 _OURS = SELF_CHECK + "/"
-TUNNEL = _OURS + "tunnel"
 _PAGE_SCRIPT = "page.js"
 LOADER = ASSETS + "stlaunch/start.js"
 """Loads the page script from its own folder where the first address of it is blocked."""
@@ -37,6 +36,8 @@ _STREAMLIT_FILES = ("/favicon.png", "/manifest.json", CALLBACK)
 _FRONTS = (_OURS, _CORE + "stlaunch/", UPLOAD + "stlaunch/")
 _SCRIPT_FRONT = ASSETS + "stlaunch/"
 _FOR_THE_PAGE = ("tunnel", "upload", "token")
+TUNNELS = tuple(front + "tunnel" for front in _FRONTS)
+"""Where the HTTP transport is; the page asks the first one where the app itself answers."""
 
 SECRET_PATHS = (*(front + name + "/" for front in _FRONTS for name in _FOR_THE_PAGE), UPLOAD)
 """What follows these is an id that lets in anyone who knows it: a tunnel's, a session's."""

@@ -119,15 +119,18 @@ def test_a_report_is_no_page_that_runs(caplog: pytest.LogCaptureFixture) -> None
 def test_headers_that_the_browser_got_are_judged_as_check_judges_them() -> None:
     query = (
         b"page+content-security-policy=connect-src+%27none%27&component+x-frame-options=DENY"
-        b"&page+permissions-policy=camera%3D()&product=nginx"
+        b"&page+permissions-policy=camera%3D()&page+cross-origin-embedder-policy=require-corp"
+        b"&product=nginx"
     )
     answer = request(make(Recorder()), "/app/_stlaunch/fixes", HOST, query=query)
     body = json.loads(answer.body)
 
-    assert [(one["code"], one["is_part_only"]) for one in body["header_problems"]] == [
-        ("STL810", False),
-        ("STL809", True),
-        ("STL811", True),
+    assert [(one["code"], one["severity"]) for one in body["header_problems"]] == [
+        ("STL810", "error"),
+        ("STL809", "warning"),
+        ("STL811", "warning"),
+        ("STL811", "info"),
     ]
+    assert "Cross-Origin-Embedder-Policy: require-corp" in body["header_problems"][2]["detail"]
     assert "add_header X-Frame-Options" in body["codes"]["STL809"]["fix"]
     assert "add_header Content-Security-Policy" in body["codes"]["STL810"]["fix"]

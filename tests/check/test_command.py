@@ -100,6 +100,42 @@ def test_text_shows_cause_who_fix_and_what_arrived(apps: dict[str, str]) -> None
     assert re.search(r"Upgrade: websocket +sent +\(absent\)", done.stdout)
 
 
+@pytest.mark.parametrize(
+    ("blocked", "through"),
+    [
+        ("_stlaunch/tunnel", "_stcore/stlaunch/tunnel"),
+        ("_st(launch|core/stlaunch)/tunnel", "_stcore/upload_file/stlaunch/tunnel"),
+    ],
+    ids=["own path blocked", "two paths blocked"],
+)
+def test_fallback_goes_over_the_path_that_gets_through(
+    apps: dict[str, str], blocked: str, through: str
+) -> None:
+    """The page finds another path for its HTTP requests, and so does the check; it says which."""
+    lines = "location /app/ { proxy_pass http://@stl@/; proxy_set_header Host $http_host; }"
+    rule = f"location ~ ^/app/{blocked} {{ return 404; }}"
+    with start_front(nginx(f"{lines} {rule}"), apps) as front:
+        done = check(f"http://{front}/app/")
+
+    told = f"at {through} because _stlaunch/tunnel is blocked"
+    assert done.returncode == ExitCode.OK
+    assert f"Script finished over HTTP, {told}:" in " ".join(done.stdout.split())
+    assert f"the page uses HTTP requests instead, {told}." in " ".join(done.stdout.split())
+
+
+def test_fallback_without_any_path_is_an_error(apps: dict[str, str]) -> None:
+    """No path is left, so the page does not work: nothing milder is said."""
+    lines = "location /app/ { proxy_pass http://@stl@/; proxy_set_header Host $http_host; }"
+    rule = "location ~ ^/app/.*/tunnel { return 403; }"
+    with start_front(nginx(f"{lines} {rule}"), apps) as front:
+        done = check(f"http://{front}/app/")
+
+    assert done.returncode == ExitCode.FINDINGS
+    assert "The fallback over HTTP requests fails too: POST gets 403." in " ".join(
+        done.stdout.split()
+    )
+
+
 def test_json_is_stable(apps: dict[str, str]) -> None:
     report = json.loads(check(apps["stripped"], "--json").stdout)
 

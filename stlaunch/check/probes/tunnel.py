@@ -13,36 +13,48 @@ from collections import deque
 
 import anyio
 
+from stlaunch.check import pages
 from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange, Session
 from stlaunch.check.options import Headers
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.streamlit_session import run_script
-from stlaunch.urls.streamlit_routes import TUNNEL
+from stlaunch.urls.streamlit_routes import TUNNELS
 
 _ID = re.compile(r"[\w-]{1,100}(?:\.[\w-]{1,100})?", re.ASCII)  # a segment of a path, no `..`
 _FRAME = struct.Struct("!IBI")  # number, flags, length of the payload
 _FINAL, _TEXT, _CLOSE, _HELLO = 1, 2, 4, 8
 _BODY_LIMIT = 64 * 1024 * 1024
 _BINARY: Headers = (CHECK, ("Content-Type", "application/octet-stream"))
+_SAME_ELSEWHERE = {401, 413, 429, 500, 502, 504}
+"""These say nothing about the path: another one has the same login, limit or trouble."""
 
 
 async def run_session(client: Client, browser: Browser) -> tuple[Exchange, Session | None]:
-    """Open a tunnel and run the script; return the last answer that mattered, and the session."""
+    """Open a tunnel and run the script; return the last answer that mattered, and the session.
+
+    It tries the paths that the page tries, as endpoints.js does.
+    """
     target = client.dialer.target
     offered = ", ".join(browser.protocols())
-    opened = await client.send(
-        "POST",
-        target.path(TUNNEL),
-        extra=(CHECK, ("X-Stlaunch-Protocols", offered), ("Origin", str(target.origin))),
-    )
-    tunnel_id = _tunnel_id(opened)
-    if not tunnel_id:
-        return opened, None
-    socket = TunnelSocket(client, f"{target.path(TUNNEL)}/{tunnel_id}")
-    session = await run_script(socket, timeout_s=client.dialer.timeout_s)
-    await socket.close()
-    return socket.failed or opened, session
+    tried: list[Exchange] = []
+    for path in map(target.path, TUNNELS):
+        opened = await client.send(
+            "POST",
+            path,
+            extra=(CHECK, ("X-Stlaunch-Protocols", offered), ("Origin", str(target.origin))),
+        )
+        if tunnel_id := _tunnel_id(opened):
+            socket = TunnelSocket(client, f"{path}/{tunnel_id}")
+            session = await run_script(socket, timeout_s=client.dialer.timeout_s)
+            await socket.close()
+            return socket.failed or opened, session
+        if pages.refused_by_stlaunch(opened):
+            return opened, None
+        tried.append(opened)
+        if opened.status in _SAME_ELSEWHERE:
+            break
+    return tried[0], None
 
 
 def _tunnel_id(opened: Exchange) -> str:

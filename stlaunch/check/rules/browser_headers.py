@@ -7,13 +7,14 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
 from stlaunch.diagnostics.content_security import Policies
-from stlaunch.diagnostics.page_policy import feature_problems
+from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, embedder_problems, feature_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.needs import Need
 from stlaunch.urls.origin import Origin
 
 _OK = 200
 _OPTIONS = "X-Frame-Options"
+_EMBEDDER = "cross-origin-embedder-policy"
 
 
 def _policy(seen: Observations) -> Judgement:
@@ -106,25 +107,21 @@ def _refuses_frames(answer: Exchange, here: Origin) -> str:
 
 
 def _features(seen: Observations) -> Judgement:
-    page = seen.http["page"]
+    page, component = seen.http["page"], seen.http.get("component")
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
-    component = seen.http.get("component")
-    embedder = page.header("cross-origin-embedder-policy").partition(";")[0].strip().lower()
-    if embedder in {"require-corp", "credentialless"}:
-        is_alike = component is None or component.header("cross-origin-embedder-policy")
-        if not is_alike:
-            return Hit(
-                evidence=f"The page has Cross-Origin-Embedder-Policy: {embedder}, and what is "
-                "below component/ has not: the frames of custom components stay empty."
-            )
+    other = seen.http.get("missing_asset")
+    # An error without the header says nothing where none carries any (nginx without `always`).
+    is_told = component is not None and (
+        component.status == _OK
+        or any(component.header(name) for name in COMPONENT_HEADERS)
+        or (other is not None and other.status != _OK and bool(other.header(_EMBEDDER)))
+    )
+    embedder = embedder_problems(page.headers, component.headers if component and is_told else None)
+    for problem in (*embedder, *feature_problems(page.headers)):
         return Hit(
-            evidence=f"Cross-Origin-Embedder-Policy: {embedder} keeps images and frames of other "
-            "sites out of the page.",
-            circumstances=(Circumstance.IF_USED,),
+            evidence=problem.detail, circumstances=(problem.milder,) if problem.milder else ()
         )
-    for problem in feature_problems([(name, value) for name, value in page.headers]):
-        return Hit(evidence=problem.detail, circumstances=(Circumstance.IF_USED,))
     return None
 
 

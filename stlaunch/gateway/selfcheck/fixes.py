@@ -9,11 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
-from stlaunch.diagnostics.page_policy import (
-    component_problems,
-    feature_problems,
-    page_problems,
-)
+from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, header_problems
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
@@ -37,10 +33,6 @@ def fix_of_code(code: str, product: Product | None, site: Site) -> str:
     return "\n".join(texts) if texts else found.fix
 
 
-_PAGE_HEADERS = ("content-security-policy", "permissions-policy")
-_COMPONENT_HEADERS = ("content-security-policy", "x-frame-options")
-
-
 def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
     """Judge the headers that the browser got, which a proxy may have added.
 
@@ -51,14 +43,14 @@ def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
     def seen(what: str, names: Sequence[str]) -> list[tuple[str, str]]:
         return [(name, query[f"{what} {name}"]) for name in names if f"{what} {name}" in query]
 
-    page = seen("page", _PAGE_HEADERS)
-    found = [
-        *page_problems(page),
-        *component_problems(seen("component", _COMPONENT_HEADERS)),
-        *feature_problems(page),
-    ]
+    found = header_problems(seen("page", PAGE_HEADERS), seen("component", COMPONENT_HEADERS))
     return [
-        {"code": one.code, "detail": one.detail, "is_part_only": one.is_part_only} for one in found
+        {
+            "code": one.code,
+            "detail": one.detail,
+            "severity": entry(one.code).severity_under((one.milder,) if one.milder else ()),
+        }
+        for one in found
     ]
 
 

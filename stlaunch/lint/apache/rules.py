@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stlaunch.diagnostics import page_load
-from stlaunch.diagnostics.page_policy import HeaderProblem, component_problems, page_problems
+from stlaunch.diagnostics.page_policy import COMPONENT, PAGE, header_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint import streamlit
 from stlaunch.lint.apache.parse import Node
@@ -180,17 +180,19 @@ def _header_faults(nodes: list[Node], base: BasePath) -> Iterator[Fault]:
         words = [word for word in node.words[1:] if word.lower() not in {"always", "onsuccess"}]
         if node.name == "header" and len(words) > _TWO and words[0].lower() in _SETTING:
             added.append((node, words[1], words[2]))
-    for end, judge in ((streamlit.PAGE, page_problems), (streamlit.COMPONENT, component_problems)):
-        sent = [one for one in added if _reaches(one[0], base.value + end)]
-        problem: HeaderProblem
-        for problem in judge([(name, value) for _, name, value in sent]):
-            yield Fault(
-                problem.code,
-                sent[problem.index][0],
-                problem.detail,
-                Need(problem.need),
-                milder=Circumstance.PART_ONLY if problem.is_part_only else None,
-            )
+    sent = {
+        of: [one for one in added if _reaches(one[0], base.value + end)]
+        for of, end in ((PAGE, streamlit.PAGE), (COMPONENT, streamlit.COMPONENT))
+    }
+    page, component = ([(name, value) for _, name, value in sent[of]] for of in (PAGE, COMPONENT))
+    for problem in header_problems(page, component):
+        yield Fault(
+            problem.code,
+            sent[problem.of][problem.index][0],
+            problem.detail,
+            Need(problem.need) if problem.need else None,
+            milder=problem.milder,
+        )
 
 
 def _concerns(node: Node, base: BasePath) -> bool:

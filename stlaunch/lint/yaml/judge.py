@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stlaunch.diagnostics import page_load
-from stlaunch.diagnostics.page_policy import component_problems, page_problems
+from stlaunch.diagnostics.page_policy import header_problems
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.yaml.nodes import Node, line_of
@@ -17,16 +18,6 @@ from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
-LOST_HEADERS = {
-    "connection": "STL301",
-    "upgrade": "STL301",
-    "sec-websocket-protocol": "STL307",
-    "cookie": "STL507",
-    "x-xsrftoken": "STL506",
-}
-_ORIGIN = (
-    "The app sees another Origin than the browser's, so bare Streamlit lets pages of every site in."
-)
 Settings = Mapping[str, tuple[str, Node]]
 """Names of settings in lower case with dots, each with its value and its place."""
 
@@ -122,13 +113,13 @@ class Judge:
 
     def request_header(self, name: str, value: str, node: Node, product: Product) -> None:
         """Judge a request header that the proxy sets, or removes by an empty value."""
-        if name in LOST_HEADERS:
+        if name in streamlit.LOST_HEADERS:
             detail = f"{name} does not reach the app as the browser sent it."
-            self.add(LOST_HEADERS[name], node, detail, product)
+            self.add(streamlit.LOST_HEADERS[name], node, detail, product)
         elif name == "x-forwarded-proto" and value == "http":
             self.add("STL402", node, "The app sees http.", product, Need.SCHEME)
         elif name == "origin":
-            self.add("STL502", node, _ORIGIN, product)
+            self.add("STL502", node, streamlit.OTHER_ORIGIN, product)
         elif name == "host" and (value == "" or HostPort.parse(value) in _LOCAL):
             detail = f"The app gets {value or 'no'} Host, which is not the page's Origin."
             self.add("STL501", node, detail, product, Need.HOST)
@@ -136,16 +127,13 @@ class Judge:
     def response_headers(self, headers: Iterable[tuple[str, str, Node]], product: Product) -> None:
         """Judge response headers that the proxy adds to all answers."""
         added = list(headers)
-        seen: set[str] = set()
-        for judge in (page_problems, component_problems):
-            for problem in judge([(name, value) for name, value, _ in added]):
-                if problem.detail not in seen:
-                    seen.add(problem.detail)
-                    milder = Circumstance.PART_ONLY if problem.is_part_only else None
-                    node = added[problem.index][2]
-                    # Traefik's own lines are a middleware more, before the one that is judged here.
-                    need = None if product is Product.TRAEFIK else Need(problem.need)
-                    self.add(problem.code, node, problem.detail, product, need, milder)
+        sent = [(name, value) for name, value, _ in added]
+        for problem in header_problems(sent, sent):
+            node = added[problem.index][2]
+            # Traefik's own lines are a middleware more, before the one that is judged here.
+            has_lines = problem.need and product is not Product.TRAEFIK
+            need = Need(problem.need) if has_lines else None
+            self.add(problem.code, node, problem.detail, product, need, problem.milder)
 
     def middleware(self, settings: Settings) -> None:
         """Judge one of Traefik's middlewares."""
@@ -165,6 +153,8 @@ class Judge:
                 added.append(("x-frame-options", value, node))
             elif name == "headers.contentsecuritypolicy":
                 added.append(("content-security-policy", value, node))
+            elif name == "headers.permissionspolicy":
+                added.append(("permissions-policy", value, node))
             elif name == "buffering.maxrequestbodybytes" and value.isdigit():
                 self.body(node, int(value), product)
             elif name == "inflightreq.amount" and value.isdigit():

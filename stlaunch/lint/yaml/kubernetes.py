@@ -8,7 +8,7 @@ from stlaunch.lint import streamlit
 from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.units import seconds, size
 from stlaunch.lint.yaml.cluster import Cluster, Workload
-from stlaunch.lint.yaml.judge import LOST_HEADERS, Judge
+from stlaunch.lint.yaml.judge import Judge
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text
 from stlaunch.lint.yaml.traefik import no_host
 from stlaunch.proxies.needs import Need, Product
@@ -209,7 +209,7 @@ def _filter(judge: Judge, node: Node) -> None:
         judge.add("STL316", whole, detail, product, Need.ROUTE)
     for removed in items(get(node, "requestHeaderModifier", "remove")):
         name = text(removed).lower()
-        if (code := LOST_HEADERS.get(name)) is not None:
+        if (code := streamlit.LOST_HEADERS.get(name)) is not None:
             judge.add(code, removed, f"{text(removed)} never reaches the app.", product)
         elif name == "origin":
             judge.request_header("origin", "", removed, product)

@@ -175,6 +175,25 @@ def walk(node: Node | None) -> Iterator[Node]:
             left += reversed(here.value)
 
 
+def around(node: Node, inner: Node) -> list[Node]:
+    """Return the nodes from one down to the mapping that has `inner` as a key; none without it."""
+    left: list[tuple[Node, tuple[Node, ...]]] = [(node, ())]
+    seen: set[int] = set()
+    while left:
+        here, path = left.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        below = (*path, here)
+        if isinstance(here, yaml.MappingNode):
+            if any(key is inner for key, _ in here.value):
+                return list(below)
+            left += [(value, below) for _, value in here.value]
+        elif isinstance(here, yaml.SequenceNode):
+            left += [(one, below) for one in here.value]
+    return []
+
+
 def flat(node: Node | None, front: str = "") -> Iterator[tuple[str, str, Node]]:
     """Go through the scalars below a mapping with their keys joined by dots, in lower case.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stlaunch.lint.units import seconds
 from stlaunch.lint.yaml.judge import Judge
-from stlaunch.lint.yaml.nodes import Node, get, items, number, pairs, text, walk
+from stlaunch.lint.yaml.nodes import Node, around, get, items, number, pairs, text, walk
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import HostPort
 
@@ -65,12 +65,49 @@ def _manager(judge: Judge, manager: Node, names: set[str]) -> None:
     limit = get(manager, "stream_idle_timeout")
     if limit is not None:
         judge.idle(limit, seconds(text(limit)), Product.ENVOY)
+    _envoy_headers(judge, manager, routes)
+    for body in walk(get(manager, "http_filters")):
+        allowed = get(body, "max_request_bytes")
+        if allowed is not None and number(allowed) is not None:
+            judge.body(allowed, number(allowed) or 0, Product.ENVOY)
     for route in routes:
         for key in ("host_rewrite_literal", "auto_host_rewrite"):
             host = get(route, "route", key)
             if host is not None and text(host) != "false":
                 detail = "The app gets another Host than the page's."
                 judge.add("STL501", host, detail, Product.ENVOY, Need.HOST)
+
+
+def _envoy_headers(judge: Judge, manager: Node, routes: list[Node]) -> None:
+    """Judge the headers that are added and removed around the routes to the app."""
+    product = Product.ENVOY
+    config = get(manager, "route_config")
+    hosts = [
+        host
+        for host in items(get(config, "virtual_hosts"))
+        if any(route in routes for route in items(get(host, "routes")))
+    ]
+    around = [node for node in (config, *hosts, *routes) if node is not None]
+    sent = []
+    for node in around:
+        for name, value in _added(get(node, "response_headers_to_add")):
+            sent.append((name, text(value), value))
+        for name, value in _added(get(node, "request_headers_to_add")):
+            judge.request_header(name.lower(), text(value), value, product)
+        for one in items(get(node, "request_headers_to_remove")):
+            judge.request_header(text(one).lower(), "", one, product)
+        for one in items(get(node, "response_headers_to_remove")):
+            if text(one).lower() == "set-cookie":
+                detail = "The app's cookies do not arrive in the browser."
+                judge.add("STL505", one, detail, product)
+    judge.response_headers(sent, product)
+
+
+def _added(node: Node | None) -> Iterator[tuple[str, Node]]:
+    for one in items(node):
+        value = get(one, "header", "value")
+        if value is not None:
+            yield text(get(one, "header", "key")), value
 
 
 def judge_h2o(judge: Judge, document: Node) -> bool:
@@ -88,7 +125,21 @@ def judge_h2o(judge: Judge, document: Node) -> bool:
     if not routes or get(document, "hosts") is None:
         return True
     _h2o_settings(judge, document, routes[0])
+    _h2o_headers(judge, document, routes[0])
     return True
+
+
+def _h2o_headers(judge: Judge, document: Node, route: Node) -> None:
+    """Judge the response headers of the levels around the route to the app."""
+    sent = []
+    for node in around(document, route):
+        for key, value in pairs(node):
+            if key.value not in {"header.set", "header.add", "header.merge", "header.setifempty"}:
+                continue
+            for one in items(value) or items(get(value, "header")) or [value]:
+                name, _, content = text(one).partition(":")
+                sent.append((name.strip(), content.strip(), one))
+    judge.response_headers(sent, Product.H2O)
 
 
 def _is_h2os_app(judge: Judge, key: Node, value: Node) -> bool:

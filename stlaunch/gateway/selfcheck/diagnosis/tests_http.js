@@ -17,7 +17,11 @@ function noteHeaders(facts, response) {
 }
 
 // What the server judges: as a browser reads them, by the same rules as `stlaunch check`.
-const POLICIES = ["content-security-policy", "x-frame-options", "permissions-policy"];
+const POLICIES = [
+  ...["content-security-policy", "x-frame-options", "permissions-policy"],
+  "cross-origin-embedder-policy",
+];
+const SEVERITIES = ["error", "warning", "info"];
 const MAX_POLICY_CHARS = 4000;
 
 /** @param {Facts} facts @param {string} what @param {Response} response */
@@ -35,6 +39,8 @@ const connectionBlocked = () =>
       "the app's own address.",
   ]);
 
+const rankOf = (/** @type {any} */ problem) => SEVERITIES.indexOf(problem.severity);
+
 /** What the headers that arrive forbid the browser to do. @param {Facts} facts @returns {Promise<Outcome>} */
 async function testPolicies(facts) {
   const component = await ask("/component/stlaunch.probe/index.html").catch(() => null);
@@ -47,12 +53,14 @@ async function testPolicies(facts) {
     }
   }
   const { header_problems: problems } = await askJson(`/_stlaunch/fixes?${new URLSearchParams(facts.policies)}`);
-  const first = problems.find((/** @type {any} */ one) => !one.is_part_only) ?? problems[0];
+  problems.sort((/** @type {any} */ a, /** @type {any} */ b) => rankOf(a) - rankOf(b));
+  const first = problems[0];
   const evidence = Object.entries(facts.policies).map(([name, value]) => `${name}: ${value}`);
   if (!first) return ok("Nothing that the page needs is forbidden", evidence);
   const details = problems.map((/** @type {any} */ one) => one.detail);
-  if (first.code === "STL811") return info(first.detail, evidence); // only an app that uses it misses it
-  return (first.is_part_only ? warn : fail)(first.code, first.detail, [...details.slice(1), ...evidence]);
+  const shown = [...details.slice(1), ...evidence];
+  if (first.severity === "info") return info(first.detail, shown); // only an app that uses it misses it
+  return (first.severity === "warning" ? warn : fail)(first.code, first.detail, shown);
 }
 
 /** @param {Facts} facts @returns {Promise<Outcome>} */
