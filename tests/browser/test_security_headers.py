@@ -113,7 +113,9 @@ def test_the_self_check_page_reads_the_headers_that_arrive(
     visit: Visit, elements: RunningServer
 ) -> None:
     """What is forbidden to the page and to the frames of components, by the rules of `check`."""
-    with _start_with_policy(elements, "font-src 'none'; frame-ancestors 'none'") as proxy:
+    policy = "font-src 'none'; frame-ancestors 'none'"
+    embedder = "add_header Cross-Origin-Embedder-Policy require-corp always;"
+    with _start_with_policy(elements, policy, embedder) as proxy:
         visit.page.goto(f"{proxy.url}_stlaunch/")
         visit.page.locator("#verdict:not([data-tone=running])").wait_for(timeout=120_000)
     row = visit.page.locator("#test-policies")
@@ -121,9 +123,12 @@ def test_the_self_check_page_reads_the_headers_that_arrive(
     expect(row).to_contain_text("`font-src 'none'` blocks its fonts and icons.")
     row.locator("summary").click()
     expect(row).to_contain_text("frame-ancestors 'none' keeps custom components")
+    expect(row).to_contain_text("Cross-Origin-Embedder-Policy: require-corp keeps images")
 
 
-def _start_with_policy(server: RunningServer, policy: str) -> AbstractContextManager[RunningProxy]:
+def _start_with_policy(
+    server: RunningServer, policy: str, *rules: str
+) -> AbstractContextManager[RunningProxy]:
     """Run nginx that adds a policy to everything."""
-    rule = f'add_header Content-Security-Policy "{policy}" always;'
+    rule = "\n".join([f'add_header Content-Security-Policy "{policy}" always;', *rules])
     return start_broken("healthy", server.port, rules=rule)

@@ -111,6 +111,33 @@ def test_a_fallback_that_fails_as_well_is_told() -> None:
     assert first.evidence.endswith("The fallback over HTTP requests fails too: POST gets 405.")
 
 
+@pytest.mark.parametrize(
+    ("component", "missing", "told"),
+    [
+        ([], [], "keeps images and frames of other sites"),
+        (["cross-origin-embedder-policy"], [], "keeps images and frames of other sites"),
+        (["x-frame-options"], [], "the frames of custom components stay empty"),
+        ([], ["cross-origin-embedder-policy"], "the frames of custom components stay empty"),
+    ],
+    ids=["errors carry none", "both carry it", "errors carry others", "other errors carry it"],
+)
+def test_embedder_policy_is_compared_with_what_components_get(
+    component: list[str], missing: list[str], told: str
+) -> None:
+    """A 404 without the header says nothing where the proxy leaves errors out."""
+    embedder = "cross-origin-embedder-policy"
+    patch = {
+        "http.page.headers": [[embedder, "require-corp"]],
+        "http.component.headers": [[name, "require-corp"] for name in component],
+        "http.missing_asset.status": 404,
+        "http.missing_asset.headers": [[name, "require-corp"] for name in missing],
+    }
+    found = next(one for one in diagnose(recorded(patch)).findings if one.code == "STL811")
+
+    assert told in found.evidence
+    assert (found.severity is Severity.INFO) == (told.startswith("keeps"))
+
+
 # --- severity and ranking
 
 
