@@ -16,7 +16,7 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.content_security import read_policies
-from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.fixes import Fix, fix_for_all, replicas_note, with_replicas
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, is_plain_socket, plain_origins
@@ -28,8 +28,6 @@ _MAX_TOLD = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy has to do with the path from now on."""
 _OF_REPLICAS = {"STL702"}
-REPLICAS = ("REPLICA-1:8501", "REPLICA-2:8501")
-"""Stand in lines for what cannot be seen from outside."""
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
 
 
@@ -49,8 +47,8 @@ def fix_text(
         return " ".join(entry(code).fix.split())
     steps = [step for one in found for step in one.steps]
     told = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in steps)]
-    if any(one in lines for one in REPLICAS for _, lines in steps):
-        told.append(f"{' and '.join(REPLICAS)} stand for your replicas' addresses.")
+    if note := replicas_note("\n".join(lines for _, lines in steps)):
+        told.append(note)
     return "\n".join([*told, *([f"then: {found[0].reload}"] if found[0].reload else [])])
 
 
@@ -60,22 +58,16 @@ def lines_for(
     """Return the lines of a product that cure a finding; none where words say more."""
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
     if code in _OF_REPLICAS:
-        site = replace(site, replicas=REPLICAS)
+        site = with_replicas(site, len(set(seen.instances or ())))
     known = recipe(product)
     if code in known.by_words:
         return ()
     wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
     wanted += [known.along[need] for need in wanted if need in known.along]
     is_bare = not pages.is_stlaunch(seen.http.get("page"))
-    fixes: list[Fix] = []
-    for need in wanted:
-        found = fix_for(need, product, site)
-        if found is None or (is_bare and need in known.for_stlaunch):
-            continue
-        lines = {line for earlier in fixes for line in earlier.lines.splitlines()}
-        if not lines.issuperset(found.lines.splitlines()):  # one need may bring along another
-            fixes.append(found)
-    return tuple(fixes)
+    needed = [need for need in wanted if not (is_bare and need in known.for_stlaunch)]
+    found = fix_for_all(needed, product, site)
+    return (found,) if found else ()
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:

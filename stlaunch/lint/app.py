@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stlaunch.proxies.site import Site, is_plain_socket
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
@@ -77,13 +79,32 @@ class App:
         place = HostPort.parse(target)
         return place is not None and self.listens_at(place.host, place.port or default_port)
 
-    def site(self, base_path: BasePath) -> Site:
-        """Return what the lines of a fix are filled in with."""
+    def site(
+        self,
+        base_path: BasePath,
+        *,
+        replicas: Sequence[str] = (),
+        keep_prefix: bool = True,
+        is_https: bool = True,
+    ) -> Site:
+        """Return what the lines of a fix are filled in with.
+
+        Args:
+            base_path: the public path.
+            replicas: the servers of the app's group, as they are written.
+            keep_prefix: the proxy hands the path on as it is.
+            is_https: browsers come over https.
+        """
+        places = [HostPort.parse(place) for place in replicas]
+        named = tuple(str(HostPort(place.host, place.port or 80)) for place in places if place)
         address = str(self.upstream) if self.upstream else f"127.0.0.1:{self.port}"
         is_socket = is_plain_socket(self.socket)
         return Site(
             base_path=base_path,
             upstream=f"unix:{self.socket}" if is_socket else address,
+            replicas=named if len(named) == len(places) else (),
+            keep_prefix=keep_prefix,
+            is_https=is_https,
             max_upload_mb=self.max_upload_mb,
             ping_interval_s=self.ping_interval_s,
         )

@@ -85,6 +85,7 @@ class _Fault:
     detail: str
     need: Need | None = None
     milder: Circumstance | None = None
+    servers: tuple[Line, ...] = ()
 
 
 def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
@@ -109,21 +110,49 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
             faults = list(_timeout_faults(section, fronts, app))
         else:
             faults = list(_faults(section, fronts, servers, app))
+        site = app.site(BasePath(), is_https=_speaks_tls(fronts))
         for fault in faults:
-            known = (
-                fix_for(fault.need, Product.HAPROXY, app.site(BasePath())) if fault.need else None
-            )
+            known = fix_for(fault.need, Product.HAPROXY, site) if fault.need else None
+            fix = known.text if known else ""
             report.findings.append(
                 LintFinding(
                     code=fault.code,
                     file=path,
                     line=fault.line,
                     detail=fault.detail,
-                    fix=known.text if known else "",
+                    fix=_with_own_servers(fix, fault.servers) if fault.servers else fix,
                     milder=fault.milder,
                 )
             )
     return report
+
+
+def _with_own_servers(fix: str, servers: tuple[Line, ...]) -> str:
+    """Put the backend's own servers into the lines for affinity, each with the cookie's value.
+
+    A template of servers names no single one: the cookie is then made of their addresses.
+    """
+    lines = fix.splitlines()
+    if any(server.name == "server-template" for server in servers):
+        lines = [f"{line} dynamic" if line.startswith("    cookie ") else line for line in lines]
+        own = ["    dynamic-cookie-key A-SECRET-TEXT-OF-YOURS"]
+    else:
+        own = ["    " + " ".join(_with_cookie(server.words)) for server in servers]
+    at = next(number for number, line in enumerate(lines) if line.startswith("    server "))
+    others = [line for line in lines if not line.startswith(("    server ", "    # and so on"))]
+    return "\n".join([*others[:at], *own, *others[at:]])
+
+
+def _with_cookie(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words if "cookie" in words else (*words, "cookie", words[1])
+
+
+def _speaks_tls(fronts: list[_Section]) -> bool:
+    return any(
+        "ssl" in bind.words or "quic" in " ".join(bind.words)
+        for front in fronts
+        for bind in front.all("bind")
+    )
 
 
 def _faults(
@@ -140,12 +169,7 @@ def _faults(
         yield from _rule_faults(line, app)
     yield from _rate_faults(lines)
     told = [line for line in lines if "x-forwarded-proto" in _text(line)]
-    is_tls = any(
-        "ssl" in bind.words or "quic" in " ".join(bind.words)
-        for front in fronts
-        for bind in front.all("bind")
-    )
-    if is_tls and not told:
+    if _speaks_tls(fronts) and not told:
         yield _Fault(
             "STL402",
             section.line,
@@ -212,6 +236,7 @@ def _affinity_faults(section: _Section, servers: list[Line]) -> Iterator[_Fault]
             f"`cookie {cookie.words[1]}` does nothing without `cookie VALUE` on each `server` "
             f"line: {count} servers take turns.",
             Need.AFFINITY,
+            servers=tuple(servers),
         )
         return
     yield _Fault(
@@ -219,6 +244,7 @@ def _affinity_faults(section: _Section, servers: list[Line]) -> Iterator[_Fault]
         section.line,
         f"{count} servers take turns: a browser's requests reach different replicas.",
         Need.AFFINITY,
+        servers=tuple(servers),
     )
 
 

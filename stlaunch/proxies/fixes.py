@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import re
+from collections.abc import Iterable
+from dataclasses import replace
 from textwrap import indent
 
 from stlaunch.proxies.model import recipe
@@ -44,15 +46,44 @@ class Fix:
 
 def fix_for(need: Need, product: Product, site: Site) -> Fix | None:
     """Return the lines; None where the product has the need covered by itself or cannot."""
+    return fix_for_all([need], product, site)
+
+
+def fix_for_all(needs: Iterable[Need], product: Product, site: Site) -> Fix | None:
+    """Return the lines for several needs in one: each place once, and no line there twice."""
     known = recipe(product)
-    parts = known.parts_for(need, site)
+    parts = [part for need in needs for part in known.parts_for(need, site)]
     if not parts:
         return None
+    lines: dict[str, list[str]] = {}
+    for part in parts:
+        at_place = lines.setdefault(part.place, [])
+        if not any(f"\n{part.lines}\n" in f"\n{other}\n" for other in at_place):
+            at_place.append(part.lines)
     steps = tuple(
-        (fill(known.places[place], site.values), "\n".join(part.lines for part in same))
-        for place, same in groupby(parts, key=lambda part: part.place)
+        (fill(known.places[place], site.values), "\n".join(texts)) for place, texts in lines.items()
     )
     return Fix(steps=steps, reload=known.reload, why=parts[0].why)
+
+
+_MOST_REPLICAS = 16
+
+
+def with_replicas(site: Site, count: int = 0) -> Site:
+    """Return the site with names for its replicas, whose addresses are not known."""
+    numbers = range(1, min(max(2, count), _MOST_REPLICAS) + 1)
+    return replace(site, replicas=tuple(f"REPLICA-{number}:8501" for number in numbers))
+
+
+def replicas_note(lines: str) -> str:
+    """Say what to do with the names of `with_replicas`; empty for lines without them."""
+    named = sorted(set(re.findall(r"\bREPLICA-\d+(?::8501)?", lines)))
+    if not named:
+        return ""
+    return (
+        f"{', '.join(named[:-1])} and {named[-1]} stand for your replicas' addresses. Where you "
+        "have more, repeat the line with the next number."
+    )
 
 
 def least_lines(product: Product, site: Site) -> str:

@@ -16,11 +16,12 @@ import anyio
 import pytest
 
 from stlaunch.check.diagnosis import Diagnosis, Finding, diagnose
-from stlaunch.check.fixes import REPLICAS, lines_for, site_of
+from stlaunch.check.fixes import lines_for, site_of
 from stlaunch.check.observations import Observations
 from stlaunch.check.observe import observe
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.target import Target
+from stlaunch.proxies.fixes import with_replicas
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.plans import ProxyPlan, TlsFiles
 from stlaunch.proxies.process import ProxyProcess
@@ -109,7 +110,7 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
     site = site_of(seen)
     for where, lines in steps:
         filled = lines
-        for name, replica in zip(REPLICAS, row.replicas, strict=False):
+        for name, replica in zip(with_replicas(site).replicas, row.replicas, strict=False):
             filled = filled.replace(name, world.apps[replica.strip("@")])
         text = paste(text, row.product, site, where, filled)
     text = finish(row.product, text, steps)

@@ -85,7 +85,7 @@ class Replicas:
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=12))
 
     def script_asked(self, instance_id: str) -> Finding | None:
-        """Count a page script by the process that served its page."""
+        """Count a page script by the process that served its page; the caller adds the fix."""
         if not instance_id:
             return None
         self._last.append(instance_id != self.instance_id)
@@ -99,8 +99,7 @@ class Replicas:
         return Finding(
             code="STL702",
             title="Several replicas answer under this name: one served a page, another its script",
-            fix="Make the load balancer keep each browser on one replica (session affinity), or "
-            "run one replica.",
+            fix="",
         )
 
 

@@ -94,7 +94,8 @@ class TrafficMonitorMiddleware:
         self.detectors.pages.script_asked()
         self.state.observed_routes.note(request)
         query = QueryParams(scope["query_string"][:128])
-        self._post(self.detectors.replicas.script_asked(query.get("i", "")), request)
+        if found := self.detectors.replicas.script_asked(query.get("i", "")):
+            self._post(replace(found, fix=self._fix("STL702", request)), request)
         self._check_scheme(request, _origin(request, b"referer"))
 
     def _blocked(self, scope: Scope, request: RequestInfo) -> None:

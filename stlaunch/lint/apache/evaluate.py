@@ -119,6 +119,11 @@ def members(name: str, root: Node) -> list[Node]:
     return found
 
 
+def _path_of(url: str) -> str:
+    _, _, rest = url.rpartition("|")[2].partition("://")
+    return rest[len(re.split(r"[/?]", rest, maxsplit=1)[0]) :].partition("?")[0] or "/"
+
+
 @dataclass(slots=True)
 class _Judge:
     """One path of the app in one virtual host."""
@@ -148,7 +153,7 @@ class _Judge:
         faults += self._affinity_faults(answers)
         for fault in faults:
             if not (fault.is_missing and self.site.has_unread):
-                self._report(fault)
+                self._report(fault, answers)
 
     def _answers(self) -> Iterator[tuple[str, Answer]]:
         for asked in streamlit.ALL:
@@ -217,7 +222,14 @@ class _Judge:
                     f"{len(lines)} members take turns: a browser's requests reach different "
                     "replicas."
                 )
-                yield Fault("STL702", one.node, detail, Need.AFFINITY, is_missing=True)
+                yield Fault(
+                    "STL702",
+                    one.node,
+                    detail,
+                    Need.AFFINITY,
+                    is_missing=True,
+                    replicas=tuple(place_of(line.words[1]) or "" for line in lines),
+                )
 
     def _upgrades(self, one: Pass) -> bool:
         if one.upgrades:
@@ -254,8 +266,7 @@ class _Judge:
 
     def _mapping_fault(self, found: Answer, end: str) -> Fault | None:
         node = found.by.node if found.by else self.site.node
-        _, _, rest = found.sent.rpartition("|")[2].partition("://")
-        sent = rest[len(re.split(r"[/?]", rest, maxsplit=1)[0]) :].partition("?")[0] or "/"
+        sent = _path_of(found.sent)
         asked = f"{self.base}{end}"
         if streamlit.is_own_path(self.base, end, sent):
             text = f"The app gets {sent} for {asked}: right only if that is its own path."
@@ -280,10 +291,19 @@ class _Judge:
             text = f"{self.base} without its final slash does not lead to the app."
             self.report.note(node.file, node.line, text)
 
-    def _report(self, fault: Fault) -> None:
-        known = (
-            fix_for(fault.need, Product.APACHE, self.app.site(self.base)) if fault.need else None
+    def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
+        """Tell whether the app gets the path as the browser asks for it, as far as is known."""
+        sent = next((_path_of(found.sent) for found in answers.values() if self._is_app(found)), "")
+        return not sent or self.base.strip_from(sent) is not None
+
+    def _report(self, fault: Fault, answers: dict[str, Answer]) -> None:
+        site = self.app.site(
+            self.base,
+            replicas=fault.replicas,
+            keep_prefix=self._keeps_prefix(answers),
+            is_https=any(node.words[1].lower() == "on" for node in self.site.all("sslengine")),
         )
+        known = fix_for(fault.need, Product.APACHE, site) if fault.need else None
         edits = fault.edits
         if fault.code == "STL501" and fault.need is Need.HOST:
             edits = self._preserve_host(fault.at)

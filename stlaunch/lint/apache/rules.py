@@ -36,6 +36,7 @@ class Fault:
 
     Attributes:
         is_missing: something is not there, which an include that was not read may hold.
+        replicas: the members of the balancer that the fix has to name.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Fault:
     edits: tuple[Edit, ...] = ()
     is_missing: bool = False
     milder: Circumstance | None = None
+    replicas: tuple[str, ...] = ()
 
 
 def site_faults(

@@ -202,17 +202,19 @@ class _Judge:
                 else ()
             )
             for number, fault in enumerate(same):
-                finding = self._finding(fault)
+                finding = self._finding(fault, answers)
                 self.report.findings.append(
                     replace(finding, edits=edits) if number == 0 else finding
                 )
 
-    def _finding(self, fault: Fault) -> LintFinding:
-        known = (
-            fix_for(fault.need, Product.NGINX, self.targets.app.site(self.base))
-            if fault.need
-            else None
+    def _finding(self, fault: Fault, answers: dict[str, Answer]) -> LintFinding:
+        site = self.targets.app.site(
+            self.base,
+            replicas=fault.replicas,
+            keep_prefix=self._keeps_prefix(answers),
+            is_https=any(rules.speaks_tls(found.location) for found in answers.values()),
         )
+        known = fix_for(fault.need, Product.NGINX, site) if fault.need else None
         told = ["Delete the line."] if fault.is_removed else []
         told += [known.text] if known else []
         return LintFinding(
@@ -223,6 +225,17 @@ class _Judge:
             fix="\n".join(told),
             milder=fault.milder,
         )
+
+    def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
+        """Tell whether the app gets the path as the browser asks for it, as far as is known."""
+        found = answers.get(streamlit.STREAM)
+        if found is None or found.proxied is None:
+            return True
+        try:
+            sent = sent_path(found, found.proxied.args[0], self.targets.maps)
+        except NotUnderstoodError:
+            return True
+        return self.base.strip_from(sent) is not None
 
     def _note(self, exc: NotUnderstoodError) -> None:
         place = exc.directive

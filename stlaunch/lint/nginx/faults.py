@@ -21,6 +21,7 @@ class Fault:
         headers: the names of those lines that count; empty for all of them.
         is_removed: the directive only has to go.
         milder: why this case hits fewer people.
+        replicas: the servers of the group that the fix has to name.
     """
 
     code: str
@@ -31,3 +32,4 @@ class Fault:
     is_removed: bool = False
     location: Directive | None = None
     milder: Circumstance | None = None
+    replicas: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fa
     headers = _headers(location)
     is_hidden = location.may_hide("proxy_set_header")
     scheme = headers.get("x-forwarded-proto")
-    if _speaks_tls(location):
+    if speaks_tls(location):
         if scheme is None and not is_hidden:
             yield Fault(
                 code="STL402",
@@ -164,6 +164,7 @@ def upstream_faults(groups: Sequence[Directive]) -> Iterator[Fault]:
                 detail=f"{len(active)} servers take turns: a browser's requests reach different "
                 "replicas.",
                 need=Need.AFFINITY,
+                replicas=tuple(server.args[0] for server in active),
             )
 
 
@@ -329,7 +330,7 @@ def _is_wrong_host(value: str) -> bool:
     return value in _WRONG_HOSTS or re.fullmatch(r"(localhost|[0-9.]+)(:\d+)?", value) is not None
 
 
-def _speaks_tls(location: Directive) -> bool:
+def speaks_tls(location: Directive) -> bool:
     """Tell whether some browsers come over https; one server may listen for both."""
     server = next((level for level in location.ancestors() if level.name == "server"), None)
     listens = server.all("listen") if server else []

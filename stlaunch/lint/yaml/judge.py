@@ -149,12 +149,8 @@ class Judge:
                 added.append((header, value, node))
             elif name == "headers.framedeny" and value.lower() == "true":
                 added.append(("x-frame-options", "DENY", node))
-            elif name == "headers.customframeoptionsvalue":
-                added.append(("x-frame-options", value, node))
-            elif name == "headers.contentsecuritypolicy":
-                added.append(("content-security-policy", value, node))
-            elif name == "headers.permissionspolicy":
-                added.append(("permissions-policy", value, node))
+            elif name in _TRAEFIK_HEADERS:
+                added.append((_TRAEFIK_HEADERS[name], value, node))
             elif name == "buffering.maxrequestbodybytes" and value.isdigit():
                 self.body(node, int(value), product)
             elif name == "inflightreq.amount" and value.isdigit():
@@ -173,6 +169,11 @@ class Judge:
         self.rate(node, int(burst) + per_second, Product.TRAEFIK)
 
 
+_TRAEFIK_HEADERS = {
+    "headers.customframeoptionsvalue": "x-frame-options",
+    "headers.contentsecuritypolicy": "content-security-policy",
+    "headers.permissionspolicy": "permissions-policy",
+}
 _LOCAL = {HostPort("localhost"), HostPort("127.0.0.1"), HostPort("localhost", 8501)}
 
 
