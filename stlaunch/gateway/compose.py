@@ -216,6 +216,7 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
         tunnels=composition.tunnels,
         tickets=Tickets(secret=composition.proof_secret),
         logins=LoginStore(composition.proof_secret, composition.login_folder),
+        protections_off=composition.protections_off,
         app_site=AppSite(
             max_upload_bytes=composition.max_upload_bytes,
             ping_interval_s=composition.ping_interval_s,

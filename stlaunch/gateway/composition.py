@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Scope
 
 from stlaunch import streamlit_adapter
+from stlaunch.diagnostics.protections import PROTECTIONS
 from stlaunch.forwarded import TrustedProxies
 from stlaunch.gateway.assets import AssetStore, asset_folder
 from stlaunch.gateway.instance import Instance, installed_versions
@@ -56,6 +57,7 @@ class Composition:
         max_upload_bytes: Streamlit's limit for one file.
         ping_interval_s: how often a quiet socket is used.
         adapts_pings: whether that may change by what is learned of the way to the app.
+        protections_off: the options of Streamlit by which the user switched some off.
         instance: this process.
         login_folder: keeps large logins; None without a secret that others could have.
     """
@@ -85,6 +87,7 @@ class Composition:
     max_upload_bytes: Callable[[], int] = lambda: 200_000_000
     ping_interval_s: Callable[[], int] = lambda: 30
     adapts_pings: bool = True
+    protections_off: tuple[str, ...] = ()
     instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))
     login_folder: SealedFolder | None = None
 
@@ -145,4 +148,7 @@ def composition_for(
         )
         if cookie_secret
         else None,
+        protections_off=tuple(
+            key for key in PROTECTIONS if key in user_options and user_options[key].value is False
+        ),
     )

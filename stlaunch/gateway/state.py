@@ -86,6 +86,7 @@ class GatewayState:
         app_site: what fixes are filled in with.
         probe_arrivals: what arrived with each ticket.
         rate_limiter: bounds what probes may use.
+        protections_off: the options of Streamlit by which the user switched some off.
         upload_places: who has how many uploads on their way, in pieces or over a socket.
     """
 
@@ -97,6 +98,7 @@ class GatewayState:
     tickets: Tickets
     logins: LoginStore
     detectors: Detectors
+    protections_off: tuple[str, ...] = ()
     app_site: AppSite = field(default_factory=AppSite)
     handshakes: HandshakeStats = field(default_factory=HandshakeStats)
     finding_log: FindingLog = field(default_factory=FindingLog)

@@ -105,7 +105,7 @@ def _facts(plan: LaunchPlan, *, to_act_on: bool = False) -> list[tuple[str, str]
     settings, versions = plan.settings, plan.facts.versions
     known = ", ".join(path.with_slash for path in settings.public_paths)
     base = known or ("not known yet" if settings.is_behind_proxy else "/")
-    is_off = [warning.split(" ", 1)[0] for warning in plan.warnings if " is false (" in warning]
+    is_off = [warning.split(" ")[1] for warning in plan.warnings if " is false (" in warning]
     protections = f"off: {', '.join(is_off)}" if is_off else "CORS and XSRF on"
     if plan.accepts_origin_proof:
         protections += (

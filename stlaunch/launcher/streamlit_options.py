@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stlaunch.diagnostics.protections import PROTECTIONS, protection_off
 from stlaunch.platforms.advice import AppLimits, lowered_ping_s
 from stlaunch.settings.model import LogFormat, Setting, Settings
 from stlaunch.streamlit_adapter import UserOption
@@ -112,13 +113,9 @@ def _origins(settings: Settings, user: Mapping[str, UserOption]) -> list[str]:
 
 
 def _protection_warnings(user: Mapping[str, UserOption]) -> list[str]:
-    meanings = {
-        "server.enableCORS": "every website may open this app's WebSocket",
-        "server.enableXsrfProtection": "every website may upload files to this app",
-    }
-    return [
-        f"{key} is false ({user[key].where}): {meaning}. stlaunch works with it on: remove that "
-        f"line."
-        for key, meaning in meanings.items()
+    found = [
+        protection_off(key, user[key].where)
+        for key in PROTECTIONS
         if key in user and user[key].value is False
     ]
+    return [f"{finding.code} {finding.title}. {finding.fix}" for finding in found]

@@ -188,8 +188,11 @@ def test_the_report_can_be_copied_and_names_nobody(visit: Visit, server: Running
 
 
 def test_a_refused_origin_is_named(visit: Visit, shoot: Shoot) -> None:
-    """Host rewritten, and the origin proof switched off: the page says which two disagree."""
-    flags = ["--origin-check", "strict"]
+    """Host rewritten, and the origin proof switched off: the page says which two disagree.
+
+    What the app's author switched off is on the page in the words of `stlaunch check`.
+    """
+    flags = ["--origin-check", "strict", "--server.enableXsrfProtection", "false"]
     with (
         start_app(*flags) as server,
         start_broken("host rewritten", server.port) as proxy,
@@ -199,8 +202,11 @@ def test_a_refused_origin_is_named(visit: Visit, shoot: Shoot) -> None:
         first = visit.page.locator(".finding").first
         expect(first).to_contain_text(f"Origin: http://app.example.test:{proxy.port}")
         expect(first).to_contain_text(f"Host: 127.0.0.1:{server.port}")
+        protection = visit.page.locator(".finding[data-code=STL511]")
+        expect(protection).to_contain_text("server.enableXsrfProtection is false")
+        expect(protection).to_contain_text("Remove server.enableXsrfProtection=false, and fix")
 
-    assert _codes(visit.page) == ["STL501"]
+    assert _codes(visit.page) == ["STL501", "STL511"]
 
 
 def test_replicas_without_affinity_are_named_by_the_page_and_the_server(

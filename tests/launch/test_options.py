@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stlaunch.diagnostics.catalogue import entry
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
 from tests.harness.server import RunningServer, start_server
@@ -228,15 +229,23 @@ def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:
 def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) -> None:
     """The user's word counts, and is called what it is."""
     config = project / ".streamlit" / "config.toml"
-    config.write_text("[server]\nenableCORS = false\n", encoding="utf-8")
+    config.write_text("[server]\nenableCORS = false\nenableXsrfProtection = false\n")
 
     with _serve(project) as server:
         with open_session(server.url, {"Origin": "https://anywhere.test", "Cookie": "a=b"}):
             pass
+        with urllib.request.urlopen(f"{server.url}_stlaunch/check?json", timeout=30) as answer:
+            findings = json.load(answer)["findings"]
         log = server.log()
 
-    assert "server.enableCORS is false" in log
-    assert "every website may open this app's WebSocket" in log
+    told = " ".join(entry("STL502").fix.split())  # as `stlaunch check` says
+    assert f"STL502 server.enableCORS is false ({config}" in log
+    assert f"every website may open this app's WebSocket. {told} stlaunch works with it on." in log
+    assert [one["code"] for one in findings] == ["STL502", "STL511"]
+    assert findings[0]["title"].startswith("server.enableCORS is false: every website")
+    assert findings[0]["fix"] == f"{told} stlaunch works with it on."
+    assert "Remove server.enableXsrfProtection=false" in findings[1]["fix"]
+    assert "Remove server.enableXsrfProtection=false" in log
 
 
 def test_in_memory_where_nothing_is_writable(project: Path) -> None:

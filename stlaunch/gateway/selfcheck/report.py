@@ -13,10 +13,14 @@ from typing import Any
 
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import Handshake, HandshakeVerdict
+from stlaunch.diagnostics.protections import protection_off
 from stlaunch.gateway.app_site import SOME_SOCKET
 from stlaunch.gateway.monitor.detectors import prefix_mismatch
 from stlaunch.gateway.monitor.finding_log import LoggedFinding
-from stlaunch.gateway.monitor.findings import memory_almost_full, untrusted_forwarding
+from stlaunch.gateway.monitor.findings import (
+    memory_almost_full,
+    untrusted_forwarding,
+)
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.gateway.selfcheck.access import Viewer
@@ -100,7 +104,8 @@ def _findings(
     """Return what was noticed since the start, and what this request itself shows; worst first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     now, is_operator = state.finding_log.clock(), viewer is Viewer.OPERATOR
-    of_process = [memory_almost_full(memory)] if memory.is_almost_full else []
+    of_process = [protection_off(key) for key in state.protections_off]
+    of_process += [memory_almost_full(memory)] if memory.is_almost_full else []
     for finding in (*of_process, *_of_request(state, request)):
         found[finding.code, finding.title] = {
             **finding.as_dict(),

@@ -18,6 +18,7 @@ const TESTS = [
   { id: "headers", group: "WebSocket", label: "Headers sent and arrived", run: testHeaders },
   { id: "ping", group: "WebSocket", label: "Round trip", run: testPing },
   { id: "cookies", group: "Cookies and uploads", label: "Cookies", run: testCookies },
+  { id: "protections", group: "Cookies and uploads", label: "Streamlit's own protections", run: testProtections },
   { id: "xsrf", group: "Cookies and uploads", label: "XSRF and a small upload", run: testXsrf },
   { id: "upload", group: "Cookies and uploads", label: "Upload of 3 MB", run: testUpload },
   { id: "buffering", group: "Time and limits", label: "Buffering", run: testBuffering },

@@ -6,6 +6,7 @@ const SMALLEST_STEP = 64 * 1024;
 const WRONG_CLOCK_MS = 60_000;
 const DRIPS = 6;
 const DRIP_PAUSE_MS = 200;
+const PROTECTIONS = ["STL502", "STL511"];
 const SEEN = ["server", "via", "cf-ray", "x-varnish", "x-envoy-upstream-service-time"];
 
 /** @param {Facts} facts @param {Response} response */
@@ -236,11 +237,22 @@ async function testCookies() {
   return fail("STL507", `Cookies are dropped on the way ${lost}`, evidence);
 }
 
+/** What the app's author switched off, as the server itself says. @param {Facts} facts @returns {Promise<Outcome>} */
+async function testProtections(facts) {
+  const found = (facts.report?.findings ?? []).filter((/** @type {any} */ one) => PROTECTIONS.includes(one.code));
+  if (!found.length) return ok("CORS and XSRF protection are on");
+  const [first, ...others] = found;
+  const evidence = others.flatMap((/** @type {any} */ one) => [one.title, one.fix]);
+  return { ...(first.severity === "error" ? fail : warn)(first.code, first.title, evidence), fix: first.fix };
+}
+
 /** @param {Facts} facts @returns {Promise<Outcome>} */
 async function testXsrf(facts) {
   await ask("/_stcore/health").catch(() => null);
   const cookie = readCookie("_streamlit_xsrf");
   const areCookiesLost = facts.outcomes.cookies?.code === "STL507";
+  const isOff = facts.report?.findings?.some((/** @type {any} */ one) => one.code === "STL511");
+  if (isOff) return skip("The app's XSRF protection is off");
   if (!cookie) {
     const outcome = warn("STL505", "No XSRF cookie arrives; uploads will fail", [
       "GET _stcore/health sets the cookie _streamlit_xsrf; this browser did not get it.",
