@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from stlaunch.check.fixes import lines_for
 from stlaunch.check.rules import RULES
@@ -104,6 +105,7 @@ _LINES: tuple[tuple[str, Product, str, str], ...] = (
     ),
     ("STL602", p.LIGHTTPD, "global", "server.max-request-size = 1024"),
     ("STL602", p.H2O, "global", "limit-request-body: 1000000"),
+    ("STL607", p.APACHE, "location", "LimitRequestBody 1048576"),
     ("STL607", p.CADDY, "route", "request_body {\n\tmax_size 1MB\n}"),
     ("STL609", p.NGINX, "server", "large_client_header_buffers 2 2k;"),
     ("STL609", p.APACHE, "server", "LimitRequestFieldSize 2000"),
@@ -205,31 +207,90 @@ def _rows() -> Iterator[Row]:
         yield Row(code="STL807", product=product, app="stl", parts=parts, is_outsider=True)
 
 
-_SAME = {
-    "STL122": "nothing is routed, so there is no place to paste at; STL120 runs the same lines",
-    "STL123": "nothing is routed, so there is no place to paste at; STL120 runs the same lines",
-    "STL604": "takes more than 30 s of silence; STL606 runs the same lines",
-    "STL607": "the limit shows when an upload is announced: STL602 runs the same lines",
-    "STL508": "STL402 runs the same lines",
-    "STL402": "it tells the scheme by itself; the lines are for a proxy before it",
-    "STL405": "it overwrites what a client claims by itself",
-    "STL403": "it tells the public host by itself, in X-Forwarded-Host",
-    "STL206": "its route does not pass the bare address on, or the app's redirects are relative",
-    "STL501": "under stlaunch, where these lines are for, the page proves itself and is let in",
-    "STL605": "it passes responses on as they come",
-    "STL606": "it never cuts a WebSocket, or only by its command line",
-    "STL602": "it limits nothing that it passes on, or only while it reads (STL607)",
-    "STL801": "a cache shows itself with its second answer, and check asks once",
-    "STL702": "affinity goes by the client's address, or a balancer has to be built first",
-    "STL609": "the limit is set on the command line, which a paste does not change",
-    "STL804": "the middleware compresses what the test app sends only above its own threshold",
-    "STL301": "Envoy refuses the handshake with 403: STL304 runs the same lines",
+_LIKE: Mapping[str, tuple[str, ...]] = {
+    "STL122": ("STL120", "STL201", "STL202"),
+    "STL123": ("STL120", "STL201", "STL202"),
+    "STL301": ("STL304",),
+    "STL508": ("STL402",),
+    "STL604": ("STL606",),
+    "STL607": ("STL602",),
+}
+"""Codes whose fault takes long to show, or leaves no place to paste at, and those that may print
+the same lines; whether they do is looked at."""
+_CANNOT: tuple[tuple[str, tuple[Product, ...], str], ...] = (
+    (
+        "STL402",
+        (p.TRAEFIK, p.ENVOY, p.H2O, p.VARNISH),
+        "it tells the scheme by itself; the lines are for a proxy before it",
+    ),
+    (
+        "STL405",
+        (p.APACHE, p.CADDY, p.TRAEFIK, p.HAPROXY, p.ENVOY),
+        "it overwrites what a client claims by itself",
+    ),
+    (
+        "STL403",
+        (p.APACHE, p.CADDY, p.TRAEFIK, p.ENVOY),
+        "it tells the public host by itself, in X-Forwarded-Host",
+    ),
+    (
+        "STL206",
+        (p.APACHE, p.CADDY, p.HAPROXY, p.ENVOY, p.LIGHTTPD, p.H2O, p.VARNISH),
+        "its route does not pass the bare address on, or the app's redirects are relative",
+    ),
+    (
+        "STL501",
+        (p.HAPROXY, p.ENVOY, p.VARNISH),
+        "under stlaunch, where these lines are for, the page proves itself and is let in",
+    ),
+    (
+        "STL605",
+        (p.NGINX, p.APACHE, p.CADDY, p.TRAEFIK, p.HAPROXY, p.VARNISH),
+        "it passes responses on as they come",
+    ),
+    (
+        "STL606",
+        (p.CADDY, p.TRAEFIK, p.LIGHTTPD, p.VARNISH),
+        "it never cuts a WebSocket, or only by its command line",
+    ),
+    (
+        "STL602",
+        (p.APACHE, p.CADDY),
+        "it limits nothing that it passes on, or only while it reads (STL607)",
+    ),
+    (
+        "STL801",
+        (p.NGINX, p.APACHE, p.VARNISH),
+        "a cache shows itself with its second answer, and check asks once",
+    ),
+    (
+        "STL702",
+        (p.APACHE, p.LIGHTTPD),
+        "affinity goes by the client's address, or a balancer has to be built first",
+    ),
+    (
+        "STL804",
+        (p.TRAEFIK,),
+        "the middleware compresses what the test app sends only above its own threshold",
+    ),
+)
+"""(code, products that run here, why their lines are not run)."""
+REASONS: Mapping[tuple[str, Product], str] = {
+    (code, product): why for code, products, why in _CANNOT for product in products
 }
 
 
-def why_not(code: str) -> str:
+def why_not(code: str, product: Product) -> str:
     """Return why a pair of a product that runs here is not run; empty where it has to be."""
-    return _SAME.get(code, "")
+    run = {(row.code, row.product) for row in ROWS}
+    lines = printed_lines(code, product)
+    for other in _LIKE.get(code, ()):
+        if lines == printed_lines(other, product):
+            if (other, product) in run:
+                return f"{other} runs the same lines"
+            if why := REASONS.get((other, product)):
+                return f"prints the lines of {other}, and there: {why}"
+    return REASONS.get((code, product), "")
 
 
 def _without_slash(product: Product) -> Parts:
@@ -252,14 +313,20 @@ ROWS = tuple(_rows())
 
 def printed_pairs() -> Iterator[tuple[str, Product]]:
     """Return each code that check finds, with each product that lines are printed for."""
-    stl = recorded({"direct": None})
     for code in sorted({rule.code for rule in RULES}):
         for product in Product:
-            needs = None
-            if code in MORE_NEEDS:
-                needs = [need for need, only in MORE_NEEDS[code] if only in {None, product}]
-            if lines_for(code, product, stl, needs):
+            if printed_lines(code, product):
                 yield code, product
+
+
+@cache
+def printed_lines(code: str, product: Product) -> tuple[tuple[str, str], ...]:
+    """Return the places and lines that are printed for one pair."""
+    needs = None
+    if code in MORE_NEEDS:
+        needs = [need for need, only in MORE_NEEDS[code] if only in {None, product}]
+    found = lines_for(code, product, recorded({"direct": None}), needs)
+    return tuple(step for fix in found for step in fix.steps)
 
 
 MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {

@@ -28,7 +28,7 @@ from stlaunch.proxies.process import ProxyProcess
 from tests.check.apps import make_certificates, start_apps
 from tests.check.frames import Frame
 from tests.check.paste_frames import frame_of
-from tests.check.paste_rows import ELSEWHERE, ROWS, RUNNABLE, Row, printed_pairs, why_not
+from tests.check.paste_rows import ELSEWHERE, REASONS, ROWS, RUNNABLE, Row, printed_pairs, why_not
 from tests.check.pasting import paste
 from tests.check.setups import HOST
 from tests.harness.outsider import start_outsider
@@ -163,9 +163,12 @@ def test_every_pair_is_run_or_says_why_not() -> None:
     missing = [
         f"{code} {product}"
         for code, product in sorted(printed - run)
-        if product in RUNNABLE and not why_not(code)
+        if product in RUNNABLE and not why_not(code, product)
     ]
     assert not missing, missing
+    # No reason is left over for what is run, or printed no more.
+    assert not set(REASONS) & run
+    assert not set(REASONS) - printed
 
 
 def render_table() -> str:
@@ -174,7 +177,9 @@ def render_table() -> str:
     lines = []
     for code, product in printed_pairs():
         pair = (code, product)
-        why = "run" if pair in run else why_not(code) if product in RUNNABLE else ELSEWHERE
+        why = "run" if pair in run else ELSEWHERE
+        if pair not in run and product in RUNNABLE:
+            why = why_not(code, product)
         lines.append(f"{code}  {product:<14} {why}")
     return "\n".join(lines) + "\n"
 
