@@ -50,6 +50,12 @@ class Policy:
         return tuple(source.lower() for source in self.directives[directive])
 
     @property
+    def allows_evaluation(self) -> bool:
+        """Whether code that is made of text may run."""
+        name = self.governing("script-src")
+        return not name or "'unsafe-eval'" in self.sources(name)
+
+    @property
     def is_sandboxed(self) -> bool:
         """Whether its sandbox keeps Streamlit's page from running."""
         is_there = "sandbox" in self.directives
@@ -103,11 +109,8 @@ class Policies:
 
     def evaluation(self) -> str:
         """Return what blocks code that is made of text."""
-        for policy in self.policies:
-            name = policy.governing("script-src")
-            if name and "'unsafe-eval'" not in policy.sources(name):
-                return policy.shown(name)
-        return ""
+        found = (one for one in self.policies if not one.allows_evaluation)
+        return next((one.shown(one.governing("script-src")) for one in found), "")
 
     def _blocking(self, directive: str, scheme: str, path: str) -> str:
         for policy in self.policies:

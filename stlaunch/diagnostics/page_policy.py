@@ -226,6 +226,21 @@ def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
             detail=f"`{policy.shown(name)}` blocks {use.loss}.",
             milder=use.milder,
         )
+    scripts = policy.governing("script-src")
+    if "require-trusted-types-for" in policy.directives:
+        yield HeaderProblem(
+            code="STL810",
+            index=index,
+            detail="`require-trusted-types-for` blocks its scripts: the page stays blank.",
+        )
+    elif scripts and scripts not in told and not policy.allows_evaluation:
+        yield HeaderProblem(
+            code="STL810",
+            index=index,
+            detail=f"`{policy.shown(scripts)}` blocks charts by Vega (st.line_chart, "
+            "st.altair_chart): 'unsafe-eval' is missing.",
+            milder=Circumstance.PART_ONLY,
+        )
 
 
 def _allows_self(sources: Sequence[str]) -> bool:

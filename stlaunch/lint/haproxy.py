@@ -96,12 +96,14 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
     """
     report = Report(files=[path])
     sections = _sections(sources.read(path), path)
-    for section in sections:
-        if section.kind not in {"backend", "listen"}:
-            continue
-        servers = _servers(section, app, path, report)
-        if not servers:
-            continue
+    groups = [
+        (section, servers)
+        for section in sections
+        if section.kind in {"backend", "listen"}
+        if (servers := _servers(section, app, path, report))
+    ]
+    apps = {section.name for section, _ in groups}
+    for section, servers in groups:
         report.routes.append(f"{path}:{section.line} {section.kind} {section.name}")
         fronts = [section] if section.kind == "listen" else _fronts(section, sections)
         if section.is_tcp:
@@ -110,6 +112,8 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
             faults = list(_timeout_faults(section, fronts, app))
         else:
             faults = list(_faults(section, fronts, servers, app))
+            if fronts and all(_sends_sockets_elsewhere(front, section, apps) for front in fronts):
+                faults = [fault for fault in faults if fault.code not in _OF_SOCKETS]
         site = app.site(BasePath(), is_https=_speaks_tls(fronts))
         for fault in faults:
             known = fix_for(fault.need, Product.HAPROXY, site) if fault.need else None
@@ -125,6 +129,26 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
                 )
             )
     return report
+
+
+_OF_SOCKETS = {"STL301", "STL307", "STL606"}
+_SOCKET_RULE = re.compile(r"hdr\w*\(upgrade\).*websocket|_stcore/stream|_stcore\b|/stream\b")
+
+
+def _sends_sockets_elsewhere(front: _Section, backend: _Section, apps: set[str]) -> bool:
+    """Tell whether a frontend has a backend of its own for WebSockets, which leads to the app."""
+    acls: dict[str, str] = {}
+    for line in front.all("acl"):
+        acls[line.words[1]] = f"{acls.get(line.words[1], '')} {_text(line)}"
+    for line in front.all("use_backend"):
+        if line.words[1] == backend.name:
+            return False
+        if line.words[1] in apps and "if" in line.words:
+            condition = line.words[line.words.index("if") + 1 :]
+            told = " ".join(acls.get(word, word) for word in condition).lower()
+            if _SOCKET_RULE.search(told):
+                return True
+    return False
 
 
 def _with_own_servers(fix: str, servers: tuple[Line, ...]) -> str:

@@ -105,7 +105,6 @@ _LINES: tuple[tuple[str, Product, str, str], ...] = (
     ),
     ("STL602", p.LIGHTTPD, "global", "server.max-request-size = 1024"),
     ("STL602", p.H2O, "global", "limit-request-body: 1000000"),
-    ("STL607", p.APACHE, "location", "LimitRequestBody 1048576"),
     ("STL607", p.CADDY, "route", "request_body {\n\tmax_size 1MB\n}"),
     ("STL609", p.NGINX, "server", "large_client_header_buffers 2 2k;"),
     ("STL609", p.APACHE, "server", "LimitRequestFieldSize 2000"),

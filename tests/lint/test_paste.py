@@ -61,7 +61,6 @@ _MORE: tuple[tuple[Product, Parts, bool], ...] = (
     (p.NGINX, replace(_BARE.with_more("location", "proxy_set_header Origin http://a;"), host=False),
      False),
     (p.NGINX, _CACHED, False),
-    (p.APACHE, _BARE.with_more("location", "LimitRequestBody 1048576"), False),
     (p.APACHE, _BARE.with_more("server", "Timeout 10"), False),
     (p.APACHE, _BARE.with_more("server", "ProxyAddHeaders Off"), False),
     (p.HAPROXY, _BARE.with_more("backend", "http-request set-header Host localhost"), False),

@@ -128,14 +128,8 @@ def _scheme_faults(site: Site, nodes: list[Node], at: Node) -> Iterator[Fault]:
 
 def _line_faults(node: Node, app: App) -> Iterator[Fault]:
     words = [word.lower() for word in node.words]
-    if node.name == "limitrequestbody" and _is_below(words[1], app.max_upload_bytes):
-        yield Fault(
-            "STL607",
-            node,
-            f"Uploads may have {app.max_upload_mb} MB, and {words[1]} bytes pass.",
-            Need.BODY_SIZE,
-        )
-    elif node.name == "limitrequestfieldsize" and _is_below(words[1], _FIELD_BYTES):
+    # LimitRequestBody is no fault: Apache does not apply it to what it passes on.
+    if node.name == "limitrequestfieldsize" and _is_below(words[1], _FIELD_BYTES):
         yield Fault(
             "STL609",
             node,

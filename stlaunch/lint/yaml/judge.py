@@ -148,7 +148,8 @@ class Judge:
                     self.add("STL505", node, detail, product)
                 added.append((header, value, node))
             elif name == "headers.framedeny" and value.lower() == "true":
-                added.append(("x-frame-options", "DENY", node))
+                if "headers.customframeoptionsvalue" not in settings:  # which overrides it
+                    added.append(("x-frame-options", "DENY", node))
             elif name in _TRAEFIK_HEADERS:
                 added.append((_TRAEFIK_HEADERS[name], value, node))
             elif name == "buffering.maxrequestbodybytes" and value.isdigit():
