@@ -255,7 +255,7 @@ _CANNOT: tuple[tuple[str, tuple[Product, ...], str], ...] = (
     (
         "STL602",
         (p.APACHE, p.CADDY),
-        "it limits nothing that it passes on, or only while it reads (STL607)",
+        "Apache limits nothing that it passes on, and Caddy only while it reads (STL607)",
     ),
     (
         "STL801",

@@ -37,6 +37,7 @@ BY_HAND = {
     "STL801",
     "STL809",
     "STL810",
+    "STL811",
 }
 NEEDS_NAMES_OR_FILES = re.compile(
     r"\bssl\b|http://(streamlit|dashboards|app\b)|proxy_cache_path|lua|^stream|template|nonexistent"
