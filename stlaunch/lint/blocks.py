@@ -44,8 +44,8 @@ class Blocks:
                 end = found.end()
             elif found["string"] is None:
                 scope = (*scope, found.start()) if found[0] == "{" else scope[:-1]
-                if len(scope) > _DEEPEST:
-                    scope = scope[:_DEEPEST]
+                if len(scope) > _MAX_DEPTH:
+                    scope = scope[:_MAX_DEPTH]
                 self._at.append(found.start())
                 self._scopes.append(scope)
         self.text = "".join([*pieces, self.raw[end:]])
@@ -65,9 +65,9 @@ class Blocks:
 
     def name_of(self, brace: int) -> str:
         """Return what stands before a block's brace."""
-        front = self.text[max(0, brace - _LONGEST_NAME) : brace]
+        front = self.text[max(0, brace - _MAX_NAME_CHARS) : brace]
         return re.split(r"[;{}\n]", front.rstrip())[-1].strip()
 
 
-_DEEPEST = 60
-_LONGEST_NAME = 300
+_MAX_DEPTH = 60
+_MAX_NAME_CHARS = 300

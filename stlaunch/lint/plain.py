@@ -25,7 +25,7 @@ from stlaunch.urls.origin import HostPort
 
 _KIB = 1024
 _MAX_LINES = 50_000
-_LONGEST_LIST = 20_000
+_MAX_LIST_CHARS = 20_000
 _BICEP_PORT = re.compile(r"\s*port:\s*(\d{1,5})\s*$")
 
 
@@ -88,7 +88,7 @@ _PAIR = re.compile(r'"([^"\n]*)"\s*=>\s*"([^"\n]*)"')
 
 def _end_of_list(text: str, start: int) -> int:
     """Return where a list in parentheses ends."""
-    for found in re.finditer(r'"[^"\n]*"|\)', text[start : start + _LONGEST_LIST]):
+    for found in re.finditer(r'"[^"\n]*"|\)', text[start : start + _MAX_LIST_CHARS]):
         if found[0] == ")":
             return start + found.start()
     return start

@@ -66,12 +66,12 @@ def fix_for_all(needs: Iterable[Need], product: Product, site: Site) -> Fix | No
     return Fix(steps=steps, reload=known.reload, why=parts[0].why)
 
 
-_MOST_REPLICAS = 16
+_MAX_REPLICAS = 16
 
 
 def with_replicas(site: Site, count: int = 0) -> Site:
     """Return the site with names for its replicas, whose addresses are not known."""
-    numbers = range(1, min(max(2, count), _MOST_REPLICAS) + 1)
+    numbers = range(1, min(max(2, count), _MAX_REPLICAS) + 1)
     return replace(site, replicas=tuple(f"REPLICA-{number}:8501" for number in numbers))
 
 

@@ -258,6 +258,11 @@ _CANNOT: tuple[tuple[str, tuple[Product, ...], str], ...] = (
         "Apache limits nothing that it passes on, and Caddy only while it reads (STL607)",
     ),
     (
+        "STL609",
+        (p.VARNISH,),
+        "the limit is set on the command line, which a paste does not change",
+    ),
+    (
         "STL801",
         (p.NGINX, p.APACHE, p.VARNISH),
         "a cache shows itself with its second answer, and check asks once",

@@ -57,7 +57,7 @@ def site_faults(
     yield from _host_faults(nodes, at)
     yield from _scheme_faults(site, nodes, at)
     for node in nodes:
-        yield from _line_faults(node)
+        yield from _line_faults(node, app)
         yield from _method_faults(node)
     timeouts = [node for node in nodes if node.name == "timeout"]
     # A tunnel lives by the longer one of the client's limit and the app's.
@@ -126,7 +126,7 @@ def _scheme_faults(site: Site, nodes: list[Node], at: Node) -> Iterator[Fault]:
             )
 
 
-def _line_faults(node: Node) -> Iterator[Fault]:
+def _line_faults(node: Node, app: App) -> Iterator[Fault]:
     words = [word.lower() for word in node.words]
     # LimitRequestBody is no fault: Apache does not apply it to what it passes on.
     if node.name == "limitrequestfieldsize" and _is_below(words[1], _FIELD_BYTES):
