@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from stlaunch.quick_dataclass import dataclass
 
 Scope = tuple[int, ...]
 """The positions of the braces that are open, from the outside in."""
