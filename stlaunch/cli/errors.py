@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -67,8 +67,9 @@ def _is_closed_pipe(exc: Exception) -> bool:
 
 def render_error(message: str, hint: str = "", *, is_coloured: bool = False) -> str:
     """Return `Error: <sentence>` and, below it, `Hint: <what to do>`."""
-    text = _labelled("Error:", message, "red" if is_coloured else None)
-    return text + (_labelled("Hint:", hint, "cyan" if is_coloured else None) if hint else "")
+    red, plain = ({"fg": "red", "bold": True}, {"bold": True}) if is_coloured else ({}, {})
+    text = _labelled("Error:", message, red)
+    return text + (_labelled("Hint:", hint, plain) if hint else "")
 
 
 def render_crash(exc: BaseException) -> str:
@@ -86,9 +87,9 @@ def render_crash(exc: BaseException) -> str:
     )
 
 
-def _labelled(label: str, text: str, colour: str | None) -> str:
+def _labelled(label: str, text: str, style: Mapping[str, Any]) -> str:
     first, *more = printable(text).split("\n")
-    shown = click.style(label, fg=colour, bold=True) if colour else label
+    shown = click.style(label, **style) if style else label
     return "\n".join([f"{shown} {first}", *(f"  {line}" if line else "" for line in more)]) + "\n"
 
 

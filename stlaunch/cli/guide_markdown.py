@@ -10,7 +10,14 @@ from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
 from rich.text import Text
 from rich.theme import Theme
 
-GUIDE_THEME = Theme({"markdown.code": "cyan", "markdown.item.number": "none"})
+GUIDE_THEME = Theme(
+    {
+        "markdown.code": "magenta",
+        "markdown.item.number": "none",
+        "markdown.table.border": "dim",
+        "markdown.table.header": "bold",
+    }
+)
 """Colours that are readable on light and on dark backgrounds."""
 
 
@@ -19,7 +26,7 @@ class _Code(CodeBlock):
 
     def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
         code = str(self.text).rstrip()
-        yield Text(indent(code, "    "), style="cyan", no_wrap=True, overflow="ignore")
+        yield Text(indent(code, "    "), style="magenta", no_wrap=True, overflow="ignore")
 
 
 class _Heading(Heading):

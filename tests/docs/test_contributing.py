@@ -55,3 +55,21 @@ def test_the_recipe_for_a_finding_is_all_that_it_takes(tmp_path: Path) -> None:
 
     assert "The moon is full" in explained.stdout, explained.stderr
     assert json.loads(checked.stdout)["checks"][CODE]["status"] == "WARN", checked.stdout
+
+
+def test_each_recipe_names_one_or_two_places_that_exist() -> None:
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipes = re.findall(
+        r"^- \*\*(a [a-z ]+):\*\* (.*?)(?=^- |^$)", contributing, re.MULTILINE | re.DOTALL
+    )
+
+    assert [name for name, _ in recipes] == [
+        "a proxy product",
+        "a platform",
+        "a finding",
+        "a setting",
+    ]
+    for _, recipe in recipes:
+        places = re.findall(r"`(stlaunch/[^`]+)`", recipe)
+        assert places
+        assert all((REPOSITORY / place.replace("STLnnn", "STL301")).exists() for place in places)

@@ -20,7 +20,7 @@ COLUMNS, LINES = 80, 24
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
 # Yellow, cyan and white vanish on white; bright ones too. Green is the mark of what is well alone.
-LEGIBLE = frozenset({"", "0", "1", "2", "22", "31", "32", "35", "39", "49"})
+LEGIBLE = frozenset({"", "0", "1", "2", "4", "22", "31", "32", "35", "39", "49"})
 _DEADLINE_S = 60.0
 
 

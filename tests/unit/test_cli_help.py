@@ -21,6 +21,7 @@ from stlaunch.cli.run import run_command
 from stlaunch.errors import ExitCode, StartError, StlaunchError, UsageError
 from stlaunch.settings.fields import FIELDS, Field
 from stlaunch.settings.resolve import resolve_settings
+from tests.harness.terminal import LEGIBLE, used_colours
 
 if TYPE_CHECKING:
     from stlaunch.settings.request import LaunchRequest
@@ -241,6 +242,7 @@ def test_colour_is_for_terminals(
 
 
 def test_message_cannot_steer_the_terminal() -> None:
+    assert used_colours(render_error("No.", "Do.", is_coloured=True)) <= LEGIBLE
     assert render_error("a\x1b[2Jb\r", "c\u202ed") == "Error: a\\x1b[2Jb\\r\nHint: c\\u202ed\n"
 
 

@@ -13,6 +13,7 @@ import pytest
 from stlaunch.cli import guide
 from stlaunch.errors import ExitCode
 from tests.harness.server import measured_environment
+from tests.harness.terminal import LEGIBLE, used_colours
 from tests.unit.test_completion import complete
 
 LINK = (
@@ -60,6 +61,13 @@ def test_code_is_never_wrapped() -> None:
     shown = guide.render(f"```sh\n{line}\n```\n", width=40, is_coloured=True)
 
     assert line.rstrip() in shown
+
+
+@pytest.mark.parametrize("page", [*guide.pages()])
+def test_colours_can_be_read_on_black_and_on_white(page: str) -> None:
+    used = used_colours(guide.render(guide.source(page), width=80, is_coloured=True))
+
+    assert {"1", "35"} <= used <= LEGIBLE
 
 
 def test_markdown_is_the_source() -> None:
