@@ -83,6 +83,18 @@ def test_commands_run(block: Block, folder: Path, app: RunningServer) -> None:
             run(command, folder, app)
 
 
+@pytest.mark.process
+def test_what_the_table_says_to_type_works(folder: Path, app: RunningServer) -> None:
+    """The README's first table, typed in the folder of an app; the app itself is started above."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\| [^|]+ \| `(stlaunch [^`]+)` \|", readme, re.MULTILINE)
+
+    assert len(commands) == 6
+    for command in commands:
+        if not SERVES.match(command):
+            run(command, folder, app)
+
+
 def run(command: str, folder: Path, app: RunningServer) -> None:
     if command.startswith(("stlaunch check", "stlaunch lint")):  # what only exists as an example
         command = command.replace("https://example.com/", app.url)
