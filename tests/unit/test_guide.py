@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stlaunch.cli import guide
+from stlaunch.cli.entry import main
 from stlaunch.errors import ExitCode
 from tests.harness.server import measured_environment
 from tests.harness.terminal import LEGIBLE, used_colours
@@ -44,16 +45,29 @@ def test_contents_name_every_page_and_load_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("page", guide.pages())
-def test_page_in_a_pipe_is_plain_and_fits(page: str) -> None:
-    done = run(page, COLUMNS="80")
+def test_page_is_plain_and_fits(
+    page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code = main(["guide", page])
+    shown, errors = capsys.readouterr()
     source = guide.source(page)
 
-    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
-    assert done.stdout.startswith(source.splitlines()[0].removeprefix("# ").replace("`", ""))
-    assert "\x1b" not in done.stdout
-    assert "<!--" not in done.stdout
-    prose = [line for line in done.stdout.splitlines() if not line.startswith("    ")]
+    assert (code, errors) == (ExitCode.OK, "")
+    assert shown.startswith(source.splitlines()[0].removeprefix("# ").replace("`", ""))
+    assert "\x1b" not in shown
+    assert "<!--" not in shown
+    prose = [line for line in shown.splitlines() if not line.startswith("    ")]
     assert max(map(len, prose)) <= 80
+
+
+def test_page_in_a_pipe_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["guide", "proxies"])
+
+    assert run("proxies", COLUMNS="80").stdout == capsys.readouterr().out
 
 
 def test_code_is_never_wrapped() -> None:
