@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import coverage
 import pytest
 
 SPAWNING_MODULES = frozenset({"multiprocessing", "playwright", "subprocess"})
@@ -40,9 +41,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Start the record anew for each test, its fixtures included."""
+    """Start the record anew for each test, its fixtures included; measure none that has a browser.
+
+    What such a test runs of stlaunch runs in other processes, and tracing slows its own.
+    """
     _spawned.clear()
-    return (yield)
+    measuring = coverage.Coverage.current() if item.get_closest_marker("browser") else None
+    if measuring is not None:
+        measuring.stop()
+    result = yield
+    if measuring is not None:
+        measuring.start()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
