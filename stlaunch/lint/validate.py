@@ -31,6 +31,9 @@ _OF_THE_MACHINE = re.compile(
     r"|invalid command|cannot (open|access)|unable to open|does not exist|failed to",
     re.IGNORECASE,
 )
+_PREFIX = "stlaunch-lint-"
+_OF_ONE_RUN = rf"{_PREFIX}\w+|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d|\d+#\d+"
+"""Our own folder, and nginx's clock and process."""
 _APACHE_MODULES = (
     "mpm_event authn_core authz_core authz_host unixd alias dir mime env setenvif headers rewrite "
     "filter deflate expires ssl socache_shmcb proxy proxy_http proxy_http2 proxy_wstunnel "
@@ -58,8 +61,8 @@ class Verdict:
 
     @property
     def without_place(self) -> str:
-        """The sentence without line numbers, which a change moves."""
-        return re.sub(r":\d+|line \d+", "", self.said)
+        """The sentence without line numbers, which a change moves, and what each run has anew."""
+        return re.sub(rf"{_OF_ONE_RUN}|:\d+|line \d+", "", self.said)
 
 
 def ask_proxy(path: Path) -> Verdict | None:
@@ -81,7 +84,7 @@ def ask_proxy(path: Path) -> Verdict | None:
 def _ask_nginx(binary: str, path: Path, text: str) -> Verdict:
     mains = (folder / "nginx.conf" for folder in ancestors(path))
     main = next((main for main in mains if main.is_file() and not main.samefile(path)), None)
-    with tempfile.TemporaryDirectory(prefix="stlaunch-lint-") as name:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         folder = Path(name)
         is_whole = re.search(r"(?m)^[ \t]*(http|events)[ \t]*(\{|$)", text) is not None
         home = path.parent if is_whole or main is None else main.parent
@@ -106,7 +109,7 @@ def _ask_nginx(binary: str, path: Path, text: str) -> Verdict:
 
 def _for_test(text: str, folder: Path) -> str:
     """Return the main file without what only root may touch."""
-    text = re.sub(r"(?m)^([ \t]*)(pid|user|error_log)[ \t][^;\n]*;", r"\1", text)
+    text = re.sub(r"(?m)(?:^|(?<=[;}]))([ \t]*)(pid|user|error_log)[ \t][^;\n]*;", r"\1", text)
     return f"pid {folder}/pid; {text}"
 
 
@@ -121,12 +124,15 @@ def _is_loaded(path: Path, main: Path) -> bool:
 
 
 def _ask_apache(binary: str, path: Path, text: str) -> Verdict:
-    with tempfile.TemporaryDirectory(prefix="stlaunch-lint-") as name:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         whole = path
         if not re.search(r"(?mi)^[ \t]*(LoadModule|ServerRoot)[ \t]", text):
             folders = [Path("/usr/lib/apache2/modules"), Path("/usr/lib64/httpd/modules")]
             modules = next((folder for folder in folders if folder.is_dir()), None)
             lines = [f"ServerRoot {name}", "ServerName localhost", f"PidFile {name}/pid"]
+            (Path(name) / "logs").mkdir()
+            # Debian's apachectl gives these by the environment.
+            lines += [f"Define APACHE_{what}_DIR {name}/logs" for what in ("LOG", "RUN", "LOCK")]
             for module in _APACHE_MODULES.split() if modules else ():
                 library = modules / f"mod_{module}.so" if modules else Path()
                 if library.exists():

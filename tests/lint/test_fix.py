@@ -226,6 +226,41 @@ def test_real_proxies_are_asked(tmp_path: Path) -> None:
     assert [verdict and verdict.is_refusal for verdict in verdicts] == [False, True]
 
 
+@pytest.mark.proxy
+def test_site_is_fixed_below_a_main_file_with_a_pid_and_a_name_that_is_not_known_here(
+    tmp_path: Path,
+) -> None:
+    """Real nginx, whose every sentence has another clock and process, and one `pid` at most."""
+    folder = tmp_path / "nginx"
+    (folder / "conf.d").mkdir(parents=True)
+    (folder / "nginx.conf").write_text(
+        "worker_processes 1; pid /run/nginx.pid; error_log /var/log/nginx/error.log;\n"
+        "events { worker_connections 64; }\nhttp { include conf.d/*.conf; }\n"
+    )
+    for name, host in (("here.conf", "127.0.0.1"), ("docker.conf", "streamlit.invalid")):
+        site = folder / "conf.d" / name
+        site.write_text(BARE.replace("127.0.0.1", host))
+        done = run("lint", str(site), "--fix", cwd=tmp_path, XDG_STATE_HOME=str(tmp_path))
+
+        assert done.returncode == 0, done.stderr
+        assert ("cannot judge" in done.stderr) == (name == "docker.conf")
+        assert "Upgrade" in site.read_text()
+
+
+@pytest.mark.proxy
+def test_apache_is_asked_with_the_folders_that_debian_gives_it(tmp_path: Path) -> None:
+    site = tmp_path / "site.conf"
+    site.write_text(
+        "<VirtualHost *:80>\nErrorLog ${APACHE_LOG_DIR}/error.log\n"
+        "CustomLog ${APACHE_LOG_DIR}/access.log combined\n"
+        "ProxyPass / http://localhost:8501/\n</VirtualHost>\n"
+    )
+    verdict = ask_proxy(site)
+
+    assert verdict is not None
+    assert verdict.said == ""
+
+
 # --- what is said
 
 
