@@ -10,7 +10,7 @@ from stlaunch.quick_dataclass import dataclass
 
 Scope = tuple[int, ...]
 """The positions of the braces that are open, from the outside in."""
-_LONG_STRINGS = r'\{"[\s\S]*?"\}|'
+_LONG_STRINGS = r'\{"[\s\S]*?(?:"\}|\Z)|'
 
 
 @dataclass(slots=True)

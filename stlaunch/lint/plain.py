@@ -25,7 +25,6 @@ from stlaunch.urls.origin import HostPort
 
 _KIB = 1024
 _MAX_LINES = 50_000
-_MAX_LIST_CHARS = 20_000
 _BICEP_PORT = re.compile(r"\s*port:\s*(\d{1,5})\s*$")
 
 
@@ -76,22 +75,17 @@ def lint_lighttpd(path: Path, app: App, sources: Sources) -> Report:
     for block in _RESPONSE_HEADERS.finditer(blocks.text):
         scope = blocks.scope(block.start())
         if route[: len(scope)] == scope:  # around the route, or beside it
-            pairs = _PAIR.finditer(blocks.text, block.end(), _end_of_list(blocks.text, block.end()))
+            pairs = _PAIR.finditer(blocks.text, block.start(1), block.end(1))
             sent += [(pair[1], pair[2], blocks.line(pair.start())) for pair in pairs]
     _judge_headers(report, path, sent, product, app)
     return report
 
 
-_RESPONSE_HEADERS = re.compile(r"\bsetenv\.(?:add|set)-response-header\s*\+?:?=\s*\(")
+# A list of pairs holds no parenthesis outside of its texts, so a search ends soon.
+_RESPONSE_HEADERS = re.compile(
+    r'\bsetenv\.(?:add|set)-response-header\s*\+?:?=\s*\(((?:[^()"]|"[^"\n]*+"){0,20000}+)\)'
+)
 _PAIR = re.compile(r'"([^"\n]*)"\s*=>\s*"([^"\n]*)"')
-
-
-def _end_of_list(text: str, start: int) -> int:
-    """Return where a list in parentheses ends."""
-    for found in re.finditer(r'"[^"\n]*"|\)', text[start : start + _MAX_LIST_CHARS]):
-        if found[0] == ")":
-            return start + found.start()
-    return start
 
 
 def _judge_headers(
@@ -148,12 +142,16 @@ def lint_varnish(path: Path, app: App, sources: Sources) -> Report:
     return report
 
 
-_VCL_LINE = re.compile(r"\b(set|unset)\s+(be)?(req|resp)\.http\.([\w-]+)\s*(?:=\s*([^;]*))?;")
+_VCL_LINE = re.compile(
+    r"\b(set|unset)\s+(be)?(req|resp)\.http\.([\w-]+)\s*(?:=\s*([^;]{0,2000}+))?;"
+)
 
 
 def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
     """Judge what is set for every request: what is inside an `if` may be for others alone."""
-    blocks = Blocks(text, (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?\*/"), has_long_strings=True)
+    blocks = Blocks(
+        text, (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)"), has_long_strings=True
+    )
     product = Product.VARNISH
     sent = []
     for found in _VCL_LINE.finditer(blocks.text):
