@@ -147,11 +147,12 @@ _VCL_LINE = re.compile(
 )
 
 
+_VCL_COMMENTS = (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)")
+
+
 def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
     """Judge what is set for every request: what is inside an `if` may be for others alone."""
-    blocks = Blocks(
-        text, (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)"), has_long_strings=True
-    )
+    blocks = Blocks(text, _VCL_COMMENTS, has_long_strings=True)
     product = Product.VARNISH
     sent = []
     for found in _VCL_LINE.finditer(blocks.text):

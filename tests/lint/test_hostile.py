@@ -17,6 +17,8 @@ from stlaunch.lint.expressions import NotUnderstoodError, search
 from tests.proxies.test_proxy_command import ROOT, run
 
 MEMORY = 700 * 1024 * 1024
+VCL = 'vcl 4.1;\nbackend app { .host = "127.0.0.1"; .port = "8501"; }\nsub vcl_recv {\n'
+LIGHTTPD = 'proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 8501 ) ) )\n'
 PASS = "location / { proxy_pass http://127.0.0.1:8501; }"
 
 
@@ -130,6 +132,13 @@ def test_many_includes_end(tmp_path: Path) -> None:
         pytest.param("a.conf", "x" * 1_000_001, id="too-large"),
         pytest.param("a.conf", "server {\0}", id="binary"),
         pytest.param("a.vcl", "vcl 4.1;\n" + "backend a {\n" * 49_000, id="varnish"),
+        pytest.param("a.vcl", VCL + ("/*" * 45_000 + "\n") * 9, id="varnish-comments"),
+        pytest.param("a.vcl", VCL + ("set req.http.a = " * 5_000 + "\n") * 10, id="varnish-lines"),
+        pytest.param(
+            "a.conf",
+            LIGHTTPD + ("setenv.set-response-header = (" * 3_000 + "\n") * 10,
+            id="lighttpd-lists",
+        ),
         pytest.param("Caddyfile", ":80 {\n" + "handle {\n" * 5_000, id="caddy-nested"),
     ],
 )
