@@ -51,7 +51,7 @@ def _dataclass(
         make = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)
         made: Any = make(cls)
         shape = _shape_of(made)
-        made._shape = shape  # noqa: SLF001 - for the methods below
+        made.stlaunch_shape = shape  # for the methods below
         shared: dict[str, Any] = {"__repr__": _repr}
         shared["__init__"] = _init_and_more if hasattr(made, "__post_init__") else _init
         if eq:
@@ -96,7 +96,7 @@ def _shape_of(cls: Any) -> _Shape:
 
 
 def _init(self: Any, /, *values: Any, **named: Any) -> None:
-    shape: _Shape = self._shape
+    shape: _Shape = self.stlaunch_shape
     if values:
         _name_values(self, shape, values, named)
     if not named.keys() <= shape.accepted:
@@ -133,19 +133,19 @@ def _name_values(self: Any, shape: _Shape, values: tuple[Any, ...], named: dict[
 
 
 def _repr(self: Any) -> str:
-    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shape.shown)
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.stlaunch_shape.shown)
     return f"{type(self).__qualname__}({shown})"
 
 
 def _eq(self: Any, other: object) -> Any:
-    shape: _Shape = self._shape
+    shape: _Shape = self.stlaunch_shape
     return (
         shape.values(self) == shape.values(other) if type(other) is type(self) else NotImplemented
     )
 
 
 def _hash(self: Any) -> int:
-    return hash(self._shape.values(self))
+    return hash(self.stlaunch_shape.values(self))
 
 
 def _refuse(self: Any, name: str, *_value: object) -> None:
@@ -153,9 +153,9 @@ def _refuse(self: Any, name: str, *_value: object) -> None:
 
 
 def _getstate(self: Any) -> list[Any]:
-    return [getattr(self, name) for name in self._shape.stored]
+    return [getattr(self, name) for name in self.stlaunch_shape.stored]
 
 
 def _setstate(self: Any, state: list[Any]) -> None:
-    for name, value in zip(self._shape.stored, state, strict=True):
+    for name, value in zip(self.stlaunch_shape.stored, state, strict=True):
         _set(self, name, value)
