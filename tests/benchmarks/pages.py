@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.benchmarks.servers import PATH, app_url, interleave, start_trio
+from tests.benchmarks.servers import APP, OURS, PATH, app_url, interleave, start_trio
 from tests.benchmarks.slow_link import slow_link
 from tests.benchmarks.table import Measured, Samples
 from tests.harness.browser import new_page, start_chromium
-from tests.harness.proxies import start_proxy
+from tests.harness.ports import free_port
+from tests.harness.proxies import HTTP_1_0, start_proxy
+from tests.harness.server import stlaunch_app
 from tests.harness.tls import Tls, make_tls
 
 if TYPE_CHECKING:
@@ -69,20 +71,33 @@ def measure_slow_page(pairs: int) -> Measured:
         }
 
 
+def measure_slow_fallback(pairs: int) -> Measured:
+    """One app over a slow link, through an nginx that drops the upgrade and two that hand it on."""
+    names = ("page-slow-fallback", "click-slow-fallback")
+    try:
+        with stlaunch_app(APP, free_port(), *OURS) as server, ExitStack() as stack:
+            browser = stack.enter_context(start_chromium())
+            urls = {}
+            for kind, binary in (("bare", "nginx"), ("ours", HTTP_1_0), ("again", "nginx")):
+                proxy = start_proxy(
+                    binary, "recommended", server.port, keep_prefix=True, base_path=PATH
+                )
+                url = stack.enter_context(proxy).url_for("127.0.0.1")
+                urls[kind] = _slowed(stack, url)
+            loads = _loads(pairs, browser, urls)
+            return dict(zip(names, (loads, _clicks(pairs, browser, urls)), strict=True))
+    except pytest.fail.Exception as exc:
+        return dict.fromkeys(names, str(exc))
+
+
 def measure_click(pairs: int) -> Measured:
     """The median of several clicks on a page that stays open."""
     try:
-        with _started() as (browser, direct, behind), ExitStack() as stack:
-            found: dict[str, Samples | str] = {}
-            for name, urls in zip(CLICK_NAMES, (direct, behind), strict=True):
-                turns = {}
-                for kind, url in urls.items():
-                    page = stack.enter_context(new_page(browser)).page
-                    page.goto(url)
-                    page.get_by_role("button", name="Count").wait_for()
-                    turns[kind] = partial(_click, page, itertools.count(1))
-                found[name] = Samples(**interleave(pairs, turns), scale="ms")
-            return found
+        with _started() as (browser, direct, behind):
+            return {
+                name: _clicks(pairs, browser, urls)
+                for name, urls in zip(CLICK_NAMES, (direct, behind), strict=True)
+            }
     except pytest.fail.Exception as exc:
         return dict.fromkeys(CLICK_NAMES, str(exc))
 
@@ -106,6 +121,17 @@ def _started(tls: Tls | None = None) -> Iterator[tuple[Browser, dict[str, str], 
             for kind, server in trio.in_turn.items()
         }
         yield browser, direct, behind
+
+
+def _clicks(pairs: int, browser: Browser, urls: Mapping[str, str]) -> Samples:
+    with ExitStack() as stack:
+        turns = {}
+        for kind, url in urls.items():
+            page = stack.enter_context(new_page(browser)).page
+            page.goto(url)
+            page.get_by_role("button", name="Count").wait_for()
+            turns[kind] = partial(_click, page, itertools.count(1))
+        return Samples(**interleave(pairs, turns), scale="ms")
 
 
 def _click(page: Page, numbers: Iterator[int]) -> float:

@@ -23,6 +23,7 @@ def slow_link(port: int) -> Iterator[int]:
     spawn = multiprocessing.get_context("spawn")
     process = spawn.Process(target=_run, args=(port, theirs), daemon=True)
     process.start()
+    theirs.close()  # or a process that did not come up would be waited for without an end
     try:
         yield ours.recv()
     finally:

@@ -14,6 +14,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SCHEMA = "stlaunch.benchmarks/1"
+_HEADINGS = (
+    "what",
+    "against",
+    "measured (lowest to highest)",
+    "bare against bare",
+    "at most (goal)",
+    "what it means",
+)
 Unit = Literal["x", "MB", "s"]
 
 
@@ -48,11 +56,13 @@ class Row:
         goal: what would be good.
         may_be_noise: within the spread of bare against bare is good enough.
         measure: the family that measures it, perhaps with others, in a number of pairs.
+        means: what it means for a person, in one sentence.
     """
 
     name: str
     what: str
     against: str
+    means: str
     measure: Callable[[int], Measured]
     limit: float
     goal: float | None = None
@@ -82,6 +92,7 @@ class Result:
     name: str
     what: str
     against: str
+    means: str
     unit: str
     limit: float
     goal: float | None
@@ -103,6 +114,7 @@ def judge(row: Row, samples: Samples | str) -> Result:
         "name": row.name,
         "what": row.what,
         "against": row.against,
+        "means": row.means,
         "unit": row.unit,
         "limit": row.limit,
         "goal": row.goal,
@@ -177,13 +189,14 @@ def render_markdown(document: Mapping[str, Any]) -> str:
     lines = [
         render_machine(document),
         "",
-        "| what | against | measured (lowest to highest) | bare against bare | at most (goal) |",
-        "| --- | --- | --- | --- | --- |",
+        f"| {' | '.join(_HEADINGS)} |",
+        "| --- " * len(_HEADINGS) + "|",
     ]
     for row in document["rows"]:
         noise = _shown(row, row["noise"]) if row["noise"] else ""
         limits = ("at least " if row["is_floor"] else "") + _limits(row)
-        cells = [row["what"], row["against"], _shown(row, row["spread"]), noise, limits]
+        measured = _shown(row, row["spread"])
+        cells = [row["what"], row["against"], measured, noise, limits, row["means"]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -217,9 +230,19 @@ def compare(document: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]
 def _shown(row: Mapping[str, Any], spread: Mapping[str, float] | None) -> str:
     if spread is None:
         return f"not there: {row['missing']}"
-    form = {"x": "{:.2f}x", "MB": "{:+.1f} MB", "s": "{:.2f} s"}[row["unit"]]
-    low, high = (form.format(spread[name]) for name in ("low", "high"))
-    return f"{form.format(spread['value'])} ({low} to {high})"
+    digits = _digits(spread["high"] - spread["low"])
+    form = {"x": "{:.{}f}x", "MB": "{:+.{}f} MB", "s": "{:.{}f} s"}[row["unit"]]
+    value, low, high = (form.format(spread[name], digits) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _digits(width: float) -> int:
+    """Return how many decimals tell something: a step of the last one is at most half the width.
+
+    >>> [_digits(width) for width in (0.0, 0.08, 0.3, 4.0)]
+    [2, 2, 1, 0]
+    """
+    return min(2, max(0, math.ceil(math.log10(2 / width)))) if width > 0 else 2
 
 
 def _limits(row: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 // host configuration. Both came with the page, so a proxy that blocks or answers the pings stops
 // nothing.
 
+const FRESH_MS = 20_000;
+
 /**
  * Tells Streamlit where its server is, and how it is configured. A host page's own values win, and
  * where it points elsewhere the configuration is that server's to give.
@@ -31,9 +33,10 @@ function ownServer(base) {
 }
 
 /**
- * Lets a ping that something in between refused succeed where the app is known to be well: else
- * Streamlit would show a connection error over a working app, and never reconnect. Where the
- * visitor is signed out, a ping waits.
+ * Answers the first ping, which a page that has just come does not need. Lets a later one that
+ * something in between refused succeed where the app is known to be well: else Streamlit would show
+ * a connection error over a working app, and never reconnect. Where the visitor is signed out, a
+ * ping waits.
  * @param {string} base the app's public path
  * @param {string | undefined} hostConfig JSON, as the app gave it
  * @param {SignIn} signIn
@@ -45,6 +48,15 @@ function answerPings(base, hostConfig, signIn) {
   // Only something in between says this of a health check. Whether the app is there, the
   // connection shows.
   const neverTheApps = [403, 404, 405];
+  // Both answers came with the page, a moment ago: the first question after each needs no way.
+  const answered = new Map(
+    hostConfig
+      ? [
+          [health, "ok"],
+          [configuration, hostConfig],
+        ]
+      : [],
+  );
 
   const isWell = async () => {
     try {
@@ -58,6 +70,9 @@ function answerPings(base, hostConfig, signIn) {
     if (resource !== health && resource !== configuration) {
       return native.call(window, resource, options);
     }
+    const known = answered.get(resource);
+    answered.delete(resource);
+    if (known && performance.now() < FRESH_MS && !signIn.isOut) return new Response(known);
     const ask = () => native.call(window, resource, { ...options, redirect: "manual" });
     const type = resource === health ? "text/plain" : "application/json";
     await signIn.untilBack();

@@ -50,9 +50,8 @@ class PageScript:
     """Answer a request for the page script, or for its loader: an ASGI app.
 
     A browser keeps it for as long as this process lives, because the page names this process and
-    the script's version. Where the public path is not known the script is asked for with each
-    page (with 304 for an answer, RFC 9110 section 13.1.2), which shows where the app is reached.
-    A report of what the browser blocked comes the same way, and gets an empty script.
+    the script's version. Each browser asks once at each address of the app, which shows where it
+    is reached. A report of what the browser blocked comes the same way, and gets an empty script.
 
     Args:
         instance_id: this process's.
@@ -72,7 +71,7 @@ class PageScript:
             return Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
         if is_report(query):
             return Response(b"", media_type="text/javascript", headers=NO_STORE)
-        is_lasting = query == self._query and request.base is not None
+        is_lasting = query == self._query
         return _script(Headers(scope=scope), _HEADERS | (_LONG if is_lasting else _SHORT))
 
 
