@@ -22,6 +22,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,19 +74,19 @@ def _measure(
 
 
 def _judge_again(document: dict[str, Any]) -> dict[str, Any]:
-    """Hold what was measured before against the rows as they are now; rows that are gone go."""
-    before = {row["name"]: row for row in document["rows"]}
-    rows = [row for row in ROWS if row.name in before]
-    results = [
-        judge(
-            row,
-            before[row.name]["missing"]
-            or Samples(**before[row.name]["samples"], scale=before[row.name]["scale"]),
-        )
-        for row in rows
+    """Hold what was measured before against the rows as they are now."""
+    known = {row.name: row for row in ROWS}
+    rows = [
+        asdict(judge(known[old["name"]], old["missing"] or _samples(old)))
+        if old["name"] in known
+        else old
+        for old in document["rows"]
     ]
-    machine = {key: value for key, value in document.items() if key not in {"schema", "rows"}}
-    return as_document(results, machine)
+    return {**document, "rows": rows}
+
+
+def _samples(row: Mapping[str, Any]) -> Samples:
+    return Samples(**row["samples"], scale=row["scale"])
 
 
 def _selected(only: str) -> list[Row]:

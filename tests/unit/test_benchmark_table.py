@@ -34,8 +34,8 @@ def _nothing(_pairs: int) -> Measured:
 
 
 def _row(name: str = "start", limit: float = 1.0, **changes: object) -> Row:
-    facts: dict[str, object] = {"name": name, "what": "w", "against": "a", "limit": limit}
-    return Row(**{**facts, "measure": _nothing, **changes})  # type: ignore[arg-type]
+    facts: dict[str, object] = {"name": name, "what": "w", "against": "a", "means": "m"}
+    return Row(**{**facts, "limit": limit, "measure": _nothing, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
