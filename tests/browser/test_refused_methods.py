@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.harness.browser import Visit
+from tests.harness.generated import generated_site, start_generated
 from tests.harness.journeys import LARGE_BYTES, SMALL_BYTES, count_to, open_first_page, upload
-from tests.harness.proxies import start_proxy
+from tests.harness.proxies import RunningProxy, start_proxy
 from tests.harness.server import RunningServer
 from tests.harness.site import start_app
 
@@ -34,6 +36,11 @@ RULES = {
         re.compile(r"(handle /streamlitApp/\* \{)"),
         "\\1\n\t\t@other not method GET HEAD POST\n\t\trespond @other 405",
     ),
+    "h2o 501": (
+        "h2o",
+        re.compile(r"( +)(hidden && !is_ours)"),
+        r"""\1!%w(GET HEAD POST).include?(env["REQUEST_METHOD"]) ? [501, {}, []] : \2""",
+    ),
     "apache LimitExcept": (
         "apache",
         re.compile(r"\Z"),
@@ -49,6 +56,15 @@ def server() -> Iterator[RunningServer]:
         yield server
 
 
+def _start(
+    kind: str, port: int, edit: Callable[[str], str]
+) -> AbstractContextManager[RunningProxy]:
+    if kind == "h2o":
+        site = generated_site(kind, [port], keep_prefix=True, is_https=False)
+        return start_generated(kind, site, None, edit=edit)
+    return start_proxy(kind, "recommended", port, keep_prefix=True, edit=edit)
+
+
 @pytest.mark.parametrize(("kind", "place", "rule"), RULES.values(), ids=RULES)
 def test_get_and_post_are_enough(
     visit: Visit, server: RunningServer, kind: str, place: re.Pattern[str], rule: str
@@ -60,7 +76,7 @@ def test_get_and_post_are_enough(
         assert edited != text
         return edited
 
-    with start_proxy(kind, "recommended", server.port, keep_prefix=True, edit=edit) as proxy:
+    with _start(kind, server.port, edit) as proxy:
         open_first_page(visit, proxy.url)
         count_to(visit, 1)
         upload(visit, SMALL_BYTES)

@@ -6,7 +6,7 @@ the configuration itself is changed; Traefik gets one router more, which tells w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -109,15 +109,20 @@ def generated_site(
 
 @contextmanager
 def start_generated(
-    name: str, site: Site, tls: Tls | None, *, around: str = ""
+    name: str,
+    site: Site,
+    tls: Tls | None,
+    *,
+    around: str = "",
+    edit: Callable[[str], str] = str,
 ) -> Iterator[RunningProxy]:
     """Run the generated configuration until the block ends; the port is chosen here.
 
-    With `around`, an existing site with `{before}`, `{port}` and `{snippet}` in it, only the
-    snippet is taken.
+    `edit` changes it. With `around`, an existing site with `{before}`, `{port}` and `{snippet}` in
+    it, only the snippet is taken.
     """
     with ExitStack() as stack:
-        placed, process = _start(stack, name, site, tls, around)
+        placed, process = _start(stack, name, site, tls, around, edit=edit)
         yield RunningProxy(
             name=name,
             scheme="https" if placed.is_https else "http",
@@ -128,12 +133,20 @@ def start_generated(
 
 
 def _start(
-    stack: ExitStack, name: str, site: Site, tls: Tls | None, around: str
+    stack: ExitStack,
+    name: str,
+    site: Site,
+    tls: Tls | None,
+    around: str,
+    *,
+    edit: Callable[[str], str],
 ) -> tuple[Site, ProxyProcess]:
     for attempt in range(1, _ATTEMPTS + 1):
         placed = replace(site, port=free_port())
         try:
-            process = ProxyProcess(_plan(name, placed, tls, around), _binary(name))
+            plan = _plan(name, placed, tls, around)
+            plan = replace(plan, config_text=edit(plan.config_text))
+            process = ProxyProcess(plan, _binary(name))
             return placed, stack.enter_context(process)
         except StartError as exc:
             port_was_taken = "in use" in exc.hint or "taken" in exc.message
