@@ -89,6 +89,7 @@ def test_get_and_post_are_enough(
         count_to(visit, 2)
         ours = [line for line in visit.errors() if "/_stlaunch/" in line]
 
+    assert "STL302" not in server.log()  # the transport is as it was asked for
     assert deleted.value.json()["status"] == 204
     assert deleted.value.request.headers["x-stlaunch-method"] == "DELETE"
     assert not [line for line in ours if "/probe?" not in line]

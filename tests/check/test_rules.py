@@ -13,7 +13,7 @@ from stlaunch.check.report import build_report, session_line
 from stlaunch.check.rules import RULES, Hit, Rule
 from stlaunch.diagnostics import catalogue, ranking
 from stlaunch.diagnostics.severity import Severity
-from tests.check.cases import BARE, CASES
+from tests.check.cases import BARE, CASES, INDEX, page
 from tests.check.recording import GONE, recorded
 
 RULE_CODES = [rule.code for rule in RULES]
@@ -177,6 +177,24 @@ def test_what_blanks_the_page_comes_before_side_issues(
         assert first.code == side
     else:
         assert first.code == code
+
+
+def test_streamlit_may_be_mounted_deeper_than_the_app_s_path() -> None:
+    """`/app/st/` below a FastAPI app at `/app`: the page's own addresses say so."""
+    deeper = {
+        "base_path": "/app/st",
+        "self_check.base_path.this_request": "/app/",
+        "http.page.text": INDEX.replace("./static", "/app/st/static"),
+    }
+
+    assert "STL407" not in {finding.code for finding in diagnose(recorded(deeper)).findings}
+
+
+def test_a_login_without_a_title_has_no_empty_name() -> None:
+    seen = recorded(page(401, "", ("www-authenticate", "Basic realm=x")))
+    (login,) = [finding for finding in diagnose(seen).findings if finding.code == "STL121"]
+
+    assert login.evidence == "This is the login of Basic authentication."
 
 
 def test_every_code_that_check_finds_has_its_step() -> None:
