@@ -57,7 +57,7 @@ class _App:
 def _endpoint(app: ASGIApp) -> UploadPiecesEndpoint:
     while not isinstance(app, BasePathMiddleware):
         app = app.app  # type: ignore[attr-defined]
-    found = app.app.chains["http", RequestKind.PIECES]  # type: ignore[attr-defined]
+    found = app.app.chains["http", RequestKind.PIECES].make()  # type: ignore[attr-defined]
     assert isinstance(found, UploadPiecesEndpoint)
     return found
 

@@ -6,12 +6,13 @@ import contextlib
 import json
 import struct
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 import anyio
 from anyio.abc import ByteStream
 
+from stlaunch import quick_dataclass
 from stlaunch.check import pages
 from stlaunch.check.client import Client
 from stlaunch.check.cookies import SetCookie
@@ -56,7 +57,7 @@ class _Wire(ByteStream):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@quick_dataclass.dataclass(frozen=True, kw_only=True)
 class _Dialer(Dialer):
     """Connects to that."""
 
