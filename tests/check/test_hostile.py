@@ -17,7 +17,7 @@ from tests.check import hostile
 from tests.check.hostile import Behaviour, hostile_server, with_page
 from tests.conftest import REPOSITORY
 
-_TIMEOUT_S = 4
+_TIMEOUT_S = 8  # a busy machine takes some of it to begin
 _SLACK_S = 30  # of a busy machine
 _MEMORY = 1024 * 1024 * 1024
 # The address space of Python with its threads is some 400 MB before anything is read.
@@ -62,18 +62,15 @@ def run(port: int, *flags: str) -> subprocess.CompletedProcess[str]:
 )
 def test_hostile_server_ends_in_a_finding(behave: Behaviour, codes: set[str]) -> None:
     hostile.bomb()
-    for timeout_s in (_TIMEOUT_S, 4 * _TIMEOUT_S):  # a busy machine may need longer to begin
-        with hostile_server(behave) as port:
-            done = run(port, "--json", "--timeout", f"{timeout_s}")
-        report = json.loads(done.stdout)
-        if report["findings"] or "" in codes:
-            break
+    with hostile_server(behave) as port:
+        done = run(port, "--json", "--timeout", f"{_TIMEOUT_S}")
+    report = json.loads(done.stdout)
 
     assert done.returncode in {ExitCode.FINDINGS, ExitCode.NO_VERDICT}, done.stderr
     first = report["findings"][0]["code"] if report["findings"] else ""  # the time was over
     assert first in codes
     assert len(done.stdout) < 200_000
-    assert report["elapsed_ms"] < 1000 * (timeout_s + _SLACK_S)
+    assert report["elapsed_ms"] < 1000 * (_TIMEOUT_S + _SLACK_S)
 
 
 def test_dropped_packets_are_a_finding() -> None:
