@@ -20,13 +20,14 @@ HEALTH = f"location = {BASE}/_stcore/health"
 HOST_CONFIG = f"location = {BASE}/_stcore/host-config"
 UPLOAD = f"location {BASE}/_stcore/upload_file"
 RULES = {
-    # Nothing distinguishes one refusal from another, but that 503 asks to come back.
-    **{f"health {status}": f"{HEALTH} {{ return {status}; }}" for status in (403, 503)},
-    "config 404": f"{HOST_CONFIG} {{ return 404; }}",
-    **{f"core {status}": f"{CORE} {{ return {status}; }}" for status in (404, 503)},
-    **{f"upload {status}": f"{UPLOAD} {{ return {status}; }}" for status in (403, 405)},
+    **{f"health {status}": f"{HEALTH} {{ return {status}; }}" for status in (403, 404, 503)},
+    **{f"config {status}": f"{HOST_CONFIG} {{ return {status}; }}" for status in (403, 404, 503)},
+    **{f"core {status}": f"{CORE} {{ return {status}; }}" for status in (403, 404, 503)},
+    **{f"upload {status}": f"{UPLOAD} {{ return {status}; }}" for status in (403, 404, 405)},
     "health is the proxy's own": f'{HEALTH} {{ default_type text/plain; return 200 "fine"; }}',
     "config is a page": f'{HOST_CONFIG} {{ default_type text/html; return 200 "<p>Welcome"; }}',
+    "core is a page": f'{CORE} {{ default_type text/html; return 200 "<p>Welcome"; }}',
+    "core leads elsewhere": f"{CORE} {{ return 302 /login; }}",
 }
 """What somebody wrote beside the recommended lines, by a name of its own."""
 

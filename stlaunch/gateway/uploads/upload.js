@@ -8,6 +8,14 @@
 const BLOCKED = [403, 404, 405, 501, 502, 503];
 
 /**
+ * Streamlit answers 204; what else is a success is a page that a proxy sent in the app's place.
+ * @param {number} status
+ */
+function isNotOfApp(status) {
+  return BLOCKED.includes(status) || (status >= 200 && status < 300 && status !== 204);
+}
+
+/**
  * @param {string} base the app's public path
  * @param {() => WebSocket} openSocket a connection to the app for one upload
  */
@@ -78,7 +86,7 @@ function installUploads(base, openSocket) {
       first.onload = () => {
         const { status } = first;
         if (status === 413) this.#carry(body, { isLimited: true }).catch(unreadable);
-        else if (BLOCKED.includes(status)) this.#carry(body, { refused: status }).catch(unreadable);
+        else if (isNotOfApp(status)) this.#carry(body, { refused: status }).catch(unreadable);
         else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
       };
       first.onerror = () => this.#afterError(body).catch(unreadable);
