@@ -109,6 +109,60 @@ def nginx_accepts(path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+# --- a location on one line
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize(
+    ("location", "gone"),
+    [
+        ("location / { proxy_pass http://127.0.0.1:8501; }", ()),
+        ("location /app/{proxy_pass http://127.0.0.1:8501;}\r", ()),
+        ("\tlocation ~ ^/app/ { proxy_pass http://$app; proxy_read_timeout 9s; }", ("9s",)),
+        (
+            "location / { proxy_set_header Host $proxy_host; proxy_pass http://127.0.0.1:8501; }",
+            ("$proxy_host",),
+        ),
+    ],
+    ids=["blog", "narrow", "variable", "replaced"],
+)
+def test_a_location_on_one_line_is_written_out(
+    tmp_path: Path, location: str, gone: tuple[str, ...]
+) -> None:
+    site = tmp_path / "site.conf"
+    text = f"server {{\nset $app 127.0.0.1:8501;\n{location}\n}}\n"
+    site.write_bytes(text.encode())
+    assert fix(site, App())
+
+    after = site.read_bytes().decode()
+    codes = {finding.code for finding in lint_file(site, App()).findings}
+    assert codes <= BY_HAND
+    assert all(word in after for word in re.findall(r"[^\s{};]+", location) if word not in gone)
+    assert not any(word in re.split(r"[\s;]", after) for word in gone)
+    assert (after.count("\r\n") > 1) == location.endswith("\r")
+    nginx_accepts(site)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        'location / { proxy_set_header X "a;b}"; proxy_pass http://127.0.0.1:8501; }',
+        "location / { proxy_pass http://127.0.0.1:8501; } # ours",
+        "location / { proxy_pass http://127.0.0.1:8501; } location /b { return 404; }",
+        "location / { if ($arg_x) { return 404; } proxy_pass http://127.0.0.1:8501; }",
+        "location / { proxy_pass http://127.0.0.1:8501; include more.conf; }",
+    ],
+    ids=["quotes", "comment", "two", "nested", "include"],
+)
+def test_what_else_stands_on_one_line_is_left_to_a_person(tmp_path: Path, location: str) -> None:
+    site = tmp_path / "site.conf"
+    site.write_text(f"server {{\n{location}\n}}\n")
+    (tmp_path / "more.conf").write_text("proxy_buffering off;\nproxy_redirect off;\n")
+
+    assert not fix(site, App())
+    assert location in site.read_text()
+
+
 # --- includes that were not read
 
 

@@ -1,12 +1,14 @@
 """Edit a location: whole lines added, replaced or removed, nothing else.
 
+A location that stands on one line is written out, a directive a line.
+
 Nothing is edited where an include was not read: what it holds may be the very same line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from stlaunch.lint.findings import Edit
@@ -18,6 +20,7 @@ from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 
 _ALONE = re.compile(r"\s*[A-Za-z_]+\s(?:[^;{}\"']|\$\{\w+\}|\"[^\"]*\"|'[^']*')*;\s*(#.*)?")
+_ON_ONE_LINE = re.compile(r"\s*(location\s[^{};\"'#]*\{)((?:[^{};\"'#]+;)+)\s*\}\s*")
 _IN_LOCATION = {
     Need.UPGRADE,
     Need.SUBPROTOCOL,
@@ -49,7 +52,9 @@ def edits_for(
         shared: files that others include too, so that a change would concern them.
     """
     anchor = location.last("proxy_pass")
-    if anchor is None or anchor.file != location.file or not _is_alone(anchor, sources):
+    if anchor is None or anchor.file != location.file:
+        return ()
+    if not (_is_alone(anchor, sources) or _on_one_line(location, sources)):
         return ()
     if any(level.has_unread for level in location.ancestors()):
         return ()
@@ -62,19 +67,36 @@ def edits_for(
     removed = [fault.at for fault in faults if fault.is_removed]
     if any(old.file in shared for old in (*changed, *removed)):
         return ()
-    if any(not _is_alone(old, sources) for old in (*changed, *removed)):
-        return ()
-    edits = [_replacing(old, ()) for old in removed]
+    instead: dict[Directive, tuple[str, ...]] = dict.fromkeys(removed, ())
     new: list[str] = []
     for key, line in wanted.items():
         old = old_lines.get(key)
         if old is None or old in removed:
             new.append(line)
         elif not _says(old, line):
-            edits.append(_replacing(old, (line,)))
+            instead[old] = (line,)
     if any(line.startswith("proxy_set_header") for line in new):
         new = [*_inherited_lines(location, wanted), *new]
-    if new:
+    return _applied(location, anchor, instead, new, sources)
+
+
+def _applied(
+    location: Directive,
+    anchor: Directive,
+    instead: Mapping[Directive, tuple[str, ...]],
+    new: Sequence[str],
+    sources: Sources,
+) -> tuple[Edit, ...]:
+    """Return the changes of its lines, the new ones after `anchor`."""
+    found = _on_one_line(location, sources)
+    inside = frozenset(location.block or ()) if found else frozenset()
+    others = {old: lines for old, lines in instead.items() if old not in inside}
+    if any(not _is_alone(old, sources) for old in others):
+        return ()
+    edits = [_replacing(old, lines) for old, lines in others.items()]
+    if found and (new or len(others) < len(instead)):
+        edits.append(_written_out(location, found, instead, new))
+    elif new:
         edits.append(
             Edit(
                 file=anchor.file,
@@ -85,6 +107,32 @@ def edits_for(
             )
         )
     return tuple(edits)
+
+
+def _on_one_line(location: Directive, sources: Sources) -> re.Match[str] | None:
+    """Return its beginning and its directives; None where it has several lines, or an include."""
+    found = _ON_ONE_LINE.fullmatch(_line_of(location, sources))
+    is_whole = found is not None and found[2].count(";") == len(location.block or ())
+    return found if is_whole else None
+
+
+def _written_out(
+    location: Directive,
+    found: re.Match[str],
+    instead: Mapping[Directive, tuple[str, ...]],
+    new: Sequence[str],
+) -> Edit:
+    """Return the same location with a line for each directive, and with what changes."""
+    old = [f"{text.strip()};" for text in found[2].split(";")[:-1]]
+    pairs = zip(location.block or (), old, strict=True)
+    inner = [line for known, text in pairs for line in instead.get(known, (text,))]
+    return Edit(
+        file=location.file,
+        line=location.line,
+        removed=1,
+        lines=(found[1], *(f"    {line}" for line in (*inner, *new)), "}"),
+        margin_of=location.line,
+    )
 
 
 def _wanted(faults: Sequence[Fault], site: Site) -> dict[str, str]:
@@ -141,6 +189,10 @@ def _replacing(directive: Directive, lines: tuple[str, ...]) -> Edit:
 
 
 def _is_alone(directive: Directive, sources: Sources) -> bool:
+    return _ALONE.fullmatch(_line_of(directive, sources)) is not None
+
+
+def _line_of(directive: Directive, sources: Sources) -> str:
     lines = sources.lines(directive.file)
     number = directive.line
-    return 0 < number <= len(lines) and _ALONE.fullmatch(lines[number - 1].rstrip("\r")) is not None
+    return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
