@@ -42,32 +42,30 @@ def fix_text(
         seen: of the same run.
         needs: whose lines cure it; the catalogue's where it is None.
     """
-    found = lines_for(code, hop.product, seen, needs) if hop and hop.product else ()
-    if not found:
+    found = lines_for(code, hop.product, seen, needs) if hop and hop.product else None
+    if found is None:
         return " ".join(entry(code).fix.split())
-    steps = [step for one in found for step in one.steps]
-    told = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in steps)]
-    if note := replicas_note("\n".join(lines for _, lines in steps)):
+    told = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in found.steps)]
+    if note := replicas_note("\n".join(lines for _, lines in found.steps)):
         told.append(note)
-    return "\n".join([*told, *([f"then: {found[0].reload}"] if found[0].reload else [])])
+    return "\n".join([*told, *([f"then: {found.reload}"] if found.reload else [])])
 
 
 def lines_for(
     code: str, product: Product, seen: Observations, needs: Sequence[Need] | None = None
-) -> tuple[Fix, ...]:
+) -> Fix | None:
     """Return the lines of a product that cure a finding; none where words say more."""
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
     if code in _OF_REPLICAS:
         site = with_replicas(site, len(set(seen.instances or ())))
     known = recipe(product)
     if code in known.by_words:
-        return ()
+        return None
     wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
     wanted += [known.along[need] for need in wanted if need in known.along]
     is_bare = not pages.is_stlaunch(seen.http.get("page"))
     needed = [need for need in wanted if not (is_bare and need in known.for_stlaunch)]
-    found = fix_for_all(needed, product, site)
-    return (found,) if found else ()
+    return fix_for_all(needed, product, site)
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:

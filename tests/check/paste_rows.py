@@ -330,7 +330,7 @@ def printed_lines(code: str, product: Product) -> tuple[tuple[str, str], ...]:
     if code in MORE_NEEDS:
         needs = [need for need, only in MORE_NEEDS[code] if only in {None, product}]
     found = lines_for(code, product, recorded({"direct": None}), needs)
-    return tuple(step for fix in found for step in fix.steps)
+    return found.steps if found else ()
 
 
 MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {

@@ -99,9 +99,9 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
     seen, diagnosis = world.look(row, frame, broken)
     found = find(diagnosis, row.code)
     assert found is not None, told(diagnosis)
-    fixes = lines_for(row.code, row.product, seen, row.needs)
-    steps = [step for fix in fixes for step in fix.steps]
-    assert steps
+    fix = lines_for(row.code, row.product, seen, row.needs)
+    assert fix is not None
+    steps = fix.steps
     if found.hop and str(row.product) in found.hop.lower():
         printed = [line.strip() for _, lines in steps for line in lines.splitlines()]
         assert [line for line in printed if line not in found.fix] == [], told(diagnosis)
