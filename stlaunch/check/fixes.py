@@ -16,7 +16,7 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.content_security import read_policies
-from stlaunch.proxies.fixes import Fix, fix_for_all, replicas_note, with_replicas
+from stlaunch.proxies.fixes import OF_REPLICAS, Fix, fix_for_all, replicas_note, with_replicas
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, is_plain_socket, plain_origins
@@ -27,7 +27,6 @@ _STRIPPED = "stripped"
 _MAX_TOLD = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy has to do with the path from now on."""
-_OF_REPLICAS = {"STL702"}
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
 
 
@@ -56,7 +55,7 @@ def lines_for(
 ) -> Fix | None:
     """Return the lines of a product that cure a finding; none where words say more."""
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
-    if code in _OF_REPLICAS:
+    if code in OF_REPLICAS:
         site = with_replicas(site, len(set(seen.instances or ())))
     known = recipe(product)
     if code in known.by_words:

@@ -10,6 +10,8 @@ from stlaunch.quick_dataclass import dataclass
 
 Scope = tuple[int, ...]
 """The positions of the braces that are open, from the outside in."""
+_MAX_DEPTH = 60
+_MAX_NAME_CHARS = 300
 _LONG_STRINGS = r'\{"[\s\S]*?(?:"\}|\Z)|'
 
 
@@ -69,7 +71,3 @@ class Blocks:
         """Return what stands before a block's brace."""
         front = self.text[max(0, brace - _MAX_NAME_CHARS) : brace]
         return re.split(r"[;{}\n]", front.rstrip())[-1].strip()
-
-
-_MAX_DEPTH = 60
-_MAX_NAME_CHARS = 300

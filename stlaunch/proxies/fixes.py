@@ -12,6 +12,10 @@ from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
 from stlaunch.quick_dataclass import dataclass
 
+OF_REPLICAS = frozenset({"STL702"})
+"""The findings whose lines are for several replicas: see `with_replicas`."""
+_MAX_REPLICAS = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
@@ -64,9 +68,6 @@ def fix_for_all(needs: Iterable[Need], product: Product, site: Site) -> Fix | No
         (fill(known.places[place], site.values), "\n".join(texts)) for place, texts in lines.items()
     )
     return Fix(steps=steps, reload=known.reload, why=parts[0].why)
-
-
-_MAX_REPLICAS = 16
 
 
 def with_replicas(site: Site, count: int = 0) -> Site:

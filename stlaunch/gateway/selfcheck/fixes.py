@@ -10,7 +10,7 @@ from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
 from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, header_problems
-from stlaunch.proxies.fixes import fix_for_all, replicas_note, with_replicas
+from stlaunch.proxies.fixes import OF_REPLICAS, fix_for_all, replicas_note, with_replicas
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 
@@ -25,13 +25,10 @@ PAGE_CODES = (
 )
 
 
-_OF_REPLICAS = {"STL702"}
-
-
 def fix_of_code(code: str, product: Product | None, site: Site) -> str:
     """Return the lines for a product, else the catalogue's own words; empty without either."""
     found = entry(code)
-    if code in _OF_REPLICAS:
+    if code in OF_REPLICAS:
         site = with_replicas(site)
     fix = fix_for_all(map(Need, found.needs), product, site) if product else None
     if fix is None:
