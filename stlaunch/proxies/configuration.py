@@ -33,11 +33,18 @@ class Configuration:
     head: tuple[str, ...]
     """What is said before the first line, a sentence each."""
     groups: tuple[Group, ...]
+    elsewhere: Mapping[str, tuple[str, ...]]
+    """The lines that go into no file of this kind, as a command line, by their place."""
+
+    @property
+    def body(self) -> str:
+        """The whole file without its head."""
+        return whole(self.groups, self.kind.comment)
 
     @property
     def text(self) -> str:
         """The whole file."""
-        return self._with_head(whole(self.groups, self.kind.comment))
+        return self._with_head(self.body)
 
     @property
     def snippet(self) -> str:
@@ -77,6 +84,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
         "restricted": bool(site.self_check_from),
         "secured": site.has_security_headers,
         "certified": site.is_https and bool(site.certificate),
+        "bound": bool(site.bind),
     }
     values = (
         site.values
@@ -86,10 +94,12 @@ def generate(kind: Kind, site: Site) -> Configuration:
             "public": public_url_of(site),
         }
     )
+    elsewhere = _elsewhere(kind, parts)
     return Configuration(
         kind=kind,
-        head=(*_head(kind, site), *_beside(kind, site, parts)),
+        head=(*_head(kind, site), *_tell(elsewhere, kind, site)),
         groups=compose(kind.template, values, parts=parts, facts=facts),
+        elsewhere=elsewhere,
     )
 
 
@@ -120,13 +130,20 @@ def public_url_of(site: Site) -> str:
     return f"{site.values['scheme']}://{site.host}{port}{site.base_path.value}"
 
 
-def _beside(kind: Kind, site: Site, parts: Mapping[str, Sequence[Part]]) -> list[str]:
-    """Tell the lines that stand in no file of this kind: commands and other command lines."""
+def _elsewhere(kind: Kind, parts: Mapping[str, Sequence[Part]]) -> dict[str, tuple[str, ...]]:
+    lines = {
+        place: tuple(line for part in parts.get(place, ()) for line in part.lines.splitlines())
+        for place in recipe(kind.product).places
+        if f"@{place}\n" not in kind.template
+    }
+    return {place: known for place, known in lines.items() if known}
+
+
+def _tell(elsewhere: Mapping[str, tuple[str, ...]], kind: Kind, site: Site) -> list[str]:
     told = []
-    for place, where in recipe(kind.product).places.items():
-        lines = [line for part in parts.get(place, ()) for line in part.lines.splitlines()]
-        if f"@{place}\n" not in kind.template and lines:
-            told += [f"Also, {fill(where, site.values)}:", *(_VERBATIM + line for line in lines)]
+    for place, lines in elsewhere.items():
+        where = fill(recipe(kind.product).places[place], site.values)
+        told += [f"Also, {where}:", *(_VERBATIM + line for line in lines)]
     return told
 
 

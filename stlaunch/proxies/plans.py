@@ -27,16 +27,14 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 class ProxySetup(StrEnum):
-    """A way in which people configure a proxy for Streamlit."""
+    """A way to configure a proxy for Streamlit, that the demo shows."""
 
     BLOG = "blog"
     """A bare forwarding of one path; the WebSocket upgrade is lost."""
-    BLOG_STREAM = "blog-stream"
-    """The same, and a second location with the upgrade lines for the WebSocket alone."""
     THREE_LINES = "three-lines"
     """The three upgrade lines without `Host`; the app sees the upstream's address as its own."""
     RECOMMENDED = "recommended"
-    """What the proxy's own documentation recommends for WebSockets."""
+    """What `stlaunch proxy` writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Site:
         upstream: `host:port` of the app, or `unix:/path` of its socket.
         replicas: `host:port` of each replica; two or more ask for affinity.
         host: the public host name, without a port; empty for any.
+        bind: the one address that the proxy listens on; empty for all.
         port: where the proxy listens.
         is_https: the browser speaks https.
         certificate: the file with the certificate chain, where the proxy has one to serve.
@@ -52,6 +53,7 @@ class Site:
     upstream: str = "127.0.0.1:8501"
     replicas: tuple[str, ...] = ()
     host: str = ""
+    bind: str = ""
     port: int = 443
     is_https: bool = True
     certificate: str = ""
@@ -100,6 +102,9 @@ class Site:
             "target": f"{base}/" if self.keep_prefix else "/",
             "target_re": re.escape(base) + "/" if self.keep_prefix else "/",
             "host": self.host or "example.com",
+            "bind": self.bind,
+            "bind_or_all": self.bind or "0.0.0.0",
+            "listen": f"{self.bind}:{self.port}" if self.bind else str(self.port),
             "port": str(self.port),
             "scheme": "https" if self.is_https else "http",
             "certificate": self.certificate or "/etc/ssl/app/cert.pem",

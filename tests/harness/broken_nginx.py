@@ -17,13 +17,14 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from stlaunch.errors import StartError
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.plans import ProxySetup, ProxySite, TlsFiles
+from stlaunch.proxies.plans import ProxySite, TlsFiles
 from stlaunch.proxies.process import ProxyProcess
-from stlaunch.proxies.starting import plan_proxy
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
+from tests.harness.nginx import plan_nginx
 from tests.harness.ports import free_port
 from tests.harness.proxies import RunningProxy, proxy_binary
+from tests.harness.setups import Setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def _start(
     binary = proxy_binary(Product.NGINX)
     for attempt in range(1, _ATTEMPTS + 1):
         here = replace(site, listen=HostPort("127.0.0.1", free_port()))
-        plan = plan_proxy(Product.NGINX, ProxySetup.RECOMMENDED, here)
+        plan = plan_nginx(Setup.RECOMMENDED, here)
         text = _broken(plan.config_text, breakage, ports, relay)
         text = text.replace("    server {\n", f"    server {{\n{rules}\n", 1)
         try:

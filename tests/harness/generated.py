@@ -1,7 +1,7 @@
 """Generated configurations, run by the real proxies in front of apps on loopback.
 
 Owns what a configuration needs around it to run without privileges in a private folder. No line of
-the configuration itself is changed; Traefik gets one router more, which tells when it is ready.
+the configuration itself is changed; what surrounds one of the demo's products is the demo's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 
 from stlaunch.errors import StartError
 from stlaunch.proxies.configuration import KINDS, generate
+from stlaunch.proxies.demo_plan import plan_configuration
+from stlaunch.proxies.model import Start
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.plans import (
     CERTIFICATE_AND_KEY_FILE,
@@ -24,7 +26,7 @@ from stlaunch.proxies.plans import (
 )
 from stlaunch.proxies.process import ProxyProcess
 from stlaunch.proxies.site import Site
-from stlaunch.proxies.starting import find_binary
+from stlaunch.proxies.starting import find_binary, start_of
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness import validators
@@ -76,7 +78,6 @@ _APACHE_MODULES = (
     "socache_shmcb",
 )
 _ATTEMPTS = 3
-_READY = "/traefik-is-ready"
 
 
 def generated_site(
@@ -176,37 +177,27 @@ def _binary(name: str) -> Path:
 
 
 def _plan(name: str, site: Site, tls: Tls | None, around: str = "") -> ProxyPlan:
-    kind = KINDS[name.partition("-")[0]]
-    config_name, before, arguments = _around(name, site)
-    text, snippet = generate(kind, site).text, generate(kind, site).snippet
-    if name == "traefik":
-        tls_line = ", tls: {}" if site.is_https else ""
-        router = f'    ready: {{ rule: "Path(`{_READY}`)", service: ping@internal{tls_line} }}\n'
-        text = text.replace("  routers:\n", f"  routers:\n{router}", 1)
-    return ProxyPlan(
-        name=name,
-        site=ProxySite(
-            listen=HostPort("127.0.0.1", site.port),
-            upstream=HostPort("127.0.0.1", int(site.servers[0].rpartition(":")[2])),
-            base_path=site.base_path,
-            keep_prefix=site.keep_prefix,
-            tls=TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None,
-        ),
-        config_name=config_name,
-        config_text=around.format(before=before, port=site.port, snippet=snippet)
-        if around
-        else before + text,
-        arguments=arguments,
-        ready_path=_READY if name == "traefik" else None,
+    configuration = generate(KINDS[name.partition("-")[0]], site)
+    here = ProxySite(
+        listen=HostPort("127.0.0.1", site.port),
+        upstream=HostPort("127.0.0.1", int(site.servers[0].rpartition(":")[2])),
+        base_path=site.base_path,
+        keep_prefix=site.keep_prefix,
+        tls=TlsFiles(certificate=tls.certificate, key=tls.key) if tls else None,
     )
+    start = _debian_start(name, site) if name in _DEBIAN else start_of(Product(name))
+    plan = plan_configuration(name, start, configuration, here)
+    if not around:
+        return plan
+    text = around.format(before=start.before, port=site.port, snippet=configuration.snippet)
+    return replace(plan, config_text=start.finish(text))
 
 
-def _around(name: str, site: Site) -> tuple[str, str, tuple[str, ...]]:
-    """Return the file's name, what a package brings before it, and the command line."""
+def _debian_start(name: str, site: Site) -> Start:
+    """What Debian's own packages bring before the file, and the command line."""
     match name:
-        case "nginx" | "nginx-1.22":
-            quiet = "daemon off; master_process off; pid nginx.pid;"
-            return "nginx.conf", "", ("-p", ".", "-e", "stderr", "-g", quiet, "-c", "nginx.conf")
+        case "nginx-1.22":
+            return replace(start_of(Product.NGINX), wheel="")
         case "apache":
             modules = "".join(
                 f"LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"
@@ -218,49 +209,28 @@ def _around(name: str, site: Site) -> tuple[str, str, tuple[str, ...]]:
                 "ThreadsPerChild 25\nMaxRequestWorkers 25\nServerLimit 1\nStartServers 1\n"
             )
             shell = 'exec /usr/sbin/apache2 -d "$PWD" -f "$PWD/apache.conf" -DFOREGROUND'
-            return "apache.conf", main, ("-c", shell)
-        case "caddy":
-            options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tpersist_config off\n"
-            protocols = "\tgrace_period 1s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n"
-            run = ("run", "--config", "Caddyfile", "--adapter", "caddyfile")
-            return "Caddyfile", options + protocols, run
-        case "traefik":
-            entry = "websecure" if site.is_https else "web"
-            return (
-                "dynamic.yml",
-                "",
-                (
-                    f"--entrypoints.{entry}.address=127.0.0.1:{site.port}",
-                    f"--entrypoints.{entry}.transport.respondingtimeouts.readtimeout=0",
-                    f"--entrypoints.{entry}.transport.lifecycle.gracetimeout=100ms",
-                    "--providers.file.filename=dynamic.yml",
-                    "--providers.file.watch=false",
-                    "--providers.providersthrottleduration=50ms",
-                    "--ping.manualrouting=true",
-                    "--global.checknewversion=false",
-                    "--global.sendanonymoususage=false",
-                    "--log.level=INFO",
-                ),
-            )
-        case "haproxy":
-            return "haproxy.cfg", "", ("-f", "haproxy.cfg", "-db")
-        case "envoy":
-            quiet = ("--disable-hot-restart", "--concurrency", "1", "-l", "warn")
-            return "envoy.yaml", "", ("-c", "envoy.yaml", *quiet)
+            return _start_with("apache.conf", "-c", shell, before=main)
         case "lighttpd":
-            return (
-                "lighttpd.conf",
-                'server.errorlog = "/dev/stderr"\n',
-                ("-D", "-f", "lighttpd.conf"),
-            )
+            errors = 'server.errorlog = "/dev/stderr"\n'
+            return _start_with("lighttpd.conf", "-D", "-f", "lighttpd.conf", before=errors)
         case "h2o":
-            return "h2o.conf", "user: root\n", ("-m", "worker", "-c", "h2o.conf")
+            return _start_with("h2o.conf", "-m", "worker", "-c", "h2o.conf", before="user: root\n")
         case "varnish":
             shell = (
                 'exec /usr/sbin/varnishd -F -j none -n "$PWD/work" -f "$PWD/default.vcl" '
                 f"-a 127.0.0.1:{site.port} -p pipe_timeout={site.values['idle_s']} "
                 "-s malloc,64m -s Transient=malloc,64m"
             )
-            return "default.vcl", "", ("-c", shell)
+            return _start_with("default.vcl", "-c", shell)
         case _:
             raise AssertionError(name)
+
+
+def _start_with(config_name: str, *arguments: str, before: str = "") -> Start:
+    return Start(
+        wheel="",
+        binary="",
+        config_name=config_name,
+        arguments=lambda _: arguments,
+        before=before,
+    )

@@ -5,18 +5,19 @@ Owns the text of one configuration. It starts nothing.
 
 from __future__ import annotations
 
-from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, refuse_setup
+from stlaunch.proxies.plans import ProxyPlan, ProxySite, refuse_setup
+from tests.harness.setups import Setup
 
 _CONFIG = "lighttpd.conf"
 
 
-def plan_lighttpd(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_lighttpd(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render a lighttpd configuration; `blog` is the only setup, without `"upgrade" => "enable"`.
 
     Raises:
         UsageError: for another setup, or for https, whose module is a package of its own.
     """
-    if setup is not ProxySetup.BLOG or site.tls is not None:
+    if setup is not Setup.BLOG or site.tls is not None:
         raise refuse_setup("lighttpd", setup)
     return ProxyPlan(
         name="lighttpd",

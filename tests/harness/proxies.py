@@ -1,7 +1,7 @@
 """Every reverse proxy that the tests know, started in front of an upstream on loopback.
 
-Owns the kinds that only tests have: Debian's Apache and nginx, and the chain of two. The rest is
-`stlaunch.proxies`. A binary that is missing fails the test, it never skips it.
+They are configured as their own documentation or a blog has it, in a file for each product. A
+binary that is missing fails the test, it never skips it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ import pytest
 
 from stlaunch.errors import StartError
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, TlsFiles
+from stlaunch.proxies.plans import ProxyPlan, ProxySite, TlsFiles
 from stlaunch.proxies.process import ProxyProcess
-from stlaunch.proxies.starting import find_binary, plan_proxy, startable
+from stlaunch.proxies.starting import find_binary, startable
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from tests.harness.apache import plan_apache
+from tests.harness.caddy import plan_caddy
+from tests.harness.envoy import plan_envoy
+from tests.harness.haproxy import plan_haproxy
 from tests.harness.lighttpd import plan_lighttpd
+from tests.harness.nginx import plan_nginx
 from tests.harness.ports import free_port
+from tests.harness.setups import Setup
 from tests.harness.tls import APP_HOST
+from tests.harness.traefik import plan_traefik
 from tests.harness.varnish import SHELL, VARNISHD, plan_varnish
 
 if TYPE_CHECKING:
@@ -45,6 +51,14 @@ STRICT_CSP = "nginx, strict CSP"
 WITHOUT_UPGRADES = {"varnish": VARNISHD, "lighttpd": Path("/usr/sbin/lighttpd")}
 """Debian's, known in one setup, over http alone."""
 
+_DOCUMENTED = {
+    Product.NGINX: plan_nginx,
+    Product.CADDY: plan_caddy,
+    Product.TRAEFIK: plan_traefik,
+    Product.HAPROXY: plan_haproxy,
+    Product.ENVOY: plan_envoy,
+}
+"""As people set them up without stlaunch; `tests.harness.generated` has what stlaunch writes."""
 _INNER_NGINX = "nginx behind a proxy"
 _ATTEMPTS = 3
 _STAT_PREFIX = "                stat_prefix: web\n"
@@ -160,7 +174,7 @@ def _start(
         binary = SHELL
     for attempt in range(1, _ATTEMPTS + 1):
         listen = HostPort("127.0.0.1", free_port())
-        plan = _plan(kind, ProxySetup(setup), replace(site, listen=listen))
+        plan = _plan(kind, Setup(setup), replace(site, listen=listen))
         plan = replace(plan, config_text=edit(plan.config_text))
         try:
             return stack.enter_context(ProxyProcess(plan, binary))
@@ -171,15 +185,15 @@ def _start(
     raise AssertionError
 
 
-def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def _plan(kind: str, setup: Setup, site: ProxySite) -> ProxyPlan:
     match kind:
         case "apache":
             return plan_apache(setup, site)
         case "nginx-1.22":
-            plan = plan_proxy(Product.NGINX, setup, site)
+            plan = plan_nginx(setup, site)
             return replace(plan, config_text=_with_debian_temp_paths(plan.config_text))
         case "nginx behind a proxy":
-            plan = plan_proxy(Product.NGINX, setup, site)
+            plan = plan_nginx(setup, site)
             passed_on = plan.config_text.replace("$scheme;", "$http_x_forwarded_proto;")
             return replace(plan, config_text=passed_on)
         case "varnish":
@@ -187,16 +201,16 @@ def _plan(kind: str, setup: ProxySetup, site: ProxySite) -> ProxyPlan:
         case "lighttpd":
             return plan_lighttpd(setup, site)
         case "nginx, HTTP/1.0":
-            plan = plan_proxy(Product.NGINX, setup, site)
+            plan = plan_nginx(setup, site)
             return replace(plan, config_text=_with_http_1_0(plan.config_text))
         case "nginx, strict CSP":
-            plan = plan_proxy(Product.NGINX, setup, site)
+            plan = plan_nginx(setup, site)
             return replace(plan, config_text=_with_strict_csp(plan.config_text))
         case "envoy, h2 with connect":
-            plan = plan_proxy(Product.ENVOY, setup, site)
+            plan = plan_envoy(setup, site)
             return replace(plan, config_text=_with_h2_connect(plan.config_text))
         case _:
-            return plan_proxy(Product(kind), setup, site)
+            return _DOCUMENTED[Product(kind)](setup, site)
 
 
 def _with_debian_temp_paths(config: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stlaunch.proxies.plans import ProxyPlan, ProxySetup, ProxySite, refuse_setup
+from stlaunch.proxies.plans import ProxyPlan, ProxySite, refuse_setup
+from tests.harness.setups import Setup
 
 VARNISHD = Path("/usr/sbin/varnishd")
 SHELL = Path("/bin/sh")
@@ -20,13 +21,13 @@ _COMMAND = (
 )
 
 
-def plan_varnish(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_varnish(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render a VCL that only finds the app, without a pipe (`blog`); to be run by `SHELL`.
 
     Raises:
         UsageError: for another setup, or for https, which Varnish does not speak.
     """
-    if setup is not ProxySetup.BLOG or site.tls is not None:
+    if setup is not Setup.BLOG or site.tls is not None:
         raise refuse_setup("Varnish", setup)
     listen = f"{site.listen.host}:{site.listen.port}"
     return ProxyPlan(

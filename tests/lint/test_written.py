@@ -11,6 +11,12 @@ from stlaunch.deploy import DeployKind, render
 from stlaunch.errors import ExitCode
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.verdict import exit_code
+from stlaunch.proxies.demo_plan import plan_proxy
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import ProxySetup, ProxySite
+from stlaunch.proxies.starting import start_of, startable
+from stlaunch.urls.base_path import BasePath
+from stlaunch.urls.origin import HostPort
 from tests.proxies.golden import texts
 
 NAMES = {"azure-gateway": "gateway.bicep", "caddy": "Caddyfile", "iis": "web.config"}
@@ -73,3 +79,37 @@ def test_deployment_is_recognised_and_clean(
         assert exit_code(report, is_strict=True) is ExitCode.OK, path.name
         has_route = kind in {DeployKind.COMPOSE, DeployKind.KUBERNETES}
         assert bool(report.routes) == has_route, path.name
+
+
+DEMO = [(one, ProxySetup.RECOMMENDED) for one in startable()]
+DEMO += [(one, setup) for one in startable() for setup in start_of(one).broken]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])
+@pytest.mark.parametrize(("product", "setup"), DEMO)
+def test_the_demo_shows_what_is_written_or_what_is_left_of_it(
+    product: Product, setup: ProxySetup, *, keep_prefix: bool, tmp_path: Path
+) -> None:
+    """Only the set-ups that are there for their fault have one, and every line is a written one."""
+    site = ProxySite(
+        listen=HostPort("127.0.0.1", 8080),
+        upstream=HostPort("127.0.0.1", 8501),
+        base_path=BasePath("/streamlitApp"),
+        keep_prefix=keep_prefix,
+    )
+    plan = plan_proxy(product, setup, site)
+    path = tmp_path / plan.config_name
+    path.write_text(plan.config_text)
+    report = lint_file(path, App())
+    codes = {finding.code for finding in report.findings}
+
+    assert report.routes
+    match setup:
+        case ProxySetup.RECOMMENDED:
+            assert codes == set()
+        case ProxySetup.BLOG:
+            assert "STL301" in codes
+        case ProxySetup.THREE_LINES:
+            assert "STL301" not in codes
+            assert "STL502" in codes or "STL501" in codes

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
+import shutil
+import subprocess
 
 import pytest
 
-from stlaunch.diagnostics.catalogue import codes
+from stlaunch.diagnostics.catalogue import codes, entry
 from stlaunch.diagnostics.finding import Finding
+from stlaunch.diagnostics.ranking import rank
+from stlaunch.diagnostics.severity import Circumstance, Severity
 from stlaunch.gateway.monitor.detectors import (
     PageLoads,
     Replicas,
@@ -16,13 +22,15 @@ from stlaunch.gateway.monitor.detectors import (
 )
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.places import client_key
-from stlaunch.gateway.selfcheck.fixes import PAGE_CODES
+from stlaunch.gateway.selfcheck.fixes import PAGE_CODES, describe_fixes
 from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits, RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin
+from tests.conftest import REPOSITORY
 
 APP = BasePath("/app")
 
@@ -269,3 +277,30 @@ def test_proxies_are_recognised(headers: dict[str, str], products: list[Product]
 
 def test_every_code_of_the_page_is_in_the_catalogue() -> None:
     assert set(PAGE_CODES) <= set(codes())
+
+
+@pytest.mark.process
+def test_page_and_check_rank_alike() -> None:
+    """The same findings, in any order, come out of both in one order."""
+    over_http = {"STL301", "STL304", "STL305", "STL306", "STL307"}
+    known = {
+        code: entry(code).severity_under((Circumstance.FALLBACK,) if code in over_http else ())
+        for code in PAGE_CODES
+        if code in codes()
+    }
+    found = [
+        {"code": code, "status": "fail" if entry(code).severity is Severity.ERROR else "warn"}
+        for code, severity in known.items()
+        if severity is not Severity.INFO
+    ]
+    random.Random(1).shuffle(found)
+    script = REPOSITORY / "stlaunch/gateway/selfcheck/diagnosis/outcome.js"
+    fixes = describe_fixes(None, Site(base_path=APP))["codes"]
+    program = f"""{script.read_text("utf-8")}
+    console.log(JSON.stringify(likeliestFirst({json.dumps(found)}, {json.dumps(fixes)})))"""
+    node = shutil.which("node")
+    assert node, "apt-get install nodejs"
+    done = subprocess.run([node, "-"], input=program, capture_output=True, text=True, check=True)
+    shown = [one["code"] for one in json.loads(done.stdout)]
+
+    assert shown == sorted(shown, key=lambda code: rank(code, known[code]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from stlaunch.diagnostics.catalogue import codes, entry
 from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, header_problems
+from stlaunch.diagnostics.ranking import rank, step_of
 from stlaunch.proxies.fixes import OF_REPLICAS, fix_for_all, replicas_note, with_replicas
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
@@ -38,7 +39,7 @@ def fix_of_code(code: str, product: Product | None, site: Site) -> str:
 
 
 def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Judge the headers that the browser got, which a proxy may have added.
+    """Judge the headers that the browser got, which a proxy may have added; the worst first.
 
     Args:
         query: `page content-security-policy` and the like: what the self-check page saw.
@@ -48,18 +49,17 @@ def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
         return [(name, query[f"{what} {name}"]) for name in names if f"{what} {name}" in query]
 
     found = header_problems(seen("page", PAGE_HEADERS), seen("component", COMPONENT_HEADERS))
+    judged = [
+        (one, entry(one.code).severity_under((one.milder,) if one.milder else ())) for one in found
+    ]
+    judged.sort(key=lambda pair: rank(pair[0].code, pair[1]))
     return [
-        {
-            "code": one.code,
-            "detail": one.detail,
-            "severity": entry(one.code).severity_under((one.milder,) if one.milder else ()),
-        }
-        for one in found
+        {"code": one.code, "detail": one.detail, "severity": severity} for one, severity in judged
     ]
 
 
 def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
-    """Return title, severity, meaning and fix of each code that the page can name."""
+    """Return what the page says of each code that it can name, and the step that ranks it."""
     known = codes()
     return {
         "schema": "stlaunch.fixes/1",
@@ -69,6 +69,7 @@ def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
             code: {
                 "title": entry(code).title,
                 "severity": entry(code).severity,
+                "step": step_of(code),
                 "problem": entry(code).problem,
                 "fix": fix_of_code(code, product, site),
             }

@@ -14,6 +14,8 @@ from typing import Any
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.handshake import Handshake, HandshakeVerdict
 from stlaunch.diagnostics.protections import protection_off
+from stlaunch.diagnostics.ranking import rank
+from stlaunch.diagnostics.severity import Severity
 from stlaunch.gateway.app_site import SOME_SOCKET
 from stlaunch.gateway.monitor.detectors import prefix_mismatch
 from stlaunch.gateway.monitor.finding_log import LoggedFinding
@@ -27,8 +29,6 @@ from stlaunch.gateway.selfcheck.access import Viewer
 from stlaunch.gateway.selfcheck.masking import describe_request
 from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
-
-_SEVERITIES = ("error", "warning", "info")
 
 
 def build_report(
@@ -101,7 +101,7 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
 def _findings(
     state: GatewayState, request: RequestInfo, viewer: Viewer, memory: Memory
 ) -> list[dict[str, Any]]:
-    """Return what was noticed since the start, and what this request itself shows; worst first."""
+    """Return what was noticed since the start, and what this request shows, ranked."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     now, is_operator = state.finding_log.clock(), viewer is Viewer.OPERATOR
     of_process = [protection_off(key) for key in state.protections_off]
@@ -120,7 +120,7 @@ def _findings(
         shown = notice.finding if is_operator else _for_client(notice.finding, request)
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)
-    return sorted(found.values(), key=lambda item: _SEVERITIES.index(item["severity"]))
+    return sorted(found.values(), key=lambda item: rank(item["code"], Severity(item["severity"])))
 
 
 def _for_client(finding: Finding, request: RequestInfo) -> Finding:

