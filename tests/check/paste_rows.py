@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from stlaunch.check.fixes import lines_for
+from stlaunch.check.observations import Observations
 from stlaunch.check.rules import RULES
 from stlaunch.proxies.needs import Need, Product
 from tests.check.matrix_side_issues import MAPPED
@@ -329,8 +330,13 @@ def printed_lines(code: str, product: Product) -> tuple[tuple[str, str], ...]:
     needs = None
     if code in MORE_NEEDS:
         needs = [need for need, only in MORE_NEEDS[code] if only in {None, product}]
-    found = lines_for(code, product, recorded({"direct": None}), needs)
+    found = lines_for(code, product, _seen(), needs)
     return found.steps if found else ()
+
+
+@cache
+def _seen() -> Observations:
+    return recorded({"direct": None})
 
 
 MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {

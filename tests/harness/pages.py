@@ -1,10 +1,13 @@
 """Pages without a browser: each runs its script again and again, and connects again when cut off.
 
 Owns the counting of what a person would lose. It must not know who serves the app, or why it goes.
+All pages share one thread: in Python 3.11 several that start at once under coverage may fail, with
+"Cannot install a trace function while another trace function is being installed".
 """
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import threading
 import time
@@ -12,15 +15,15 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.sync.client import connect
 
 from tests.harness.protocol import rerun_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from websockets.sync.client import ClientConnection
+    from websockets.asyncio.client import ClientConnection
 
 _RETRY_S = 0.1
 _PAUSE_S = 0.5
@@ -64,38 +67,16 @@ class Page:
 
     def __init__(self, url: str, query: str, number: int) -> None:
         self.counts = Counts()
-        self.is_connected = False
         self.trouble = ""
         self._url = url
         self._query = query
         self._name = f"page {number}"
         self._cookies: dict[str, str] = {}
         self._cut_off_at: float | None = None
-        self._should_stop = threading.Event()
-        self._thread = threading.Thread(target=self._live, name=self._name)
+        self._should_stop = False
 
-    def start(self) -> None:
-        """Open the page."""
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Let the run that is going be the last one."""
-        self._should_stop.set()
-
-    def join(self) -> None:
-        """Wait for the end of its last run."""
-        self._thread.join(_MAX_RUN_S)
-
-    def _live(self) -> None:
-        try:
-            self._open_front_page()
-            while not self._should_stop.is_set():
-                self._connect_and_run()
-                self.is_connected = False
-        except Exception as exc:  # noqa: BLE001 - told in the main thread
-            self.trouble = f"{self._name}: {exc!r}"
-
-    def _open_front_page(self) -> None:
+    def open_front_page(self) -> None:
+        """Fetch the page, and keep its cookies."""
         host = self._url.removeprefix("http://").partition("/")[0]
         with closing(http.client.HTTPConnection(host, timeout=30)) as connection:
             connection.request("GET", self._url.removeprefix(f"http://{host}"))
@@ -104,47 +85,60 @@ class Page:
             assert response.status == http.HTTPStatus.OK, response.status
             self._keep_cookies(response.headers.get_all("Set-Cookie") or [])
 
+    def ask_to_stop(self) -> None:
+        """Let the run that is going be the last one."""
+        self._should_stop = True
+
+    async def live(self) -> None:
+        """Run the script again and again, until asked to stop."""
+        try:
+            while not self._should_stop:
+                await self._connect_and_run()
+        except Exception as exc:  # noqa: BLE001 - told in the main thread
+            self.trouble = f"{self._name}: {exc!r}"
+
     def _keep_cookies(self, lines: list[str]) -> None:
         for line in lines:
             name, _, value = line.partition(";")[0].partition("=")
             self._cookies[name] = value
 
-    def _connect_and_run(self) -> None:
+    async def _connect_and_run(self) -> None:
         address = self._url.replace("http", "ws", 1) + "_stcore/stream"
         protocols: list[Any] = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {"Cookie": cookie, "Origin": "/".join(self._url.split("/", 3)[:3])}
+        connection = connect(
+            address,
+            subprotocols=protocols,
+            additional_headers=headers,
+            max_size=None,
+            proxy=None,
+        )
         try:
-            with connect(
-                address, subprotocols=protocols, additional_headers=headers, max_size=None
-            ) as socket:
+            async with connection as socket:
+                assert socket.response is not None
                 self._keep_cookies(socket.response.headers.get_all("Set-Cookie"))
-                self.is_connected = True
                 if self._cut_off_at is not None:
                     self.counts.gaps_s.append(time.monotonic() - self._cut_off_at)
                     self._cut_off_at = None
-                self._run(socket)
+                await self._run(socket)
         except (OSError, InvalidHandshake, TimeoutError):  # nobody there, or refused with 503
             self._cut_off_at = self._cut_off_at or time.monotonic()
-            self._should_stop.wait(_RETRY_S)
+            await asyncio.sleep(_RETRY_S)
 
-    def _run(self, socket: ClientConnection) -> None:
-        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-        while not self._should_stop.is_set():
+    async def _run(self, socket: ClientConnection) -> None:
+        while not self._should_stop:
             number = f"{self._name}.{self.counts.finished}"
             has_started = False
             try:
-                socket.send(rerun_message(f"{self._query}&number={number.replace(' ', '')}"))
-                while True:
-                    message = ForwardMsg()
-                    message.ParseFromString(socket.recv(timeout=_MAX_RUN_S))
+                await socket.send(rerun_message(f"{self._query}&number={number.replace(' ', '')}"))
+                async for message in _messages(socket):
                     has_started = has_started or message.delta.new_element.text.body == "started"
                     if message.WhichOneof("type") == "script_finished":
                         break
                 self.counts.finished += 1
                 has_started = False
-                _look_at_the_result(socket)
+                await _look_at_the_result(socket)
             except ConnectionClosed as exc:
                 self._cut_off_at = time.monotonic()
                 code = exc.rcvd.code if exc.rcvd else 1006
@@ -154,30 +148,42 @@ class Page:
                 return
 
 
-def _look_at_the_result(socket: ClientConnection) -> None:
-    until = time.monotonic() + _PAUSE_S
+async def _messages(socket: ClientConnection) -> AsyncIterator[Any]:
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    while True:
+        message = ForwardMsg()
+        async with asyncio.timeout(_MAX_RUN_S):
+            data = await socket.recv(decode=False)
+        message.ParseFromString(data)
+        yield message
+
+
+async def _look_at_the_result(socket: ClientConnection) -> None:
     with suppress(TimeoutError):
-        while True:  # the state of the session is still told after the end of a run
-            socket.recv(timeout=max(0.0, until - time.monotonic()))
+        async with asyncio.timeout(_PAUSE_S):
+            while True:  # the state of the session is still told after the end of a run
+                await socket.recv()
 
 
 @contextmanager
 def open_pages(url: str, count: int, query: str) -> Iterator[list[Page]]:
     """Open pages of the app at `url` (with its final slash), which run until the block ends."""
-    # Streamlit, which the pages' threads would otherwise all import at the same time.
-    import streamlit.proto.BackMsg_pb2
-    import streamlit.proto.ForwardMsg_pb2  # noqa: F401
-
     pages = [Page(url, query, number) for number in range(count)]
     for page in pages:
-        page.start()
+        page.open_front_page()
+
+    async def live() -> None:
+        await asyncio.gather(*(page.live() for page in pages))
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
     try:
         yield pages
     finally:
         for page in pages:
             page.ask_to_stop()
-        for page in pages:
-            page.join()
+        thread.join()
     assert not [page.trouble for page in pages if page.trouble]
 
 

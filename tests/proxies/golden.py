@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from stlaunch.proxies.app_facts import AppFacts
@@ -15,6 +16,7 @@ URL = "https://example.com/streamlitApp"
 REPLICAS = "10.0.0.1:8501,10.0.0.2:8501,10.0.0.3:8501"
 
 
+@cache
 def texts() -> dict[str, str]:
     """Return every golden file's name and what is generated now."""
     found: dict[str, str] = {}
