@@ -21,10 +21,10 @@ import click
 from stlaunch.cli.errors import has_colour, printable, text_width
 from stlaunch.cli.lint_text import Look, counted, fix_of, head_of, render_report
 from stlaunch.cli.proxy import read_app
-from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.errors import ExitCode, UsageError
 from stlaunch.lint import App, Report, lint_files
 from stlaunch.lint.app import socket_path
-from stlaunch.lint.edits import Change, apply, edited, unified_diff
+from stlaunch.lint.edits import Change, apply, edited, undo, unified_diff
 from stlaunch.lint.validate import Verdict, ask_proxy
 from stlaunch.lint.verdict import exit_code, what_to_try
 from stlaunch.urls.base_path import BasePath
@@ -123,7 +123,7 @@ def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
         if _is_unrelated(earlier, later):
             _say(f"{later.program} cannot judge {file} on this machine: {later.said}")
             continue
-        _undo(changes)
+        undo(changes)
         _say(f"{later.program} refuses the result, so {_names(changes)} is as before: {later.said}")
         return False
     judged = sorted({verdict.program for verdict in before if verdict is not None})
@@ -141,17 +141,6 @@ def _is_unrelated(earlier: Verdict | None, later: Verdict) -> bool:
         and later.is_of_the_machine
         and earlier.without_place == later.without_place
     )
-
-
-def _undo(changes: Sequence[Change]) -> None:
-    failed = []
-    for change in changes:
-        try:
-            change.undo()
-        except StartError as exc:
-            failed.append(exc)
-    if failed:
-        raise failed[0]
 
 
 def _names(changes: Sequence[Change]) -> str:

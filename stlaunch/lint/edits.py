@@ -35,7 +35,7 @@ class Change:
     mode: int
 
     def undo(self) -> None:
-        """Write the old text back.
+        """Write the old text back, and remove the backup.
 
         Raises:
             StartError: where that is not possible any more.
@@ -47,6 +47,8 @@ class Change:
                 f"{self.file} cannot be restored: {exc.strerror}.",
                 hint=f"Its old text is {self.backup}.",
             ) from exc
+        with contextlib.suppress(OSError):
+            self.backup.unlink()
 
 
 def edited(edits: Iterable[Edit]) -> dict[Path, tuple[str, str]]:
@@ -71,26 +73,54 @@ def unified_diff(texts: Texts) -> str:
 
 
 def apply(texts: Texts, environ: Mapping[str, str]) -> list[Change]:
-    """Write the new texts, after a copy of each old one.
+    """Write the new texts, after a copy of each old one; all of them, or none.
 
     Raises:
         StartError: for a file that cannot be written, or that has changed meanwhile.
     """
     changes: list[Change] = []
-    for file, (before, after) in texts.items():
-        real = file.resolve()
-        try:
-            if Sources().read(real) != before:
-                raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
-            backup = _free_name(_backup_folder(real, environ), real)
-            mode = real.stat().st_mode & 0o777
-            write_atomic(backup, _bytes(before), mode=mode)
-            _write(real, after, mode)
-        except (OSError, UsageError) as exc:
-            why = exc.strerror if isinstance(exc, OSError) else exc
-            raise StartError(f"{file} cannot be written: {why}.") from exc
-        changes.append(Change(file=real, backup=backup, before=before, mode=mode))
+    try:
+        for file, (before, after) in texts.items():
+            changes.append(_changed(file, before, after, environ))
+    except StartError:
+        undo(changes)
+        raise
     return changes
+
+
+def undo(changes: Iterable[Change]) -> None:
+    """Take all changes back.
+
+    Raises:
+        StartError: for the first that cannot be taken back, after the others were.
+    """
+    failed = []
+    for change in changes:
+        try:
+            change.undo()
+        except StartError as exc:
+            failed.append(exc)
+    if failed:
+        raise failed[0]
+
+
+def _changed(file: Path, before: str, after: str, environ: Mapping[str, str]) -> Change:
+    real = file.resolve()
+    backup = None
+    try:
+        if Sources().read(real) != before:
+            raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
+        backup = _free_name(_backup_folder(real, environ), real)
+        mode = real.stat().st_mode & 0o777
+        write_atomic(backup, _bytes(before), mode=mode)
+        _write(real, after, mode)
+    except (OSError, UsageError) as exc:
+        if backup is not None:
+            with contextlib.suppress(OSError):
+                backup.unlink(missing_ok=True)
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise StartError(f"{file} cannot be written: {why}.") from exc
+    return Change(file=real, backup=backup, before=before, mode=mode)
 
 
 def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:

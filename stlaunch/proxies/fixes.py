@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from textwrap import indent
 
@@ -46,6 +46,13 @@ class Fix:
         """Where, what and how to reload, for a log line or a report."""
         told = [f"{where}:\n{indent(lines, '    ')}" for where, lines in self.steps]
         return "\n".join(told + ([f"then: {self.reload}"] if self.reload else []))
+
+    def only(self, is_wanted: Callable[[str], bool]) -> Fix:
+        """Return the same fix with fewer lines."""
+        kept = ((where, list(filter(is_wanted, lines.splitlines()))) for where, lines in self.steps)
+        return replace(
+            self, steps=tuple((where, "\n".join(lines)) for where, lines in kept if lines)
+        )
 
 
 def fix_for(need: Need, product: Product, site: Site) -> Fix | None:

@@ -54,12 +54,14 @@ class Location:
         rest: what is asked below it: `/page2`; empty for the base without its slash.
         mode: kept or stripped.
         depth: the number of leading segments of the arrived path that are not part of `rest`.
+        is_doubled: a slash in front of the public path, or right behind it, came twice.
     """
 
     public: BasePath | None
     rest: str
     mode: PrefixMode
     depth: int
+    is_doubled: bool = False
 
 
 @dataclass(slots=True)
@@ -125,6 +127,7 @@ class SeenModes:
     on_conflict: Callable[[BasePath], None] | None = None
     glued: set[BasePath] = field(default_factory=set)
     _first: dict[BasePath, PrefixMode] = field(default_factory=dict)
+    _single: dict[tuple[BasePath, PrefixMode], bool] = field(default_factory=dict)
     _conflicts: set[BasePath] = field(default_factory=set)
 
     def note(self, path: BasePath, mode: PrefixMode) -> None:
@@ -138,6 +141,23 @@ class SeenModes:
             if path not in self._conflicts and self.on_conflict:
                 self.on_conflict(path)
             self._conflicts.add(path)
+
+    def note_slashes(self, location: Location) -> None:
+        """Take one loaded page into account: `location /app` passed to `http://up/` doubles them.
+
+        What came first stays: with such a proxy, a visitor can write the single form as well.
+        """
+        if location.public is not None and len(self._single) < _MAX_LEARNED:
+            self._single.setdefault((location.public, location.mode), not location.is_doubled)
+
+    def refuses_slashes(self, location: Location) -> bool:
+        """Tell whether a slash is doubled, and by no proxy, because the first page had them single.
+
+        The front page itself has no rule that could be walked around.
+        """
+        if not location.is_doubled or location.public is None or location.rest in {"", "/"}:
+            return False
+        return self._single.get((location.public, location.mode), False)
 
     @property
     def first(self) -> Mapping[BasePath, PrefixMode]:
@@ -181,20 +201,21 @@ class PublicPaths:
             prefix: what a trusted proxy's header says; it counts for this request only, and
                 never against a path that was given.
         """
-        path = _collapse(path)
+        is_doubled, path = path.startswith("//"), _collapse(path)
         told = () if self.known or prefix is None else (prefix,)
         public = (*self.known, *told, *(self.learned.paths if self.is_learning else ()))
         for base in sorted((*public, *self.mounts), key=lambda base: -base.depth):
             rest = base.strip_from(path)
             if rest is None or not base.value:
                 continue
+            is_doubled |= rest.startswith("//")
             if base in public:
-                return Location(base, _collapse(rest), PrefixMode.KEPT, base.depth)
+                return Location(base, _collapse(rest), PrefixMode.KEPT, base.depth, is_doubled)
             only = self._public_of_stripped(prefix)
-            return Location(only, _collapse(rest), PrefixMode.STRIPPED, base.depth)
+            return Location(only, _collapse(rest), PrefixMode.STRIPPED, base.depth, is_doubled)
         if BasePath() in self.known:
-            return Location(BasePath(), path, PrefixMode.KEPT, 0)
-        return Location(self._public_of_stripped(prefix), path, PrefixMode.STRIPPED, 0)
+            return Location(BasePath(), path, PrefixMode.KEPT, 0, is_doubled)
+        return Location(self._public_of_stripped(prefix), path, PrefixMode.STRIPPED, 0, is_doubled)
 
     @property
     def is_stripped(self) -> bool:
@@ -237,7 +258,8 @@ class PublicPaths:
 
         A path that is settled as stripped is taken as it came: `/app/static/x` below `/app` is then
         the file that the browser calls `/app/app/static/x`. Before anything is settled, a doubled
-        path, and the path in an odd spelling, is neither form.
+        path, and the path in an odd spelling, is neither form. Doubled slashes, which a proxy's
+        rule for one path may not match, are refused once a page came without them.
 
         >>> paths = PublicPaths(known=(BasePath("/app"),))
         >>> [bool(paths.settle(paths.locate(p), p)) for p in ("/app/x", "/x", "/app/app/x")]
@@ -247,6 +269,8 @@ class PublicPaths:
             location: what `locate` found.
             path: decoded, as it arrived.
         """
+        if self.seen.refuses_slashes(location):
+            return None
         if not any(base.value for base in self.known):
             return location
         is_kept = location.mode is PrefixMode.KEPT

@@ -263,3 +263,39 @@ def test_no_path_is_learned_behind_a_proxy_that_strips() -> None:
 
     assert request(wrapped, "/x/_stcore/metrics").status == 404
     assert BasePath("/x") not in paths.learned.paths
+
+
+DOUBLED_SLASHES = ["//_stlaunch/check", "//_stcore/metrics", "//items", "///items", "//static/x.js"]
+
+
+@pytest.mark.parametrize("base", ["/app", ""], ids=["kept", "stripped"])
+@pytest.mark.parametrize("rest", DOUBLED_SLASHES)
+def test_a_doubled_slash_gets_around_no_rule(rest: str, base: str) -> None:
+    """`/app//x` is refused as `/app/app/x` is, once a page came through the proxy without it."""
+    wrapped, app, _ = _script_app()
+    assert request(wrapped, base + PAGE_SCRIPT, headers=REFERER).status == 200
+    seen = len(app.scopes)
+
+    assert request(wrapped, base + rest).status == 404
+    assert len(app.scopes) == seen
+    assert request(wrapped, f"{base}//").status == 200
+    assert request(wrapped, f"{base}//_stcore/health").status == 200  # asked by monitors
+
+
+@pytest.mark.parametrize("base", ["/app", ""], ids=["kept", "stripped"])
+def test_a_proxy_that_doubles_the_slash_is_served(base: str) -> None:
+    """`location /app` passed to `http://up/app/` or `http://up/`; no visitor can end that."""
+    wrapped, app, _ = _script_app()
+    request(wrapped, f"{base}/{PAGE_SCRIPT}", headers=REFERER)
+    request(wrapped, f"{base}{PAGE_SCRIPT}", headers=REFERER)
+
+    assert request(wrapped, f"{base}//items").status == 200
+    assert app.scopes[-1]["path"] == "/app/items"
+
+
+def test_another_proxy_may_double_the_slash_of_the_other_form() -> None:
+    wrapped, app, _ = _script_app(PrefixRule.BOTH)
+    request(wrapped, f"/app{PAGE_SCRIPT}", headers=REFERER)
+
+    assert request(wrapped, "//items").status == 200
+    assert app.scopes[-1]["path"] == "/app/items"

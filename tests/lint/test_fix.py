@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.errors import StartError
 from stlaunch.lint import App, lint_file
 from stlaunch.lint.edits import Change, apply, edited, unified_diff
 from stlaunch.lint.validate import ask_proxy
@@ -83,6 +84,35 @@ def test_fix_leaves_only_what_a_person_decides(path: Path, tmp_path: Path) -> No
     for change in changes:
         original = (CORPUS / "nginx" / change.file.relative_to(folder)).read_bytes()
         assert change.backup.read_bytes() == original
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in (*NGINX, *sorted((CORPUS / "apache").glob("*.conf"))) if seeded(path)],
+    ids=lambda path: path.stem,
+)
+def test_fix_writes_the_lines_that_are_shown(path: Path, tmp_path: Path) -> None:
+    """Who reads the report and who uses `--fix` get the same."""
+    folder = tmp_path / "corpus"
+    shutil.copytree(path.parent, folder)
+    app = app_of(path)
+    findings = lint_file(folder / path.name, app).findings
+    changes = fix(folder / path.name, app)
+    left = {finding.code for finding in lint_file(folder / path.name, app).findings}
+    written = {
+        " ".join(line.split()).lower()
+        for change in changes
+        for line in change.file.read_text(errors="replace").replace(" #!", "\n").splitlines()
+    }
+    shown = {
+        " ".join(line.split()).lower()
+        for finding in findings
+        if finding.code not in left
+        for line in finding.fix.splitlines()
+        if line.startswith("    ") and "upgrade=websocket" not in line
+    }
+
+    assert shown <= written
 
 
 @pytest.mark.proxy
@@ -254,6 +284,7 @@ def test_refusal_restores_the_file(tmp_path: Path) -> None:
     assert "refuses the result" in done.stderr
     assert "not like this" in done.stderr
     assert (tmp_path / "site.conf").read_text() == BARE
+    assert not list(tmp_path.rglob("*.stlaunch.bak*"))
 
 
 def test_machine_without_the_upstreams_name_does_not_keep_a_file_from_being_fixed(
@@ -315,6 +346,22 @@ def test_apache_is_asked_with_the_folders_that_debian_gives_it(tmp_path: Path) -
 
     assert verdict is not None
     assert verdict.said == ""
+
+
+def test_all_files_are_changed_or_none(tmp_path: Path) -> None:
+    """A change that cannot be written takes back those before it, with their backups."""
+    good, gone = tmp_path / "good.conf", tmp_path / "gone.conf"
+    for path in (good, gone):
+        path.write_text(BARE)
+    texts = edited(
+        e for path in (good, gone) for f in lint_file(path, App()).findings for e in f.edits
+    )
+    gone.write_text(BARE + "# meanwhile\n")
+    with pytest.raises(StartError, match="has changed meanwhile"):
+        apply(texts, os.environ)
+
+    assert good.read_text() == BARE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gone.conf", "good.conf"]
 
 
 # --- what is said

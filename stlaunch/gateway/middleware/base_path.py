@@ -136,7 +136,8 @@ class BasePathMiddleware:
             return location, route
         settled = self.paths.settle(location, path)
         if settled is None or _has_encoded_slash(scope, location):
-            self._note_refused(location, route)
+            if not location.is_doubled:
+                self._note_refused(location, route)
             return location, Route(kind=RequestKind.ALIAS)
         if settled is location:
             if route.kind is RequestKind.PAGE_SCRIPT and scope["type"] == "http":
@@ -159,6 +160,10 @@ class BasePathMiddleware:
             return
         if self.paths.glued_base(arrived.path) is not None:
             return
+        self.paths.seen.note_slashes(location)
+        self._note_mode(location, arrived)
+
+    def _note_mode(self, location: Location, arrived: ArrivedRequest) -> None:
         shown = _path_of_referer(arrived)
         if location.mode is PrefixMode.KEPT and location.public is not None:
             rest = location.public.strip_from(shown) if shown else None

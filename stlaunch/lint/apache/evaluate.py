@@ -305,7 +305,8 @@ class _Judge:
         )
         known = fix_for(fault.need, Product.APACHE, site) if fault.need else None
         edits = fault.edits
-        if fault.code == "STL501" and fault.need is Need.HOST:
+        if fault.code == "STL501" and fault.need is Need.HOST and known:
+            known = known.only(lambda line: line == PRESERVE_HOST)
             edits = self._preserve_host(fault.at)
         self.report.findings.append(
             LintFinding(

@@ -13,7 +13,7 @@ from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.nginx import rules
 from stlaunch.lint.nginx.bases import bases_of, slash_fault
 from stlaunch.lint.nginx.faults import Fault
-from stlaunch.lint.nginx.fix import edits_for
+from stlaunch.lint.nginx.fix import edits_for, fix_of
 from stlaunch.lint.nginx.headers import header_faults
 from stlaunch.lint.nginx.limits import header_size_faults, rate_faults
 from stlaunch.lint.nginx.parse import Directive
@@ -28,8 +28,6 @@ from stlaunch.lint.nginx.request import (
 from stlaunch.lint.nginx.targets import Targets
 from stlaunch.lint.nginx.tree import Tree, read_nginx
 from stlaunch.lint.sources import Sources
-from stlaunch.proxies.fixes import fix_for
-from stlaunch.proxies.needs import Product
 from stlaunch.proxies.nginx import HOST_LINE
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
@@ -214,7 +212,7 @@ class _Judge:
             keep_prefix=self._keeps_prefix(answers),
             is_https=any(rules.speaks_tls(found.location) for found in answers.values()),
         )
-        known = fix_for(fault.need, Product.NGINX, site) if fault.need else None
+        known = fix_of(fault, site)
         told = ["Delete the line."] if fault.is_removed else []
         told += [known.text] if known else []
         return LintFinding(

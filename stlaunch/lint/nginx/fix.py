@@ -15,7 +15,7 @@ from stlaunch.lint.findings import Edit
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.sources import Sources
-from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 
@@ -141,16 +141,23 @@ def _wanted(faults: Sequence[Fault], site: Site) -> dict[str, str]:
     for fault in faults:
         if fault.need not in _IN_LOCATION:
             continue
-        known = fix_for(fault.need, Product.NGINX, site)
+        known = fix_of(fault, site)
         for line in known.lines.splitlines() if known else ():
-            name, *args = line.rstrip(";").split()
-            key = _key(name, args)
-            if not fault.headers or key in {f"proxy_set_header {h}" for h in fault.headers}:
-                lines[key] = line
+            lines[_key_of(line)] = line
         for header in fault.headers:
             if fault.need is Need.IDENTITY:
                 lines[f"proxy_set_header {header}"] = f'proxy_set_header {header} "";'
     return lines
+
+
+def fix_of(fault: Fault, site: Site) -> Fix | None:
+    """Return the lines that repair it, to be read and to be written."""
+    known = fix_for(fault.need, Product.NGINX, site) if fault.need else None
+    if known is None or not fault.headers:
+        return known
+    names = {f"proxy_set_header {header}" for header in fault.headers}
+    fewer = known.only(lambda line: _key_of(line) in names)
+    return fewer if fewer.steps else None
 
 
 def _inherited_lines(location: Directive, wanted: dict[str, str]) -> list[str]:
@@ -162,6 +169,11 @@ def _inherited_lines(location: Directive, wanted: dict[str, str]) -> list[str]:
         for directive in location.inherited_all("proxy_set_header")
         if len(directive.args) > 1 and _key(directive.name, directive.args) not in wanted
     ]
+
+
+def _key_of(line: str) -> str:
+    name, *args = line.rstrip(";").split()
+    return _key(name, args)
 
 
 def _key(name: str, args: Sequence[str]) -> str:
