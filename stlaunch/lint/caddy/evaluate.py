@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,17 +12,15 @@ from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.errors import UsageError
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App, socket_path
+from stlaunch.lint.caddy.adapt import UNKNOWN, adapted, check_imports, find_caddy, unknown_variables
 from stlaunch.lint.findings import LintFinding, Report
-from stlaunch.lint.sources import Sources, is_pattern
+from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
-_ADAPT_S = 20
-_MAX_KIB = 4_000_000
-_MAX_OUTPUT = 20_000_000
 _HEADERS = {
     "connection": ("STL301", Need.UPGRADE),
     "upgrade": ("STL301", Need.UPGRADE),
@@ -35,25 +28,7 @@ _HEADERS = {
     "cookie": ("STL507", None),
     "x-xsrftoken": ("STL506", None),
 }
-_DIRECTIVES = {
-    "encode",
-    "handle",
-    "handle_path",
-    "header",
-    "import",
-    "log",
-    "redir",
-    "request_body",
-    "respond",
-    "reverse_proxy",
-    "rewrite",
-    "root",
-    "route",
-    "tls",
-    "uri",
-}
 _STICKY = {"cookie", "ip_hash", "client_ip_hash", "header", "uri_hash", "query"}
-_VARIABLE = re.compile(r"\{\$(\w+)(:[^}]*)?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +60,28 @@ def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
     """
     report = Report(files=[path])
     text = sources.read(path)
-    _check_imports(path, sources, ())
-    unknown = [match for match in _VARIABLE.finditer(text) if not match[2]]
-    binary = _binary()
-    if unknown or binary is None or not sources.uses_disk:
-        line = text.count("\n", 0, unknown[0].start()) + 1 if unknown else 1
-        why = (
-            f"{unknown[0][0]} comes from Caddy's environment, which is not known here."
-            if unknown
-            else "Caddy is not installed, and only `caddy adapt` reads a Caddyfile reliably."
-        )
-        report.note(path, line, why, is_gap=True)
+    check_imports(path, sources, ())
+    binary = find_caddy()
+    if binary is None or not sources.uses_disk:
+        why = "Caddy is not installed, and only `caddy adapt` reads a Caddyfile reliably."
+        report.note(path, 1, why, is_gap=True)
         return report
-    config = _adapted(binary, path, text)
-    _Judge(path, text.split("\n"), app, report, list(_routes(config, ()))).judge()
+    variables = unknown_variables(text)
+    try:
+        config = adapted(binary, path, text)
+    except UsageError:
+        if not variables:
+            raise
+        config = {}
+    lines = text.split("\n")
+    _Judge(path, lines, app, report, list(_routes(config, ()))).judge()
+    unsure = {number for number, line in enumerate(lines, 1) if unknown_variables(line)}
+    hidden = {one.line for one in report.findings} & unsure
+    report.findings = [one for one in report.findings if one.line not in hidden]
+    for name, line in variables.items():
+        if line in hidden or not report.routes:
+            why = f"{{${name}}} comes from Caddy's environment, which is not known here."
+            report.note(path, line, why, is_gap=not report.routes)
     return report
 
 
@@ -124,6 +107,8 @@ class _Judge:
                 self._route(route, targets)
                 continue
             for target in targets:
+                if UNKNOWN in target:
+                    continue
                 if place := HostPort.parse(target):
                     self.report.pass_elsewhere(self.path, self._line_at(target), str(place))
                 elif "{" in target:
@@ -333,101 +318,3 @@ def _routes(
         hosts = named or hosts
     for value in node.values():
         yield from _routes(value, paths, hosts)
-
-
-def _check_imports(path: Path, sources: Sources, stack: tuple[Path, ...]) -> None:
-    """Read what is imported, within bounds, before Caddy does so without any.
-
-    Raises:
-        UsageError: for what cannot be read, and for files that import each other.
-    """
-    for number, line in enumerate(sources.read(path).split("\n"), 1):
-        words = line.split()
-        if words[:1] != ["import"] or len(words) == 1:
-            continue
-        name = words[1].strip('"`')
-        target = path.parent / name
-        if "/" not in name and not is_pattern(name) and not sources.is_file(target):
-            continue  # The name of a snippet.
-        for file in sources.matches(target) if is_pattern(name) else [target]:
-            if file in (*stack, path):
-                raise UsageError(f"{path}, line {number}: {file} imports itself.")
-            if file not in sources.texts:
-                sources.read(file)
-                _check_imports(file, sources, (*stack, path))
-
-
-def _binary() -> str | None:
-    if found := shutil.which("caddy"):
-        return found
-    beside = Path(sys.executable).with_name("caddy")
-    return str(beside) if beside.exists() else None
-
-
-def _adapted(binary: str, path: Path, text: str) -> dict[str, Any]:
-    if not _is_part(text):
-        return _adapt(binary, path, path)
-    # Lines for an existing site get one around them, on the first line, so that numbers stay.
-    with tempfile.TemporaryDirectory(prefix="stlaunch-lint-") as folder:
-        whole = Path(folder) / "Caddyfile"
-        body = text.split("\n", 1)
-        first = "" if body[0].lstrip().startswith("#") else f"\n{body[0]}"
-        rest = body[1] if len(body) > 1 else ""
-        data = f":80 {{{first}\n{rest}\n}}\n"
-        whole.write_bytes(data.encode("utf-8", errors="surrogateescape"))
-        return _adapt(binary, whole, path)
-
-
-def _is_part(text: str) -> bool:
-    """Tell whether a text begins with a directive instead of the address of a site."""
-    for line in text.split("\n"):
-        words = line.split()
-        if words and not words[0].startswith("#"):
-            return words[0] in _DIRECTIVES
-    return False
-
-
-def _adapt(binary: str, path: Path, shown: Path) -> dict[str, Any]:
-    command = [binary, "adapt", "--config", str(path), "--adapter", "caddyfile"]
-    # Some directives read files of their own; the limit is on memory that is only reserved too.
-    bounded = ["/bin/sh", "-c", f'ulimit -v {_MAX_KIB}; exec "$@"', "sh", *command]
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        try:
-            done = subprocess.run(  # noqa: S603 - Caddy itself, which only reads
-                bounded,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                timeout=_ADAPT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as exc:
-            raise UsageError(f"{shown}: `caddy adapt` did not end within {_ADAPT_S} s.") from exc
-        except OSError as exc:
-            raise UsageError(f"{shown}: `caddy adapt` cannot be run: {exc.strerror}.") from exc
-        output.seek(0)
-        errors.seek(0)
-        said = errors.read(20_000).decode(errors="replace").strip().splitlines()
-        text = output.read(_MAX_OUTPUT)
-    if done.returncode != 0:
-        raise UsageError(f"{shown}: Caddy refuses it: {_refusal(said, path)}")
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise UsageError(f"{shown}: what `caddy adapt` prints cannot be read.") from exc
-    return config if isinstance(config, dict) else {}
-
-
-def _refusal(said: list[str], path: Path) -> str:
-    """Return Caddy's own sentence, which has the line: `Caddyfile:2: unrecognized directive`."""
-    line = next((one for one in reversed(said) if '"level":"error"' in one), "")
-    try:
-        text = str(json.loads(line).get("msg", "")) if line else ""
-    except ValueError:
-        text = ""
-    if not text:
-        line = next((one for one in reversed(said) if one.startswith("Error:")), "")
-        text = line.removeprefix("Error: ") or (said[-1] if said else "it says nothing")
-    text = text.removeprefix("adapting config using caddyfile: ")
-    text = text.replace(f"{path}:", "line ").replace(str(path), path.name)
-    return f"{text[:500].rstrip('.')}."

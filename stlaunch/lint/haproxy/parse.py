@@ -1,0 +1,107 @@
+"""Read an HAProxy file into its sections, each with the defaults behind it."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+
+from stlaunch.errors import UsageError
+from stlaunch.lint.words import Line, statements
+from stlaunch.quick_dataclass import dataclass
+
+_SECTIONS = {
+    "global",
+    "defaults",
+    "frontend",
+    "backend",
+    "listen",
+    "resolvers",
+    "peers",
+    "userlist",
+    "cache",
+    "mailers",
+    "program",
+    "ring",
+    "http-errors",
+    "log-forward",
+    "fcgi-app",
+    "crt-store",
+}
+_FEWEST = {
+    "acl": 2,
+    "server": 2,
+    "server-template": 3,
+    "use_backend": 1,
+    "default_backend": 1,
+    "bind": 1,
+    "timeout": 2,
+    "option": 1,
+    "balance": 1,
+    "cookie": 1,
+    "mode": 1,
+}
+
+
+@dataclass(slots=True)
+class Section:
+    """One section; `defaults` are those behind it, the nearest first."""
+
+    kind: str
+    name: str
+    line: int
+    defaults: list[Section] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+    def all(self, *words: str) -> list[Line]:
+        """Return its own lines that begin with these words."""
+        return [line for line in self.lines if line.words[: len(words)] == words]
+
+    @property
+    def scopes(self) -> list[Section]:
+        """The section, and the defaults behind it."""
+        return [self, *self.defaults]
+
+    @property
+    def is_tcp(self) -> bool:
+        """It passes bytes on, and reads no HTTP."""
+        mode = next((found[-1] for scope in self.scopes if (found := scope.all("mode"))), None)
+        return mode is None or mode.words[1] == "tcp"
+
+
+def read_sections(text: str, path: Path) -> list[Section]:
+    """Return all sections.
+
+    Raises:
+        UsageError: for a line that HAProxy would refuse.
+    """
+    sections: list[Section] = []
+    defaults: dict[str, Section] = {}
+    last: Section | None = None
+    for line in statements(text, path):
+        # A section's name is not indented by rule, and no keyword of a section is called so.
+        if line.name in _SECTIONS:
+            words = line.words
+            name = words[1] if len(words) > 1 else ""
+            section = Section(line.name, name, line.number)
+            if line.name == "defaults":
+                last = defaults[name] = section
+            elif line.name in {"frontend", "backend", "listen"}:
+                if not name:
+                    raise UsageError(f"{path}, line {line.number}: `{line.name}` lacks a name.")
+                named = words[words.index("from") + 1 :][:1] if "from" in words else ()
+                chosen = defaults.get(named[0]) if named else last
+                section.defaults = [chosen] if chosen else []
+            if line.name == "defaults" and "from" in words:
+                named = words[words.index("from") + 1 :][:1]
+                above = defaults.get(named[0]) if named else None
+                section.defaults = [above, *above.defaults] if above else []
+            elif section.defaults:
+                section.defaults = [section.defaults[0], *section.defaults[0].defaults]
+            sections.append(section)
+            continue
+        if len(line.words) - 1 < _FEWEST.get(line.name, 0):
+            shown = " ".join(line.words)[:80]
+            raise UsageError(f"{path}, line {line.number}: `{shown}` lacks a value.")
+        if sections:
+            sections[-1].lines.append(line)
+    return sections

@@ -1,0 +1,267 @@
+"""Judge a backend of the app and its frontends, line by line. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stlaunch.diagnostics import page_load
+from stlaunch.diagnostics.page_policy import header_problems
+from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint.app import App
+from stlaunch.lint.haproxy.conditions import holds_for, methods_of
+from stlaunch.lint.haproxy.parse import Section
+from stlaunch.lint.units import seconds
+from stlaunch.lint.words import Line
+from stlaunch.proxies.needs import Need
+from stlaunch.quick_dataclass import dataclass
+
+_STICKY_BALANCE = {"source", "hdr", "hash", "url_param", "rdp-cookie", "uri"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A finding before it has a fix; `servers` are those that the fix names."""
+
+    code: str
+    line: int
+    detail: str
+    need: Need | None = None
+    milder: Circumstance | None = None
+    servers: tuple[Line, ...] = ()
+
+
+def speaks_tls(fronts: list[Section]) -> bool:
+    """Tell whether browsers speak https with one of the frontends."""
+    return any(
+        "ssl" in bind.words or "quic" in " ".join(bind.words)
+        for front in fronts
+        for bind in front.all("bind")
+    )
+
+
+def faults_of(
+    section: Section, fronts: list[Section], servers: list[Line], app: App
+) -> Iterator[Fault]:
+    """Judge a backend of the app with the frontends that lead to it."""
+    yield from timeout_faults(section, fronts, app)
+    yield from _affinity_faults(section, servers)
+    lines = [
+        line
+        for scope in (section, *(f for f in fronts if f is not section))
+        for line in scope.lines
+    ]
+    for line in lines:
+        yield from _rule_faults(line, app)
+    yield from _rate_faults(lines)
+    yield from _method_faults(lines)
+    told = [line for line in lines if "x-forwarded-proto" in text_of(line)]
+    if speaks_tls(fronts) and not told:
+        yield Fault(
+            "STL402",
+            section.line,
+            "The site speaks https, but the app does not know: X-Forwarded-Proto is missing.",
+            Need.SCHEME,
+        )
+    inherited = [
+        line for front in (section, *fronts) for scope in front.scopes for line in scope.lines
+    ]
+    if not any(
+        line.words[:2] == ("option", "forwardfor") or "x-forwarded-for" in text_of(line)
+        for line in inherited
+    ):
+        yield Fault(
+            "STL404",
+            section.line,
+            "The app does not learn the client's address: option forwardfor is missing.",
+            Need.CLIENT,
+        )
+    yield from _header_faults(lines)
+
+
+def timeout_faults(section: Section, fronts: list[Section], app: App) -> Iterator[Fault]:
+    """Judge how long a quiet WebSocket lives."""
+    tunnel = _timeout(section, "tunnel")
+    limits = (
+        [tunnel]
+        if tunnel
+        else [_timeout(section, "server"), *(_timeout(front, "client") for front in fronts)]
+    )
+    for limit in {line.number: line for line in limits if line is not None}.values():
+        value = seconds(limit.words[2], default_unit="ms")
+        if value is not None and 0 < value <= app.ping_interval_s:
+            yield Fault(
+                "STL606",
+                limit.number,
+                f"A quiet WebSocket is cut after {value:g} s, and the app pings every "
+                f"{app.ping_interval_s} s.",
+                Need.IDLE_TIMEOUT,
+            )
+            return
+
+
+def _affinity_faults(section: Section, servers: list[Line]) -> Iterator[Fault]:
+    active = [line for line in servers if "backup" not in line.words]
+    count = sum(_count(line) for line in active)
+    if count <= 1:
+        return
+    scopes = section.scopes
+    cookies = [line for scope in scopes for line in scope.all("cookie")]
+    balance = next(
+        (found[-1].words[1] for scope in scopes if (found := scope.all("balance"))), "roundrobin"
+    )
+    sticks = section.all("stick", "on") or section.all("stick", "match")
+    if sticks or balance.split("(")[0] in _STICKY_BALANCE:
+        return
+    if cookies:
+        cookie = cookies[0]
+        named = [line for line in active if "cookie" in line.words]
+        if "dynamic" in cookie.words or len(named) == len(active):
+            return
+        yield Fault(
+            "STL702",
+            cookie.number,
+            f"`cookie {cookie.words[1]}` does nothing without `cookie VALUE` on each `server` "
+            f"line: {count} servers take turns.",
+            Need.AFFINITY,
+            servers=tuple(servers),
+        )
+        return
+    yield Fault(
+        "STL702",
+        section.line,
+        f"{count} servers take turns: a browser's requests reach different replicas.",
+        Need.AFFINITY,
+        servers=tuple(servers),
+    )
+
+
+_REFUSALS = {("deny",), ("tarpit",), ("reject",), ("return",)}
+_RULES = (
+    (
+        r"http-request (del-header|set-header) (upgrade|connection)\b(?!.*%\[)",
+        "STL301",
+        Need.UPGRADE,
+        "The WebSocket handshake loses a header.",
+    ),
+    (
+        r"http-(request|response) del-header sec-websocket-protocol\b",
+        "STL307",
+        Need.SUBPROTOCOL,
+        "The subprotocol is dropped, and the page closes the WebSocket.",
+    ),
+    (
+        r"http-request (del-header|(set|add|replace)-header) origin\b(?! %\[req\.hdr\(origin\))",
+        "STL502",
+        Need.ORIGIN,
+        (
+            "The app sees another Origin than the browser's, so bare Streamlit lets "
+            "pages of every site in."
+        ),
+    ),
+    (
+        r"http-request del-header cookie\b",
+        "STL507",
+        None,
+        "The app gets no cookies: uploads and logins fail.",
+    ),
+    (
+        r"http-request del-header x-xsrftoken\b",
+        "STL506",
+        None,
+        "Uploads need X-Xsrftoken as it came.",
+    ),
+    (
+        r"http-response del-header set-cookie\b",
+        "STL505",
+        None,
+        "The app's cookies do not arrive in the browser: uploads and logins fail.",
+    ),
+    (
+        r"http-request set-header host ([0-9.]+|localhost)(:[0-9]+)?$",
+        "STL501",
+        Need.HOST,
+        "The app gets another address as Host, which is not the page's Origin.",
+    ),
+)
+
+
+def _rule_faults(line: Line, app: App) -> Iterator[Fault]:
+    text = text_of(line)
+    for pattern, code, need, detail in _RULES:
+        if re.match(pattern, text):
+            yield Fault(code, line.number, detail, need)
+    limit = re.match(r"http-request deny.*\{ req\.body_size gt (\d{1,15})", text)
+    if limit and int(limit[1]) < app.max_upload_bytes:
+        yield Fault(
+            "STL607",
+            line.number,
+            f"Uploads may have {app.max_upload_mb} MB, and {limit[1]} bytes pass.",
+            Need.BODY_SIZE,
+        )
+
+
+def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
+    """Judge the usual recipe: a table of http_req_rate, and a rule that denies above a number."""
+    acls = {line.words[1]: text_of(line) for line in lines if line.name == "acl"}
+    for line in lines:
+        text = text_of(line)
+        if not re.match(r"http-request (deny|tarpit|reject|return)", text):
+            continue
+        told = " ".join([text, *(acls[word] for word in line.words if word in acls)])
+        match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", told)
+        match = match or re.search(r"http_req_rate[^ ]*,?(gt|ge)\((\d{1,9})\)", told)
+        if match and int(match[2]) < page_load.MAX_REQUESTS:
+            is_certain = int(match[2]) < page_load.MIN_REQUESTS
+            yield Fault(
+                "STL611",
+                line.number,
+                f"After {match[2]} requests the next ones are refused, and one load of a small "
+                f"app is {page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}.",
+                milder=None if is_certain else Circumstance.LARGE_ONLY,
+            )
+
+
+def _method_faults(lines: list[Line]) -> Iterator[Fault]:
+    acls = methods_of(lines)
+    for line in lines:
+        is_refusal = line.name == "http-request" and line.words[1:2] in _REFUSALS
+        if is_refusal and holds_for("PUT", line.words, acls):
+            yield Fault(
+                "STL512", line.number, "This rule refuses PUT, with which Streamlit uploads."
+            )
+
+
+def _header_faults(lines: list[Line]) -> Iterator[Fault]:
+    added = [
+        (line, line.words[2], line.words[3])
+        for line in lines
+        if line.words[:1] == ("http-response",)
+        and len(line.words) > 3  # noqa: PLR2004
+        and line.words[1] in {"set-header", "add-header"}
+        and not {"if", "unless"} & set(line.words[4:])
+    ]
+    sent = [(name, value) for _, name, value in added]
+    for problem in header_problems(sent, sent):
+        need = Need(problem.need) if problem.need else None
+        number = added[problem.index][0].number
+        yield Fault(problem.code, number, problem.detail, need, milder=problem.milder)
+
+
+def text_of(line: Line) -> str:
+    """Return a line in one form, to search in."""
+    return " ".join(line.words).lower()
+
+
+def _timeout(section: Section, name: str) -> Line | None:
+    for scope in section.scopes:
+        if found := scope.all("timeout", name):
+            return found[-1]
+    return None
+
+
+def _count(line: Line) -> int:
+    if line.name == "server":
+        return 1
+    _, _, number = line.words[2].rpartition("-")
+    return int(number) if number.isdigit() and len(number) < 6 else 2  # noqa: PLR2004
