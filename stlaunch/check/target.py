@@ -44,7 +44,8 @@ class Target:
         try:
             public = PublicUrl.parse(url)
         except UsageError as exc:
-            raise UsageError(f"The URL cannot be checked: {exc.message}", hint=_HINT) from exc
+            hint = exc.hint if exc.hint.startswith("Did you mean") else _HINT
+            raise UsageError(f"The URL cannot be checked: {exc.message}", hint=hint) from exc
         place = None
         if connect_to:
             place = HostPort.parse(connect_to)

@@ -20,6 +20,7 @@ from stlaunch.process.working_folder import working_folder
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.request import LaunchRequest, read_request
 from stlaunch.settings.resolve import resolve_settings
+from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT
 
 if TYPE_CHECKING:
@@ -88,8 +89,14 @@ def _only_app(words: Sequence[str], cwd: Path) -> str:
         case [word]:
             return word
         case _:
+            got = f"stlaunch runs one app, but got {', '.join(map(repr, words))}."
+            if (cwd / " ".join(words)).is_file():
+                raise UsageError(got, hint=f"Write its name in quotes: {' '.join(words)!r}")
+            meant = did_you_mean(words[0], COMMANDS)
+            if meant and not (cwd / words[0]).exists():
+                raise UsageError(f"There is no command {words[0]!r}.", hint=meant)
             raise UsageError(
-                f"stlaunch runs one app, but got {', '.join(map(repr, words))}.",
+                got,
                 hint=f"Arguments for the script go after --: stlaunch {words[0]} -- "
                 f"{' '.join(words[1:])}\nIf a public path is also a file name, write it "
                 "with =: --behind-proxy=PATH",

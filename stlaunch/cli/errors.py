@@ -107,6 +107,11 @@ def _told_by_click(exc: click.ClickException) -> tuple[str, str]:
         if exc.possibilities:
             hint = f"Did you mean {' or '.join(sorted(exc.possibilities))}?"
         return message, hint
+    if isinstance(exc, click.MissingParameter) and isinstance(exc.param, click.Argument):
+        kinds = exc.param.type.choices if isinstance(exc.param.type, click.Choice) else ()
+        name = (exc.param.name or "").rstrip("s")
+        message = f"You gave no {name}{': ' if kinds else ''}{', '.join(map(str, kinds))}."
+        return message, hint
     message = exc.format_message()
     return message if message.endswith((".", "?", "!")) else f"{message}.", hint
 

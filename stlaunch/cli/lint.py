@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +27,7 @@ from stlaunch.lint.app import socket_path
 from stlaunch.lint.edits import Change, apply, edited, undo, unified_diff
 from stlaunch.lint.validate import Verdict, ask_proxy
 from stlaunch.lint.verdict import exit_code, what_to_try
+from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, PublicUrl, is_url
 
@@ -63,6 +64,7 @@ def lint(  # noqa: PLR0917 - click passes options by name
     Includes are followed. Only routes to the app count: those to its port, or to a name with
     "streamlit" in it. It reports only problems that it is sure of.
     """
+    _check_names(files)
     known = _known_app(app, upstream, public_url)
     with _time_limit():
         report = lint_files(files, known)
@@ -86,6 +88,20 @@ def lint(  # noqa: PLR0917 - click passes options by name
     if fix:
         _say_what_is_left(report, with_lines=bool(diff))
     return exit_code(report, is_strict=strict)
+
+
+def _check_names(files: Sequence[Path]) -> None:
+    """Refuse what is plainly a slip; whatever else cannot be read is said by who reads it."""
+    for path in files:
+        with suppress(OSError, ValueError):
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder.", hint="Name the files of it.")
+            if not path.exists():
+                beside = [one.name for one in path.parent.iterdir()]
+                hint = did_you_mean(path.name, beside)
+                raise UsageError(
+                    f"{path} does not exist.", hint=hint or "Name a file of your proxy."
+                )
 
 
 @contextmanager

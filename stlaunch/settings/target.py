@@ -62,7 +62,7 @@ def resolve_target(
     if is_url(text):
         raise UsageError(
             f"The app {text!r} is a URL, but stlaunch only runs apps from files.",
-            hint="Download the script first.",
+            hint=f"Download the script first. For an app that runs: stlaunch check {text}",
         )
     path = Path(os.path.normpath(cwd / text))
     if not _exists(path):

@@ -224,7 +224,7 @@ def _convert(template: Any, texts: Sequence[str], where: str) -> Any:
     except click.BadParameter as exc:
         raise UsageError(
             f"{where} cannot be {texts[-1]!r}: {exc.message}",
-            hint=f"Streamlit's {template.key} takes a {kind.name}.",
+            hint=f"Streamlit's {template.key} takes a value of the kind {kind.name}.",
         ) from exc
     return values if template.multiple else values[-1]
 

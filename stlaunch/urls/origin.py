@@ -142,7 +142,8 @@ class PublicUrl:
         if origin is None:
             raise UsageError(
                 f"The public URL {text!r} is not of the form https://host/path.",
-                hint="Write the address in the browser's address bar: https://example.com/streamlitApp",
+                hint=_with_scheme(text.strip())
+                or "Write the address in the browser's address bar: https://example.com/streamlitApp",
             )
         return cls(origin, BasePath.parse("/" + path))
 
@@ -169,6 +170,14 @@ def as_ascii(place: str) -> str:
     except idna.IDNAError:
         return place
     return f"{scheme}{separator}{encoded}{colon}{port}"
+
+
+def _with_scheme(text: str) -> str:
+    """Suggest the address with a scheme, where that is all that it lacks."""
+    place = text.partition("/")[0]
+    scheme = "http" if place.partition(":")[0] in {"localhost", "127.0.0.1"} else "https"
+    is_address = "://" not in text and Origin.parse(f"{scheme}://{as_ascii(place)}") is not None
+    return f"Did you mean {scheme}://{text}?" if is_address else ""
 
 
 def is_url(text: str) -> bool:

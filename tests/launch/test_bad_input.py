@@ -90,6 +90,38 @@ def test_usage_error(
     assert not _written(folder)
 
 
+HINTS = {
+    "path-with-space": (["my", "app.py"], "Write its name in quotes: 'my app.py'"),
+    "command": (["chek", "http://x.test"], "Did you mean 'check'?"),
+    "url-to-run": (["http://x.test"], "stlaunch check http://x.test"),
+    "no-scheme": (["check", "x.test/app"], "Did you mean https://x.test/app?"),
+    "no-scheme-here": (["check", "localhost:8501"], "Did you mean http://localhost:8501?"),
+    "no-scheme-public": (["app.py", "--public-url", "x.test"], "Did you mean https://x.test?"),
+    "lint-name": (["lint", "note.txt"], "Did you mean 'notes.txt'?"),
+    "lint-folder": (["lint", "empty"], "Name the files of it."),
+    "no-kind": (["deploy"], "See stlaunch deploy --help."),
+    "no-file": (["lint"], "See stlaunch lint --help."),
+}
+
+
+@pytest.mark.parametrize(("words", "hint"), HINTS.values(), ids=HINTS)
+def test_the_hint_says_what_was_meant(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    hint: str,
+) -> None:
+    (folder / "my app.py").write_text(APP, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    code = main(words)
+    stderr = capsys.readouterr().err
+
+    assert code == 2
+    assert f"Hint: {hint}" in stderr or hint in stderr.partition("Hint: ")[2], stderr
+    assert "\\t" not in stderr
+
+
 @pytest.mark.parametrize(
     ("target", "named"), [("module:nothing", "nothing"), ("nowhere:app", "nowhere")]
 )
