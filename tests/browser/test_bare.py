@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.journeys import full, opens_websocket, smoke
+from tests.harness.journeys import full, opens_websocket
 from tests.harness.ports import free_port
 from tests.harness.server import bare_streamlit
 
@@ -31,13 +31,8 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
         yield server
 
 
-def test_smoke_passes_without_a_proxy(visit: Visit, server: RunningServer) -> None:
-    """The short journey is green where nothing stands in front."""
-    smoke(visit, server.url)
-
-
 def test_full_passes_without_a_proxy(visit: Visit, server: RunningServer) -> None:
-    """The long journey is green where nothing stands in front."""
+    """The long journey, which the short one begins, is green where nothing stands in front."""
     full(visit, server.url, restart=server.restart, allow=_GUESSES)
 
 

@@ -23,8 +23,6 @@ SMOKE = [
     *[(kind, "recommended", True, False) for kind in KINDS],
     # The configurations of a well-known blog post, which rewrite Host.
     ("nginx", "three-lines", False, False),
-    ("nginx", "three-lines", True, True),
-    ("nginx", "blog-stream", False, False),
     ("nginx", "blog-stream", False, True),
     ("nginx-1.22", "three-lines", False, True),
     ("nginx-1.22", "blog-stream", False, False),
@@ -34,7 +32,6 @@ SMOKE = [
     (CHAIN_LOSING_SCHEME, "recommended", False, True),
 ]
 FULL = [
-    ("nginx", "recommended", False, True),
     ("nginx", "three-lines", True, False),
     ("traefik", "recommended", False, True),
 ]

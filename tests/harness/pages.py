@@ -1,8 +1,6 @@
 """Pages without a browser: each runs its script again and again, and connects again when cut off.
 
 Owns the counting of what a person would lose. It must not know who serves the app, or why it goes.
-All pages share one thread: in Python 3.11 several that start at once under coverage may fail, with
-"Cannot install a trace function while another trace function is being installed".
 """
 
 from __future__ import annotations

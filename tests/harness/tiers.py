@@ -7,8 +7,10 @@ test and its fixtures call decides.
 from __future__ import annotations
 
 import inspect
-import sys
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from functools import wraps
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -16,8 +18,12 @@ import coverage
 import pytest
 
 SPAWNING_MODULES = frozenset({"multiprocessing", "playwright", "subprocess"})
-SPAWNING_EVENTS = frozenset(
-    {"os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"}
+STARTERS: tuple[tuple[Any, str], ...] = (
+    (subprocess.Popen, "__init__"),
+    (os, "execve"),
+    (os, "fork"),
+    (os, "posix_spawn"),
+    (os, "system"),
 )
 SLOW_MARKS = ("browser", "process", "proxy", "slow")
 
@@ -25,8 +31,14 @@ _spawned: list[str] = []
 
 
 def pytest_configure() -> None:
-    """Note every process that is started from here."""
-    sys.addaudithook(_note_process)
+    """Note every process that is started from here.
+
+    Not by an audit hook: `sys.settrace` calls one, and in Python 3.11 a thread that gets its turn
+    meanwhile cannot be traced, and dies: "Cannot install a trace function while another trace
+    function is being installed".
+    """
+    for place, name in STARTERS:
+        setattr(place, name, _noting(name, getattr(place, name)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,9 +76,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     return result
 
 
-def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in SPAWNING_EVENTS:
-        _spawned.append(f"{event} {arguments[:2]!r:.200}")
+def _noting(name: str, start: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(start)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        _spawned.append(f"{name} {args[-1:]!r:.200}")
+        return start(*args, **kwargs)
+
+    return noted
 
 
 def _fixtures(item: pytest.Item) -> Iterator[Callable[..., object]]:
