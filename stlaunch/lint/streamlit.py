@@ -36,7 +36,8 @@ class Asked:
     Attributes:
         end: the path below the base.
         code: what is wrong where it does not reach the app.
-        what: its name.
+        what: its name, after "The app's".
+        is_one: its name is singular.
         method: of the request.
     """
 
@@ -44,6 +45,12 @@ class Asked:
     code: str
     what: str
     method: str = "GET"
+    is_one: bool = False
+
+    @property
+    def loss(self) -> str:
+        """That it does not arrive, as the beginning of a sentence."""
+        return f"The app's {self.what} never {'reaches' if self.is_one else 'reach'} it"
 
     @property
     def is_upgrade(self) -> bool:
@@ -52,15 +59,15 @@ class Asked:
 
 
 ALL = (
-    Asked(end=STREAM, code="STL316", what="WebSocket handshake"),
+    Asked(end=STREAM, code="STL316", what="WebSocket handshake", is_one=True),
     Asked(end=UPLOAD, code="STL208", what="uploads", method="PUT"),
-    Asked(end="/_stcore/health", code="STL210", what="Streamlit's own health page"),
-    Asked(end="/_stcore/host-config", code="STL210", what="Streamlit's own host configuration"),
+    Asked(end="/_stcore/health", code="STL210", what="health check", is_one=True),
+    Asked(end="/_stcore/host-config", code="STL210", what="host configuration", is_one=True),
     Asked(end=SCRIPT, code="STL208", what="scripts"),
     Asked(end="/static/css/index.abc123.css", code="STL208", what="style sheets"),
     Asked(end="/static/media/font.abc123.woff2", code="STL208", what="fonts"),
     Asked(end="/media/abc123.png", code="STL208", what="pictures"),
-    Asked(end=PAGE, code="STL123", what="page"),
+    Asked(end=PAGE, code="STL123", what="page", is_one=True),
 )
 
 

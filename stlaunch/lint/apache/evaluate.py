@@ -192,7 +192,7 @@ class _Judge:
                         code, at, f"The WebSocket handshake at {where} gets {found.status}."
                     )
                 elif not (asked.end == streamlit.PAGE and found.redirect):
-                    detail = f"The app's {asked.what} ({where}) never reach it."
+                    detail = f"{asked.loss} ({where})."
                     yield Fault(asked.code, at, detail, is_missing=found.by is None)
                 continue
             one = found.by

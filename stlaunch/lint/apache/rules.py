@@ -160,14 +160,19 @@ def _is_below(text: str, limit: int) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16 and 0 < int(text) < limit  # noqa: PLR2004
 
 
+_SHOWN = {"limit": "Limit", "limitexcept": "LimitExcept"}
+
+
 def _method_faults(node: Node) -> Iterator[Fault]:
-    if node.name not in {"limit", "limitexcept"}:
+    if node.name not in _SHOWN:
         return
     inner = [" ".join(child.words).lower() for child in node.children or ()]
     methods = {word.upper() for word in node.words}
     is_put = ("PUT" in methods) == (node.name == "limit")
     if is_put and {"require all denied", "deny from all"} & set(inner):
-        yield Fault("STL512", node, f"<{node.name}> refuses PUT, with which Streamlit uploads.")
+        yield Fault(
+            "STL512", node, f"<{_SHOWN[node.name]}> refuses PUT, with which Streamlit uploads."
+        )
 
 
 def _header_faults(nodes: list[Node], base: BasePath) -> Iterator[Fault]:

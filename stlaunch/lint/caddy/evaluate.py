@@ -28,6 +28,7 @@ _HEADERS = {
     "cookie": ("STL507", None),
     "x-xsrftoken": ("STL506", None),
 }
+_REFUSING = {"static_response": "respond", "error": "error"}
 _STICKY = {"cookie", "ip_hash", "client_ip_hash", "header", "uri_hash", "query"}
 
 
@@ -38,6 +39,8 @@ class _Route:
     handler: dict[str, Any]
     paths: tuple[tuple[str, ...], ...]
     hosts: tuple[str, ...] = ()
+    is_for_put: bool = False
+    """A matcher chooses it by its method, and takes PUT."""
 
     def takes(self, path: str) -> bool:
         """Tell whether a path gets here, as far as the path decides."""
@@ -131,6 +134,7 @@ class _Judge:
         beside = [one for one in self.routes if one.hosts in {(), route.hosts}]
         for other in beside:
             self._body(other, base_path)
+            self._methods(other, base_path)
         self._slash(beside, base_path, line)
         self._page_headers(beside, base_path)
 
@@ -188,6 +192,15 @@ class _Judge:
         if 0 < limit < self.app.max_upload_bytes and route.takes(base.value + streamlit.UPLOAD):
             detail = f"Uploads may have {self.app.max_upload_mb} MB, and {limit} bytes pass."
             self._add("STL607", "max_size", detail, Need.BODY_SIZE)
+
+    def _methods(self, route: _Route, base: BasePath) -> None:
+        status = str(route.handler.get("status_code", ""))
+        word = _REFUSING.get(str(route.handler.get("handler")))
+        if word is None or status < "4" or not route.is_for_put:
+            return
+        if route.takes(base.value + streamlit.UPLOAD):
+            where = rf"{word}\s.*\b{re.escape(status)}\b"
+            self._add("STL512", where, "This refuses PUT, with which Streamlit uploads.", None)
 
     def _slash(self, beside: list[_Route], base: BasePath, line: int) -> None:
         """`handle_path /app/*` does not match `/app`, and Caddy then answers an empty 200."""
@@ -296,18 +309,32 @@ def _shown(text: str) -> str:
     return "the upstream's address" if "upstream" in text else text
 
 
+def _takes_put(matchers: Mapping[str, Any]) -> bool:
+    """Tell whether a set of matchers surely takes PUT, and by its method."""
+    methods, inverse = matchers.get("method"), matchers.get("not") or ()
+    if methods is None and not inverse:
+        return False
+    if set(matchers) - {"method", "not", "path", "host"} or "PUT" not in (methods or ("PUT",)):
+        return False
+    return all(set(one) == {"method"} and "PUT" not in one["method"] for one in inverse)
+
+
 def _routes(
-    node: Any, paths: tuple[tuple[str, ...], ...], hosts: tuple[str, ...] = ()
+    node: Any,
+    paths: tuple[tuple[str, ...], ...],
+    hosts: tuple[str, ...] = (),
+    *,
+    is_for_put: bool = False,
 ) -> Iterator[_Route]:
     """Go through all handlers with the matchers around them."""
     if isinstance(node, list):
         for one in node:
-            yield from _routes(one, paths, hosts)
+            yield from _routes(one, paths, hosts, is_for_put=is_for_put)
         return
     if not isinstance(node, dict):
         return
     if "handler" in node:
-        yield _Route(node, paths, hosts)
+        yield _Route(node, paths, hosts, is_for_put)
     if isinstance(node.get("handle"), list):
         # Each set of matchers is a choice; one without paths takes them all.
         sets = [one for one in node.get("match") or () if isinstance(one, dict)]
@@ -316,5 +343,6 @@ def _routes(
             paths = (*paths, tuple(str(one) for group in patterns for one in group))
         named = tuple(str(host) for one in sets for host in one.get("host") or ())
         hosts = named or hosts
+        is_for_put |= any(map(_takes_put, sets))
     for value in node.values():
-        yield from _routes(value, paths, hosts)
+        yield from _routes(value, paths, hosts, is_for_put=is_for_put)

@@ -132,8 +132,7 @@ class _Judge:
                 yield Fault(
                     code=asked.code,
                     at=found.location,
-                    detail=f"The app's {asked.what} ({where}) never reach it: this answers "
-                    "instead.",
+                    detail=f"{asked.loss}: this answers {where} instead.",
                 )
 
     def _mapping_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stlaunch.lint import streamlit
 from stlaunch.lint.units import seconds
 from stlaunch.lint.yaml.judge import Judge
 from stlaunch.lint.yaml.nodes import Node, around, get, items, number, pairs, text, walk
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
 _LOCAL_HOSTS = {"localhost", "127.0.0.1"}
@@ -65,6 +67,8 @@ def _manager(judge: Judge, manager: Node, names: set[str]) -> None:
     limit = get(manager, "stream_idle_timeout")
     if limit is not None:
         judge.idle(limit, seconds(text(limit)), Product.ENVOY)
+    for virtual in items(get(manager, "route_config", "virtual_hosts")):
+        _envoy_paths(judge, items(get(virtual, "routes")), names)
     _envoy_headers(judge, manager, routes)
     for body in walk(get(manager, "http_filters")):
         allowed = get(body, "max_request_bytes")
@@ -76,6 +80,32 @@ def _manager(judge: Judge, manager: Node, names: set[str]) -> None:
             if host is not None and text(host) != "false":
                 detail = "The app gets another Host than the page's."
                 judge.add("STL501", host, detail, Product.ENVOY, Need.HOST)
+
+
+def _envoy_paths(judge: Judge, routes: list[Node], names: set[str]) -> None:
+    """Judge what `prefix_rewrite` makes of the app's paths: it replaces the very letters."""
+    for route in routes:
+        prefix, rewrite = get(route, "match", "prefix"), get(route, "route", "prefix_rewrite")
+        if prefix is None or rewrite is None or text(get(route, "route", "cluster")) not in names:
+            continue
+        base = BasePath(streamlit.base_of(text(prefix))[0])
+        asked = base.value + streamlit.STREAM
+        first = next((one for one in routes if _may_take(one, asked)), None)
+        if first is not route or not asked.startswith(text(prefix)):
+            continue
+        sent = text(rewrite) + asked.removeprefix(text(prefix))
+        if fault := streamlit.mapping_fault(base, streamlit.STREAM, sent):
+            code, what = fault
+            judge.add(code, rewrite, f"The app gets {sent} for {asked}, {what}.", Product.ENVOY)
+
+
+def _may_take(route: Node, path: str) -> bool:
+    """Tell whether a route is for a path, as far as its path decides; unknown ones may be."""
+    match = get(route, "match")
+    prefix, exact = get(match, "prefix"), get(match, "path")
+    if prefix is not None:
+        return path.startswith(text(prefix))
+    return exact is None or text(exact) == path
 
 
 def _envoy_headers(judge: Judge, manager: Node, routes: list[Node]) -> None:

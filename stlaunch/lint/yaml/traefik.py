@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stlaunch.lint.yaml.judge import Judge, Settings
-from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text
+from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text, walk
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import HostPort
 
@@ -87,7 +87,7 @@ def judge_compose(judge: Judge, services: Node | None) -> bool:
     for name, service in pairs(services):
         own = labels[name.value]
         ports = _ports(own, service)
-        if not _is_service(judge, name.value, text(get(service, "image")), ports):
+        if not _is_service(judge, name.value, service, ports):
             for port in sorted(ports):
                 judge.elsewhere(name, name.value, port)
             continue
@@ -102,11 +102,27 @@ def judge_compose(judge: Judge, services: Node | None) -> bool:
     return found
 
 
-def _is_service(judge: Judge, name: str, image: str, ports: set[int]) -> bool:
+def _is_service(judge: Judge, name: str, service: Node, ports: set[int]) -> bool:
     if judge.app.is_named:
         return any(judge.app.listens_at(name, port) for port in ports)
-    is_called = judge.app.is_called(name) or judge.app.is_called(image)
-    return is_called or any(judge.app.listens_at("", port) for port in ports)
+    is_called = judge.app.is_called(name) or judge.app.is_called(text(get(service, "image")))
+    return (
+        is_called
+        or _runs_streamlit(service)
+        or any(judge.app.listens_at("", port) for port in ports)
+    )
+
+
+_OF_STREAMLIT = re.compile(r"STREAMLIT_(SERVER|BROWSER|GLOBAL|CLIENT|RUNNER|THEME)_|STLAUNCH_")
+
+
+def _runs_streamlit(service: Node) -> bool:
+    """Tell whether its command or its environment speaks of Streamlit."""
+    told = [text(node) for key in ("command", "entrypoint") for node in walk(get(service, key))]
+    words = [word for one in told for word in one.split()]
+    return bool({"streamlit", "stlaunch"} & set(words)) or any(
+        _OF_STREAMLIT.match(word) for word in _environment(service)
+    )
 
 
 def _is_caddys(own: Settings) -> bool:
