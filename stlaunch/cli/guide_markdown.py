@@ -13,6 +13,8 @@ from rich.theme import Theme
 GUIDE_THEME = Theme(
     {
         "markdown.code": "magenta",
+        "markdown.hr": "dim",
+        "markdown.item.bullet": "bold",
         "markdown.item.number": "none",
         "markdown.table.border": "dim",
         "markdown.table.header": "bold",
