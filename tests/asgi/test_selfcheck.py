@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
@@ -49,6 +48,8 @@ def _report(app: ASGIApp, headers: Any = HOST, client: tuple[str, int] = STRANGE
 @pytest.mark.parametrize("verdict", ["unseen", "stripped", "rejected", "intact", "degraded"])
 def test_the_report_fits_its_schema(verdict: str) -> None:
     """Whatever came before; `?strict` answers a broken verdict with 503."""
+    from jsonschema import Draft202012Validator  # seconds to import: not while tests are collected
+
     app = make(Recorder(), readiness=Readiness(is_started=True))
     if verdict in {"intact", "degraded"}:
         handshake(app, headers=[*HOST, ("origin", "http://app.test")], protocols=["streamlit"])

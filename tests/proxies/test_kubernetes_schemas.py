@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -39,6 +38,8 @@ def names(kinds: tuple[str, ...], *forms: str) -> list[str]:
 
 @pytest.mark.parametrize("name", names(KUBERNETES, "kept", "other"))
 def test_manifests_of_kubernetes_itself_are_valid(name: str) -> None:
+    import kubernetes_validate  # seconds to import: not while tests are collected
+
     version = kubernetes_validate.latest_version()
     for document in documents(name):
         if document["apiVersion"] in BUILT_IN:
