@@ -134,7 +134,9 @@ class _Judge:
         beside = [one for one in self.routes if one.hosts in {(), route.hosts}]
         for other in beside:
             self._body(other, base_path)
-            self._methods(other, base_path)
+        for other in self.routes[: self.routes.index(route)]:
+            if other in beside:  # what comes later never sees the app's requests
+                self._methods(other, base_path)
         self._slash(beside, base_path, line)
         self._page_headers(beside, base_path)
 
