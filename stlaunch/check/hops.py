@@ -5,10 +5,11 @@ The signs themselves are in `stlaunch.proxies.recognition`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from stlaunch.check.hop import Hop
-from stlaunch.check.observations import Exchange, Observations, Opening
+from stlaunch.check.observations import Exchange, HeaderPairs, Observations, Opening
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import sightings_in_answer, table
@@ -55,13 +56,19 @@ def author_of(answer: Exchange | Opening) -> Hop | None:
     return next((hop for hop in _hops_in(answer) if not hop.is_app), None)
 
 
-def _hops_in(answer: Exchange | Opening) -> Iterator[Hop]:
-    seen = sightings_in_answer(answer.headers, body=answer.text, status=answer.status or 0)
-    for sighting in seen:
-        yield Hop(
+def _hops_in(answer: Exchange | Opening) -> tuple[Hop, ...]:
+    return _hops(answer.headers, answer.text, answer.status or 0)
+
+
+@lru_cache  # many rules ask about the same answers
+def _hops(headers: HeaderPairs, text: str, status: int) -> tuple[Hop, ...]:
+    return tuple(
+        Hop(
             name=sighting.known.name,
             product=sighting.known.product,
             version=sighting.version,
             evidence=sighting.evidence,
             is_app=sighting.known.is_app,
         )
+        for sighting in sightings_in_answer(headers, body=text, status=status)
+    )

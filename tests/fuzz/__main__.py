@@ -1,7 +1,8 @@
 """`python -m tests.fuzz --minutes N`: hostile inputs for everything that reads foreign bytes.
 
 Prints the seed, with which `--seed` repeats a run, and one line a target. The first input that
-breaks a promise is kept in `tests/fuzz/corpus/NAME/`, where every later run tries it first.
+breaks a promise is printed, and kept in `tests/fuzz/corpus/NAME/`, where every later run tries it
+first. `tests/fuzz/RUNS.md` says what has been tried so far.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from tests.fuzz.targets import TARGETS
 def main(arguments: list[str] | None = None) -> int:
     """Run all targets, or one; return 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0, help="for all targets together")
+    time = parser.add_mutually_exclusive_group()
+    time.add_argument("--minutes", type=float, default=1.0, help="for all targets together")
+    time.add_argument("--seconds", type=float, help="for each target")
     parser.add_argument("--inputs", type=int, default=1 << 62, help="most inputs of a target")
     parser.add_argument("--only", choices=list(TARGETS), action="append")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
@@ -39,9 +42,9 @@ def _run(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{target.name}: {attempt(target, data)!r}\n")
         return 0
     sys.stdout.write(f"seed {options.seed}\n")
+    seconds = options.seconds or options.minutes * 60 / len(targets)
     total = failed = 0
     for target in targets:
-        seconds = options.minutes * 60 / len(targets)
         outcome = fuzz(target, seed=options.seed, inputs=options.inputs, seconds=seconds)
         total += outcome.inputs
         sys.stdout.write(
@@ -51,7 +54,10 @@ def _run(options: argparse.Namespace) -> int:
         if outcome.broken is not None:
             failed += 1
             file = write_broken(target, outcome.broken)
-            sys.stdout.write(f"BROKEN: {target.promise}\n{outcome.broken.error}\nkept: {file}\n")
+            sys.stdout.write(
+                f"BROKEN: {target.promise}\n{outcome.broken.error}\n"
+                f"kept: {file}\n{outcome.broken.data!r}\n"
+            )
         sys.stdout.flush()
     sys.stdout.write(f"{total:,} inputs, {failed} broken\n")
     return 1 if failed else 0

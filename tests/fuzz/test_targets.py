@@ -102,9 +102,10 @@ def test_the_command_prints_its_seed_and_says_what_broke(
     )
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = main(["--only", "own", "--seed", "3", "--inputs", "100000"])
+        code = main(["--only", "own", "--seed", "3", "--seconds", "60"])
 
     assert code == 1
     assert "seed 3" in said.getvalue()
     assert "BROKEN" in said.getvalue()
+    assert "\nb'AB'\n" in said.getvalue()
     assert [file.read_bytes() for file in (tmp_path / "own").iterdir()] == [b"AB"]

@@ -137,12 +137,12 @@ async def from_elsewhere(url: str, look_s: float) -> None:
             pass
     except InvalidStatus as refused:
         status = HTTPStatus(refused.response.status_code)
-    assert status == HTTPStatus.FORBIDDEN
+    assert status == HTTPStatus.FORBIDDEN, status
     await asyncio.sleep(look_s)
     async with _client(_OWN | foreign) as client:
         protocols = {"X-Stlaunch-Protocols": "streamlit, PLACEHOLDER"}
         tunnel = await client.post(f"{url}_stlaunch/tunnel", headers=protocols)
-        assert tunnel.status_code == HTTPStatus.FORBIDDEN
+        assert tunnel.status_code == HTTPStatus.FORBIDDEN, tunnel.status_code
 
 
 ALL_WAYS: tuple[Way, ...] = (
