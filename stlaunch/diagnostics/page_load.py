@@ -8,5 +8,7 @@ MAX_REQUESTS = 131
 """At the most."""
 CONNECTIONS = 7
 """At a time, over HTTP/1.1: six, and the WebSocket."""
+HTTP2_SAVES = 12
+"""Round trips of a first visit. Its scripts come in two waves, 62 and 17: 14 turns of six, or 2."""
 ROOM = 200
 """Requests at once that a limit should let through."""

@@ -42,7 +42,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("STL209", "STL205", "STL206", "STL203", "STL104", "STL212", "STL214", "STL215"),
     # What could be better.
     ("STL508", "STL113", "STL811", "STL806", "STL610"),
-    ("STL803", "STL804", "STL805", "STL211", "STL807", "STL808"),
+    ("STL803", "STL804", "STL812", "STL805", "STL211", "STL807", "STL808"),
 )
 """The codes in the order in which each stops a page."""
 

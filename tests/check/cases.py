@@ -262,6 +262,11 @@ CASES: Mapping[str, Case] = {
         fires={"http.page.headers": [["permissions-policy", "camera=()"]]},
         skips=page(200, "<title>Portal</title>"),
     ),
+    "STL812": Case(
+        fires={"tls.alpn": "http/1.1"},
+        skips={"tls": None},
+        quiet={"tls.alpn": "http/1.1", "dialled.0.elapsed_ms": 1},
+    ),
     "STL808": Case(
         fires=answer("metrics", 200, "# TYPE active_sessions gauge", "text/plain"),
         skips={"http.metrics": GONE},

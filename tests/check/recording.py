@@ -46,6 +46,7 @@ _COMPLETED: dict[str, Any] = {
     ],
     "self_check.request.client": "9.9.9.9",
     "forged.request.client": "9.9.9.9",
+    "tls.alpn": "h2",
     "http2": {"is_advertised": True, "status": 200, "detail": ""},
     "http.component": {
         "url": "https://app.example.test/app/component/stlaunch_check.none/index.html",

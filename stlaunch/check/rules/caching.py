@@ -1,4 +1,4 @@
-"""STL8xx: caches, compression, versions, clocks, and what is open to the public."""
+"""STL8xx: caches, compression, HTTP/2, versions, clocks, and what is open to the public."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from email.utils import parsedate_to_datetime
 from stlaunch.check import pages
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.diagnostics.page_load import HTTP2_SAVES
 from stlaunch.proxies.needs import Need
 
 _OLDEST = (1, 57)
 _SKEW_S = 300
 _LARGE = 100 * 1024
 _AN_HOUR_S = 3600
+_MIN_SAVED_MS = 100  # what nobody notices is not worth a line
 _MAX_AGE = re.compile(r"(?:s-maxage|max-age)\s*=\s*(\d{1,10})")
 _VARNISH_HIT = re.compile(r"\d+ \d+")
 
@@ -118,6 +120,20 @@ def _metrics_open(seen: Observations) -> Judgement:
     return None
 
 
+def _without_http2(seen: Observations) -> Judgement:
+    assert seen.tls is not None  # noqa: S101 - required
+    opened = [one.elapsed_ms for one in seen.dialled if one.failure is None]
+    if seen.tls.trouble is not None or not opened:
+        return Unknown("no connection was opened")
+    saved_ms = HTTP2_SAVES * min(opened)
+    if seen.tls.alpn == "h2" or saved_ms < _MIN_SAVED_MS:
+        return None
+    return Hit(
+        evidence=f"A connection opens in {min(opened)} ms, and HTTP/2 saves a first visit about "
+        f"{HTTP2_SAVES} such round trips: {saved_ms / 1000:.1f} s."
+    )
+
+
 RULES = (
     Rule(code="STL801", requires=("http.page",), judge=_page_cached),
     Rule(code="STL802", requires=("http.asset",), judge=_damaged),
@@ -127,4 +143,5 @@ RULES = (
     Rule(code="STL806", requires=("http.page",), judge=_clocks),
     Rule(code="STL807", requires=("http.page",), judge=_self_check_open, is_of_app=True),
     Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open, is_of_app=True),
+    Rule(code="STL812", requires=("tls", "dialled"), judge=_without_http2),
 )
