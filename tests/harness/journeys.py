@@ -301,9 +301,9 @@ def opens_websocket(
         return "open"
     # Scripts never learn why; the console does, and its message may come a little later.
     deadline = time.monotonic() + 5
-    while not said and time.monotonic() < deadline:
+    while not (of_it := [text for text in said if ws_url in text]) and time.monotonic() < deadline:
         page.wait_for_timeout(20)
-    refused = any(ws_url in text and "Unexpected response code: " in text for text in said)
+    refused = any("Unexpected response code: " in text for text in of_it)
     assert refused, f"{page_url} to {ws_url}: {outcome}, but no refusal by the server: {said}"
     return "refused"
 
@@ -322,7 +322,9 @@ _OPEN_IN_FRAME = f"""
 (args) => new Promise((resolve) => {{
   const frame = document.createElement("iframe");
   frame.sandbox = "allow-scripts";
-  window.addEventListener("message", (event) => resolve(event.data), {{ once: true }});
+  window.addEventListener("message", (event) => {{ // components of the page send some as well
+    if (event.source === frame.contentWindow) resolve(event.data);
+  }});
   const script = `({_OPEN.strip()})(${{JSON.stringify(args)}})
     .then((outcome) => parent.postMessage(outcome, "*"))`;
   frame.srcdoc = "<script>" + script + "</" + "script>";
