@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 
-from stlaunch.proxies.plans import (
-    CERTIFICATE_AND_KEY_FILE,
-    ProxyPlan,
-    ProxySite,
-    refuse_setup,
-)
-from tests.harness.setups import Setup
-
-_CONFIG = "haproxy.cfg"
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import CERTIFICATE_AND_KEY_FILE, ProxyPlan, ProxySite
+from tests.harness.setups import Setup, plan_documented
 
 
 def plan_haproxy(setup: Setup, site: ProxySite) -> ProxyPlan:
@@ -21,15 +15,7 @@ def plan_haproxy(setup: Setup, site: ProxySite) -> ProxyPlan:
     Raises:
         UsageError: for a setup other than `recommended`.
     """
-    if setup is not Setup.RECOMMENDED:
-        raise refuse_setup("HAProxy", setup)
-    return ProxyPlan(
-        name="haproxy",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(site),
-        arguments=("-f", _CONFIG, "-db"),
-    )
+    return plan_documented(Product.HAPROXY, setup, site, _render(site))
 
 
 def _render(site: ProxySite) -> str:

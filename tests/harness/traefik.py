@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.plans import (
-    CERTIFICATE_FILE,
-    KEY_FILE,
-    ProxyPlan,
-    ProxySite,
-    refuse_setup,
-)
-from tests.harness.setups import Setup
-
-_CONFIG = "dynamic.yml"
-_READY_PATH = "/traefik-is-ready"
+from stlaunch.proxies.needs import Product
+from stlaunch.proxies.plans import CERTIFICATE_FILE, KEY_FILE, ProxyPlan, ProxySite
+from tests.harness.setups import Setup, plan_documented
 
 
 def plan_traefik(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render Traefik's dynamic configuration; the static one is its command line.
 
-    Traefik listens before it has read the file, and answers 404 until then. The router to its
-    own ping service stands in the same file, so that its 200 tells that the file is in force.
-
     Raises:
         UsageError: for a setup other than `recommended`.
     """
-    if setup is not Setup.RECOMMENDED:
-        raise refuse_setup("Traefik", setup)
-    return ProxyPlan(
-        name="traefik",
-        site=site,
-        config_name=_CONFIG,
-        config_text=_render(site),
-        arguments=(
-            f"--entrypoints.web.address={site.listen}",
-            "--entrypoints.web.transport.lifecycle.gracetimeout=100ms",
-            f"--providers.file.filename={_CONFIG}",
-            "--providers.file.watch=false",
-            "--providers.providersthrottleduration=50ms",
-            "--ping.manualrouting=true",
-            "--global.checknewversion=false",
-            "--global.sendanonymoususage=false",
-            "--log.level=INFO",
-        ),
-        ready_path=_READY_PATH,
-    )
+    return plan_documented(Product.TRAEFIK, setup, site, _render(site))
 
 
 def _render(site: ProxySite) -> str:
@@ -54,9 +24,6 @@ def _render(site: ProxySite) -> str:
     app:
       rule: "PathPrefix(`{site.base_path.value or "/"}`)"
       service: app{_USE_STRIP if strips else ""}{router_tls}
-    ready:
-      rule: "Path(`{_READY_PATH}`)"
-      service: ping@internal{router_tls}
 {_strip_prefix(site) if strips else ""}  services:
     app:
       loadBalancer:
