@@ -121,9 +121,8 @@ def _metrics_open(seen: Observations) -> Judgement:
 
 
 def _without_http2(seen: Observations) -> Judgement:
-    assert seen.tls is not None  # noqa: S101 - required
     opened = [one.elapsed_ms for one in seen.dialled if one.failure is None]
-    if seen.tls.trouble is not None or not opened:
+    if seen.tls is None or seen.tls.trouble is not None or not opened:
         return Unknown("no connection was opened")
     saved_ms = HTTP2_SAVES * min(opened)
     if seen.tls.alpn == "h2" or saved_ms < _MIN_SAVED_MS:
