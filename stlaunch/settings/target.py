@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from stlaunch.errors import UsageError
@@ -62,7 +63,7 @@ def resolve_target(
     if is_url(text):
         raise UsageError(
             f"The app {text!r} is a URL, but stlaunch only runs apps from files.",
-            hint=f"Download the script first. For an app that runs: stlaunch check {text}",
+            hint=f"Download the script first. For an app that runs: stlaunch check {quote(text)}",
         )
     path = Path(os.path.normpath(cwd / text))
     if not _exists(path):

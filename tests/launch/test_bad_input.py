@@ -94,6 +94,7 @@ HINTS = {
     "path-with-space": (["my", "app.py"], "Write its name in quotes: 'my app.py'"),
     "command": (["chek", "http://x.test"], "Did you mean 'check'?"),
     "url-to-run": (["http://x.test"], "stlaunch check http://x.test"),
+    "url-for-a-shell": (["http://x.test/;ls"], "stlaunch check 'http://x.test/;ls'"),
     "no-scheme": (["check", "x.test/app"], "Did you mean https://x.test/app?"),
     "no-scheme-here": (["check", "localhost:8501"], "Did you mean http://localhost:8501?"),
     "no-scheme-public": (["app.py", "--public-url", "x.test"], "Did you mean https://x.test?"),
