@@ -20,9 +20,12 @@ import pytest
 SPAWNING_MODULES = frozenset({"multiprocessing", "playwright", "subprocess"})
 STARTERS: tuple[tuple[Any, str], ...] = (
     (subprocess.Popen, "__init__"),
+    (os, "execv"),
     (os, "execve"),
     (os, "fork"),
+    (os, "forkpty"),
     (os, "posix_spawn"),
+    (os, "posix_spawnp"),
     (os, "system"),
 )
 SLOW_MARKS = ("browser", "process", "proxy", "slow")
