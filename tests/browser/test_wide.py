@@ -108,6 +108,7 @@ def stream(page: Page) -> str:
 
 
 def fragment(page: Page) -> str:
+    press(page, "Tick")
     text = page.get_by_text("Several ticks.")
     expect(text).to_be_visible()
     return text.inner_text()

@@ -32,7 +32,9 @@ _FEWEST = {
     "requestheader": 2,
     "header": 2,
     "limitrequestbody": 1,
+    "limitrequestfieldsize": 1,
     "timeout": 1,
+    "proxytimeout": 1,
     "define": 1,
     "include": 1,
     "includeoptional": 1,
@@ -45,7 +47,7 @@ _FEWEST = {
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A directive or, with children, a section.
+    """A directive with its name as the first word or, with children, a section without it.
 
     Attributes:
         is_unread: an include that was not read: its scope may hold anything.
@@ -58,6 +60,11 @@ class Node:
     parent: Node | None = None
     children: list[Node] | None = None
     is_unread: bool = False
+
+    @property
+    def is_section(self) -> bool:
+        """Tell a section, whose words are only what stands behind its name."""
+        return self.children is not None
 
     def walk(self) -> Iterator[Node]:
         """Go through everything below, in order."""
@@ -253,6 +260,8 @@ def _section(words: tuple[str, ...], path: Path, number: int, parent: Node) -> N
     if match is None or not head.endswith(">"):
         raise UsageError(f"{path}, line {number}: `{head[:60]}` has no > at its end.")
     name, text = match[1].lower(), match[2].removesuffix(">").strip()
+    if name in _FEWEST:
+        raise UsageError(f"{path}, line {number}: {name} is a directive, not a section.")
     args = tuple(text.split())
     if name in _TRANSPARENT:
         # What is asked for is taken to be there; what is asked to be absent is not.

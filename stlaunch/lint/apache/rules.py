@@ -57,8 +57,7 @@ def site_faults(
     yield from _host_faults(nodes, at)
     yield from _scheme_faults(site, nodes, at)
     for node in nodes:
-        yield from _line_faults(node, app)
-        yield from _method_faults(node)
+        yield from _method_faults(node) if node.is_section else _line_faults(node, app)
     timeouts = [node for node in nodes if node.name == "timeout"]
     # A tunnel lives by the longer one of the client's limit and the app's.
     others = [seconds(node.words[1]) for node in nodes if node.name == "proxytimeout"]
@@ -81,7 +80,7 @@ def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
     for node in nodes:
         words = [word.lower() for word in node.words]
         is_same = words[1:2] == ["edit"] and words[3:5] == ["^(.*)$", "$1"]
-        if words[0] == "requestheader" and words[2:3] == ["origin"] and not is_same:
+        if node.name == "requestheader" and words[2] == "origin" and not is_same:
             yield Fault(
                 "STL502",
                 node,
@@ -137,10 +136,10 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
             Need.HEADER_SIZE,
             milder=None if app.has_login else Circumstance.IF_USED,
         )
-    elif words[0] == "requestheader" and words[1] == "unset" and words[2] in _LOST_HEADERS:
+    elif node.name == "requestheader" and words[1] == "unset" and words[2] in _LOST_HEADERS:
         code, need = _LOST_HEADERS[words[2]]
         yield Fault(code, node, f"{node.words[2]} never reaches the app.", need)
-    elif words[0] == "header" and [w for w in words[1:] if w != "always"][:2] == [
+    elif node.name == "header" and [w for w in words[1:] if w != "always"][:2] == [
         "unset",
         "set-cookie",
     ]:

@@ -64,8 +64,10 @@ def ask() -> None:
 
 
 def clock() -> None:
-    st.session_state.ticks = st.session_state.get("ticks", 0) + 1
-    st.text(f"{'Several' if st.session_state.ticks > 2 else 'Few'} ticks.")
+    ticks = st.session_state.get("ticks")
+    if ticks is not None:
+        st.session_state.ticks = ticks = ticks + 1
+    st.text(f"{'Several' if (ticks or 0) > 2 else 'Few'} ticks.")
 
 
 state = st.session_state
@@ -76,6 +78,9 @@ st.text(f"Clicks: {state.get('clicks', 0)}.")
 
 if st.button("Stream"):
     st.write_stream(words)
+
+if st.button("Tick"):
+    state.ticks = 0
 
 if st.button("Ask"):
     ask()
@@ -105,8 +110,10 @@ st.text(f"Names: {list(edited['name'])}.")
 # Streamlit sends a message this large once, and then a reference to it.
 st.dataframe(pd.DataFrame({"n": np.arange(20_000)}), width=300)
 
-# It ends after some: a run of the script in between would at times leave out what follows it.
-st.fragment(clock, run_every=0.3 if state.get("ticks", 0) < 3 else None)()
+# It begins when told and ends after some: in a run of the script at the same time, bare Streamlit
+# leaves out elements now and then.
+is_ticking = state.get("ticks", 3) < 3
+st.fragment(clock, run_every=0.3 if is_ticking else None)()
 if said := st.chat_input("Say", accept_file=True):
     state.said = (said.text, [(file.name, digest(file.getvalue())) for file in said.files])
 st.text(f"Said: {state.get('said')}.")
