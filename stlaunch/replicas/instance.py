@@ -95,6 +95,7 @@ class Place:
             raise StartError(f"No further process can be started: {exc.strerror}.") from exc
         self.started_at = time.monotonic()
         self.generation = generation
+        self.has_answered = self.is_silent = False
         self.phase = Phase.STARTING
 
     def drain(self) -> None:

@@ -194,10 +194,10 @@ class Supervisor:
         self._look_at = now + _LOOK_S
         ready, silent = balancer.ready_places(), balancer.silent_places()
         for place in self._places:
-            name = f"Instance {place.number} (pid {place.pid})"
             if place.phase is not Phase.READY:
-                place.has_answered = place.is_silent = False
-            elif place.number in silent and place.has_answered and not place.is_silent:
+                continue
+            name = f"Instance {place.number} (pid {place.pid})"
+            if place.number in silent and place.has_answered and not place.is_silent:
                 place.is_silent = True
                 logger.error("%s has stopped answering; visitors go to the others.", name)
             elif place.number in ready:

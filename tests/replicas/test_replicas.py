@@ -21,6 +21,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from stlaunch.replicas.instance import Place
 from tests.conftest import REPOSITORY
 from tests.harness.ports import free_port
 from tests.harness.protocol import open_session
@@ -249,6 +250,22 @@ def test_a_frozen_replica_gets_no_visitors_until_it_answers_again(server: Runnin
     wait_until(lambda: frozen in ready_processes(server), "it serves again")
 
     assert served == instances(server) - {frozen}
+
+
+def test_what_is_known_of_a_process_ends_with_it(tmp_path: Path) -> None:
+    """The next one in its place has not "stopped answering" because it never did yet."""
+    place = Place(1, tmp_path)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    try:
+        place.start(sleeping, [], os.environ, 0)
+        place.has_answered = place.is_silent = True
+        place.end_now()
+        place.start(sleeping, [], os.environ, 1)
+        known = place.has_answered, place.is_silent
+    finally:
+        place.end_now()
+
+    assert known == (False, False)
 
 
 def test_hangup_replaces_all_without_a_gap(server: RunningServer) -> None:
