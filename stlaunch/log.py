@@ -11,6 +11,8 @@ import logging
 import re
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,6 +23,7 @@ _EXTRA = "stlaunch_"
 _OUR_LOGGER = "stlaunch"
 # Libraries that speak about requests, and may repeat what a stranger sent.
 _LIBRARIES = ("uvicorn", "asyncio", "websockets", "python_multipart", "multipart", "starlette")
+_MAX_WARNINGS = 20
 _AT_MARGIN = re.compile(r"\n(?=[^ \t])")
 _NOISE = frozenset(
     {
@@ -55,12 +58,13 @@ def configure(level: int = logging.INFO, *, as_json: bool = False) -> logging.Ha
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
-    handler.addFilter(_is_worth_a_line)
+    library_lines = LibraryLines()
+    handler.addFilter(library_lines)
     logging.getLogger(_OUR_LOGGER).setLevel(level)
     last_resort = logging.StreamHandler(sys.stderr)
     last_resort.setLevel(logging.WARNING)  # as Python's own
     last_resort.setFormatter(handler.formatter)
-    last_resort.addFilter(_is_worth_a_line)
+    last_resort.addFilter(library_lines)
     logging.lastResort = last_resort
     for name in (_OUR_LOGGER, *_LIBRARIES):
         logger = logging.getLogger(name)
@@ -143,8 +147,34 @@ def _escaped(char: str) -> str:
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    return not isinstance(record.msg, str) or record.msg not in _NOISE
+class LibraryLines(logging.Filter):
+    """Lets through what a library says, of its warnings so many in a minute.
+
+    Each is about one request, of which a stranger can send any number. Errors are never left out.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._minute = -1
+        self._said: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record gets a line."""
+        if isinstance(record.msg, str) and record.msg in _NOISE:
+            return False
+        library = record.name.partition(".")[0]
+        if record.levelno > logging.WARNING or library not in _LIBRARIES:
+            return True
+        minute = int(self._clock() // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._said.clear()
+        self._said[library] += 1
+        if self._said[library] == _MAX_WARNINGS:
+            record.msg = f"{record.getMessage()} (no more warnings of {library} in this minute)"
+            record.args = None
+        return self._said[library] <= _MAX_WARNINGS
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from stlaunch.forwarded.trusted_proxies import read_address
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -97,8 +99,24 @@ T = TypeVar("T")
 
 
 def is_handed_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether a header says that a proxy forwarded the request, however it is spelled."""
-    return any(name.lower().replace(b"_", b"-") in HOP_HEADERS for name, _ in headers)
+    """Return whether a header says that a proxy forwarded the request, however it is spelled.
+
+    Content networks have names of their own for the client's address: whatever else holds one, says
+    so too.
+    """
+    return any(
+        name.lower().replace(b"_", b"-") in HOP_HEADERS
+        or (name.lower() != b"host" and _is_address(value))
+        for name, value in headers
+    )
+
+
+def _is_address(value: bytes) -> bool:
+    """Tell whether a value is an address, or a list of them, with or without ports."""
+    first = value.decode("latin-1").partition(",")[0].strip()
+    host, _, port = first.rpartition(":")
+    texts = (first, host) if port.isdigit() else (first,)
+    return any(read_address(text.strip("[]")) is not None for text in texts)
 
 
 class HeaderReader:

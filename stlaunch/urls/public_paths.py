@@ -10,7 +10,7 @@ Behind a proxy that strips, `/app/app/x` in the browser arrives as `/app/x`, whi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from urllib.parse import unquote
 
@@ -269,7 +269,7 @@ class PublicPaths:
             location: what `locate` found.
             path: decoded, as it arrived.
         """
-        if self.seen.refuses_slashes(location):
+        if self.seen.refuses_slashes(self._as_noted(location)):
             return None
         if not any(base.value for base in self.known):
             return location
@@ -290,6 +290,15 @@ class PublicPaths:
         is_odd = not location.depth and self._starts_with_base(path)
         # `/App` alone is a page of that name, below `/app`.
         return None if is_odd and _segments(path) != [path[1:]] else location
+
+    def note_slashes(self, location: Location) -> None:
+        """Take one loaded page into account: see `SeenModes.note_slashes`."""
+        self.seen.note_slashes(self._as_noted(location))
+
+    def _as_noted(self, location: Location) -> Location:
+        """Leave out what a visitor's prefix header says, where no path is known to compare it."""
+        is_told = not self.known and location.mode is PrefixMode.STRIPPED
+        return replace(location, public=BasePath()) if is_told else location
 
     def _as_it_came(self, base: BasePath, path: str) -> Location | None:
         if _segments(path) != path.split("/")[1:]:

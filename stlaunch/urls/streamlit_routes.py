@@ -134,6 +134,10 @@ def classify(app_path: str, mounts: Sequence[BasePath]) -> Route:
         mounts: where Streamlit is inside the app: `(BasePath(""),)` for a script; a FastAPI app
             may have it at `/dashboard`.
     """
+    # Starlette's routes end with `$`, which matches before a final newline too: Streamlit would
+    # take `/_stcore/stream%0A` for its stream, and FastAPI `/admin%0A` for its route.
+    if app_path.endswith("\n"):
+        return Route(kind=RequestKind.ALIAS)
     for mount in sorted(mounts, key=lambda mount: -mount.depth):
         path = mount.strip_from(app_path)
         if path is not None:
@@ -159,10 +163,6 @@ def is_for_page(path: str) -> bool:
 
 
 def _kind(path: str) -> tuple[RequestKind, str]:
-    # Starlette's routes end with `$`, which matches before a final newline too: Streamlit would
-    # take `/_stcore/stream%0A` for its stream.
-    if path.endswith("\n"):
-        return RequestKind.ALIAS, ""
     for front, find_kind in _FRONT_KINDS.items():
         if path.startswith(front):
             return find_kind(path.removeprefix(front))

@@ -243,7 +243,8 @@ def test_the_agent_api_keeps_its_own_origin_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["x-remote-user", "x_remote_user", "x-remote_user", "x_remote-user"]
+    "sent",
+    ["x-remote-user", "x_remote_user", "x-remote_user", "x_remote-user", "x.remote.user"],
 )
 def test_identity_headers_come_from_trusted_peers_only(sent: str) -> None:
     """A stranger names no user, however the header is spelled (`server.trustedUserHeaders`)."""

@@ -299,3 +299,14 @@ def test_another_proxy_may_double_the_slash_of_the_other_form() -> None:
 
     assert request(wrapped, "//items").status == 200
     assert app.scopes[-1]["path"] == "/app/items"
+
+
+@pytest.mark.parametrize("header", [[], [("x-forwarded-prefix", "/x")]], ids=["plain", "prefix"])
+def test_a_doubled_slash_gets_around_no_rule_at_the_root(header: list[tuple[str, str]]) -> None:
+    """`stlaunch app.py` knows no path: what its pages come with counts all the same."""
+    app = Recorder()
+    wrapped = make(app, paths=PublicPaths(), app_base=BasePath())
+    request(wrapped, PAGE_SCRIPT, headers=REFERER)
+
+    assert request(wrapped, "/items").status == 200
+    assert request(wrapped, "//items", header).status == 404

@@ -19,14 +19,17 @@ TOKEN = "right"
         *("cf-connecting-ip", "true-client-ip", "x-client-ip", "fastly-client-ip", "x-real-ip"),
         *("x-cluster-client-ip", "x-original-forwarded-for", "forwarded", "via", "x-forwarded-for"),
         *("x_client_ip", "cf_connecting_ip", "fly-client-ip", "x-azure-clientip", "cdn-loop"),
+        # Known by the address in it.
+        *("ali-cdn-real-ip", "incap-client-ip", "eo-client-ip", "x-sucuri-clientip", "x-anything"),
     ],
 )
-def test_local_refuses_what_a_proxy_handed_on(name: str) -> None:
+@pytest.mark.parametrize("value", ["203.0.113.9", "203.0.113.9:80, 10.0.0.1", "[2001:db8::1]:80"])
+def test_local_refuses_what_a_proxy_handed_on(name: str, value: str) -> None:
     """A proxy on this machine shows itself by any of its headers."""
     wrapped = make(Recorder(), access_policy=AccessPolicy(access=SelfCheck.LOCAL))
 
     own = request(wrapped, CHECK, [LOCALHOST])
-    forwarded = request(wrapped, CHECK, [LOCALHOST, (name, "203.0.113.9")])
+    forwarded = request(wrapped, CHECK, [LOCALHOST, (name, value)])
 
     assert (own.status, forwarded.status) == (200, 403)
 

@@ -16,7 +16,7 @@ from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import origin_rejected
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.gateway.state import Readiness
-from stlaunch.log import JsonFormatter, TextFormatter
+from stlaunch.log import JsonFormatter, LibraryLines, TextFormatter
 from stlaunch.settings.model import SelfCheck
 from tests.asgi.driver import STRANGER, Recorder, handshake, make, proven, request
 
@@ -325,6 +325,25 @@ for name in ("python_multipart.multipart", "some.library"):
     lines = capfd.readouterr().err.splitlines()
 
     assert [json.loads(line)["message"] for line in lines] == ["a b\nc"] * 2
+
+
+def test_no_number_of_malformed_requests_fills_the_log() -> None:
+    """A library has a line for each of them: uvicorn's own, python-multipart's about uploads."""
+    now = [0.0]
+    lines = LibraryLines(clock=lambda: now[0])
+
+    def said(name: str, level: int) -> list[str]:
+        records = [logging.LogRecord(name, level, "", 0, "%s", ("b",), None) for _ in range(1000)]
+        return [record.getMessage() for record in records if lines.filter(record)]
+
+    for _ in range(2):
+        for name in ("uvicorn.error", "python_multipart.multipart"):
+            assert said(name, logging.WARNING)[-2:] == [
+                "b",
+                f"b (no more warnings of {name.partition('.')[0]} in this minute)",
+            ]
+        now[0] += 60
+    assert len(said("uvicorn.error", logging.ERROR)) == len(said("an.app", logging.WARNING)) == 1000
 
 
 @pytest.mark.parametrize("name", ["check", "echo"])

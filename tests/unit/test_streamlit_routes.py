@@ -118,6 +118,7 @@ def test_outside_streamlit_only_the_self_check_is_ours() -> None:
     assert classify("/_stlaunch/check", mounts).name == "check"
     assert classify("/_stlaunch/tunnel", mounts).kind is RequestKind.SELF_CHECK
     assert classify("/_stlaunch//check", mounts).kind is RequestKind.ALIAS
+    assert classify("/items\n", mounts).kind is RequestKind.ALIAS
 
 
 PARTS = st.sampled_from(

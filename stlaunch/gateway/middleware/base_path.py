@@ -160,7 +160,7 @@ class BasePathMiddleware:
             return
         if self.paths.glued_base(arrived.path) is not None:
             return
-        self.paths.seen.note_slashes(location)
+        self.paths.note_slashes(location)
         self._note_mode(location, arrived)
 
     def _note_mode(self, location: Location, arrived: ArrivedRequest) -> None:

@@ -5,6 +5,7 @@ It does not look at the path; what it learns is handed on as an `ArrivedRequest`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,8 @@ from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, with_request
 from stlaunch.proxies.site import is_plain_socket
 from stlaunch.urls.origin import HostPort, PublicUrl
+
+_SEPARATORS = re.compile(rb"[^a-z0-9]")
 
 
 class ForwardedHeadersMiddleware:
@@ -100,7 +103,8 @@ class ForwardedHeadersMiddleware:
         names = self.identity_headers()
         kept = [*headers]
         if names:
-            # An app may read `X_User` as `X-User`; a proxy that removes one may hand on the other.
+            # An app may read `X_User` or `X.User` as `X-User`; a proxy that removes one may hand on
+            # the other.
             alike = {_folded(name) for name in names}
             believed = names if forwarded.is_peer_trusted else frozenset()
             kept = [
@@ -115,7 +119,7 @@ class ForwardedHeadersMiddleware:
 
 
 def _folded(name: bytes) -> bytes:
-    return name.strip().lower().replace(b"_", b"-")
+    return _SEPARATORS.sub(b"-", name.strip().lower())
 
 
 def _app_socket(scope: Scope) -> str:

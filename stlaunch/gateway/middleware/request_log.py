@@ -21,6 +21,7 @@ logger = logging.getLogger("stlaunch.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _MAX_PATH = 512
+_MAX_METHOD = 32
 
 PageOf = Callable[[bytes], str | None]
 
@@ -144,7 +145,7 @@ def _answering(send: Send, request_id: str) -> Send:
 
 
 def _log(scope: Scope, what: str, *, method: str = "", **facts: Any) -> None:
-    method = method or ("WEBSOCKET" if scope["type"] == "websocket" else scope["method"])
+    method = method or scope.get("method", "WEBSOCKET")[:_MAX_METHOD]
     client = scope["client"][0] if scope.get("client") else "-"
     path = _masked(scope["path"])
     took = f" in {facts['duration_ms']} ms" if "duration_ms" in facts else ""
