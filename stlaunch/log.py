@@ -164,6 +164,10 @@ class LibraryLines(logging.Filter):
         if isinstance(record.msg, str) and record.msg in _NOISE:
             return False
         library = record.name.partition(".")[0]
+        # A stop cuts off who is still sending, and has said so. By name: asyncio is slow to import.
+        failure = record.exc_info[0] if record.exc_info else None
+        if library == "uvicorn" and failure and failure.__name__ == "CancelledError":
+            return False
         if record.levelno > logging.WARNING or library not in _LIBRARIES:
             return True
         minute = int(self._clock() // 60)

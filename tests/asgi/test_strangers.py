@@ -346,6 +346,17 @@ def test_no_number_of_malformed_requests_fills_the_log() -> None:
     assert len(said("uvicorn.error", logging.ERROR)) == len(said("an.app", logging.WARNING)) == 1000
 
 
+@pytest.mark.parametrize(("failure", "is_said"), [(asyncio.CancelledError, 0), (ValueError, 1)])
+def test_a_stop_leaves_no_traceback_of_who_still_sends(
+    failure: type[BaseException], is_said: int
+) -> None:
+    """A server cuts them off, says how many, and then logs each as a failure of the app."""
+    info = (failure, failure(), None)
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception", (), info)
+
+    assert LibraryLines().filter(record) == bool(is_said)
+
+
 @pytest.mark.parametrize("name", ["check", "echo"])
 @pytest.mark.parametrize("accept", ["application/json", "text/plain"])
 def test_an_answer_can_be_printed(name: str, accept: str) -> None:

@@ -304,6 +304,37 @@ def test_tunnels_that_nobody_uses_make_room() -> None:
     assert asyncio.run(run()) == (True, True, True)
 
 
+def test_a_stop_waits_for_no_page_that_still_sends() -> None:
+    """Ten half-sent requests held the stop up for all of its time, and left ten tracebacks."""
+
+    async def run() -> bool:
+        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+
+        registry = TunnelRegistry()
+        tunnel = Tunnel(id="one.1", owner="", max_message_bytes=9, idle_limit_s=60)
+        await tunnel.open(app, {})
+        registry.add(tunnel, _stranger(1))
+
+        async def is_ended() -> bool:
+            try:
+                async with tunnel.putting.take():
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                return True
+            return False
+
+        sending = asyncio.create_task(is_ended())
+        await asyncio.sleep(0)
+        await registry.stop()
+        async with asyncio.timeout(30):
+            return await sending
+
+    assert asyncio.run(run())
+
+
 def _stranger(number: int) -> Visitor:
     return Visitor(browser=str(number), address="127.0.0.1", is_shared=True)
 

@@ -117,6 +117,7 @@ class TunnelRegistry:
         self.is_stopping = True
         for tunnel in list(self._tunnels.values()):
             await tunnel.close(1012)
+            tunnel.putting.end()  # what its page still sends goes nowhere
         if self._sweeper is not None:
             self._sweeper.cancel()
 
