@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp
 
+from stlaunch import streamlit_adapter
 from stlaunch.gateway import make
 from stlaunch.gateway.app_site import AppSite
 from stlaunch.gateway.chains import ALL, Branch, Dispatch, Endpoint, Layer, build_chains, kinds
 from stlaunch.gateway.composition import Composition
 from stlaunch.gateway.login_store import LoginStore
 from stlaunch.gateway.monitor.detectors import Detectors, Replicas
+from stlaunch.gateway.page.preloads import Preloads
 from stlaunch.gateway.selfcheck.tickets import Tickets
 from stlaunch.gateway.state import GatewayState, session_places
 from stlaunch.settings.model import Transport
@@ -223,6 +225,9 @@ def compose(app: ASGIApp, composition: Composition) -> ASGIApp:
             embedders=composition.frame_ancestors,
         ),
         detectors=Detectors(replicas=Replicas(composition.instance.id)),
+        preloads=Preloads(
+            size_of=streamlit_adapter.static_asset_size, app_version=streamlit_adapter.app_version
+        ),
     )
     app = Dispatch(build_chains(app, BY_KIND, composition, state))
     for layer in reversed(OUTER):

@@ -125,7 +125,7 @@ def token(_below: Below, composition: Composition, _state: GatewayState) -> ASGI
 
 
 def page_script(_below: Below, _composition: Composition, state: GatewayState) -> ASGIApp:
-    return script.PageScript(state.instance.id)
+    return script.PageScript(state.instance.id, state.preloads)
 
 
 def stripped_handshake(_below: Below, composition: Composition, state: GatewayState) -> ASGIApp:
@@ -218,6 +218,7 @@ def page(app: ASGIApp, composition: Composition, state: GatewayState) -> ASGIApp
         script_query=script.page_script_query(state.instance.id),
         transport=composition.transport,
         takes_host_config=streamlit_adapter.takes_host_config,
+        preloads=state.preloads,
     )
 
 

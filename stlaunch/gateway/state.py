@@ -15,6 +15,7 @@ from stlaunch.gateway.login_store import LoginStore
 from stlaunch.gateway.monitor.detectors import Detectors
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
+from stlaunch.gateway.page.preloads import Preloads
 from stlaunch.gateway.places import PlaceLimits, Places
 from stlaunch.gateway.selfcheck.rate_limiter import RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
@@ -79,6 +80,7 @@ class GatewayState:
         handshakes: counts of handshakes and transports.
         finding_log: what this process has noticed.
         detectors: what the monitor remembers of the traffic.
+        preloads: which of Streamlit's scripts each page uses.
         observed_routes: how pages reached the app.
         requests_by_mode: how many requests came kept, how many stripped.
         tickets: signs and reads the tickets of probes.
@@ -98,6 +100,7 @@ class GatewayState:
     tickets: Tickets
     logins: LoginStore
     detectors: Detectors
+    preloads: Preloads
     protections_off: tuple[str, ...] = ()
     app_site: AppSite = field(default_factory=AppSite)
     handshakes: HandshakeStats = field(default_factory=HandshakeStats)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from stlaunch.streamlit_adapter.app import (
+    app_version,
     find_streamlit_mounts,
     header_names,
     is_own_route,
     is_static_asset,
     is_streamlit_app,
     load_app,
+    static_asset_size,
     takes_host_config,
     trusted_user_headers,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "UserConfiguration",
     "UserOption",
     "WebSocketOptions",
+    "app_version",
     "apply_options",
     "connected_sessions",
     "cookie_secret",
@@ -75,6 +78,7 @@ __all__ = [
     "run_once",
     "sensitive_options",
     "set_base_url_path",
+    "static_asset_size",
     "static_folder",
     "takes_host_config",
     "tls_files",

@@ -133,13 +133,28 @@ def is_static_asset(name: str) -> bool:
     return name in _static_assets()
 
 
+def static_asset_size(name: str) -> int | None:
+    """Return the size in bytes of the static file of this name; None where there is none."""
+    return _static_assets().get(name)
+
+
 @functools.cache
-def _static_assets() -> frozenset[str]:
+def _static_assets() -> dict[str, int]:
     folder = os.path.join(internals.static_folder(), "static", "js")  # noqa: PTH118
     try:
-        return frozenset(f"js/{name}" for name in os.listdir(folder))  # noqa: PTH208
+        return {f"js/{entry.name}": entry.stat().st_size for entry in os.scandir(folder)}
     except OSError:
-        return frozenset()
+        return {}
+
+
+def app_version() -> int:
+    """Return a number that changes with the app's script and the files of its `pages` folder."""
+    script = internals.main_script()
+    files = [script, *sorted(script.parent.glob("pages/*.py"))] if script is not None else []
+    try:
+        return hash(tuple((file.name, file.stat().st_mtime_ns) for file in files))
+    except OSError:
+        return 0
 
 
 @functools.lru_cache(maxsize=4)

@@ -296,6 +296,14 @@ def set_main_script(path: Path) -> None:
         config._main_script_path = str(path)  # noqa: SLF001
 
 
+def main_script() -> Path | None:
+    """Return the app's script; None where no script is known, as in an app of another framework."""
+    from streamlit import config
+
+    known = MAIN_SCRIPT.attempt(lambda: config._main_script_path, None)  # noqa: SLF001
+    return Path(known) if known else None
+
+
 @contextmanager
 def restored_configuration() -> Iterator[None]:
     """Put Streamlit's configuration back as it was, whatever is loaded meanwhile."""

@@ -23,6 +23,7 @@ from stlaunch.gateway.monitor.quiet_limits import Visitor, idle_cut
 from stlaunch.gateway.origin_policy import TOKEN_PREFIX
 from stlaunch.gateway.owner import owner_of
 from stlaunch.gateway.page.blocked import is_report, read_blocked
+from stlaunch.gateway.page.preloads import is_scripts_report
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo, is_for_upload, request_info
 from stlaunch.gateway.selfcheck.fixes import fix_of_code
@@ -88,6 +89,8 @@ class TrafficMonitorMiddleware:
         return self.app(scope, receive, send)
 
     def _page_script(self, scope: Scope, request: RequestInfo) -> None:
+        if is_scripts_report(scope["query_string"]):
+            return
         if is_report(scope["query_string"]):
             self._blocked(scope, request)
             return

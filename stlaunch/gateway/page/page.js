@@ -9,7 +9,8 @@
 //   5. replaces a page of an old version, whose scripts are gone (old_page.js);
 //   6. where nothing connects, says so in place of Streamlit's empty page, and where a proxy signed
 //      the visitor out (signed_out.js) or limits requests (rate_limited.js), that;
-//   7. reports what a Content-Security-Policy blocks (blocked.js).
+//   7. reports what a Content-Security-Policy blocks (blocked.js);
+//   8. loads ahead what this page of the app will need (preloads.js).
 
 const pageScript = /** @type {HTMLScriptElement} */ (document.currentScript).src;
 // Not the current one: that may have been loaded by start.js.
@@ -359,3 +360,4 @@ if (transport !== "http" && isOwnServer(base)) {
 installUploads(base, () => /** @type {any} */ (new StreamSocket(streamUrl(), [UPLOAD_PROTOCOL])));
 replaceOldPage(base);
 watchPolicy(pageScript, onPolicy);
+preloadScripts(base, pageScript);

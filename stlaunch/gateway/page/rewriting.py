@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stlaunch.gateway.asking import MAX_ASKED_BYTES, Asked, ask
 from stlaunch.gateway.origin_policy import OriginProof
+from stlaunch.gateway.page.preloads import Preloads
 from stlaunch.gateway.page.proof import proof_cookies
 from stlaunch.gateway.request import RequestInfo, request_info
 from stlaunch.urls.base_path import BasePath
@@ -56,6 +57,7 @@ class PageMiddleware:
             with the process: another replica notices it there.
         takes_host_config: says whether an entry script, such as `js/index.abc.js`, reads the host
             configuration from its page; it reads a file.
+        preloads: which scripts this page will use.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PageMiddleware:
         script_query: str,
         transport: str,
         takes_host_config: Callable[[str], bool],
+        preloads: Preloads,
     ) -> None:
         self.app = app
         self.proof = proof
@@ -76,6 +79,7 @@ class PageMiddleware:
         self.script_query = script_query
         self.transport = transport
         self.takes_host_config = takes_host_config
+        self.preloads = preloads
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request for a page."""
@@ -111,6 +115,10 @@ class PageMiddleware:
         kept.extend(item for item in health.headers if item[0].lower() == b"set-cookie")
         if host_config := await self._host_config(scope, body):
             attributes["data-host-config"] = host_config
+        # Those that the page names itself come anyway.
+        scripts = self.preloads.scripts_for(request_info(scope))
+        if others := [name for name in scripts if name.encode() not in body]:
+            attributes["data-preload"] = " ".join(others)
         front = f"{base.value}/" if base is not None else "./"
         attributes["src"] = f"{front}{SELF_CHECK.lstrip('/')}/page.js?{self.script_query}"
         tag = "<script " + " ".join(

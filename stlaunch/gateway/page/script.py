@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from stlaunch.gateway.assets.codings import available_codings, choose_coding
 from stlaunch.gateway.page.blocked import is_report
-from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods
+from stlaunch.gateway.page.preloads import Preloads, is_scripts_report
+from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods, refuse_other_pages
 from stlaunch.gateway.request import request_info
 
 # Classic scripts that share one function scope: names of one are visible in the next.
@@ -30,6 +31,7 @@ _PARTS = (
     "page/early_socket.js",
     "page/old_page.js",
     "page/blocked.js",
+    "page/preloads.js",
     "page/page.js",
 )
 _FOLDER = files("stlaunch.gateway")
@@ -51,14 +53,17 @@ class PageScript:
 
     A browser keeps it for as long as this process lives, because the page names this process and
     the script's version. Each browser asks once at each address of the app, which shows where it
-    is reached. A report of what the browser blocked comes the same way, and gets an empty script.
+    is reached. A report of what the browser blocked, or of the scripts that a page used, comes the
+    same way, and gets an empty script.
 
     Args:
         instance_id: this process's.
+        preloads: takes the reports of scripts.
     """
 
-    def __init__(self, instance_id: str) -> None:
+    def __init__(self, instance_id: str, preloads: Preloads) -> None:
         self._query = page_script_query(instance_id).encode()
+        self._preloads = preloads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -69,7 +74,12 @@ class PageScript:
         request, query = request_info(scope), scope["query_string"]
         if request.name:  # asked for once, by a page that names its version
             return Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
-        if is_report(query):
+        if is_scripts_report(query):
+            refused = refuse_other_pages(Headers(scope=scope))
+            if refused is not None:
+                return refused
+            self._preloads.note(request, query)
+        if is_scripts_report(query) or is_report(query):
             return Response(b"", media_type="text/javascript", headers=NO_STORE)
         is_lasting = query == self._query
         return _script(Headers(scope=scope), _HEADERS | (_LONG if is_lasting else _SHORT))
