@@ -24,7 +24,12 @@ XSRF = "2|1234|5678|99"
 
 
 async def stream(socket: WebSocket) -> None:
-    """Answer each message with itself; `flood N S` with N messages of S bytes; `close` closes."""
+    """Answer each message with itself; `flood N S` with N messages of S bytes; `close` closes.
+
+    A client that offers `slow` is never accepted.
+    """
+    if "slow" in socket.scope["subprotocols"]:
+        await asyncio.Event().wait()
     await socket.accept("streamlit")
     try:
         while True:

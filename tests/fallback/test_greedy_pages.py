@@ -58,10 +58,11 @@ class _Gateway:
         self.registry = registry
         self.id = ""
 
-    async def open(self) -> None:
+    async def open(self, protocols: str = "streamlit") -> None:
         """Open the tunnel."""
         client = _Client()
-        scope = make_scope(TUNNEL, [*_HEADERS, ("origin", "http://testserver")], method="POST")
+        opening = [("origin", "http://testserver"), ("x-stlaunch-protocols", protocols)]
+        scope = make_scope(TUNNEL, [*_HEADERS, *opening], method="POST")
         await self.app(scope, client.receive, client.send)
         self.id = json.loads(client.answer)["id"]
 
@@ -129,6 +130,41 @@ def test_others_get_their_turn_while_messages_are_read() -> None:
 
     assert ack == 200
     assert turns > 200
+
+
+def test_a_few_tunnels_are_opened_at_a_time() -> None:
+    """Fifty at once were a fifth of a second of work, for which every click of others waited."""
+
+    async def test(gateway: _Gateway) -> tuple[int, int]:
+        most = 0
+
+        async def watch() -> None:
+            nonlocal most
+            while True:
+                tunnels = gateway.registry._tunnels.values()
+                most = max(most, sum(not tunnel._opening.done() for tunnel in tunnels))
+                await asyncio.sleep(0)
+
+        watching = asyncio.create_task(watch())
+        await asyncio.gather(*(gateway.open() for _ in range(20)))
+        watching.cancel()
+        return most, len(gateway.registry)
+
+    assert _run(test) == (2, 21)
+
+
+def test_those_that_the_app_does_not_accept_hold_up_nobody() -> None:
+    """As many as open at a time, and then one more."""
+
+    async def test(gateway: _Gateway) -> int:
+        slow = [asyncio.create_task(gateway.open("slow")) for _ in range(3)]
+        await gateway.open()
+        is_waiting = [not task.done() for task in slow]
+        for task in slow:
+            task.cancel()
+        return sum(is_waiting)
+
+    assert _run(test) == 3
 
 
 def test_unread_polls_hold_one_answer() -> None:
