@@ -6,12 +6,15 @@ Owns how long the run, a browser and a page live. It must not know what an app l
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.harness.browser import Visit, new_page, start_chromium
+from tests.harness.server import SHARED_CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +22,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let a SIGTERM tear the fixtures down as ^C does, so that no server outlives the run."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):  # the workers of xdist inherit it
+        cache = tempfile.TemporaryDirectory(
+            prefix="stlaunch-test-cache-", ignore_cleanup_errors=True
+        )
+        config.add_cleanup(cache.cleanup)
+        os.environ[SHARED_CACHE] = cache.name
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,11 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from stlaunch.streamlit_adapter import static_folder
 from tests.harness.ports import free_port
-from tests.harness.server import RunningServer, stlaunch_app
+from tests.harness.server import SHARED_CACHE, RunningServer, stlaunch_app
 
 DEADLINE_S = 60
 
@@ -35,7 +37,10 @@ def _wait_until_compressed(server: RunningServer, path: str) -> tuple[dict[str, 
     raise AssertionError(f"{path} never came compressed:\n{server.log()}")
 
 
-def test_scripts_come_compressed_after_a_moment_and_after_a_restart(tmp_path: Path) -> None:
+def test_scripts_come_compressed_after_a_moment_and_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SHARED_CACHE)
     script = tmp_path / "app.py"
     script.write_text("import streamlit as st\nst.title('Hello')\n", encoding="utf-8")
     with stlaunch_app(script, free_port(), "--behind-proxy", "/app") as server:
