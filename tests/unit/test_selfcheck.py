@@ -282,9 +282,8 @@ def test_every_code_of_the_page_is_in_the_catalogue() -> None:
 @pytest.mark.process
 def test_page_and_check_rank_alike() -> None:
     """The same findings, in any order, come out of both in one order."""
-    over_http = {"STL301", "STL304", "STL305", "STL306", "STL307"}
     known = {
-        code: entry(code).severity_under((Circumstance.FALLBACK,) if code in over_http else ())
+        code: entry(code).severity_under((Circumstance.FALLBACK,))
         for code in PAGE_CODES
         if code in codes()
     }

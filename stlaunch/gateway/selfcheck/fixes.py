@@ -11,6 +11,7 @@ from typing import Any
 from stlaunch.diagnostics.catalogue import codes, entry
 from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, header_problems
 from stlaunch.diagnostics.ranking import rank, step_of
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.fixes import OF_REPLICAS, fix_for_all, replicas_note, with_replicas
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
@@ -59,7 +60,7 @@ def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
-    """Return what the page says of each code that it can name, and the step that ranks it."""
+    """Return what the page says of each code that it can name, and what ranks it."""
     known = codes()
     return {
         "schema": "stlaunch.fixes/1",
@@ -70,6 +71,7 @@ def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
                 "title": entry(code).title,
                 "severity": entry(code).severity,
                 "step": step_of(code),
+                "falls_back": Circumstance.FALLBACK in entry(code).severity_when,
                 "problem": entry(code).problem,
                 "fix": fix_of_code(code, product, site),
             }

@@ -31,7 +31,7 @@ const SLOW = [
   { id: "upload-sizes", group: "Longer tests", label: "Upload sizes" },
   { id: "idle", group: "Longer tests", label: "Idle time" },
 ];
-const FATAL = new Set(["STL121", "STL122", "STL207", "STL208", "STL210", "STL810"]);
+const FATAL = new Set(["STL121", "STL122", "STL207", "STL208", "STL810"]);
 
 let facts = new Facts();
 /** @type {Record<string, Outcome>} */ let outcomes = {};
@@ -184,8 +184,8 @@ function meaning(found, failures) {
   const rest = found.length - 1;
   const also = rest ? ` ${count(rest, "other thing")} to fix ${rest === 1 ? "is" : "are"} listed below.` : "";
   if (failures.some((finding) => FATAL.has(finding.code))) return `The app cannot be used like this.${also}`;
-  if (failures.every((finding) => FALLS_BACK.has(finding.code))) {
-    return `The app still works, but a little slower: without a WebSocket it uses ordinary HTTP requests.${also}`;
+  if (failures.every((finding) => facts.fixes?.codes?.[finding.code]?.falls_back)) {
+    return `The app still works, but a little slower: it goes around this, with ordinary HTTP requests.${also}`;
   }
   return `Most likely cause: ${failures[0].summary}.${also}`;
 }

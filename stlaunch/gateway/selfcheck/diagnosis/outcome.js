@@ -72,16 +72,13 @@ const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evid
  */
 const following = (outcome, cause) => ({ ...outcome, cause });
 
-// The page does without these, over HTTP.
-const FALLS_BACK = new Set(["STL301", "STL304", "STL305", "STL306", "STL307"]);
-
 /**
- * In the order of `stlaunch check`: by severity, then by the step at which a page stops, as the server says it.
+ * In the order of `stlaunch check`: by severity, then by the step at which a page stops, as the server says both.
  * @template {{code: string, status: Status}} T
- * @param {T[]} findings @param {Record<string, {step: number}>} codes @returns {T[]}
+ * @param {T[]} findings @param {Record<string, {step: number, falls_back: boolean}>} codes @returns {T[]}
  */
 function likeliestFirst(findings, codes) {
-  const isError = (/** @type {T} */ one) => one.status === "fail" && !FALLS_BACK.has(one.code);
+  const isError = (/** @type {T} */ one) => one.status === "fail" && !codes[one.code]?.falls_back;
   const step = (/** @type {T} */ one) => codes[one.code]?.step ?? Infinity;
   return [...findings].sort((a, b) => Number(isError(b)) - Number(isError(a)) || step(a) - step(b));
 }
