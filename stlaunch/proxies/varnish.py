@@ -81,8 +81,10 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
+    # The only backend gets every path, and the app may serve what comes without the public one.
+    base = "(<<base_re>>)?" if site.base_path.value else ""
     path = (
-        f'(req.url ~ "^<<base_re>>/+(_stlaunch(/+(({names})/*)?)?|'
+        f'(req.url ~ "^{base}/+(_stlaunch(/+(({names})/*)?)?|'
         '_stcore/+metrics/*)(\\?.*)?$" ||\n'
         f'    req.url ~ "(?i)^[^?]*{ENCODED_LETTERS}")'
     )

@@ -65,6 +65,8 @@ SPELLINGS = (
     "{0}/{1}",
     BASE + "{0}/{1}",
 )
+# Beside the public path: nobody's but the app's, where the proxy hands all paths on.
+OUTSIDE = ("/{0}/{1}", "//{0}/{1}")
 OPEN = ("_stlaunch/health", "_stlaunch/page.js", "_stcore/health", "static/stlaunch/page.js")
 REFUSED = {301, 302, 303, 307, 308, 400, 403, 404, 405}
 
@@ -87,8 +89,8 @@ def test_no_spelling_opens_a_closed_path(name: str, app: tuple[RunningServer, bo
         found = {
             path: status
             for closed in CLOSED
-            for spelling in SPELLINGS
-            for path in [BASE + _spell(spelling, closed)]
+            for spelling in (*(BASE + below for below in SPELLINGS), *OUTSIDE)
+            for path in [_spell(spelling, closed)]
             if (status := _status(proxy.port, path)) not in REFUSED
         }
 
