@@ -141,6 +141,11 @@ def test_many_includes_end(tmp_path: Path) -> None:
             id="lighttpd-lists",
         ),
         pytest.param("Caddyfile", ":80 {\n" + "handle {\n" * 5_000, id="caddy-nested"),
+        pytest.param(
+            "Caddyfile",
+            ":80 {\n" + "handle {\n" * 20_000 + "reverse_proxy 127.0.0.1:8501\n" + "}\n" * 20_001,
+            id="caddy-closed",
+        ),
     ],
 )
 def test_time_and_memory_have_a_bound(name: str, text: str, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ UNKNOWN = "unknown.invalid"
 _ADAPT_S = 20
 _MAX_KIB = 4_000_000
 _MAX_OUTPUT = 20_000_000
+_MAX_NESTED = 100
 _DIRECTIVES = {
     "encode",
     "handle",
@@ -84,8 +85,10 @@ def adapted(binary: str, path: Path, text: str) -> dict[str, Any]:
     """Return the whole configuration as Caddy's JSON, with a name of ours for each unknown value.
 
     Raises:
-        UsageError: for a file that Caddy refuses.
+        UsageError: for a file that Caddy refuses, or could not read within bounds.
     """
+    if _nested(text) > _MAX_NESTED:  # Caddy's memory grows with the square of it
+        raise UsageError(f"{path}: more than {_MAX_NESTED} blocks are nested.")
     if not _is_part(text):
         return _adapt(binary, path, path, text)
     # Lines for an existing site get one around them, on the first line, so that numbers stay.
@@ -97,6 +100,15 @@ def adapted(binary: str, path: Path, text: str) -> dict[str, Any]:
         data = f":80 {{{first}\n{rest}\n}}\n"
         whole.write_bytes(data.encode("utf-8", errors="surrogateescape"))
         return _adapt(binary, whole, path, text)
+
+
+def _nested(text: str) -> int:
+    """Return how many blocks are open at most at the same time."""
+    deepest = depth = 0
+    for line in map(str.strip, text.split("\n")):
+        depth = max(0, depth - line.startswith("}")) + line.endswith("{")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _is_part(text: str) -> bool:
