@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import anyio
-import anyio.lowlevel
 import h11
 from anyio.abc import ByteStream
 
@@ -29,7 +28,6 @@ _HEADER_LIMIT = 64 * 1024
 _READ = 64 * 1024
 _KEPT = 64 * 1024
 _PIECE = 256 * 1024
-_TURNS = 3
 USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
 BODY_LIMIT = 2 * 1024 * 1024
 CHECK = ("X-Stlaunch", "check")
@@ -269,10 +267,6 @@ class _Wire:
         try:
             await self.stream.send(self.state.send(h11.Data(data=body)) or b"")
             while padding > 0:
-                # Who answers early and closes makes the next send fail, and what has come by then
-                # and was not read is lost: the loop looks at the socket between two turns.
-                for _ in range(_TURNS):
-                    await anyio.lowlevel.checkpoint()
                 piece = bytes(min(padding, _PIECE))
                 padding -= len(piece)
                 await self.stream.send(self.state.send(h11.Data(data=piece)) or b"")

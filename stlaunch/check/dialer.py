@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import anyio
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 
 from stlaunch.check.observations import Failure
@@ -45,7 +48,7 @@ class Dialer:
         Raises:
             OSError: where there is none.
         """
-        stream = await anyio.connect_tcp(self.address, self.target.dial.port or 0)
+        stream = _Connection(await anyio.connect_tcp(self.address, self.target.dial.port or 0))
         if self.context is None:
             return stream
         try:
@@ -59,6 +62,50 @@ class Dialer:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
             raise
+
+
+class _Connection(ByteStream):
+    """A TCP connection of which nothing that came is lost where sending fails.
+
+    Who refuses a body early answers and closes at once. asyncio drops a connection on which a send
+    failed, with what it had not read yet: a second handle on the same socket still has that.
+    """
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._rest: socket.socket = stream.extra(SocketAttribute.raw_socket).dup()  # noqa: S610 - no database
+        self._rest.setblocking(False)
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Return what has come, before and after the connection broke."""
+        try:
+            return await self._stream.receive(max_bytes)
+        except anyio.BrokenResourceError:
+            try:
+                rest = self._rest.recv(max_bytes)
+            except OSError:
+                rest = b""
+            if not rest:
+                raise
+            return rest
+
+    async def send(self, item: bytes) -> None:
+        """Send all of it."""
+        await self._stream.send(item)
+
+    async def send_eof(self) -> None:
+        """Say that nothing follows."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Close both handles."""
+        self._rest.close()
+        await self._stream.aclose()
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        """What the socket has."""
+        return self._stream.extra_attributes
 
 
 def make_context(*, is_insecure: bool, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
