@@ -38,6 +38,7 @@ def origin_rejected(
     told = f"({lines}) " if lines else ""
     allowed = Origin.parse(origin)
     came = f"from Origin {origin!r}" if origin else "without Origin"
+    forwarded = f", forwarded host {forwarded_host!r}" if forwarded_host else ""
     fix = (
         "If that is the address of your app, let the proxy pass it on "
         f"{told}or start stlaunch with "
@@ -45,9 +46,7 @@ def origin_rejected(
     )
     return Finding(
         code="STL501",
-        title=(
-            f"A WebSocket {came} was refused: Host is {host!r}, forwarded host {forwarded_host!r}"
-        ),
+        title=f"A WebSocket {came} was refused: Host is {host!r}{forwarded}",
         fix=fix if origin else "Browsers always send Origin: let the proxy pass the header on.",
         names_others=True,
     )
