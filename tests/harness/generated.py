@@ -59,6 +59,7 @@ _DEBIAN = {
     "varnish": "/usr/sbin/varnishd",
 }
 _APACHE_MODULES = (
+    "http2",
     "mpm_event",
     "authn_core",
     "authz_core",
