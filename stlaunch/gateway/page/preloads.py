@@ -2,8 +2,8 @@
 
 Anybody can send a report (`preloads.js` does). It can name files of Streamlit's own alone, which
 browsers load behind all that the first screen needs, and the next visitor's report removes what was
-not used. So all that a stranger can cause is one download that a visitor does not need, or none
-ahead of time.
+not used. So all that a stranger can cause is that visitors load up to `_MAX_BYTES` that they do not
+need, until a page has said so, or nothing ahead of time.
 """
 
 from __future__ import annotations
