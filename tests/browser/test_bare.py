@@ -31,6 +31,7 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
         yield server
 
 
+@pytest.mark.whole_chromium
 def test_full_passes_without_a_proxy(visit: Visit, server: RunningServer) -> None:
     """The long journey, which the short one begins, is green where nothing stands in front."""
     full(visit, server.url, restart=server.restart, allow=_GUESSES)

@@ -52,6 +52,7 @@ def test_smoke_journey_without_websocket(
     assert visit.asked("/_stlaunch/tunnel/"), "a WebSocket got through"
 
 
+@pytest.mark.whole_chromium
 @pytest.mark.parametrize("case", FULL, ids=case_name)
 def test_full_journey_without_websocket(visit: Visit, tls: Tls, case: Case) -> None:
     """Everything that a user does works over the fallback, a restart of the server included."""

@@ -50,6 +50,7 @@ def test_smoke_journey(visit: Visit, server: RunningServer, tls: Tls, case: Case
         smoke(visit, proxy.url)
 
 
+@pytest.mark.whole_chromium
 @pytest.mark.parametrize("case", FULL, ids=case_name)
 def test_full_journey(visit: Visit, tls: Tls, case: Case) -> None:
     """Everything that a user does works, a restart of the server included."""

@@ -28,6 +28,7 @@ STATIC = ("--server.enableStaticServing", "true")
 ROWS = "20001"  # with the head
 
 
+@pytest.mark.whole_chromium
 def test_all_ways_give_the_same(chromium: Browser) -> None:
     """One browser, one app, three ways: what Python got, what the page shows, what was answered."""
     seen: dict[str, dict[str, Any]] = {}

@@ -17,9 +17,19 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        Page,
+        Playwright,
+        Request,
+        Response,
+    )
 
-CHROMIUM = Path("/usr/bin/chromium")
+WHOLE = Path("/usr/bin/chromium")
+SHELL = Path("/usr/bin/chromium-headless-shell")
+"""Debian's build of the same Chromium without windows: a page costs half the processor time."""
 TIMEOUT_MS = 30_000
 NAMES = ("*.example.test", "example.test", "other.test")
 FLAGS = (
@@ -87,27 +97,65 @@ class Visit:
         return "\n".join([f"at {self.page.url}", "shown:", shown, "recorded:", *recorded])
 
 
+class Browsers:
+    """The Chromiums of a run, each started when it is first asked for.
+
+    The environment variable CHROMIUM names another executable for both.
+    """
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright = playwright
+        self._started: dict[Path, Browser] = {}
+
+    def whole(self) -> Browser:
+        """Return the Chromium that people have."""
+        return self._get(WHOLE)
+
+    def quick(self) -> Browser:
+        """Return the one without windows, where it is installed."""
+        return self._get(SHELL if SHELL.is_file() else WHOLE)
+
+    def close(self) -> None:
+        """End them."""
+        for browser in self._started.values():
+            browser.close()
+
+    def _get(self, executable: Path) -> Browser:
+        executable = Path(os.environ.get("CHROMIUM", executable))
+        if not executable.is_file():
+            pytest.fail(f"{executable} is missing: install Chromium, or name it in CHROMIUM")
+        if executable not in self._started:
+            self._started[executable] = self._playwright.chromium.launch(
+                executable_path=executable, args=list(FLAGS)
+            )
+        return self._started[executable]
+
+
 @contextmanager
-def start_chromium() -> Iterator[Browser]:
+def start_browsers() -> Iterator[Browsers]:
     """Run Chromium until the block ends; it resolves `*.example.test` to loopback.
 
-    The environment variable CHROMIUM names another executable. Without Playwright or Chromium
-    the test fails; it never skips, or a green run would mean nothing.
+    Without Playwright or Chromium the test fails; it never skips, or a green run would mean
+    nothing.
     """
-    executable = Path(os.environ.get("CHROMIUM", CHROMIUM))
-    if not executable.is_file():
-        pytest.fail(f"{executable} is missing: install Chromium, or name it in CHROMIUM")
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError as exc:
         pytest.fail(f"Playwright is missing ({exc}): install the development dependencies")
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        browsers = Browsers(playwright)
         try:
-            yield browser
+            yield browsers
         finally:
-            browser.close()
+            browsers.close()
+
+
+@contextmanager
+def start_chromium() -> Iterator[Browser]:
+    """Run the Chromium that people have until the block ends."""
+    with start_browsers() as browsers:
+        yield browsers.whole()
 
 
 @contextmanager

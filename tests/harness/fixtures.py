@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.browser import Visit, new_page, start_chromium
+from tests.harness.browser import Browsers, Visit, new_page, start_browsers
 from tests.harness.server import SHARED_CACHE
 
 if TYPE_CHECKING:
@@ -34,24 +34,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def _chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
-    with start_chromium() as browser:
+def _browsers() -> Iterator[tuple[Browsers, asyncio.AbstractEventLoop]]:
+    with start_browsers() as browsers:
         loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
-        yield browser, loop
+        yield browsers, loop
         asyncio._set_running_loop(loop)
 
 
 @pytest.fixture
-def chromium(_chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
-    """The session's Chromium.
+def chromium(
+    request: pytest.FixtureRequest, _browsers: tuple[Browsers, asyncio.AbstractEventLoop]
+) -> Iterator[Browser]:
+    """The session's Chromium: the quick one, or the whole one for tests that are marked so.
 
     Playwright's sync API leaves its event loop marked as running in this thread, which would
     forbid `asyncio.run` to every later test. The mark is set only while a browser test runs.
     """
-    browser, loop = _chromium
+    browsers, loop = _browsers
     asyncio._set_running_loop(loop)
-    yield browser
+    is_whole = request.node.get_closest_marker("whole_chromium") is not None
+    yield browsers.whole() if is_whole else browsers.quick()
     asyncio._set_running_loop(None)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stlaunch.platforms.table import PLATFORMS
+from tests.harness.ready_python import ForkedApp, fork_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ class RunningServer:
         ready_path: str,
         port: int,
         log_path: Path,
+        is_forked: bool = False,
     ) -> None:
         self.args = [str(arg) for arg in args]
         self.cwd = cwd
@@ -62,7 +64,8 @@ class RunningServer:
         self.ready_path = ready_path
         self.port = port
         self.log_path = log_path
-        self._process: subprocess.Popen[bytes] | None = None
+        self.is_forked = is_forked
+        self._process: subprocess.Popen[bytes] | ForkedApp | None = None
 
     @property
     def url(self) -> str:
@@ -99,14 +102,18 @@ class RunningServer:
             ServerFailedError: If it exits or does not answer before the deadline.
         """
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.args,
-                cwd=self.cwd,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self._process = (
+                fork_app(self.args, cwd=self.cwd, env=self.env, log=log)
+                if self.is_forked
+                else subprocess.Popen(
+                    self.args,
+                    cwd=self.cwd,
+                    env=self.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             )
         deadline = time.monotonic() + START_DEADLINE_S
         while not _answers_200(self.port, self.ready_path):
@@ -130,7 +137,10 @@ class RunningServer:
         # Also when the leader went quietly: it may have left children behind. It is reaped last,
         # so that until then its number can be nobody else's.
         _signal_group(process.pid, signal.SIGKILL)
-        return process.wait()
+        code = process.wait()
+        if isinstance(process, ForkedApp):
+            process.release()
+        return code
 
     def restart(self) -> None:
         """Stop the server and start the same command again on the same port."""
@@ -146,10 +156,12 @@ def start_server(
     env: Mapping[str, str] | None = None,
     ready_path: str,
     port: int,
+    is_forked: bool = False,
 ) -> Iterator[RunningServer]:
     """Run `args` until the block ends, ready when GET `ready_path` on `port` gives 200.
 
-    `env` is added to an environment with an empty HOME and without the caller's own
+    Where `is_forked`, `args` are those of `stlaunch`, which is imported already. `env` is added to
+    an environment with an empty HOME and without the caller's own
     `STREAMLIT_*`, `STLAUNCH_*`, `COVERAGE_*` and proxy variables.
 
     Raises:
@@ -163,6 +175,7 @@ def start_server(
             ready_path=ready_path,
             port=port,
             log_path=Path(folder) / "server.log",
+            is_forked=is_forked,
         )
         try:
             server.start()
@@ -195,14 +208,16 @@ def bare_streamlit(app: Path, port: int, *flags: str) -> AbstractContextManager[
 
 
 def stlaunch_app(app: Path, port: int, *flags: str) -> AbstractContextManager[RunningServer]:
-    """Run `stlaunch app` with `flags`, in the app's own folder."""
-    command = [measured_python(), "-m", "stlaunch", str(app), *flags]
+    """Run `stlaunch app` with `flags`, in the app's own folder; a benchmark starts all of it."""
+    is_forked = MEASURED_PYTHON not in os.environ
+    command = [] if is_forked else [measured_python(), "-m", "stlaunch"]
     return start_server(
-        [*command, "--port", str(port), "--host", "127.0.0.1"],
+        [*command, str(app), *flags, "--port", str(port), "--host", "127.0.0.1"],
         cwd=app.parent,
         env={"STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"},
         ready_path="/_stlaunch/health",
         port=port,
+        is_forked=is_forked,
     )
 
 
@@ -263,7 +278,9 @@ def _answers_200(port: int, path: str) -> bool:
         connection.close()
 
 
-def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+def _has_exited(process: subprocess.Popen[bytes] | ForkedApp) -> bool:
+    if isinstance(process, ForkedApp):
+        return process.poll() is not None
     if process.returncode is not None:  # a test has waited for it
         return True
     state = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
