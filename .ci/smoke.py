@@ -11,7 +11,8 @@ import threading
 import urllib.request
 from pathlib import Path
 
-DEADLINE_S = 60
+DEADLINE_S = 600
+"""Against a hang alone: others have the machine, and the first start compiles all it imports."""
 
 with tempfile.TemporaryDirectory() as folder:
     (Path(folder) / "app.py").write_text("import streamlit as st\nst.title('Smoke')\n")
@@ -25,13 +26,17 @@ with tempfile.TemporaryDirectory() as folder:
     guard = threading.Timer(DEADLINE_S, process.kill)
     guard.start()
     try:
-        lines = iter(process.stderr or ())
-        address = next(
-            found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
-        )
+        said = []
+        for line in process.stderr or ():
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                break
+        else:
+            sys.exit(f"stlaunch ended before it listened:\n{''.join(said)}")
+        address = found[0]
         for path in ("/_stlaunch/health", "/streamlitApp/_stcore/health", "/streamlitApp/"):
             direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with direct.open(address + path, timeout=10) as response:
+            with direct.open(address + path, timeout=DEADLINE_S) as response:
                 print(response.status, path)
     finally:
         process.terminate()
