@@ -139,6 +139,12 @@ BY_KIND = (
         reason="no work for a page that could not connect",
     ),
     Layer(
+        name="OpeningTurns",
+        make=make.opening_turns,
+        websocket=kinds(Kind.STREAM),
+        reason="above SessionLimit, whose answer has to hold when the app is asked",
+    ),
+    Layer(
         name="SessionLimit",
         make=make.session_limit,
         websocket=kinds(Kind.STREAM),

@@ -23,6 +23,7 @@ from stlaunch.gateway.middleware.forwarded_headers import ForwardedHeadersMiddle
 from stlaunch.gateway.middleware.large_logins import LargeLoginsMiddleware
 from stlaunch.gateway.middleware.login_return import LoginReturnMiddleware
 from stlaunch.gateway.middleware.missing_assets import MissingAssetMiddleware
+from stlaunch.gateway.middleware.opening_turns import OpeningTurnsMiddleware
 from stlaunch.gateway.middleware.readiness import ReadinessLifespan
 from stlaunch.gateway.middleware.request_log import PageChangeLogMiddleware, RequestLogMiddleware
 from stlaunch.gateway.middleware.same_origin import SameOriginMiddleware
@@ -166,6 +167,10 @@ def draining_health(app: ASGIApp, _composition: Composition, state: GatewayState
 
 def full_page(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:
     return FullPageMiddleware(app, sessions=state.sessions)
+
+
+def opening_turns(app: ASGIApp, _composition: Composition, _state: GatewayState) -> ASGIApp:
+    return OpeningTurnsMiddleware(app)
 
 
 def session_limit(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:

@@ -35,6 +35,7 @@ UploadSocket       websocket: stream
 Readiness          lifespan
 DrainingHealth     http: health
 FullPage           http: page
+OpeningTurns       websocket: stream
 SessionLimit       websocket: stream
 SameOrigin         websocket: stream
 RefusedUpload      http: upload

@@ -98,7 +98,7 @@ def test_the_two_commands_are_one_line_each(readme: str) -> None:
     assert install_and_run.endswith(' install ".[demo]" && .venv/bin/stlaunch demo')
     assert "--upgrade pip" in install_and_test  # --group came with pip 25.1
     assert "--group dev" in install_and_test
-    assert install_and_test.endswith(" && .venv/bin/pytest -n 3 --dist worksteal")
+    assert install_and_test.endswith(" && .venv/bin/pytest -n 4 --dist worksteal")
 
 
 def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> None:
@@ -108,7 +108,7 @@ def test_ci_runs_the_readme_s_tests_and_installs_what_they_need(readme: str) -> 
     (named,) = re.findall(r"`apt-get install ([^`]*)`", readme)
     assert set(named.split()) == set(packages.split())
     for tier in TIERS:
-        line = f"run_tests \\w+ .venv/bin/pytest -m {re.escape(tier)} -n 3 --dist worksteal"
+        line = f"run_tests \\w+ .venv/bin/pytest -m {re.escape(tier)} -n 4 --dist worksteal"
         assert re.search(rf"(?m)^(measure )?{line}( |$)", script)
     assert CI.stat().st_mode & 0o111
 

@@ -208,8 +208,8 @@ def bare_streamlit(app: Path, port: int, *flags: str) -> AbstractContextManager[
 
 
 def stlaunch_app(app: Path, port: int, *flags: str) -> AbstractContextManager[RunningServer]:
-    """Run `stlaunch app` with `flags`, in the app's own folder; a benchmark starts all of it."""
-    is_forked = MEASURED_PYTHON not in os.environ
+    """Run `stlaunch app` with `flags`, in the app's folder; in a test it is imported already."""
+    is_forked = SHARED_CACHE in os.environ and MEASURED_PYTHON not in os.environ
     command = [] if is_forked else [measured_python(), "-m", "stlaunch"]
     return start_server(
         [*command, str(app), *flags, "--port", str(port), "--host", "127.0.0.1"],

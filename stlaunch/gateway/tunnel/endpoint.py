@@ -15,7 +15,6 @@ or script of another site can make it, and must come from the browser that opene
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,10 +51,6 @@ from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 # The page sends less than this at once (BATCH_BYTES and BATCH_FRAMES in tunnel.js).
 _MAX_BODY = 4 * 1024 * 1024
 _MAX_FRAMES = 256
-# Each opening is some milliseconds of work: hundreds at once, all in one queue, stall everybody
-# else. An app that is slow to accept keeps its turn for this long.
-_OPENED_AT_ONCE = 2
-_TURN_S = 0.1
 _TOO_LARGE = refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
 # What `page.js` says. Anybody can write anything there, and all who look at the report read it.
 _REASONS = frozenset({"does not open", "gets no answer", "is closed at once"})
@@ -87,7 +82,6 @@ class TunnelEndpoint:
         self.registry = state.tunnels
         self.max_message_bytes = max_message_bytes
         self.identity_headers = identity_headers
-        self._turns = asyncio.Semaphore(_OPENED_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of a tunnel."""
@@ -141,22 +135,19 @@ class TunnelEndpoint:
         if scope["method"] != "POST":
             return refusal(405, "STL701", "a tunnel is opened with POST")
         visitor = visitor_of(request_info(scope), owner)
-        async with self._turns:
-            if self.registry.is_stopping:
-                return refusal(503, "STL704", "the server is stopping")
-            if not self.registry.has_room(visitor):
-                return refusal(503, "STL703", "too many tunnels are open")
-            tunnel = Tunnel(
-                id=new_tunnel_id(self.state.instance.id),
-                owner=owner,
-                max_message_bytes=self.max_message_bytes(),
-                idle_limit_s=self.registry.limits.idle_s,
-                first_use_s=self.registry.limits.first_use_s,
-            )
-            self.registry.add(tunnel, visitor)
-            answer = asyncio.create_task(tunnel.open(self.stream, _websocket_scope(scope)))
-            await asyncio.wait({answer}, timeout=_TURN_S)
-        opening = await answer
+        if self.registry.is_stopping:
+            return refusal(503, "STL704", "the server is stopping")
+        if not self.registry.has_room(visitor):
+            return refusal(503, "STL703", "too many tunnels are open")
+        tunnel = Tunnel(
+            id=new_tunnel_id(self.state.instance.id),
+            owner=owner,
+            max_message_bytes=self.max_message_bytes(),
+            idle_limit_s=self.registry.limits.idle_s,
+            first_use_s=self.registry.limits.first_use_s,
+        )
+        self.registry.add(tunnel, visitor)
+        opening = await tunnel.open(self.stream, _websocket_scope(scope))
         if opening.status != 101:  # noqa: PLR2004
             self.registry.remove(tunnel)
             code = "STL603" if opening.status == 503 else "STL501"  # noqa: PLR2004 - the session limit's

@@ -237,6 +237,7 @@ class Tunnel:
     def _answer(self, opening: Opening) -> None:
         if not self._opening.done():
             self._opening.set_result(opening)
+            self._seen_at = time.monotonic()  # its page could not use it before
 
     async def _notify(self) -> None:
         async with self._changed:

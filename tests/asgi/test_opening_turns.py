@@ -1,0 +1,117 @@
+"""One WebSocket is opened after the other, so that those that are open do not wait for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Receive, Scope, Send
+
+from stlaunch.gateway.middleware.opening_turns import OpeningTurnsMiddleware
+
+
+class _App:
+    """Notes each handshake, and then stays open."""
+
+    def __init__(self) -> None:
+        self.opened: list[int] = []
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        self.opened.append(scope["number"])
+        if scope["number"] < 0:
+            raise ValueError
+        await asyncio.Event().wait()
+
+
+class _Gateway:
+    """The layer before an app, and handshakes that come at once."""
+
+    def __init__(self) -> None:
+        self.app = _App()
+        self.layer = OpeningTurnsMiddleware(self.app)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def connect(self, *numbers: int) -> None:
+        for number in numbers:
+            handling = self.layer({"type": "websocket", "number": number}, _never, _ignore)
+            self.tasks.append(asyncio.create_task(handling))
+
+    async def until_opened(self, *numbers: int) -> None:
+        """Wait for it; each turn of the loop may open one."""
+        async with asyncio.timeout(30):
+            while self.app.opened != list(numbers):  # noqa: ASYNC110 - the app knows of no event
+                await asyncio.sleep(0)
+
+
+def _run(test: Callable[[_Gateway], Awaitable[None]]) -> None:
+    async def run() -> None:
+        gateway = _Gateway()
+        try:
+            await test(gateway)
+        finally:
+            for task in gateway.tasks:
+                task.cancel()
+            await asyncio.gather(*gateway.tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_what_is_open_has_the_loop_between_two_openings() -> None:
+    """Without turns, all twenty are opened in one turn of the loop."""
+
+    async def test(gateway: _Gateway) -> None:
+        at_once, seen = 0, 0
+        gateway.connect(*range(20))
+        while seen < 20:
+            await asyncio.sleep(0)
+            opened = len(gateway.app.opened)
+            at_once, seen = max(at_once, opened - seen), opened
+        assert at_once == 1
+        assert gateway.app.opened == list(range(20))
+
+    _run(test)
+
+
+def test_an_app_that_waits_holds_up_nobody() -> None:
+    """It neither accepts nor refuses: no work is done meanwhile."""
+
+    async def test(gateway: _Gateway) -> None:
+        gateway.connect(0, 1, 2)
+        await gateway.until_opened(0, 1, 2)
+        assert not any(task.done() for task in gateway.tasks)
+
+    _run(test)
+
+
+def test_one_that_fails_or_leaves_passes_its_turn_on() -> None:
+    """The second leaves while it waits."""
+
+    async def test(gateway: _Gateway) -> None:
+        gateway.connect(-1, 1, 2)
+        await gateway.until_opened(-1)
+        gateway.tasks[1].cancel()
+        await gateway.until_opened(-1, 2)
+
+    _run(test)
+
+
+def test_turns_end_with_their_event_loop() -> None:
+    """A test client has one for each connection: a turn that began there holds up no others."""
+    gateway = _Gateway()
+
+    async def connect(number: int) -> None:
+        gateway.connect(number)
+        await asyncio.sleep(0)
+
+    for number in range(3):
+        asyncio.run(connect(number))
+
+    assert gateway.app.opened == [0, 1, 2]
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+async def _ignore(_message: object) -> None:
+    """Take it."""
