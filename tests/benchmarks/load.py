@@ -3,7 +3,8 @@
     python -m tests.benchmarks.load [NAME ...]
 
 For each load (connections, uploads, probes, tunnels) it prints the median time of a normal
-visitor's rerun at rest and under it, how that grew, and the memory before and a while after. Each
+visitor's rerun at rest and under it, how that grew, and what the process holds before and a while
+after: memory, descriptors, threads. Streamlit keeps its last 128 sessions for two minutes. Each
 load has a fixed number of connections and ends by itself; all of them take some two minutes.
 Nothing is asserted: the times are those of a machine on which the load runs too.
 """
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+
+import psutil
 
 from tests.benchmarks.servers import APP, BARE, OURS, PATH, app_url, memory_mb, wait_until_idle
 from tests.harness.ports import free_port
@@ -61,7 +64,7 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
         session.rerun()
         wait_until_idle(server.pid)
         at_rest = statistics.median(_rerun_ms(session) for _ in range(AT_REST))
-        before = memory_mb(server.pid)
+        before = _held(server.pid)
         command = [sys.executable, "-m", "tests.benchmarks.load", "--press", kind, name]
         with subprocess.Popen(
             [*command, str(server.port)], stdout=subprocess.PIPE, text=True
@@ -75,14 +78,21 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
                 time.sleep(PAUSE_S)
             answers = said.read().strip()
         wait_until_idle(server.pid)
-        after = memory_mb(server.pid)
+        after = _held(server.pid)
     pressed = statistics.median(times)
     _print(
         f"{name}, {kind}",
         f"rerun {at_rest:.0f} -> {pressed:.0f} ms ({pressed / at_rest:.1f}x, {len(times)} of them, "
-        f"at most {max(times):.0f}); {before:.0f} -> {after:.0f} MB; answers {answers}",
+        f"at most {max(times):.0f}); {before} -> {after}; answers {answers}",
     )
     return pressed
+
+
+def _held(pid: int) -> str:
+    process = psutil.Process(pid)
+    return (
+        f"{memory_mb(pid):.0f} MB, {process.num_fds()} descriptors, {process.num_threads()} threads"
+    )
 
 
 def _rerun_ms(session: Session) -> float:
