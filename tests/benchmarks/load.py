@@ -5,7 +5,7 @@
 For each load (connections, uploads, probes, tunnels) it prints the median time of a normal
 visitor's rerun at rest and under it, how that grew, and what the process holds before and a while
 after: memory, descriptors, threads. Streamlit keeps its last 128 sessions for two minutes. Each
-load has a fixed number of connections and ends by itself; all of them take some two minutes.
+load has a fixed number of connections and ends by itself; all of them take some four minutes.
 Nothing is asserted: the times are those of a machine on which the load runs too.
 """
 
@@ -28,6 +28,8 @@ from tests.harness.server import RunningServer, bare_streamlit, stlaunch_app
 AT_ONCE = 50
 AT_REST = 40
 PAUSE_S = 0.02
+AFTER_S = 15.0
+"""A tunnel that its page does not use lives for ten seconds."""
 ANSWER_S = 60.0
 HEAD = "Host: 127.0.0.1\r\nX-Stlaunch: 1\r\nX-Stlaunch-Protocols: streamlit, X\r\nCookie: {}\r\n"
 UPGRADE = (
@@ -77,6 +79,7 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
                 times.append(_rerun_ms(session))
                 time.sleep(PAUSE_S)
             answers = said.read().strip()
+        time.sleep(AFTER_S)
         wait_until_idle(server.pid)
         after = _held(server.pid)
     pressed = statistics.median(times)
