@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from starlette.types import Receive, Scope, Send
 
-from stlaunch.gateway.middleware.opening_turns import OpeningTurnsMiddleware
+from stlaunch.gateway.middleware import opening_turns
+from stlaunch.gateway.middleware.opening_turns import OpeningTurnsMiddleware, pause_after
 
 
 class _App:
@@ -15,11 +17,14 @@ class _App:
 
     def __init__(self) -> None:
         self.opened: list[int] = []
+        self.refused: frozenset[int] = frozenset()
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
         self.opened.append(scope["number"])
         if scope["number"] < 0:
             raise ValueError
+        if scope["number"] in self.refused:
+            return
         await asyncio.Event().wait()
 
 
@@ -93,6 +98,24 @@ def test_one_that_fails_or_leaves_passes_its_turn_on() -> None:
         await gateway.until_opened(-1, 2)
 
     _run(test)
+
+
+def test_a_refused_one_gives_its_turn_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another site can make a browser send thousands that are refused: a visitor comes between."""
+    monkeypatch.setattr(opening_turns, "_LOOK_S", 3600.0)
+
+    async def test(gateway: _Gateway) -> None:
+        gateway.app.refused = frozenset(range(20))
+        gateway.connect(*range(21))
+        await gateway.until_opened(*range(21))
+
+    _run(test)
+
+
+def test_the_pause_is_bounded() -> None:
+    """A route of the app that blocks the loop for a minute costs new visitors no two more."""
+    assert pause_after(0.004) == 0.008
+    assert pause_after(60.0) == 0.1
 
 
 def test_turns_end_with_their_event_loop() -> None:

@@ -14,12 +14,14 @@ _LOOK_S = 0.002
 """How long an app may wait for others between the handshake and the session that it makes."""
 _PAUSE_FACTOR = 2
 """What is open has the event loop for twice as long as an opening took."""
+_MAX_PAUSE_S = 0.1
+"""Something else may have kept the loop, for seconds: new visitors do not wait for that twice."""
 
 
 class OpeningTurnsMiddleware:
     """Hold handshakes back while the ones before them keep the event loop; refuse none.
 
-    An accepted socket is not wrapped.
+    An accepted socket is not wrapped, and one that is refused gives its turn back at once.
 
     Args:
         app: the rest of the stream's chain.
@@ -36,10 +38,33 @@ class OpeningTurnsMiddleware:
         if loop is not self._loop:  # as in tests of an app: the turns of an ended one never end
             self._loop, self._is_free = loop, asyncio.Semaphore()
         await self._is_free.acquire()
-        loop.call_later(_LOOK_S, self._end_turn, self._is_free, loop.time())
-        await self.app(scope, receive, send)
+        turn = _Turn(loop, self._is_free)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            turn.end()
 
-    def _end_turn(self, is_free: asyncio.Semaphore, began_at: float) -> None:
-        """Measure how long the loop was busy: it comes here late by just that."""
-        loop = asyncio.get_running_loop()
-        loop.call_later(_PAUSE_FACTOR * (loop.time() - began_at), is_free.release)
+
+class _Turn:
+    """The right to be opened: it ends when the loop comes back, or with the handshake."""
+
+    __slots__ = ("_began_at", "_is_free", "_look", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_free: asyncio.Semaphore) -> None:
+        self._loop = loop
+        self._is_free = is_free
+        self._began_at = loop.time()
+        self._look: asyncio.TimerHandle | None = loop.call_later(_LOOK_S, self.end)
+
+    def end(self) -> None:
+        """Pass it on after a pause; once. The look comes late by as long as the loop was busy."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+            took_s = self._loop.time() - self._began_at
+            self._loop.call_later(pause_after(took_s), self._is_free.release)
+
+
+def pause_after(busy_s: float) -> float:
+    """Return for how many seconds nobody is opened, after an opening that took `busy_s`."""
+    return min(_PAUSE_FACTOR * busy_s, _MAX_PAUSE_S)
