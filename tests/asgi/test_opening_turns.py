@@ -112,6 +112,18 @@ def test_a_refused_one_gives_its_turn_back_at_once(monkeypatch: pytest.MonkeyPat
     _run(test)
 
 
+def test_nobody_waits_without_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit may walk the app's whole folder for each session that opens alone."""
+    monkeypatch.setattr(opening_turns, "_LOOK_S", 3600.0)
+    monkeypatch.setattr(opening_turns, "_MAX_WAIT_S", 0.01)
+
+    async def test(gateway: _Gateway) -> None:
+        gateway.connect(*range(20))
+        await gateway.until_opened(*range(20))
+
+    _run(test)
+
+
 def test_the_pause_is_bounded() -> None:
     """A route of the app that blocks the loop for a minute costs new visitors no two more."""
     assert pause_after(0.004) == 0.008

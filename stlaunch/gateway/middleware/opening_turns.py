@@ -16,12 +16,15 @@ _PAUSE_FACTOR = 2
 """What is open has the event loop for twice as long as an opening took."""
 _MAX_PAUSE_S = 0.1
 """Something else may have kept the loop, for seconds: new visitors do not wait for that twice."""
+_MAX_WAIT_S = 2.0
+"""Where openings are slow, or somebody keeps very many of them waiting, all others go ahead."""
 
 
 class OpeningTurnsMiddleware:
     """Hold handshakes back while the ones before them keep the event loop; refuse none.
 
-    An accepted socket is not wrapped, and one that is refused gives its turn back at once.
+    Each waits for a bounded time, and is then opened without a turn. An accepted socket is not
+    wrapped, and one that is refused gives its turn back at once.
 
     Args:
         app: the rest of the stream's chain.
@@ -37,7 +40,12 @@ class OpeningTurnsMiddleware:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # as in tests of an app: the turns of an ended one never end
             self._loop, self._is_free = loop, asyncio.Semaphore()
-        await self._is_free.acquire()
+        try:
+            async with asyncio.timeout(_MAX_WAIT_S):
+                await self._is_free.acquire()
+        except TimeoutError:
+            await self.app(scope, receive, send)
+            return
         turn = _Turn(loop, self._is_free)
         try:
             await self.app(scope, receive, send)
