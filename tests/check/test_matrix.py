@@ -38,6 +38,7 @@ def row_id(setup: Setup) -> str:
 
 
 @pytest.mark.proxy
+@pytest.mark.unmeasured
 @pytest.mark.timeout(1500)
 def test_every_setup_is_judged(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,7 @@ class World:
 
 
 @pytest.mark.proxy
+@pytest.mark.unmeasured
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
 def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:

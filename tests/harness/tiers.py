@@ -29,6 +29,7 @@ STARTERS: tuple[tuple[Any, str], ...] = (
     (os, "system"),
 )
 SLOW_MARKS = ("browser", "process", "proxy", "slow")
+UNMEASURED_MARKS = ("browser", "unmeasured")
 
 _spawned: list[str] = []
 
@@ -56,12 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Start the record anew for each test, its fixtures included; measure none that has a browser.
+    """Start the record anew for each test, its fixtures included; measure none that is long.
 
-    What such a test runs of stlaunch runs in other processes, and tracing slows its own.
+    Tracing makes it longer still. What a test with a browser runs of stlaunch runs in other
+    processes, and what an `unmeasured` one runs, faster tests run too.
     """
     _spawned.clear()
-    measuring = coverage.Coverage.current() if item.get_closest_marker("browser") else None
+    is_long = any(item.get_closest_marker(mark) for mark in UNMEASURED_MARKS)
+    measuring = coverage.Coverage.current() if is_long else None
     if measuring is not None:
         measuring.stop()
     result = yield

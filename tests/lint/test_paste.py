@@ -33,7 +33,7 @@ from tests.harness.validators import validate
 from tests.harness.varnish import VARNISHD
 from tests.lint.test_corpus import ALL, app_of
 
-pytestmark = [pytest.mark.proxy]
+pytestmark = [pytest.mark.proxy, pytest.mark.unmeasured]
 
 NAMES = {
     **dict.fromkeys(("bare", "based", "stl", "dead"), "127.0.0.1:8501"),

@@ -26,7 +26,7 @@ from tests.harness.proxies import start_proxy
 from tests.harness.server import RunningServer, stlaunch_app
 from tests.harness.tls import APP_HOST, Tls
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.unmeasured]
 
 TIMEOUT_S = 90.0
 

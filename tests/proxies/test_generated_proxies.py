@@ -21,7 +21,7 @@ from tests.harness.proxies import RunningProxy
 from tests.harness.tls import APP_HOST, Tls
 from tests.harness.upstream import Upstream, start_upstream
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.unmeasured]
 
 # h2o 2 removes no request headers, which its configuration says.
 OVERWRITES = [name for name in RUNNABLE if name != "h2o"]

@@ -19,7 +19,7 @@ from tests.harness.ports import free_port
 from tests.harness.server import RunningServer, stlaunch_app
 from tests.harness.tls import APP_HOST
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.unmeasured]
 
 BASE = "/streamlitApp"
 CLOSED = ("_stcore/metrics", *(f"_stlaunch/{name}" for name in DIAGNOSTICS))
