@@ -365,7 +365,9 @@ class _Run:
         )
 
     async def _announce(self, client: Client, browser: stream.Browser) -> None:
-        self.seen.http["announced"] = await uploads.announce(client, browser)
+        answered = [one.elapsed_ms for one in self.seen.http.values() if one.failure is None]
+        usual_s = max(answered, default=0) / 1000
+        self.seen.http["announced"] = await uploads.announce(client, browser, usual_s=usual_s)
 
     async def _over_http2(self, client: Client, browser: stream.Browser) -> None:
         if self.seen.tls is None or self.seen.tls.alpn != "h2":

@@ -18,6 +18,8 @@ _HEAD = (
     "Content-Type: application/octet-stream\r\n\r\n"
 ).encode()
 _TAIL = f"\r\n--{_BOUNDARY}--\r\n".encode()
+_AT_ONCE_S = 0.5
+_SLOWER = 3  # than the slowest answer so far
 _FAKE_XSRF = "2|00000000|00000000000000000000000000000000|1700000000"
 
 
@@ -62,11 +64,13 @@ async def put(
     )
 
 
-async def announce(client: Client, browser: Browser) -> Exchange:
+async def announce(client: Client, browser: Browser, *, usual_s: float = 0.0) -> Exchange:
     """Announce an upload of the largest usual size, and send nothing of it.
 
-    Who limits bodies by Content-Length answers 413 at once; everybody else waits, or says 100.
+    Who limits bodies by Content-Length answers 413 at once; everybody else waits, or says 100. On
+    a slow way `at once` is later: `usual_s` is how long other answers took.
     """
+    at_once_s = max(_AT_ONCE_S, _SLOWER * usual_s)
     token = browser.xsrf or _FAKE_XSRF
     return await client.send(
         "PUT",
@@ -78,7 +82,7 @@ async def announce(client: Client, browser: Browser) -> Exchange:
         cookies=(f"{jar.XSRF}={token}",),
         padding=ANNOUNCED_BYTES,
         holds_body=True,
-        timeout_s=min(0.5, client.dialer.timeout_s),
+        timeout_s=min(at_once_s, client.dialer.timeout_s),
     )
 
 
