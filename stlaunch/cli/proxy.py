@@ -213,11 +213,10 @@ def read_app(text: str | None) -> tuple[AppFacts, Settings]:
         script = resolve_target(text, cwd).path
     project, where = read_project(script.parent if script else cwd)
     raw = read_settings(values={}, environ=os.environ, project=project, project_where=where)
-    settings = resolve_settings(raw)
     home = home_folder(os.environ)
-    port = settings.port
     facts = read_app_facts(script, cwd=cwd, home=Path(home) if home else None, environ=os.environ)
-    return (replace(facts, port=port.value) if port.is_chosen and port.value else facts), settings
+    settings = resolve_settings(raw, user_options=facts.place)
+    return replace(facts, port=settings.port.value or facts.port), settings
 
 
 def _public_of(settings: Settings) -> str | None:

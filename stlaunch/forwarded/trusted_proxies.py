@@ -65,7 +65,7 @@ class TrustedProxies:
         """
         entries = [entry.strip() for text in texts for entry in text.split(",")]
         words = list(dict.fromkeys(entry.lower() for entry in entries))
-        if words == ["none"]:
+        if words in ([], ["none"]):
             return cls(names=("none",))
         if "none" in words:
             raise UsageError(

@@ -64,6 +64,12 @@ class App:
             return same and port == self.upstream.port
         return port == self.port or _NAME in host
 
+    def is_own_host(self, host: str) -> bool:
+        """Tell whether a Host is the app's own machine, which no page shows as its address."""
+        place = HostPort.parse(host)
+        port = self.upstream.port if self.upstream else self.port
+        return place is not None and place.host in _LOCAL and place.port in {None, port}
+
     def listens_on_socket(self, path: str) -> bool:
         """Tell whether a Unix socket is the app's."""
         return path == self.socket if self.is_named else _NAME in path.lower()

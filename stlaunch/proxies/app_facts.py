@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from stlaunch.errors import UsageError
 from stlaunch.quick_dataclass import dataclass
@@ -17,6 +19,14 @@ from stlaunch.quick_dataclass import dataclass
 _MAX_MB = 1_000_000
 _MAX_S = 3600
 _DEFAULT_PORT = 8501
+
+
+@dataclass(frozen=True, slots=True)
+class UserOption:
+    """One of Streamlit's options that the user set: the value, and the file, variable or flag."""
+
+    value: Any
+    where: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,8 @@ class AppFacts:
         ping_interval_s: `server.websocketPingInterval`.
         identity_headers: the headers that `server.trustedUserHeaders` believes.
         has_login: secrets.toml has what `st.login` needs.
+        place: the options that say where the app listens and is reached, by key; how they rank
+            is the business of the resolver of settings.
     """
 
     port: int = _DEFAULT_PORT
@@ -36,6 +48,7 @@ class AppFacts:
     ping_interval_s: int = 30
     identity_headers: tuple[str, ...] = ()
     has_login: bool = False
+    place: Mapping[str, UserOption] = field(default_factory=dict)
 
 
 def read_app_facts(
@@ -61,10 +74,13 @@ def read_app_facts(
         ping_interval_s=_number(server, "websocketPingInterval", 30, _MAX_S),
         identity_headers=_headers(server),
         has_login=any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in folders),
+        place={f"server.{name}": UserOption(*server[name]) for name in _OF_PLACE if name in server},
     )
 
 
+_OF_PLACE = ("baseUrlPath", "port")
 _VARIABLES = {
+    "baseUrlPath": "STREAMLIT_SERVER_BASE_URL_PATH",
     "port": "STREAMLIT_SERVER_PORT",
     "maxUploadSize": "STREAMLIT_SERVER_MAX_UPLOAD_SIZE",
     "websocketPingInterval": "STREAMLIT_SERVER_WEBSOCKET_PING_INTERVAL",

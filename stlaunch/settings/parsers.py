@@ -37,12 +37,14 @@ ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 def parse_behind_proxy(texts: Sequence[str]) -> BehindProxy:
     """Read paths and at most one URL; no value (an empty text) and `true` switch it on alone.
 
+    An empty list, which only Python and TOML can write, is `off`.
+
     Raises:
         UsageError: for a bad path, two different URLs, or `off` next to a path.
     """
     paths: list[BasePath] = []
     urls: list[PublicUrl] = []
-    is_off = False
+    is_off = not texts
     for text in (text.strip() for text in texts):
         if text.lower() in NO:
             is_off = True

@@ -52,16 +52,16 @@ def read_settings(
     found: dict[str, tuple[RawValue[Any], ...]] = {}
     for field in FIELDS:
         places: list[RawValue[Any]] = []
-        if texts := values.get(field.name):
+        texts = values.get(field.name)
+        if texts or (is_call and texts is not None):
             where = f"{field.name}=" if is_call else field.flag
             places.append(_raw(field, kind, where, texts))
         # An empty variable is an unset one: compose files and CI templates write those.
         if text := ours.get(field.env, "").strip():
             split = re.split(r"[,\s]+", text.strip(", \t\n")) if field.multiple else [text]
             places.append(_raw(field, SourceKind.ENVIRONMENT, field.env, split))
-        if field.name in project and (
-            texts := _project_texts(field, project[field.name], project_where)
-        ):
+        if field.name in project:
+            texts = _project_texts(field, project[field.name], project_where)
             places.append(_raw(field, SourceKind.PROJECT_FILE, project_where, texts))
         found[field.name] = (*places, _default(field))
     token_where = "self_check_token=" if self_check_token else SELF_CHECK_TOKEN
@@ -79,7 +79,7 @@ def _raw(field: Field[T], kind: SourceKind, where: str, texts: Sequence[str]) ->
     return RawValue(
         kind=kind,
         where=where,
-        text=", ".join(texts),
+        text=", ".join(texts) if texts else "[]",
         read=partial(_parsed, field.parse, tuple(texts), named),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stlaunch.proxies.app_facts import UserOption
 from stlaunch.streamlit_adapter.app import (
     app_version,
     find_streamlit_mounts,
@@ -23,7 +24,6 @@ from stlaunch.streamlit_adapter.internals import (
 )
 from stlaunch.streamlit_adapter.options import (
     UserConfiguration,
-    UserOption,
     WebSocketOptions,
     apply_options,
     cookie_secret,

@@ -334,8 +334,12 @@ def load_options(flags: Mapping[str, Any]) -> None:
         config._config_options = None  # noqa: SLF001
     known = option_templates() or flags
     given = {key: flags[key] for key in flags if key in known and flags[key] not in (None, ())}
-    if LOADING.fits:
+
+    def load() -> bool:
         config.get_config_options(force_reparse=True, options_from_flags=given)
+        return True
+
+    if LOADING.attempt(load, otherwise=False):
         return
     for key, value in given.items():
         set_option(key, value)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stlaunch.errors import UsageError
+from stlaunch.proxies.app_facts import UserOption
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.streamlit_adapter import internals
 from stlaunch.urls.base_path import BasePath
@@ -18,14 +19,6 @@ _DEFAULT_PING_S = 30
 _DEFAULT_SIZE = 200
 _OWN = "stlaunch"
 """Where an option was defined that is ours, not the user's."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserOption:
-    """One option that the user set explicitly, and where: a file, a variable or a flag."""
-
-    value: Any
-    where: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,24 @@ def test_the_log_names_where_the_app_really_is(
     assert f'"{place}/app/" upgrade=websocket' in line
 
 
+@pytest.mark.parametrize(
+    ("server", "end"),
+    [
+        (("127.0.0.1", 28501), "end the app's address with a slash: http://127.0.0.1:28501/app/"),
+        (("/run/app.sock", None), "end the app's address with a slash"),
+    ],
+    ids=["port", "unix"],
+)
+def test_a_missing_slash_is_shown_at_the_apps_own_address(
+    server: tuple[str, int | None], end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a Unix socket there is no port to name."""
+    line = logged(HOST, caplog, path="/app_stcore/health", server=server)
+
+    assert "STL215" in line
+    assert line.endswith(end)
+
+
 def test_the_log_speaks_of_the_path_as_the_proxy_leaves_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stlaunch.streamlit_adapter.internals import TOUCHES
+from stlaunch.streamlit_adapter.internals import LOADING, TOUCHES
 from stlaunch.streamlit_adapter.touch import Touch, report_misfits
 from tests.conftest import REPOSITORY
 from tests.harness.protocol import open_session
@@ -64,6 +64,20 @@ def test_a_renamed_name_switches_one_feature_off(touch: Touch, name: str, tmp_pa
     assert touch.feature in lines[0]
     assert touch.without in lines[0]
     assert "Traceback" not in running.log()
+
+
+def test_a_renamed_keyword_switches_one_feature_off(tmp_path: Path) -> None:
+    """The function is there and wants something else: it still starts, with its options set."""
+    env = _renamed("streamlit.config:options_from_flags", tmp_path)
+    with listening(tmp_path, "--behind-proxy", "/app", app=APP, env=env) as running:
+        running.wait_until(lambda: running.get("/app/_stcore/health")[0] == 200, "health")
+        with open_session(f"{running.url}app/") as session:
+            messages = session.rerun()
+    lines = [line for line in running.log().splitlines() if " is off. " in line]
+
+    assert "it runs" in str(messages)
+    assert len(lines) == 1, running.log()
+    assert LOADING.feature in lines[0]
 
 
 def test_health_is_asked_with_pythons_own_socket_where_the_quick_one_is_gone(

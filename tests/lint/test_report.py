@@ -205,6 +205,36 @@ def test_files_are_judged_together(tmp_path: Path) -> None:
     assert together.routes
 
 
+TRAEFIK = """http:
+  routers:
+    app: { rule: "PathPrefix(`/app`)", service: app, middlewares: [ host ] }
+  middlewares:
+    host: { headers: { customRequestHeaders: { Host: "%s" } } }
+  services:
+    app: { loadBalancer: { servers: [ { url: "http://127.0.0.1:28501" } ] } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "codes"),
+    [
+        ("localhost:28501", ["STL501"]),
+        ("127.0.0.1:28501", ["STL501"]),
+        ("localhost", ["STL501"]),
+        ("example.com:28501", []),
+        ("localhost:8443", []),
+    ],
+)
+def test_the_apps_own_host_is_known_by_its_port(
+    host: str, codes: list[str], tmp_path: Path
+) -> None:
+    """At whatever port: no page shows the app's own machine as its address."""
+    (tmp_path / "traefik.yaml").write_text(TRAEFIK % host)
+    report = lint_file(tmp_path / "traefik.yaml", App(port=28501))
+
+    assert [finding.code for finding in report.findings] == codes
+
+
 @pytest.mark.parametrize(
     ("name", "words", "code"),
     [

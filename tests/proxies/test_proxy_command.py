@@ -162,6 +162,46 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not imported & {"streamlit", "starlette", "uvicorn", "yaml", "crossplane", "jinja2"}
 
 
+@pytest.mark.parametrize(
+    ("toml", "project", "environ", "told"),
+    [
+        pytest.param(
+            'baseUrlPath = "my.app"\nport = 28501', "", {}, ("/my.app/", 28501), id="streamlits"
+        ),
+        pytest.param(
+            'baseUrlPath = "/"',
+            "",
+            {"STREAMLIT_SERVER_BASE_URL_PATH": "x"},
+            ("/x/", 8501),
+            id="env",
+        ),
+        pytest.param(
+            'baseUrlPath = "old"',
+            'behind_proxy = "/new"\nport = 9000',
+            {"STREAMLIT_SERVER_PORT": "9001"},
+            ("/new/", 9001),
+            id="ranked",
+        ),
+    ],
+)
+def test_path_and_port_are_those_that_the_app_gets(
+    toml: str, project: str, environ: dict[str, str], told: tuple[str, int], tmp_path: Path
+) -> None:
+    """One resolver: `proxy` and `config` agree, whichever file or variable says it."""
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\n{toml}\n")
+    (tmp_path / "stlaunch.toml").write_text(f"{project}\n")
+    (tmp_path / "app.py").write_text("import streamlit\n")
+    path, port = told
+    done = run("proxy", "nginx", "app.py", cwd=tmp_path, **environ)
+    shown = run("config", "app.py", cwd=tmp_path, **environ).stdout
+
+    assert f"location {path} {{" in done.stdout
+    assert f"proxy_pass http://127.0.0.1:{port};" in done.stdout
+    assert f"behind_proxy = {path} " in shown
+    assert f"\nport = {port} " in shown
+
+
 def test_defaults_need_no_app() -> None:
     site = plan_site(KINDS["nginx"], Asked(), AppFacts())
 

@@ -11,7 +11,15 @@ import pytest
 from stlaunch.errors import UsageError
 from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.settings.fields import FIELDS, Field
-from stlaunch.settings.model import LogFormat, SelfCheck, Setting, Settings, SourceKind, Transport
+from stlaunch.settings.model import (
+    BehindProxy,
+    LogFormat,
+    SelfCheck,
+    Setting,
+    Settings,
+    SourceKind,
+    Transport,
+)
 from stlaunch.settings.project import read_project
 from stlaunch.settings.read import read_settings
 from stlaunch.settings.resolve import DEFAULT_HOST, DEFAULT_PORT, resolve_settings
@@ -150,6 +158,34 @@ def test_variable_of_a_repeatable_setting_is_a_list(text: str) -> None:
     settings = make_settings(environ={"STLAUNCH_MOUNT_PATH": text})
 
     assert settings.mount_path.value == (BasePath("/a"), BasePath("/b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [
+        ("behind_proxy", BehindProxy(is_on=False)),
+        ("trusted_proxies", TrustedProxies.parse(["none"])),
+        ("allow_origin", ()),
+        ("embed_in", ()),
+        ("mount_path", ()),
+    ],
+)
+@pytest.mark.parametrize("is_call", [True, False], ids=["call", "project"])
+def test_empty_list_is_a_value(name: str, nothing: object, is_call: bool) -> None:
+    """Nobody is trusted where a list of nobody is given; only None asks the weaker places."""
+    said = {"behind_proxy": "/x", "trusted_proxies": "10.0.0.1", "mount_path": "/y"}
+    weaker = said.get(name, "https://a.example")
+    raw = read_settings(
+        values={name: []} if is_call else {},
+        environ={f"STLAUNCH_{name.upper()}": weaker} if is_call else {},
+        project={} if is_call else {name: []},
+        project_where=PROJECT,
+        is_call=is_call,
+    )
+    setting = getattr(resolve_settings(raw), name)
+
+    assert setting.value == nothing
+    assert setting.source is (SourceKind.CALL if is_call else SourceKind.PROJECT_FILE)
 
 
 def test_project_list_is_taken() -> None:

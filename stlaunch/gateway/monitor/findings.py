@@ -65,14 +65,14 @@ def both_forms(path: BasePath) -> Finding:
 
 def slash_missing(base: BasePath, app: HostPort | None) -> Finding:
     """Describe a proxy that leaves out the slash between the path and what follows it."""
-    upstream = f"http://{app or '127.0.0.1:8501'}{base}/"
+    example = f": http://{app}{base}/" if app else ""
     return Finding(
         code="STL215",
         title=(
             f"The proxy leaves out the slash after {base}: {base}_stcore/... arrives for "
             f"{base}/_stcore/..."
         ),
-        fix=f"Where the proxy passes {base}/ on, end the app's address with a slash: {upstream}",
+        fix=f"Where the proxy passes {base}/ on, end the app's address with a slash{example}",
     )
 
 

@@ -120,7 +120,7 @@ class Judge:
             self.add("STL402", node, "The app sees http.", product, Need.SCHEME)
         elif name == "origin":
             self.add("STL502", node, streamlit.OTHER_ORIGIN, product)
-        elif name == "host" and (value == "" or HostPort.parse(value) in _LOCAL):
+        elif name == "host" and (value == "" or self.app.is_own_host(value)):
             detail = f"The app gets {value or 'no'} Host, which is not the page's Origin."
             self.add("STL501", node, detail, product, Need.HOST)
 
@@ -175,7 +175,6 @@ _TRAEFIK_HEADERS = {
     "headers.contentsecuritypolicy": "content-security-policy",
     "headers.permissionspolicy": "permissions-policy",
 }
-_LOCAL = {HostPort("localhost"), HostPort("127.0.0.1"), HostPort("localhost", 8501)}
 
 
 def _after(name: str, front: str) -> str | None:
