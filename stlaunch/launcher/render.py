@@ -131,7 +131,7 @@ def _facts(plan: LaunchPlan, *, to_act_on: bool = False) -> list[tuple[str, str]
         ("public URL", _address(plan)),
         ("protections", protections),
         ("trusted proxies", str(settings.trusted_proxies.value)),
-        ("config.toml", str(plan.config_file or "in memory (no folder is writable)")),
+        ("config.toml", str(plan.config_file or "in memory (no private folder is writable)")),
     ]
 
 

@@ -195,7 +195,7 @@ def _write(plan: LaunchPlan) -> LaunchPlan:
 def _say_where_the_config_is(plan: LaunchPlan) -> None:
     """Log it where it is not in its usual place."""
     if plan.config_file is None:
-        logger.info("config.toml is in memory: no folder is writable.")
+        logger.info("config.toml is in memory: no private folder is writable.")
     elif Path(own_part_of(tempfile.gettempdir())) in plan.config_file.parents:
         logger.info("config.toml is in a temporary folder: %s", plan.config_file)
 

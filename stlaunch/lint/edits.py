@@ -14,7 +14,7 @@ from stlaunch.lint.findings import Edit
 from stlaunch.lint.sources import Sources, ancestors
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.storage.atomic_write import write_atomic
-from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.private_folders import make_private
 from stlaunch.storage.state_roots import own_roots, temporary_root
 
 BACKUP_SUFFIX = ".stlaunch.bak"
@@ -139,11 +139,9 @@ def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
     shared = temporary_root(environ)
     for root in [*own_roots(environ), *([shared] if shared else [])]:
         folder = Path(root) / "lint-backups"
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # In a temporary folder somebody else may have made it first.
-            if is_private(root) and is_private(folder):
-                return folder
+        # In a temporary folder somebody else may have made it first.
+        if make_private(root, folder):
+            return folder
     raise StartError(
         f"There is no place for a backup of {file}, and nothing was changed.",
         hint="Set XDG_STATE_HOME to a folder that can be written.",

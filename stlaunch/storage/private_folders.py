@@ -1,12 +1,26 @@
-"""Check that a folder belongs to this user alone; others' folders are not read as ours.
+"""Folders that belong to this user alone; others' are neither read nor written into as ours.
 
 Standard library only, and little of it: `stlaunch health` imports it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+
+
+def make_private(*folders: str | os.PathLike[str]) -> bool:
+    """Make folders, each inside the one before; tell whether all of them are ours alone.
+
+    Nothing is made inside of one that is not: a link that somebody left there leads anywhere.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib is slow to import
+        if not is_private(folder):
+            return False
+    return True
 
 
 def is_private(folder: str | os.PathLike[str]) -> bool:

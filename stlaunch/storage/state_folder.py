@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +14,9 @@ import tomli_w
 from stlaunch.errors import StartError
 from stlaunch.storage import running_apps
 from stlaunch.storage.atomic_write import write_atomic
-from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.private_folders import is_private, make_private
 from stlaunch.storage.state_roots import HOME, home_folder, own_roots, temporary_root
+from stlaunch.storage.temporary_folder import TemporaryFolder
 
 _HEADER = (
     "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
@@ -62,9 +61,7 @@ def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
     shared = temporary_root(environ)
     if not shared or root != Path(shared):
         return True
-    with contextlib.suppress(OSError):
-        root.mkdir(mode=0o700)
-    return is_private(root)
+    return make_private(root)
 
 
 def ensure_home(environ: Mapping[str, str]) -> None:
@@ -77,20 +74,18 @@ def ensure_home(environ: Mapping[str, str]) -> None:
 
 
 def _private_home(environ: Mapping[str, str]) -> str:
-    """Make a folder that is ours alone, the same one each time; a new one where that is taken."""
+    """Make a folder that is ours alone, the same one each time.
+
+    Where its name is taken, one for this process: a later start removes it.
+    """
     root = temporary_root(environ)
     if not root:  # nothing is writable: a read-only root without a tmpfs
         return ""
     home = f"{root}/home"
-    for folder in (root, home):
-        with contextlib.suppress(OSError):
-            Path(folder).mkdir(mode=0o700)
-        if not is_private(folder):
-            break
-    else:
+    if make_private(root, home):
         return home
     try:
-        return tempfile.mkdtemp(prefix="stlaunch-home-", dir=Path(root).parent)
+        return str(TemporaryFolder("home").path)
     except OSError:
         return ""
 

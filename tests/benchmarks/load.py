@@ -4,9 +4,10 @@
 
 For each load (connections, uploads, probes, tunnels) it prints the median time of a normal
 visitor's rerun at rest and under it, how that grew, and what the process holds before and a while
-after: memory, descriptors, threads. Streamlit keeps its last 128 sessions for two minutes. Each
-load has a fixed number of connections and ends by itself; all of them take some four minutes.
-Nothing is asserted: the times are those of a machine on which the load runs too.
+after: memory, descriptors, threads, asyncio tasks. Streamlit keeps its last 128 sessions for at
+least two minutes, with three descriptors each, bare as well; up to two tasks come and go with its
+own waiting. Each load has a fixed number of connections and ends by itself; all of them take some
+four minutes. Nothing is asserted: the times are those of a machine on which the load runs too.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
         session.rerun()
         wait_until_idle(server.pid)
         at_rest = statistics.median(_rerun_ms(session) for _ in range(AT_REST))
-        before = _held(server.pid)
+        before = _held(server.pid, session)
         command = [sys.executable, "-m", "tests.benchmarks.load", "--press", kind, name]
         with subprocess.Popen(
             [*command, str(server.port)], stdout=subprocess.PIPE, text=True
@@ -81,7 +82,7 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
             answers = said.read().strip()
         time.sleep(AFTER_S)
         wait_until_idle(server.pid)
-        after = _held(server.pid)
+        after = _held(server.pid, session)
     pressed = statistics.median(times)
     _print(
         f"{name}, {kind}",
@@ -91,11 +92,13 @@ def _measure(kind: str, name: str, server: RunningServer) -> float:
     return pressed
 
 
-def _held(pid: int) -> str:
+def _held(pid: int, session: Session) -> str:
+    """Count all that can be seen from outside, and what a visitor who is there anyway is shown."""
     process = psutil.Process(pid)
-    return (
-        f"{memory_mb(pid):.0f} MB, {process.num_fds()} descriptors, {process.num_threads()} threads"
-    )
+    threads = process.num_threads()  # before the script runs, which has one of its own
+    tasks = session.shown("tasks=1").removeprefix("tasks=")
+    descriptors = process.num_fds()
+    return f"{memory_mb(pid):.0f} MB, {descriptors} descriptors, {threads} threads, {tasks} tasks"
 
 
 def _rerun_ms(session: Session) -> float:

@@ -122,6 +122,19 @@ class Running:
         return code if code >= 0 else 128 - code
 
 
+def as_user(user: int, *, group: int) -> tuple[str, ...]:
+    """Return a command that runs another one as that user, who needs no passwd entry.
+
+    He may read this interpreter wherever it lies, such as below /root, and writes like any user.
+    """
+    assert os.geteuid() == 0, "root alone can become another user: run this test as root"
+    reading = "-all,+dac_read_search"
+    return (
+        "setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups",
+        "--bounding-set=+dac_read_search", f"--inh-caps={reading}", f"--ambient-caps={reading}",
+    )  # fmt: skip
+
+
 @contextmanager
 def start(
     folder: Path,

@@ -14,13 +14,8 @@ import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
-from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, listening
+from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, as_user, listening
 
-# May read this interpreter wherever it lies, such as below /root; may write nowhere.
-STRANGER = (
-    "setpriv", "--reuid=54321", "--regid=0", "--clear-groups", "--bounding-set=+dac_read_search",
-    "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
-)  # fmt: skip
 HARDEN = (
     "ip link set lo up && mount --bind . /mnt && mount -t tmpfs -o size=64m,mode=1777 none /tmp"
     " && mount -o remount,bind,ro /mnt && mount -o remount,bind,ro / && cd /mnt && unset HOME"
@@ -74,10 +69,11 @@ def test_a_hardened_container_without_network(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     calls = "trace=connect,sendto,sendmsg,sendmmsg"
     tracing = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(trace))
-    around = namespace(HARDEN, *STRANGER, flags=tracing)
+    stranger = as_user(54321, group=0)
+    around = namespace(HARDEN, *stranger, flags=tracing)
     with listening(tmp_path, "--behind-proxy", "/app", around=around) as running:
         text = shown(running, f"http://127.0.0.1:{running.port}/app/")
-        found = health(running, before=STRANGER)
+        found = health(running, before=stranger)
         running.send(signal.SIGTERM)
         code = running.wait()
         log = running.log()

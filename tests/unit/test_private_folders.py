@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.errors import StartError
+from stlaunch.gateway.assets import asset_folder
+from stlaunch.lint import edits
 from stlaunch.storage import running_apps
 from stlaunch.storage.private_folders import is_private
 from stlaunch.storage.state_folder import claim_state, ensure_home, state_folder
@@ -65,6 +68,25 @@ def test_a_planted_folder_keeps_no_state(
 
     assert not is_private(planted)
     assert state_folder(Path("/srv/app.py"), os.environ) is None
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_is_made_inside_of_a_planted_folder(
+    shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither compressed files nor backups: a planted link leads anywhere."""
+    planted = _plant(shared, fault, monkeypatch)
+    before = sorted(planted.rglob("*"))
+    loaded = shared / "sites-enabled" / "app"
+    loaded.parent.mkdir()
+    loaded.write_text("before\n")
+    monkeypatch.setattr("tempfile.tempdir", str(shared))
+
+    with pytest.raises(StartError, match="no place for a backup"):
+        edits.apply({loaded: ("before\n", "after\n")}, os.environ)
+
+    assert asset_folder({}) is None
+    assert sorted(planted.rglob("*")) == before
 
 
 def test_our_own_folder_is_used(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stlaunch.storage.private_folders import is_private
+from stlaunch.storage.private_folders import make_private
 from stlaunch.storage.state_roots import cache_roots, own_part_of
 
 
@@ -20,12 +20,8 @@ def asset_folder(environ: Mapping[str, str]) -> Path | None:
     """
     for candidate in _candidates(environ):
         folder = candidate / "assets"
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if is_private(candidate) and is_private(folder) and os.access(folder, os.W_OK):
-                return folder
-        except OSError:
-            continue
+        if make_private(candidate, folder) and os.access(folder, os.W_OK):
+            return folder
     return None
 
 

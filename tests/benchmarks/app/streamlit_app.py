@@ -1,4 +1,7 @@
-"""A small app; `?size=1000&count=500` makes it send that many messages of that size."""
+"""A small app; `?size=1000&count=500` makes it send that many messages of that size.
+
+`?tasks=1` makes it show how many asyncio tasks its server has.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,12 @@ if size:
     for index in range(count):
         # Unlike any before it, or Streamlit sends a reference to what the page has.
         st.text(f"{time.perf_counter_ns()} {index} ".ljust(size, "x"))
+elif "tasks" in st.query_params:
+    import asyncio
+
+    from streamlit.runtime import get_instance
+
+    st.text(f"tasks={len(asyncio.all_tasks(get_instance()._get_async_objs().eventloop))}")
 else:
     st.title("Hello")
     name = st.text_input("Name", "you")
