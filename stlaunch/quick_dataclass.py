@@ -3,7 +3,7 @@
 `dataclasses` writes source for each class's methods and compiles it: 1.2 ms for a frozen, slotted
 class, and a start makes a hundred of them (measured: 123 ms of 270 ms of our own). Here all classes
 share methods that exist already. Fields are the standard library's, so that `replace`, `asdict`,
-`fields`, `match` and type checkers know them. An instance takes about a microsecond longer to make.
+`fields`, `match` and type checkers know them. An object takes about a microsecond longer to make.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Shape(NamedTuple):
     """What the shared methods need to know of a class.
 
     Attributes:
-        fields: name, default and factory of each field that is set when an instance is made.
+        fields: name, default and factory of each field that is set when an object is made.
         accepted: the names that may be given.
         by_place: those of them that may be given without their name, in order.
         shown: the names in `repr`.

@@ -31,7 +31,7 @@ _PIECE = 256 * 1024
 USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
 BODY_LIMIT = 2 * 1024 * 1024
 CHECK = ("X-Stlaunch", "check")
-"""Marks a probe: an app under stlaunch answers it as any other, and does not judge by it."""
+"""Marks a probe: an app under stlaunch answers it like any other, and concludes nothing from it."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ class Status(StrEnum):
     SKIP = "SKIP"
     """It could not run."""
     CRASH = "CRASH"
-    """stlaunch itself failed while judging."""
+    """stlaunch itself failed in this rule."""
 
 
 _STATUSES = {
@@ -49,7 +49,7 @@ class Verdict(StrEnum):
     """It works, with warnings."""
     BROKEN = "broken"
     UNKNOWN = "unknown"
-    """Nothing could be judged."""
+    """Nothing could be evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def diagnose(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
 ) -> Diagnosis:
-    """Judge what was seen."""
+    """Evaluate what was seen."""
     checks: list[Check] = []
     found: list[tuple[Rule, Finding]] = []
     hops = recognise(seen)
@@ -139,15 +139,15 @@ def _evaluate(rule: Rule, seen: Observations, suspect: Hop | None) -> tuple[Chec
             reason = _why_missing(seen, name)
             return Check(code=rule.code, status=Status.SKIP, reason=reason), None
     try:
-        judged = rule.judge(seen)
+        outcome = rule.evaluate(seen)
     except Exception as exc:  # noqa: BLE001 - one rule's bug must not hide what others found
         return _crash(rule, f"{type(exc).__name__}: {exc}"[:200], seen, suspect)
-    if judged is None:
+    if outcome is None:
         return Check(code=rule.code, status=Status.PASS), None
-    if isinstance(judged, Unknown):
-        return Check(code=rule.code, status=Status.SKIP, reason=judged.reason), None
-    status = _STATUSES[entry(rule.code).severity_under(judged.circumstances)]
-    return Check(code=rule.code, status=status), _finding(rule, status, judged, seen, suspect)
+    if isinstance(outcome, Unknown):
+        return Check(code=rule.code, status=Status.SKIP, reason=outcome.reason), None
+    status = _STATUSES[entry(rule.code).severity_under(outcome.circumstances)]
+    return Check(code=rule.code, status=status), _finding(rule, status, outcome, seen, suspect)
 
 
 def _crash(

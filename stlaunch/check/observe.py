@@ -1,6 +1,6 @@
 """Run the probes in the order that they depend on each other, and collect what they saw.
 
-It judges nothing; what did not run is named with its reason.
+It evaluates nothing; what did not run is named with its reason.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class _Run:
             await self._connect(client, browser)
         if self.seen.self_check is not None:
             self.seen.instances = await self_check.ask_instances(client)
-            self.seen.handshake = await self_check.ask_arrival(client, browser)
+            self.seen.handshake = await self_check.ask_received_handshake(client, browser)
         if pages.is_stlaunch(self.seen.http["page"]) and self._is_socket_doubtful():
             self.progress("a session over HTTP")
             await self._guard("fallback", self._run_fallback, client, browser)

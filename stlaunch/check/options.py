@@ -18,7 +18,7 @@ _OURS = frozenset(
 )
 DEFAULT_TIMEOUT_S = 30.0
 _STEPS_IN_TIMEOUT = 3
-_SHORTEST_STEP_S = 3.0
+_MIN_STEP_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class CheckOptions:
         headers: sent with every request to the app's own paths.
         cookies: `name=value`, sent likewise.
         is_insecure: go on although the certificate cannot be trusted.
-        timeout_s: for all of it but the limits; what has been seen by then is judged.
+        timeout_s: for all of it but the limits; what has been seen by then is checked.
         measures_limits: measure idle time, sizes and buffering; takes longer.
         idle_s: how long an idle connection is watched when limits are measured.
     """
@@ -48,7 +48,7 @@ class CheckOptions:
     @property
     def step_s(self) -> float:
         """For one step: a connection, an answer, a handshake, a run of the script."""
-        longest = max(_SHORTEST_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT)
+        longest = max(_MIN_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT)
         return min(self.timeout_s / 2, longest)  # a step that hangs is seen to, in time
 
 
@@ -64,7 +64,7 @@ def parse_headers(lines: Iterable[str]) -> Headers:
         if not separator or not _TOKEN.fullmatch(name.strip()) or _has_control(value):
             raise UsageError(
                 f"--header: a header of {len(line)} characters is not of the form 'Name: value'.",
-                hint="Write for instance --header 'Authorization: Bearer ...'.",
+                hint="For example: --header 'Authorization: Bearer ...'.",
             )
         if name.strip().lower() in _OURS:
             raise UsageError(

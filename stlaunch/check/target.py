@@ -52,7 +52,7 @@ class Target:
             if place is None or place.port is None:
                 raise UsageError(
                     f"--connect-to {connect_to!r} is not of the form host:port.",
-                    hint="Write for instance --connect-to 127.0.0.1:8080.",
+                    hint="For example: --connect-to 127.0.0.1:8080.",
                 )
         return cls(
             origin=public.origin,

@@ -16,7 +16,7 @@ from stlaunch.settings.suggestion import did_you_mean
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stlaunch explain STL301",
 )
-@click.argument("codes", nargs=-1, metavar="CODE...")
+@click.argument("codes", nargs=-1, metavar="[CODE]...")
 def explain(codes: tuple[str, ...]) -> int:
     """Explain each CODE: the problem, how to see it by hand, the fix for each proxy. Without CODE, list all codes."""  # noqa: E501
     if not codes:

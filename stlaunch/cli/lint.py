@@ -1,6 +1,6 @@
 """`stlaunch lint FILE...`: find what breaks or weakens the app in a proxy's configuration.
 
-It reads the command line and prints; what is judged is the business of `stlaunch.lint`.
+It reads the command line and prints; what is checked is the business of `stlaunch.lint`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def _time_limit() -> Iterator[None]:
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise UsageError(
-            f"The files were not judged within {_LIMIT_S} s.", hint="Lint fewer, or smaller, files."
+            f"The files were not checked within {_LIMIT_S} s.",
+            hint="Lint fewer, or smaller, files.",
         )
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -137,13 +138,13 @@ def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
         if later is None or not later.is_refusal:
             continue
         if _is_unrelated(earlier, later):
-            _say(f"{later.program} cannot judge {file} on this machine: {later.said}")
+            _say(f"{later.program} cannot check {file} on this machine: {later.said}")
             continue
         undo(changes)
         _say(f"{later.program} refuses the result, so {_names(changes)} is as before: {later.said}")
         return False
-    judged = sorted({verdict.program for verdict in before if verdict is not None})
-    checked = f" Checked with {', '.join(judged)}." if judged else ""
+    programs = sorted({verdict.program for verdict in before if verdict is not None})
+    checked = f" Checked with {', '.join(programs)}." if programs else ""
     backups = ", ".join(str(change.backup) for change in changes)
     old = "The old one" if len(changes) == 1 else "The old ones"
     _say(f"Changed {counted(len(texts), 'file')}. {old}: {backups}.{checked}")

@@ -1,6 +1,6 @@
 """`stlaunch proxy --verify`: wait until the app answers through the proxy, then check it.
 
-It starts nothing; the looking and the judging are `stlaunch.check`'s.
+It starts nothing; `stlaunch.check` observes and evaluates.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _check(options: CheckOptions) -> tuple[Observations, Diagnosis]:
 
 
 def _answers(target: Target) -> bool:
-    """Tell whether an app launched by stlaunch answers through the proxy; judges nothing else."""
+    """Return whether an app launched by stlaunch answers through the proxy, whatever its state."""
     origin = target.origin
     place = target.connect_to or HostPort(origin.host, origin.port)
     port = place.port or origin.port

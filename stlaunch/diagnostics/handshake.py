@@ -59,7 +59,7 @@ class Handshake:
 
     @property
     def verdict(self) -> HandshakeVerdict:
-        """Judge the attempt by what it still carries (RFC 6455 section 4.2.1)."""
+        """Evaluate the attempt by what it still carries (RFC 6455 section 4.2.1)."""
         if self.is_websocket:
             return HandshakeVerdict.INTACT if self.protocols else HandshakeVerdict.PROTOCOL_STRIPPED
         if not (self.key or self.upgrade or self.version):

@@ -99,7 +99,7 @@ def page_policy(embedders: Sequence[str] = ()) -> str:
 
 
 def header_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
-    """Judge the headers of the page, and of what is below `component/`.
+    """Evaluate the headers of the page, and of what is below `component/`.
 
     Args:
         page: its headers.
@@ -113,7 +113,7 @@ def header_problems(page: Headers, component: Headers | None) -> Iterator[Header
 
 
 def embedder_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
-    """Judge Cross-Origin-Embedder-Policy, which has to be on both or on none."""
+    """Evaluate Cross-Origin-Embedder-Policy, which has to be on both or on none."""
     for index, (name, value) in enumerate(page):
         told = value.partition(";")[0].strip().lower()
         if name.lower() != _EMBEDDER or told not in {"require-corp", "credentialless"}:
@@ -134,7 +134,7 @@ def embedder_problems(page: Headers, component: Headers | None) -> Iterator[Head
 
 
 def feature_problems(headers: Headers) -> Iterator[HeaderProblem]:
-    """Judge what the page's Permissions-Policy takes from the browser."""
+    """Evaluate what the page's Permissions-Policy takes from the browser."""
     for index, (name, value) in enumerate(headers):
         if name.lower() != "permissions-policy":
             continue

@@ -1,7 +1,7 @@
 """Build one chain of layers for each kind of request, from a table of rows.
 
 A layer is built anew for each chain it is in, so a request meets only the layers of its own kind,
-and finds its chain with one look-up. What instances of a layer share is in `GatewayState`.
+and finds its chain with one look-up. What the copies of a layer share is in `GatewayState`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from stlaunch.gateway.monitor.observed_routes import ObservedRoutes
 from stlaunch.gateway.page.preloads import Preloads
 from stlaunch.gateway.places import PlaceLimits, Places
 from stlaunch.gateway.selfcheck.rate_limiter import RateLimiter
-from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+from stlaunch.gateway.selfcheck.tickets import ReceivedProbes, Tickets
 from stlaunch.gateway.tunnel.registry import TunnelRegistry
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.public_paths import PublicPaths
@@ -86,7 +86,7 @@ class GatewayState:
         tickets: signs and reads the tickets of probes.
         logins: the login cookies that are too large for a browser and a proxy.
         app_site: what fixes are filled in with.
-        probe_arrivals: what arrived with each ticket.
+        received_probes: what arrived with each ticket.
         rate_limiter: bounds what probes may use.
         protections_off: the options of Streamlit by which the user switched some off.
         upload_places: who has how many uploads on their way, in pieces or over a socket.
@@ -107,6 +107,6 @@ class GatewayState:
     finding_log: FindingLog = field(default_factory=FindingLog)
     observed_routes: ObservedRoutes = field(default_factory=ObservedRoutes)
     requests_by_mode: Counter[str] = field(default_factory=Counter)
-    probe_arrivals: ProbeArrivals = field(default_factory=ProbeArrivals)
+    received_probes: ReceivedProbes = field(default_factory=ReceivedProbes)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     upload_places: Places = field(default_factory=lambda: Places(UPLOAD_LIMITS))

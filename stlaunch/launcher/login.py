@@ -42,7 +42,7 @@ def _expected(given: str, public_url: PublicUrl | None, paths: Sequence[BasePath
         return None
     if not parts.netloc:
         return None  # nobody has said what the browser shows
-    # Of an address that nobody confirmed, the path alone can be judged.
+    # Of an address that nobody confirmed, the path alone can be evaluated.
     if paths:
         path = f"{paths[0]}{CALLBACK}"
     elif parts.path.endswith(CALLBACK):

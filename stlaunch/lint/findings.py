@@ -95,7 +95,7 @@ class Report:
     is_incomplete: bool = False
     """Something that may lead to the app was not understood; a note says what."""
     is_settled: bool = False
-    """The file was understood and passes nothing on: there is nothing to judge in it."""
+    """The file was understood and passes nothing on, so there is nothing to check."""
 
     def note(self, file: Path, line: int, text: str, *, is_gap: bool = False) -> None:
         """Add a note; a gap is one that may hide a route."""

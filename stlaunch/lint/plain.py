@@ -44,12 +44,12 @@ def lint_app_file(path: Path, app: App, sources: Sources) -> Report:
     del app
     sources.read(path)
     report = Report(files=[path], is_settled=True)
-    report.note(path, 1, "This starts the app, and passes nothing on: nothing to judge.")
+    report.note(path, 1, "This starts the app, and passes nothing on: nothing to check.")
     return report
 
 
 def lint_lighttpd(path: Path, app: App, sources: Sources) -> Report:
-    """Judge the proxy.server lines that lead to the app."""
+    """Evaluate the proxy.server lines that lead to the app."""
     report = Report(files=[path])
     lines = _lines(sources.read(path), path, "#")
     found = next((number for number, line in lines if _is_lighttpds(line, number, app, report)), 0)
@@ -77,7 +77,7 @@ def lint_lighttpd(path: Path, app: App, sources: Sources) -> Report:
         if route[: len(scope)] == scope:  # around the route, or beside it
             pairs = _PAIR.finditer(blocks.text, block.start(1), block.end(1))
             sent += [(pair[1], pair[2], blocks.line(pair.start())) for pair in pairs]
-    _judge_headers(report, path, sent, product, app)
+    _evaluate_headers(report, path, sent, product, app)
     return report
 
 
@@ -88,10 +88,10 @@ _RESPONSE_HEADERS = re.compile(
 _PAIR = re.compile(r'"([^"\n]*)"\s*=>\s*"([^"\n]*)"')
 
 
-def _judge_headers(
+def _evaluate_headers(
     report: Report, path: Path, sent: list[tuple[str, str, int]], product: Product, app: App
 ) -> None:
-    """Judge response headers that reach the page and what is below it."""
+    """Evaluate response headers that reach the page and what is below it."""
     headers = [(name, value) for name, value, _ in sent]
     for problem in header_problems(headers, headers):
         need = Need(problem.need) if problem.need else None
@@ -113,7 +113,7 @@ def _is_lighttpds(line: str, number: int, app: App, report: Report) -> bool:
 
 
 def lint_varnish(path: Path, app: App, sources: Sources) -> Report:
-    """Judge the backends that are the app."""
+    """Evaluate the backends that are the app."""
     report = Report(files=[path])
     lines = _lines(sources.read(path), path, "#", "//")
     name, host, found = "", "", 0
@@ -151,7 +151,7 @@ _VCL_COMMENTS = (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)")
 
 
 def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
-    """Judge what is set for every request: what is inside an `if` may be for others alone."""
+    """Evaluate what is set for every request: what is inside an `if` may be for others alone."""
     blocks = Blocks(text, _VCL_COMMENTS, has_long_strings=True)
     product = Product.VARNISH
     sent = []
@@ -177,11 +177,11 @@ def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
         elif verb == "unset" and name in streamlit.LOST_HEADERS:
             detail = f"{found[4]} does not reach the app as the browser sent it."
             _add(report, path, line, streamlit.LOST_HEADERS[name], detail, None, product, app)
-    _judge_headers(report, path, sent, product, app)
+    _evaluate_headers(report, path, sent, product, app)
 
 
 def lint_iis(path: Path, app: App, sources: Sources) -> Report:
-    """Judge the rewrite rules that lead to the app."""
+    """Evaluate the rewrite rules that lead to the app."""
     report = Report(files=[path])
     lines = _lines(sources.read(path), path)
     for number, line in lines:
@@ -205,12 +205,12 @@ def lint_iis(path: Path, app: App, sources: Sources) -> Report:
         for header in [re.search(r'<add\s+name="([\w-]+)"\s+value="([^"]*)"', line)]
         if header
     ]
-    _judge_headers(report, path, sent, Product.IIS, app)
+    _evaluate_headers(report, path, sent, Product.IIS, app)
     return report
 
 
 def lint_bicep(path: Path, app: App, sources: Sources) -> Report:
-    """Judge an Application Gateway of Azure."""
+    """Evaluate an Application Gateway of Azure."""
     report = Report(files=[path])
     lines = _lines(sources.read(path), path, "//")
     ports = [(n, match[1]) for n, line in lines if (match := _BICEP_PORT.match(line))]

@@ -15,7 +15,7 @@ _Linter = Callable[[Path, App, Sources], Report]
 
 
 def lint_files(paths: Sequence[Path], app: App) -> Report:
-    """Judge files together: a Service in one of them counts for an Ingress in another.
+    """Evaluate files together: a Service in one of them counts for an Ingress in another.
 
     Raises:
         UsageError: for a file that cannot be read, or that its proxy would refuse.
@@ -31,7 +31,7 @@ def lint_files(paths: Sequence[Path], app: App) -> Report:
 
 
 def lint_file(path: Path, app: App) -> Report:
-    """Judge one file, and what it includes.
+    """Evaluate one file, and what it includes.
 
     Raises:
         UsageError: for a file that cannot be read, or that its proxy would refuse.
@@ -40,7 +40,7 @@ def lint_file(path: Path, app: App) -> Report:
 
 
 def lint_text(text: str, kind: FileKind, app: App | None = None) -> Report:
-    """Judge a text of a known language without the disk: no include leads anywhere.
+    """Evaluate a text of a known language without the disk: no include leads anywhere.
 
     Raises:
         UsageError: for what the proxy would refuse.
@@ -52,7 +52,7 @@ def lint_text(text: str, kind: FileKind, app: App | None = None) -> Report:
 
 
 def lint_content(path: Path, text: str, app: App, shift: int) -> Report:
-    """Judge a configuration that another file holds in itself.
+    """Evaluate a configuration that another file holds in itself.
 
     Args:
         path: the file around it.

@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def is_of_the_machine(self) -> bool:
-        """Only what is missing on this machine keeps the proxy from judging."""
+        """Whether only something missing on this machine keeps the proxy from checking the file."""
         return _OF_THE_MACHINE.search(self.said) is not None
 
     @property

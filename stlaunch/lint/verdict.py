@@ -13,7 +13,7 @@ _MAX_TRIED = 5
 
 
 def exit_code(report: Report, *, is_strict: bool) -> ExitCode:
-    """Return 1 for errors, or for warnings where asked for; 4 where nothing was judged."""
+    """Return 1 for errors, or for warnings where asked for; 4 where nothing was checked."""
     severities = {finding.severity for finding in report.findings}
     if Severity.ERROR in severities or (is_strict and Severity.WARNING in severities):
         return ExitCode.FINDINGS

@@ -20,7 +20,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _PLAIN_SOCKET = re.compile(r"/[A-Za-z0-9._/+@=-]{1,200}")
 _UNIX = "unix:"
-_SHORTEST_IDLE_S = 60
+_MIN_IDLE_S = 60
 _PINGS_IN_IDLE = 4
 
 
@@ -113,7 +113,7 @@ class Site:
             "body_mb": str(body_mb),
             "body_kb": str(body_mb * 1024),
             "body_bytes": str(body_mb * 1024 * 1024),
-            "idle_s": str(max(_SHORTEST_IDLE_S, _PINGS_IN_IDLE * self.ping_interval_s)),
+            "idle_s": str(max(_MIN_IDLE_S, _PINGS_IN_IDLE * self.ping_interval_s)),
             "cookie": REPLICA_COOKIE,
             "secure": "; Secure" if self.is_https else "",
             "diagnostics": "|".join(DIAGNOSTICS),

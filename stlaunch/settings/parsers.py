@@ -27,7 +27,7 @@ YES = frozenset({"on", "true", "yes", "1"})
 NO = frozenset({"off", "false", "no", "0"})
 _MAX_WAIT_S = 3600
 _MAX_COUNT = 1_000_000
-_SHORTEST_TOKEN = 16
+_MIN_TOKEN = 16
 # sun_path of sockaddr_un holds 108 bytes on Linux with the final zero (unix(7)), 104 on macOS.
 _MAX_SOCKET_PATH_BYTES = 103
 
@@ -181,9 +181,9 @@ def parse_self_check_token(text: str) -> str:
         UsageError: for one that could be guessed, or cannot be sent in a header; never shown.
     """
     token = text.strip()
-    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+    if len(token) < _MIN_TOKEN or not token.isascii() or not token.isprintable():
         raise UsageError(
-            f"The self-check token is not {_SHORTEST_TOKEN} or more printable ASCII characters.",
+            f"The self-check token is not {_MIN_TOKEN} or more printable ASCII characters.",
             hint="Make one with: openssl rand -hex 16",
         )
     return token

@@ -116,7 +116,7 @@ def test_a_report_is_no_page_that_runs(caplog: pytest.LogCaptureFixture) -> None
     assert not [record for record in caplog.records if "Reached at" in record.getMessage()]
 
 
-def test_headers_that_the_browser_got_are_judged_as_check_judges_them() -> None:
+def test_headers_that_the_browser_got_are_evaluated_as_by_check() -> None:
     query = (
         b"page+content-security-policy=connect-src+%27none%27&component+x-frame-options=DENY"
         b"&page+permissions-policy=camera%3D()&page+cross-origin-embedder-policy=require-corp"

@@ -3,7 +3,7 @@
     python -m tests.benchmarks [--only ROW,...] [--pairs N] [--json FILE] [--compare FILE]
 
 All of it takes some thirty minutes on an idle machine; `--only start,page` takes the rows
-whose names begin so. `--from FILE` judges what was measured before by
+whose names begin so. `--from FILE` evaluates what was measured before by
 today's rows, and measures nothing. Nothing here fails
 because of a time; `--compare` reports what is worse than all that a stored table saw, and then
 exits with 1.
@@ -29,14 +29,22 @@ from typing import Any
 
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.servers import measuring
-from tests.benchmarks.table import Measured, Row, Samples, as_document, compare, judge, render_text
+from tests.benchmarks.table import (
+    Measured,
+    Row,
+    Samples,
+    as_document,
+    compare,
+    evaluate,
+    render_text,
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure, print, write, compare."""
     args = _parse(argv)
     if args.source:
-        document = _judge_again(json.loads(args.source.read_text(encoding="utf-8")))
+        document = _evaluate_again(json.loads(args.source.read_text(encoding="utf-8")))
     else:
         with measuring():
             document = measure(_selected(args.only), args.pairs)
@@ -58,7 +66,7 @@ def measure(rows: Sequence[Row], pairs: int) -> dict[str, Any]:
         found |= _measure(family, [row.name for row in rows if row.measure is family], pairs)
         took = time.monotonic() - started
         sys.stderr.write(f"{family.__module__}.{family.__name__}: {took:.0f} s\n")
-    results = [judge(row, found[row.name]) for row in rows]
+    results = [evaluate(row, found[row.name]) for row in rows]
     return as_document(results, _machine())
 
 
@@ -73,11 +81,11 @@ def _measure(
         return dict.fromkeys(names, f"{type(exc).__name__}: {str(exc).partition(chr(10))[0]}")
 
 
-def _judge_again(document: dict[str, Any]) -> dict[str, Any]:
+def _evaluate_again(document: dict[str, Any]) -> dict[str, Any]:
     """Hold what was measured before against the rows as they are now."""
     known = {row.name: row for row in ROWS}
     rows = [
-        asdict(judge(known[old["name"]], old["missing"] or _samples(old)))
+        asdict(evaluate(known[old["name"]], old["missing"] or _samples(old)))
         if old["name"] in known
         else old
         for old in document["rows"]

@@ -108,7 +108,7 @@ class Result:
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-def judge(row: Row, samples: Samples | str) -> Result:
+def evaluate(row: Row, samples: Samples | str) -> Result:
     """Return the line of a row."""
     facts = {
         "name": row.name,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.benchmarks import latency, memory, pages, servers, throughput
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.table import Measured, Samples, judge
+from tests.benchmarks.table import Measured, Samples, evaluate
 from tests.harness.server import MEASURED_PYTHON
 
 NAMES: dict[Callable[[int], Measured], list[str]] = defaultdict(list)
@@ -69,4 +69,4 @@ def test_family_measures_its_rows(family: Callable[[int], Measured]) -> None:
         is_small = name.startswith("idle-")
         assert is_small or all(value > 0 for value in samples.ours)
         row = next(row for row in ROWS if row.name == name)
-        assert judge(row, samples).verdict in {"goal", "met", "noise", "short"}
+        assert evaluate(row, samples).verdict in {"goal", "met", "noise", "short"}

@@ -17,7 +17,7 @@ class Case:
 
     Attributes:
         fires: changes that make it fire.
-        skips: changes that leave it nothing to judge.
+        skips: changes that leave it nothing to check.
         quiet: changes without which the healthy recording itself would make it fire.
     """
 

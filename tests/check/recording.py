@@ -1,4 +1,4 @@
-"""Observations that were recorded once, to be changed in one place and judged again.
+"""Observations that were recorded once, to be changed in one place and evaluated again.
 
 `python -m tests.check.recording` records a healthy app under stlaunch, behind nginx with TLS.
 """

@@ -326,7 +326,7 @@ def test_progress_is_shown_on_a_terminal_only(apps: dict[str, str]) -> None:
     assert b"checking: " in shown
 
 
-def test_nothing_to_judge_is_exit_4() -> None:
+def test_nothing_to_check_is_exit_4() -> None:
     done = run("check", f"http://127.0.0.1:{free_port()}/", "--only", "STL3", "--json")
 
     assert done.returncode == ExitCode.NO_VERDICT

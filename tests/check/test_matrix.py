@@ -40,7 +40,7 @@ def row_id(setup: Setup) -> str:
 @pytest.mark.proxy
 @pytest.mark.unmeasured
 @pytest.mark.timeout(1500)
-def test_every_setup_is_judged(
+def test_every_setup_is_checked(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One test for all rows: they share five apps, and run two at a time."""

@@ -274,7 +274,7 @@ def test_a_crash_of_one_rule_hides_nothing_else() -> None:
     def crash(_seen: Observations) -> Hit | None:
         raise ZeroDivisionError("oh")
 
-    rules = (Rule(code="STL101", requires=(), judge=crash), *RULES[1:])
+    rules = (Rule(code="STL101", requires=(), evaluate=crash), *RULES[1:])
     diagnosis = diagnose(recorded(CASES["STL602"].fires), rules=rules)
 
     assert {check.code: check.status for check in diagnosis.checks}["STL101"] is Status.CRASH

@@ -1,4 +1,4 @@
-"""`stlaunch check` without a URL: it judges the app that runs on this machine."""
+"""`stlaunch check` without a URL: it checks the app that runs on this machine."""
 
 from __future__ import annotations
 

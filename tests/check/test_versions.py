@@ -31,7 +31,7 @@ def install(version: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("version", [OLDEST_ON_STARLETTE, LAST_TORNADO])
 @pytest.mark.timeout(600)
-def test_other_versions_are_judged(version: str, tmp_path: Path) -> None:
+def test_other_versions_are_checked(version: str, tmp_path: Path) -> None:
     python = install(version, tmp_path / "environment")
     script = tmp_path / "streamlit_app.py"
     script.write_text(SCRIPT)

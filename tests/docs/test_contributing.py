@@ -21,11 +21,11 @@ fix = "Wait two weeks."
 """
 RULE = """
 
-def _moon(_seen: Observations) -> Judgement:
+def _moon(_seen: Observations) -> Outcome:
     return Hit(evidence="It was seen.")
 
 
-RULES = (*RULES, Rule(code="STL899", requires=(), judge=_moon))
+RULES = (*RULES, Rule(code="STL899", requires=(), evaluate=_moon))
 """
 
 

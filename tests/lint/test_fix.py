@@ -298,7 +298,7 @@ def test_machine_without_the_upstreams_name_does_not_keep_a_file_from_being_fixe
     done = run("lint", "site.conf", "--fix", cwd=tmp_path, PATH=path)
 
     assert done.returncode == 0
-    assert "cannot judge" in done.stderr
+    assert "cannot check" in done.stderr
     assert "Upgrade" in (tmp_path / "site.conf").read_text()
 
 
@@ -330,7 +330,7 @@ def test_site_is_fixed_below_a_main_file_with_a_pid_and_a_name_that_is_not_known
         done = run("lint", str(site), "--fix", cwd=tmp_path, XDG_STATE_HOME=str(tmp_path))
 
         assert done.returncode == 0, done.stderr
-        assert ("cannot judge" in done.stderr) == (name == "docker.conf")
+        assert ("cannot check" in done.stderr) == (name == "docker.conf")
         assert "Upgrade" in site.read_text()
 
 

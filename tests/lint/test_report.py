@@ -191,7 +191,7 @@ def test_no_route_speaks_of_the_given_upstream(tmp_path: Path) -> None:
     assert "8501" not in told
 
 
-def test_files_are_judged_together(tmp_path: Path) -> None:
+def test_files_are_checked_together(tmp_path: Path) -> None:
     """The Service of one file is what the Ingress of another leads to."""
     text = (CORPUS / "yaml" / "service_target_port.yaml").read_text()
     service, ingress = text.split("---\n")

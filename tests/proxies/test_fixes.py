@@ -53,7 +53,7 @@ WITHOUT_AFFINITY = {Product.H2O, Product.CLOUDFLARE}
 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 @pytest.mark.parametrize("product", Product)
-def test_every_remedy_is_filled_in_and_placed(product: Product, site: Site) -> None:
+def test_every_fix_is_filled_in_and_placed(product: Product, site: Site) -> None:
     for need in Need:
         known = fix_for(need, product, site)
         if known is None:

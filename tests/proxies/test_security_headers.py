@@ -49,7 +49,7 @@ def test_every_product_that_can_has_the_lines(product: Product) -> None:
     assert product in CANNOT or needs <= set(known)
 
 
-def test_no_judgement_finds_a_fault_in_them() -> None:
+def test_no_rule_finds_a_fault_in_them() -> None:
     """One for `check`, `lint` and the self-check page."""
     assert list(header_problems(EXPECTED, EXPECTED)) == []
 

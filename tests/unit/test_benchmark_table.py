@@ -14,7 +14,7 @@ from tests.benchmarks.table import (
     Row,
     Samples,
     as_document,
-    judge,
+    evaluate,
     render_markdown,
     render_text,
 )
@@ -53,12 +53,12 @@ def _row(name: str = "start", limit: float = 1.0, **changes: object) -> Row:
 def test_verdicts(ours: float, changes: dict[str, object], verdict: str) -> None:
     samples = Samples(ours=[ours] * 3, bare=[1.0] * 3, again=[0.9, 1.0, 1.2])
 
-    assert judge(_row(**changes), samples).verdict == verdict
+    assert evaluate(_row(**changes), samples).verdict == verdict
 
 
 def test_the_ratio_is_taken_within_each_pair() -> None:
     """A machine that slows down between two pairs changes no ratio."""
-    result = judge(_row(), Samples(ours=[1, 10, 100], bare=[2, 20, 200], again=[2, 22, 190]))
+    result = evaluate(_row(), Samples(ours=[1, 10, 100], bare=[2, 20, 200], again=[2, 22, 190]))
 
     assert result.spread is not None
     assert result.noise is not None
@@ -67,8 +67,8 @@ def test_the_ratio_is_taken_within_each_pair() -> None:
 
 
 def test_differences_and_absolute_figures() -> None:
-    memory = judge(_row(unit="MB", limit=6), Samples(ours=[65, 66, 70], bare=[60, 60, 60]))
-    check = judge(_row(unit="s", limit=1.5), Samples(ours=[1.0, 1.2, 1.1]))
+    memory = evaluate(_row(unit="MB", limit=6), Samples(ours=[65, 66, 70], bare=[60, 60, 60]))
+    check = evaluate(_row(unit="s", limit=1.5), Samples(ours=[1.0, 1.2, 1.1]))
 
     assert memory.spread is not None
     assert (memory.spread.value, memory.verdict) == (6, "met")
@@ -92,7 +92,7 @@ def test_the_table_is_shown_written_and_compared(
     bad = [Samples(ours=[0.95], bare=[1]), Samples(ours=[1.9], bare=[1]), "no nginx"]
     files = []
     for name, found in (("old", good), ("new", bad)):
-        results = [judge(row, samples) for row, samples in zip(rows, found, strict=True)]
+        results = [evaluate(row, samples) for row, samples in zip(rows, found, strict=True)]
         file = tmp_path / f"{name}.json"
         file.write_text(json.dumps(as_document(results, MACHINE)), encoding="utf-8")
         files.append(str(file))

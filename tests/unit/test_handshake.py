@@ -167,7 +167,7 @@ def test_compare_names_what_changed() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value) or "nothing",
 )
-def test_ledger_says_it_in_one_word(verdicts: list[HandshakeVerdict], summary: str) -> None:
+def test_stats_says_it_in_one_word(verdicts: list[HandshakeVerdict], summary: str) -> None:
     """The word covers all handshakes so far."""
     handshake_stats = HandshakeStats()
 
@@ -198,7 +198,7 @@ def test_witnesses_are_bounded() -> None:
     assert sum(len(seen) for seen in stats._witnesses.values()) == 64
 
 
-def test_ledger_keeps_the_last_of_each_kind_only() -> None:
+def test_stats_keeps_the_last_of_each_kind_only() -> None:
     """Its size does not grow with the traffic."""
     handshake_stats = HandshakeStats()
 

@@ -24,7 +24,7 @@ from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.selfcheck.fixes import PAGE_CODES, describe_fixes
 from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits, RateLimiter
-from stlaunch.gateway.selfcheck.tickets import ProbeArrivals, Tickets
+from stlaunch.gateway.selfcheck.tickets import ReceivedProbes, Tickets
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.proxies.site import Site
@@ -141,7 +141,7 @@ def test_names_of_others_are_left_out() -> None:
 # --- limits and tickets
 
 
-def test_turnstile_bounds_number_rate_and_bytes() -> None:
+def test_rate_limiter_bounds_number_rate_and_bytes() -> None:
     now = [0.0]
     limits = ProbeLimits(
         max_at_once=3, max_at_once_per_client=2, requests_per_10_s_per_client=5,
@@ -238,7 +238,7 @@ def test_tickets_expire_and_cannot_be_forged() -> None:
 
 
 def test_arrivals_are_bounded() -> None:
-    arrivals = ProbeArrivals()
+    arrivals = ReceivedProbes()
     for number in range(3000):
         arrivals.keep(("id", str(number)), {"verdict": "intact"})
 

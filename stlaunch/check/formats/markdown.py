@@ -29,7 +29,7 @@ def render_markdown(seen: Observations, diagnosis: Diagnosis) -> str:
     lines += _table(("", "through the proxy", "around it"), proxied_and_direct(seen))
     skipped = [check for check in diagnosis.checks if check.reason]
     if skipped:
-        lines += ["", "<details><summary>Not judged</summary>", ""]
+        lines += ["", "<details><summary>Not checked</summary>", ""]
         lines += [f"- {check.code}: {_plain(check.reason)}" for check in skipped]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from stlaunch.check.websocket import Socket, open_socket
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import STREAM
 
-_SMALLEST_BODY = 64 * 1024
+_MIN_BODY = 64 * 1024
 _MAX_BODY = ANNOUNCED_BYTES
 _STEP_TIMEOUT_S = 20.0
 _MAX_S = 60.0
@@ -110,14 +110,14 @@ async def _keep_busy(socket: Socket) -> None:
 async def _bisect_body(client: Client, browser: Browser) -> tuple[int, int] | None:
     """Return the largest body that passed and the smallest that was refused (0: none was)."""
     passed, refused = 0, 0
-    size = _SMALLEST_BODY
+    size = _MIN_BODY
     while size <= _MAX_BODY and not refused:
         verdict = _passes(await _put(client, browser, size))
         if verdict is None:
             return (passed, 0) if passed else None
         passed, refused = (size, 0) if verdict else (passed, size)
         size = min(size * 4, _MAX_BODY) if size < _MAX_BODY else size + 1
-    while refused and refused - passed > max(passed // 8, _SMALLEST_BODY // 4):
+    while refused and refused - passed > max(passed // 8, _MIN_BODY // 4):
         middle = (passed + refused) // 2
         verdict = _passes(await _put(client, browser, middle))
         if verdict is None:

@@ -36,7 +36,7 @@ async def ask(client: Client, extra: Headers = ()) -> dict[str, Any] | None:
     return parse(await client.get(client.dialer.target.path(PATH), extra=extra))
 
 
-async def ask_arrival(client: Client, browser: Browser) -> dict[str, Any] | None:
+async def ask_received_handshake(client: Client, browser: Browser) -> dict[str, Any] | None:
     """Return how a handshake arrived, as the app's echo socket tells; None where it tells not."""
     target = client.dialer.target
     async with open_socket(

@@ -1,6 +1,6 @@
 """Run the script once over stlaunch's HTTP requests, as its page does without a WebSocket.
 
-The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It judges nothing, and the app counts
+The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It evaluates nothing, and the app counts
 no page that fell back: each request says that it is a check's.
 """
 

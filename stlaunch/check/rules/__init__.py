@@ -14,7 +14,7 @@ from stlaunch.check.rules import (
     replicas,
     stream,
 )
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 
 RULES: tuple[Rule, ...] = (
     *reach.RULES,
@@ -33,4 +33,4 @@ RULES: tuple[Rule, ...] = (
     *browser_headers.RULES,
 )
 
-__all__ = ["RULES", "Hit", "Judgement", "Rule", "Unknown"]
+__all__ = ["RULES", "Hit", "Outcome", "Rule", "Unknown"]

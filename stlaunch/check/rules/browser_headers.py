@@ -5,7 +5,7 @@ from __future__ import annotations
 from stlaunch.check import pages
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.diagnostics.content_security import Policies
 from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, embedder_problems, feature_problems
 from stlaunch.diagnostics.severity import Circumstance
@@ -17,7 +17,7 @@ _OPTIONS = "X-Frame-Options"
 _EMBEDDER = "cross-origin-embedder-policy"
 
 
-def _policy(seen: Observations) -> Judgement:
+def _policy(seen: Observations) -> Outcome:
     page = seen.http["page"]
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
@@ -59,7 +59,7 @@ def _blocked(seen: Observations, policies: Policies) -> list[tuple[str, bool, st
     return sorted(needs, key=lambda need: not need[1])
 
 
-def _frames(seen: Observations) -> Judgement:
+def _frames(seen: Observations) -> Outcome:
     page, component = seen.http["page"], seen.http.get("component")
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
@@ -106,7 +106,7 @@ def _refuses_frames(answer: Exchange, here: Origin) -> str:
     return ""
 
 
-def _features(seen: Observations) -> Judgement:
+def _features(seen: Observations) -> Outcome:
     page, component = seen.http["page"], seen.http.get("component")
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
@@ -128,7 +128,7 @@ def _features(seen: Observations) -> Judgement:
 _PAGE = ("http.page",)
 
 RULES = (
-    Rule(code="STL810", requires=_PAGE, judge=_policy),
-    Rule(code="STL809", requires=_PAGE, judge=_frames),
-    Rule(code="STL811", requires=_PAGE, judge=_features),
+    Rule(code="STL810", requires=_PAGE, evaluate=_policy),
+    Rule(code="STL809", requires=_PAGE, evaluate=_frames),
+    Rule(code="STL811", requires=_PAGE, evaluate=_features),
 )

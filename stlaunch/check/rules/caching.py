@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from stlaunch.check import pages
 from stlaunch.check.observations import Exchange, Failure, Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.diagnostics.page_load import HTTP2_SAVES
 from stlaunch.proxies.needs import Need
 
@@ -20,7 +20,7 @@ _MAX_AGE = re.compile(r"(?:s-maxage|max-age)\s*=\s*(\d{1,10})")
 _VARNISH_HIT = re.compile(r"\d+ \d+")
 
 
-def _page_cached(seen: Observations) -> Judgement:
+def _page_cached(seen: Observations) -> Outcome:
     page = seen.http["page"]
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
@@ -44,7 +44,7 @@ def _hit(answer: Exchange) -> str:
     return ""
 
 
-def _damaged(seen: Observations) -> Judgement:
+def _damaged(seen: Observations) -> Outcome:
     asset = seen.http["asset"]
     if asset.failure is not None and asset.size:
         return Hit(evidence=f"After {asset.size} bytes of the script: {asset.detail}.")
@@ -60,7 +60,7 @@ def _damaged(seen: Observations) -> Judgement:
     )
 
 
-def _not_kept(seen: Observations) -> Judgement:
+def _not_kept(seen: Observations) -> Outcome:
     asset = seen.http["asset"]
     if not asset.is_ok:
         return Unknown("the script did not come")
@@ -72,7 +72,7 @@ def _not_kept(seen: Observations) -> Judgement:
     return None
 
 
-def _uncompressed(seen: Observations) -> Judgement:
+def _uncompressed(seen: Observations) -> Outcome:
     asset = seen.http["asset_gzip"]
     if not asset.is_ok:
         return Unknown("the script did not come")
@@ -81,7 +81,7 @@ def _uncompressed(seen: Observations) -> Judgement:
     return Hit(evidence=f"A script of {asset.size // 1024} KiB comes as it is.")
 
 
-def _version(seen: Observations) -> Judgement:
+def _version(seen: Observations) -> Outcome:
     session = seen.session or seen.fallback
     version = session.streamlit_version if session else ""
     found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
@@ -92,7 +92,7 @@ def _version(seen: Observations) -> Judgement:
     return Hit(evidence=f"The app runs Streamlit {found[0]}.")
 
 
-def _clocks(seen: Observations) -> Judgement:
+def _clocks(seen: Observations) -> Outcome:
     date = seen.http["page"].header("date")
     try:
         there = parsedate_to_datetime(date).timestamp()
@@ -107,11 +107,11 @@ def _clocks(seen: Observations) -> Judgement:
     )
 
 
-def _self_check_open(seen: Observations) -> Judgement:
+def _self_check_open(seen: Observations) -> Outcome:
     return Hit(evidence="_stlaunch/check answered.") if seen.self_check else None
 
 
-def _metrics_open(seen: Observations) -> Judgement:
+def _metrics_open(seen: Observations) -> Outcome:
     metrics = seen.http["metrics"]
     if metrics.failure is Failure.TIMEOUT:
         return Unknown("no answer")
@@ -120,7 +120,7 @@ def _metrics_open(seen: Observations) -> Judgement:
     return None
 
 
-def _without_http2(seen: Observations) -> Judgement:
+def _without_http2(seen: Observations) -> Outcome:
     opened = [one.elapsed_ms for one in seen.dialled if one.failure is None]
     if seen.tls is None or seen.tls.trouble is not None or not opened:
         return Unknown("no connection was opened")
@@ -134,13 +134,13 @@ def _without_http2(seen: Observations) -> Judgement:
 
 
 RULES = (
-    Rule(code="STL801", requires=("http.page",), judge=_page_cached),
-    Rule(code="STL802", requires=("http.asset",), judge=_damaged),
-    Rule(code="STL803", requires=("http.asset",), judge=_not_kept),
-    Rule(code="STL804", requires=("http.asset_gzip",), judge=_uncompressed),
-    Rule(code="STL805", requires=("http.page",), judge=_version, is_of_app=True),
-    Rule(code="STL806", requires=("http.page",), judge=_clocks),
-    Rule(code="STL807", requires=("http.page",), judge=_self_check_open, is_of_app=True),
-    Rule(code="STL808", requires=("http.metrics",), judge=_metrics_open, is_of_app=True),
-    Rule(code="STL812", requires=("tls", "dialled"), judge=_without_http2),
+    Rule(code="STL801", requires=("http.page",), evaluate=_page_cached),
+    Rule(code="STL802", requires=("http.asset",), evaluate=_damaged),
+    Rule(code="STL803", requires=("http.asset",), evaluate=_not_kept),
+    Rule(code="STL804", requires=("http.asset_gzip",), evaluate=_uncompressed),
+    Rule(code="STL805", requires=("http.page",), evaluate=_version, is_of_app=True),
+    Rule(code="STL806", requires=("http.page",), evaluate=_clocks),
+    Rule(code="STL807", requires=("http.page",), evaluate=_self_check_open, is_of_app=True),
+    Rule(code="STL808", requires=("http.metrics",), evaluate=_metrics_open, is_of_app=True),
+    Rule(code="STL812", requires=("tls", "dialled"), evaluate=_without_http2),
 )

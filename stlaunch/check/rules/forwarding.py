@@ -9,7 +9,7 @@ from typing import Any
 from stlaunch.check import pages
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.sent import FORGED_ADDRESS, FORGED_HOST
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.needs import Need
@@ -22,7 +22,7 @@ def _request(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return request if isinstance(request, Mapping) else {}
 
 
-def _untrusted(seen: Observations) -> Judgement:
+def _untrusted(seen: Observations) -> Outcome:
     request = _request(seen.self_check)
     ignored = request.get("ignored")
     if request.get("peer_is_trusted") or not isinstance(ignored, Mapping) or not ignored:
@@ -31,7 +31,7 @@ def _untrusted(seen: Observations) -> Judgement:
     return Hit(evidence=f"The app ignores {names}: the peer is not one of --trusted-proxies.")
 
 
-def _scheme(seen: Observations) -> Judgement:
+def _scheme(seen: Observations) -> Outcome:
     if seen.scheme != "https":
         return Unknown("the URL is http")
     scheme = _request(seen.self_check).get("scheme")
@@ -49,7 +49,7 @@ def _scheme(seen: Observations) -> Judgement:
     return None
 
 
-def _host(seen: Observations) -> Judgement:
+def _host(seen: Observations) -> Outcome:
     told = HostPort.parse(str(_request(seen.self_check).get("host")))
     here = HostPort.parse(seen.host)
     if told is None or here is None:
@@ -62,7 +62,7 @@ def _host(seen: Observations) -> Judgement:
     return Hit(evidence=f"The browser asks for {seen.host}, but the app sees {told}.")
 
 
-def _forgeable(seen: Observations) -> Judgement:
+def _forgeable(seen: Observations) -> Outcome:
     asked = _request(seen.self_check)
     if not (asked.get("hops") or asked.get("believed")):
         return Unknown("no forwarding headers arrived: the request may have bypassed the proxy")
@@ -93,7 +93,7 @@ def _is_public(address: object) -> bool:
         return False
 
 
-def _prefix(seen: Observations) -> Judgement:
+def _prefix(seen: Observations) -> Outcome:
     report = (seen.self_check or {}).get("base_path")
     told = report.get("this_request") if isinstance(report, Mapping) else None
     if not isinstance(told, str):
@@ -112,9 +112,9 @@ def _prefix(seen: Observations) -> Judgement:
 _REPORT = ("self_check",)
 
 RULES = (
-    Rule(code="STL401", requires=_REPORT, judge=_untrusted, explains=("STL402", "STL403")),
-    Rule(code="STL405", requires=(*_REPORT, "forged"), judge=_forgeable),
-    Rule(code="STL402", requires=("http.page",), judge=_scheme, explains=("STL508",)),
-    Rule(code="STL403", requires=_REPORT, judge=_host),
-    Rule(code="STL407", requires=(*_REPORT, "http.page"), judge=_prefix),
+    Rule(code="STL401", requires=_REPORT, evaluate=_untrusted, explains=("STL402", "STL403")),
+    Rule(code="STL405", requires=(*_REPORT, "forged"), evaluate=_forgeable),
+    Rule(code="STL402", requires=("http.page",), evaluate=_scheme, explains=("STL508",)),
+    Rule(code="STL403", requires=_REPORT, evaluate=_host),
+    Rule(code="STL407", requires=(*_REPORT, "http.page"), evaluate=_prefix),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
 from stlaunch.check.observations import Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.diagnostics.severity import Circumstance
 
@@ -17,7 +17,7 @@ _PING_S = 30
 _TOGETHER_MS = 400
 
 
-def _rate(seen: Observations) -> Judgement:
+def _rate(seen: Observations) -> Outcome:
     load = seen.load
     if load is None or not load.asked:
         return Unknown("the files of the page could not be asked for")
@@ -30,7 +30,7 @@ def _rate(seen: Observations) -> Judgement:
     )
 
 
-def _body(seen: Observations) -> Judgement:
+def _body(seen: Observations) -> Outcome:
     announced, upload = seen.http["announced"], seen.http.get("upload")
     if upload is not None and upload.status == _TOO_LARGE:
         return Hit(evidence="An upload of one byte is answered 413.", hop=author_of(upload))
@@ -43,7 +43,7 @@ def _body(seen: Observations) -> Judgement:
     )
 
 
-def _headers(seen: Observations) -> Judgement:
+def _headers(seen: Observations) -> Outcome:
     if not pages.is_health(seen.http["health"]):
         return Unknown("health is not the app's")
     large = seen.http["large_header"]
@@ -55,7 +55,7 @@ def _headers(seen: Observations) -> Judgement:
     return None
 
 
-def _message(seen: Observations) -> Judgement:
+def _message(seen: Observations) -> Outcome:
     limits, session = seen.limits, seen.session
     if session is not None and session.close_code == 1009:  # noqa: PLR2004 - RFC 6455
         return Hit(evidence=f"Closed with 1009 after {session.messages} messages.")
@@ -72,7 +72,7 @@ def _message(seen: Observations) -> Judgement:
     )
 
 
-def _measured_body(seen: Observations) -> Judgement:
+def _measured_body(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.body_refused is None:
         return Unknown("the uploads could not be measured")
@@ -84,7 +84,7 @@ def _measured_body(seen: Observations) -> Judgement:
     )
 
 
-def _idle(seen: Observations) -> Judgement:
+def _idle(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.idle_s is None:
         return Unknown("no WebSocket was opened")
@@ -93,7 +93,7 @@ def _idle(seen: Observations) -> Judgement:
     return Hit(evidence=f"A connection that only answers pings was cut after {limits.idle_s} s.")
 
 
-def _idle_below_ping(seen: Observations) -> Judgement:
+def _idle_below_ping(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.idle_s is None:
         return Unknown("no WebSocket was opened")
@@ -105,7 +105,7 @@ def _idle_below_ping(seen: Observations) -> Judgement:
     )
 
 
-def _lifetime(seen: Observations) -> Judgement:
+def _lifetime(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.busy_s is None:
         return Unknown("no WebSocket was opened")
@@ -118,7 +118,7 @@ def _is_lifetime(seen: Observations) -> bool:
     return bool(seen.limits and seen.limits.busy_s)
 
 
-def _buffered(seen: Observations) -> Judgement:
+def _buffered(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.drip_first_ms is None or limits.drip_last_ms is None:
         return Unknown("the app does not run under an stlaunch that has `drip`")
@@ -139,18 +139,18 @@ CAUSES = (
     Rule(
         code="STL611",
         requires=("load",),
-        judge=_rate,
+        evaluate=_rate,
         explains=("STL2", "STL3", "STL5", "STL7", "STL8"),
     ),
 )
 
 RULES = (
-    Rule(code="STL608", requires=("limits",), judge=_lifetime),
-    Rule(code="STL606", requires=("limits",), judge=_idle_below_ping),
-    Rule(code="STL604", requires=("limits",), judge=_idle),
-    Rule(code="STL601", requires=("openings.browser",), judge=_message),
-    Rule(code="STL602", requires=("http.announced",), judge=_body, explains=("STL607",)),
-    Rule(code="STL607", requires=("limits",), judge=_measured_body),
-    Rule(code="STL609", requires=("http.large_header", "http.health"), judge=_headers),
-    Rule(code="STL605", requires=("limits",), judge=_buffered),
+    Rule(code="STL608", requires=("limits",), evaluate=_lifetime),
+    Rule(code="STL606", requires=("limits",), evaluate=_idle_below_ping),
+    Rule(code="STL604", requires=("limits",), evaluate=_idle),
+    Rule(code="STL601", requires=("openings.browser",), evaluate=_message),
+    Rule(code="STL602", requires=("http.announced",), evaluate=_body, explains=("STL607",)),
+    Rule(code="STL607", requires=("limits",), evaluate=_measured_body),
+    Rule(code="STL609", requires=("http.large_header", "http.health"), evaluate=_headers),
+    Rule(code="STL605", requires=("limits",), evaluate=_buffered),
 )

@@ -31,12 +31,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A rule cannot judge, although something was seen."""
+    """A rule cannot check, although something was seen."""
 
     reason: str
 
 
-Judgement: TypeAlias = Hit | Unknown | None
+Outcome: TypeAlias = Hit | Unknown | None
 """None: nothing is wrong."""
 
 
@@ -47,14 +47,14 @@ class Rule:
     Attributes:
         code: of the catalogue.
         requires: dotted names of observations without which it is skipped.
-        judge: pure.
+        evaluate: pure.
         explains: beginnings of the codes that are consequences of this one.
         is_of_app: the app is to blame, not what stands before it.
     """
 
     code: str
     requires: tuple[str, ...]
-    judge: Callable[[Observations], Judgement]
+    evaluate: Callable[[Observations], Outcome]
     explains: tuple[str, ...] = ()
     is_of_app: bool = False
 

@@ -6,7 +6,7 @@ from stlaunch.check import pages
 from stlaunch.check.cookies import XSRF, SetCookie
 from stlaunch.check.hops import author_of, proxies
 from stlaunch.check.observations import Exchange, Failure, Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.target import Target
 from stlaunch.proxies.needs import Need
 
@@ -14,7 +14,7 @@ _FORBIDDEN = 403
 _NO_SUCH_METHOD = {405, 501}
 
 
-def _origin_refused(seen: Observations) -> Judgement:
+def _origin_refused(seen: Observations) -> Outcome:
     browser, without = seen.openings["browser"], seen.openings["no_origin"]
     if pages.refused_by_stlaunch(browser) == "STL501":
         return Hit(
@@ -29,7 +29,7 @@ def _origin_refused(seen: Observations) -> Judgement:
     )
 
 
-def _foreign_origin(seen: Observations) -> Judgement:
+def _foreign_origin(seen: Observations) -> Outcome:
     if not seen.openings["foreign"].is_open:
         return None
     told = "A handshake with Origin https://stlaunch-check.invalid was accepted"
@@ -43,7 +43,7 @@ def _foreign_origin(seen: Observations) -> Judgement:
     )
 
 
-def _no_cookie(seen: Observations) -> Judgement:
+def _no_cookie(seen: Observations) -> Outcome:
     health = seen.http["health"]
     bare = seen.http["upload_bare"]
     if not pages.is_health(health):
@@ -61,7 +61,7 @@ def _no_cookie(seen: Observations) -> Judgement:
     )
 
 
-def _upload_refused(seen: Observations) -> Judgement:
+def _upload_refused(seen: Observations) -> Outcome:
     upload = seen.http["upload"]
     if upload.status == _FORBIDDEN and "xsrf" in upload.text.lower():
         return Hit(
@@ -70,7 +70,7 @@ def _upload_refused(seen: Observations) -> Judgement:
     return None
 
 
-def _method(seen: Observations) -> Judgement:
+def _method(seen: Observations) -> Outcome:
     upload = seen.http["upload"]
     is_closed = upload.failure is Failure.CLOSED and upload.status is None
     is_forbidden = upload.status == _FORBIDDEN and "xsrf" not in upload.text.lower()
@@ -80,7 +80,7 @@ def _method(seen: Observations) -> Judgement:
     return Hit(evidence=f"PUT of an upload is answered: {told}.", hop=author_of(upload))
 
 
-def _not_secure(seen: Observations) -> Judgement:
+def _not_secure(seen: Observations) -> Outcome:
     if seen.scheme != "https":
         return Unknown("the URL is http")
     names = {
@@ -100,7 +100,7 @@ def _not_secure(seen: Observations) -> Judgement:
     )
 
 
-def _path(seen: Observations) -> Judgement:
+def _path(seen: Observations) -> Outcome:
     target = Target.parse(seen.url)
     for answer in _answers(seen):
         for cookie in map(SetCookie.parse, answer.cookies()):
@@ -112,7 +112,7 @@ def _path(seen: Observations) -> Judgement:
     return None
 
 
-def _xsrf_off(seen: Observations) -> Judgement:
+def _xsrf_off(seen: Observations) -> Outcome:
     bare = seen.http["upload_bare"]
     if not pages.is_health(seen.http["health"]):
         return Unknown("health is not the app's")
@@ -137,7 +137,7 @@ CAUSES = (
     Rule(
         code="STL501",
         requires=("openings.browser", "openings.no_origin"),
-        judge=_origin_refused,
+        evaluate=_origin_refused,
         explains=("STL3", "STL206", "STL402", "STL403"),
     ),
 )
@@ -146,21 +146,24 @@ RULES = (
     Rule(
         code="STL502",
         requires=("openings.foreign",),
-        judge=_foreign_origin,
+        evaluate=_foreign_origin,
         explains=("STL511",),
         is_of_app=True,
     ),
     Rule(
         code="STL505",
         requires=("http.health", "http.upload_bare"),
-        judge=_no_cookie,
+        evaluate=_no_cookie,
         explains=("STL506",),
     ),
-    Rule(code="STL509", requires=("http.health",), judge=_path, explains=("STL505", "STL506")),
-    Rule(code="STL506", requires=("http.upload",), judge=_upload_refused),
-    Rule(code="STL512", requires=("http.upload",), judge=_method, explains=("STL7",)),
+    Rule(code="STL509", requires=("http.health",), evaluate=_path, explains=("STL505", "STL506")),
+    Rule(code="STL506", requires=("http.upload",), evaluate=_upload_refused),
+    Rule(code="STL512", requires=("http.upload",), evaluate=_method, explains=("STL7",)),
     Rule(
-        code="STL511", requires=("http.health", "http.upload_bare"), judge=_xsrf_off, is_of_app=True
+        code="STL511",
+        requires=("http.health", "http.upload_bare"),
+        evaluate=_xsrf_off,
+        is_of_app=True,
     ),
-    Rule(code="STL508", requires=("http.page",), judge=_not_secure),
+    Rule(code="STL508", requires=("http.page",), evaluate=_not_secure),
 )

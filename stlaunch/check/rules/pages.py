@@ -7,7 +7,7 @@ from stlaunch.check.fallback import without_socket
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import origin_of, resolve
 from stlaunch.check.observations import Exchange, Failure, Observations
-from stlaunch.check.rules.model import APP, Hit, Judgement, Rule
+from stlaunch.check.rules.model import APP, Hit, Outcome, Rule
 
 _GATEWAY = {502, 503, 504}
 _REFUSED = {401, 403, 406, 429, 451}
@@ -18,14 +18,14 @@ def _page(seen: Observations) -> Exchange:
     return seen.http["page"]
 
 
-def _no_http(seen: Observations) -> Judgement:
+def _no_http(seen: Observations) -> Outcome:
     page = _page(seen)
     if page.failure in {Failure.BAD_HTTP, Failure.TOO_LARGE, Failure.CLOSED, Failure.TLS}:
         return Hit(evidence=f"The page: {page.detail}.", hop=author_of(page))
     return None
 
 
-def _too_slow(seen: Observations) -> Judgement:
+def _too_slow(seen: Observations) -> Outcome:
     page = _page(seen)
     if page.failure is not Failure.TIMEOUT:
         return None
@@ -33,7 +33,7 @@ def _too_slow(seen: Observations) -> Judgement:
     return Hit(evidence=f"The page: {what} after {page.elapsed_ms / 1000:.1f} s.")
 
 
-def _upstream_down(seen: Observations) -> Judgement:
+def _upstream_down(seen: Observations) -> Outcome:
     named = [("The page", _page(seen)), ("Health", seen.http.get("health"))]
     for name, answer in named:
         if answer is not None and answer.status in _GATEWAY:
@@ -52,7 +52,7 @@ def _upstream_down(seen: Observations) -> Judgement:
     return None
 
 
-def _redirect_loop(seen: Observations) -> Judgement:
+def _redirect_loop(seen: Observations) -> Outcome:
     places = [answer.url for answer in seen.redirects]
     last = _page(seen)
     is_same_origin = last.is_redirect and origin_of(resolve(last.url, last.header("location"))) == (
@@ -64,7 +64,7 @@ def _redirect_loop(seen: Observations) -> Judgement:
     return Hit(evidence=f"{shown} -> {last.header('location')[:100]}", hop=author_of(last))
 
 
-def _login(seen: Observations) -> Judgement:
+def _login(seen: Observations) -> Outcome:
     page = _page(seen)
     name = pages.login_of(page)
     if not name:
@@ -74,7 +74,7 @@ def _login(seen: Observations) -> Judgement:
     return Hit(evidence=f"This is the login of {name}{f' ({where})' if where else ''}.")
 
 
-def _leads_away(seen: Observations) -> Judgement:
+def _leads_away(seen: Observations) -> Outcome:
     page = _page(seen)
     if not page.is_redirect:
         return None
@@ -84,7 +84,7 @@ def _leads_away(seen: Observations) -> Judgement:
     return Hit(evidence=f"The page answers {page.status} to {_shown(page)}.", hop=author_of(page))
 
 
-def _default_page(seen: Observations) -> Judgement:
+def _default_page(seen: Observations) -> Outcome:
     page = _page(seen)
     if name := pages.default_page_of(page):
         return Hit(evidence=f"This is {name}'s default page.", hop=author_of(page))
@@ -96,7 +96,7 @@ def _default_page(seen: Observations) -> Judgement:
     return None
 
 
-def _refusal(seen: Observations) -> Judgement:
+def _refusal(seen: Observations) -> Outcome:
     page = _page(seen)
     if page.status not in _REFUSED:
         return None
@@ -108,7 +108,7 @@ def _refusal(seen: Observations) -> Judgement:
     )
 
 
-def _not_streamlit(seen: Observations) -> Judgement:
+def _not_streamlit(seen: Observations) -> Outcome:
     page = _page(seen)
     if page.failure is not None or page.is_redirect or pages.is_streamlit(page):
         return None
@@ -125,8 +125,8 @@ def _shown(answer: Exchange) -> str:
 
 
 RULES = tuple(
-    Rule(code=code, requires=("http.page",), judge=judge, explains=(*APP, "STL12"))
-    for code, judge in (
+    Rule(code=code, requires=("http.page",), evaluate=evaluate, explains=(*APP, "STL12"))
+    for code, evaluate in (
         ("STL124", _no_http),
         ("STL125", _too_slow),
         ("STL120", _upstream_down),

@@ -9,7 +9,7 @@ from stlaunch.check import pages
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange, Observations
-from stlaunch.check.rules.model import APP, Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import APP, Hit, Outcome, Rule, Unknown
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
@@ -20,7 +20,7 @@ _BAD_REQUEST = 400
 _ERRORS = 400
 
 
-def _stripped(seen: Observations) -> Judgement:
+def _stripped(seen: Observations) -> Outcome:
     doubled = seen.http.get("doubled_health")
     if doubled is None:
         return Unknown("the app is asked for at the root")
@@ -32,7 +32,7 @@ def _stripped(seen: Observations) -> Judgement:
     return None
 
 
-def _kept(seen: Observations) -> Judgement:
+def _kept(seen: Observations) -> Outcome:
     health, page = seen.http["health"], seen.http["page"]
     if not seen.base_path:
         return Unknown("the app is asked for at the root")
@@ -45,14 +45,14 @@ def _kept(seen: Observations) -> Judgement:
     return Hit(evidence=f"{_path(health)} is answered {told}, which does not know the prefix.")
 
 
-def _double_slash(seen: Observations) -> Judgement:
+def _double_slash(seen: Observations) -> Outcome:
     page = seen.http["page"]
     if page.status == _BAD_REQUEST and page.text.strip() == "Bad Request":
         return Hit(evidence=f"{_path(page)} is answered 400 'Bad Request', as // is by Streamlit.")
     return None
 
 
-def _bare_path(seen: Observations) -> Judgement:
+def _bare_path(seen: Observations) -> Outcome:
     bare, page = seen.http["bare"], seen.http["page"]
     if not pages.is_streamlit(page):
         return Unknown("the page with its slash is not the app's")
@@ -78,7 +78,7 @@ def _spelling(seen: Observations, name: str) -> tuple[Circumstance, ...]:
     return (Circumstance.OTHER_SPELLING,) if name == "bare" and not seen.lacks_slash else ()
 
 
-def _loses_prefix(seen: Observations) -> Judgement:
+def _loses_prefix(seen: Observations) -> Outcome:
     base = BasePath(seen.base_path)
     for name in ("page", "bare", "deep_slash"):
         answers = seen.redirects if name == "page" else (seen.http.get(name),)
@@ -96,7 +96,7 @@ def _loses_prefix(seen: Observations) -> Judgement:
     return None
 
 
-def _leaves_host(seen: Observations) -> Judgement:
+def _leaves_host(seen: Observations) -> Outcome:
     for name in ("page", "bare", "deep_slash"):
         answer = seen.http.get(name)
         if answer is None or not answer.is_redirect:
@@ -134,7 +134,7 @@ def _is_internal(host: str) -> bool:
         return "." not in host
 
 
-def _wrong_asset(seen: Observations) -> Judgement:
+def _wrong_asset(seen: Observations) -> Outcome:
     asset = seen.http["asset"]
     if not asset.is_ok:
         return None
@@ -146,7 +146,7 @@ def _wrong_asset(seen: Observations) -> Judgement:
     )
 
 
-def _no_asset(seen: Observations) -> Judgement:
+def _no_asset(seen: Observations) -> Outcome:
     asset = seen.http["asset"]
     if asset.status is None or asset.status >= _ERRORS or asset.is_redirect:
         told = asset.status or asset.detail
@@ -154,7 +154,7 @@ def _no_asset(seen: Observations) -> Judgement:
     return None
 
 
-def _deep_page(seen: Observations) -> Judgement:
+def _deep_page(seen: Observations) -> Outcome:
     deep = seen.http["deep"]
     if not pages.is_streamlit(seen.http["page"]):
         return Unknown("the front page is not the app's")
@@ -163,7 +163,7 @@ def _deep_page(seen: Observations) -> Judgement:
     return Hit(evidence=f"{_path(deep)} answers {deep.status or deep.detail}.", hop=author_of(deep))
 
 
-def _core_paths(seen: Observations) -> Judgement:
+def _core_paths(seen: Observations) -> Outcome:
     health = seen.http["health"]
     config = seen.http["host_config"]
     if not pages.is_health(health):
@@ -190,14 +190,14 @@ def without_pings(seen: Observations) -> tuple[Circumstance, ...]:
     return (Circumstance.FALLBACK,) if is_run and pages.is_stlaunch(seen.http["page"]) else ()
 
 
-def _missing_asset(seen: Observations) -> Judgement:
+def _missing_asset(seen: Observations) -> Outcome:
     missing = seen.http["missing_asset"]
     if missing.is_ok and pages.is_streamlit(missing):
         return Hit(evidence=f"{_path(missing)}, which does not exist, is answered with the page.")
     return None
 
 
-def _at_root(seen: Observations) -> Judgement:
+def _at_root(seen: Observations) -> Outcome:
     root = seen.http.get("root_health")
     if root is None:
         return Unknown("the app is asked for at the root")
@@ -218,19 +218,19 @@ CAUSES = (
     Rule(
         code="STL202",
         requires=("http.page", "http.health"),
-        judge=_kept,
+        evaluate=_kept,
         explains=(*APP, "STL12"),
     ),
     Rule(
         code="STL201",
         requires=("http.page", "http.health"),
-        judge=_stripped,
+        evaluate=_stripped,
         explains=(*APP, "STL12"),
     ),
     Rule(
         code="STL204",
         requires=("http.page",),
-        judge=_double_slash,
+        evaluate=_double_slash,
         explains=(*APP, "STL12"),
     ),
 )
@@ -240,16 +240,16 @@ RULES = (
     Rule(
         code="STL210",
         requires=("http.health", "http.host_config"),
-        judge=_core_paths,
+        evaluate=_core_paths,
         explains=("STL3", "STL5"),
     ),
-    Rule(code="STL208", requires=("http.asset",), judge=_no_asset, explains=("STL8",)),
-    Rule(code="STL207", requires=("http.asset",), judge=_wrong_asset, explains=("STL8",)),
-    Rule(code="STL205", requires=("http.page",), judge=_loses_prefix),
-    Rule(code="STL203", requires=("http.bare", "http.page"), judge=_bare_path),
-    Rule(code="STL209", requires=("http.deep", "http.page"), judge=_deep_page),
-    Rule(code="STL212", requires=("http.page",), judge=_at_root),
-    Rule(code="STL211", requires=("http.missing_asset",), judge=_missing_asset, is_of_app=True),
+    Rule(code="STL208", requires=("http.asset",), evaluate=_no_asset, explains=("STL8",)),
+    Rule(code="STL207", requires=("http.asset",), evaluate=_wrong_asset, explains=("STL8",)),
+    Rule(code="STL205", requires=("http.page",), evaluate=_loses_prefix),
+    Rule(code="STL203", requires=("http.bare", "http.page"), evaluate=_bare_path),
+    Rule(code="STL209", requires=("http.deep", "http.page"), evaluate=_deep_page),
+    Rule(code="STL212", requires=("http.page",), evaluate=_at_root),
+    Rule(code="STL211", requires=("http.missing_asset",), evaluate=_missing_asset, is_of_app=True),
 )
 
-HOST_RULES = (Rule(code="STL206", requires=("http.page",), judge=_leaves_host),)
+HOST_RULES = (Rule(code="STL206", requires=("http.page",), evaluate=_leaves_host),)

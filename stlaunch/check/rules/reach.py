@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from stlaunch.check.observations import Failure, Observations, Tls, TlsTrouble
-from stlaunch.check.rules.model import EVERYTHING, Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import EVERYTHING, Hit, Outcome, Rule, Unknown
 from stlaunch.diagnostics.severity import Circumstance
 
 _SOON_DAYS = 14
@@ -17,27 +17,27 @@ _HTTPS_PORT_TEXTS = (
 )
 
 
-def _no_name(seen: Observations) -> Judgement:
+def _no_name(seen: Observations) -> Outcome:
     lookup = seen.dns
     if lookup is None or (lookup.failure is None and (lookup.ipv4 or lookup.ipv6)):
         return None
     return Hit(evidence=f"Looking up the name gave: {lookup.detail or 'no address'}.")
 
 
-def _refused(seen: Observations) -> Judgement:
+def _refused(seen: Observations) -> Outcome:
     if any(dialled.failure in {None, Failure.TIMEOUT} for dialled in seen.dialled):
         return None
     return Hit(evidence=_attempts(seen))
 
 
-def _dropped(seen: Observations) -> Judgement:
+def _dropped(seen: Observations) -> Outcome:
     failures = {dialled.failure for dialled in seen.dialled}
     if None in failures or Failure.TIMEOUT not in failures:
         return None
     return Hit(evidence=_attempts(seen))
 
 
-def _one_family(seen: Observations) -> Judgement:
+def _one_family(seen: Observations) -> Outcome:
     if len(seen.dialled) < 2:  # noqa: PLR2004 - both families
         return Unknown("the name has addresses of one family only")
     failed = [dialled for dialled in seen.dialled if dialled.failure is not None]
@@ -56,7 +56,7 @@ def _attempts(seen: Observations) -> str:
     return "; ".join(told) + "."
 
 
-def _wrong_protocol(seen: Observations) -> Judgement:
+def _wrong_protocol(seen: Observations) -> Outcome:
     if seen.scheme == "https":
         if seen.tls is None:
             return Unknown("no TLS handshake was tried")
@@ -73,14 +73,14 @@ def _wrong_protocol(seen: Observations) -> Judgement:
     return None
 
 
-def _trouble(kind: TlsTrouble, seen: Observations) -> Judgement:
+def _trouble(kind: TlsTrouble, seen: Observations) -> Outcome:
     tls = seen.tls
     if tls is None or tls.trouble is not kind:
         return None
     return Hit(evidence=f"The TLS handshake says: {tls.detail}.")
 
 
-def _expires_soon(seen: Observations) -> Judgement:
+def _expires_soon(seen: Observations) -> Outcome:
     tls = seen.tls or Tls()
     if tls.expires_at is None:
         return Unknown("the certificate was not read")
@@ -89,34 +89,34 @@ def _expires_soon(seen: Observations) -> Judgement:
 
 
 RULES = (
-    Rule(code="STL101", requires=("dns",), judge=_no_name, explains=EVERYTHING),
-    Rule(code="STL102", requires=("dialled",), judge=_refused, explains=EVERYTHING),
-    Rule(code="STL103", requires=("dialled",), judge=_dropped, explains=EVERYTHING),
-    Rule(code="STL114", requires=("dialled",), judge=_wrong_protocol, explains=EVERYTHING),
+    Rule(code="STL101", requires=("dns",), evaluate=_no_name, explains=EVERYTHING),
+    Rule(code="STL102", requires=("dialled",), evaluate=_refused, explains=EVERYTHING),
+    Rule(code="STL103", requires=("dialled",), evaluate=_dropped, explains=EVERYTHING),
+    Rule(code="STL114", requires=("dialled",), evaluate=_wrong_protocol, explains=EVERYTHING),
     Rule(
         code="STL112",
         requires=("tls.trust",),
-        judge=lambda seen: _trouble(TlsTrouble.EXPIRED, seen),
+        evaluate=lambda seen: _trouble(TlsTrouble.EXPIRED, seen),
         explains=EVERYTHING,
     ),
     Rule(
         code="STL111",
         requires=("tls.trust",),
-        judge=lambda seen: _trouble(TlsTrouble.WRONG_NAME, seen),
+        evaluate=lambda seen: _trouble(TlsTrouble.WRONG_NAME, seen),
         explains=EVERYTHING,
     ),
     Rule(
         code="STL110",
         requires=("tls.trust",),
-        judge=lambda seen: _trouble(TlsTrouble.UNTRUSTED, seen),
+        evaluate=lambda seen: _trouble(TlsTrouble.UNTRUSTED, seen),
         explains=EVERYTHING,
     ),
     Rule(
         code="STL115",
         requires=("tls",),
-        judge=lambda seen: _trouble(TlsTrouble.HANDSHAKE, seen),
+        evaluate=lambda seen: _trouble(TlsTrouble.HANDSHAKE, seen),
         explains=EVERYTHING,
     ),
-    Rule(code="STL104", requires=("dialled",), judge=_one_family),
-    Rule(code="STL113", requires=("tls.trust",), judge=_expires_soon),
+    Rule(code="STL104", requires=("dialled",), evaluate=_one_family),
+    Rule(code="STL113", requires=("tls.trust",), evaluate=_expires_soon),
 )

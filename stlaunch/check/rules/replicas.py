@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from stlaunch.check.observations import Observations
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 
 _BAD_REQUEST = 400
 
 
-def _affinity(seen: Observations) -> Judgement:
+def _affinity(seen: Observations) -> Outcome:
     instances = set(seen.instances or ())
     if len(instances) > 1:
         return Hit(
@@ -30,4 +30,4 @@ def _affinity(seen: Observations) -> Judgement:
     )
 
 
-RULES = (Rule(code="STL702", requires=("http.page",), judge=_affinity, explains=("STL706",)),)
+RULES = (Rule(code="STL702", requires=("http.page",), evaluate=_affinity, explains=("STL706",)),)

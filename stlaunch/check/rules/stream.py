@@ -8,7 +8,7 @@ from stlaunch.check.hop import Hop
 from stlaunch.check.hops import author_of, proxies
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Failure, Observations, Opening
-from stlaunch.check.rules.model import Hit, Judgement, Rule, Unknown
+from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.streamlit_routes import STREAM
 
@@ -49,14 +49,14 @@ def stripped(opening: Opening) -> str:
     return ""
 
 
-def _upgrade(seen: Observations) -> Judgement:
+def _upgrade(seen: Observations) -> Outcome:
     told = stripped(_opening(seen))
     if not told:
         return None
     return _hit(seen, f"{_sentence(told)}.")
 
 
-def _redirected(seen: Observations) -> Judgement:
+def _redirected(seen: Observations) -> Outcome:
     opening = _opening(seen)
     place = opening.header("location")
     if opening.status is None or not 300 <= opening.status < 400 or not place:  # noqa: PLR2004
@@ -66,14 +66,14 @@ def _redirected(seen: Observations) -> Judgement:
     return _hit(seen, f"The handshake is answered {opening.status} to {shown[:200]}.")
 
 
-def _hangs(seen: Observations) -> Judgement:
+def _hangs(seen: Observations) -> Outcome:
     opening = _opening(seen)
     if opening.failure is Failure.TIMEOUT and opening.status is None:
         return _hit(seen, f"No answer within {opening.elapsed_ms / 1000:.1f} s.")
     return None
 
 
-def _no_route(seen: Observations) -> Judgement:
+def _no_route(seen: Observations) -> Outcome:
     opening = _opening(seen)
     if opening.status in {_NOT_FOUND, _SERVER_ERROR}:
         return _hit(
@@ -84,7 +84,7 @@ def _no_route(seen: Observations) -> Judgement:
     return None
 
 
-def _headers(seen: Observations) -> Judgement:
+def _headers(seen: Observations) -> Outcome:
     opening = _opening(seen)
     if opening.is_open and not opening.is_accept_right:
         return _hit(seen, "101 comes without the Sec-WebSocket-Accept that belongs to the key.")
@@ -101,7 +101,7 @@ def _headers(seen: Observations) -> Judgement:
     return None
 
 
-def _refused(seen: Observations) -> Judgement:
+def _refused(seen: Observations) -> Outcome:
     opening = _opening(seen)
     if opening.is_open or stripped(opening) or opening.status in _GATEWAY:
         return None
@@ -120,7 +120,7 @@ def _refused(seen: Observations) -> Judgement:
     )
 
 
-def _over_http2(seen: Observations) -> Judgement:
+def _over_http2(seen: Observations) -> Outcome:
     told = seen.http2
     if told is None or not told.is_advertised:
         return None
@@ -133,7 +133,7 @@ def _over_http2(seen: Observations) -> Judgement:
     )
 
 
-def _subprotocol(seen: Observations) -> Judgement:
+def _subprotocol(seen: Observations) -> Outcome:
     opening = _opening(seen)
     if not opening.is_open:
         return Unknown("no WebSocket was opened")
@@ -144,7 +144,7 @@ def _subprotocol(seen: Observations) -> Judgement:
     return _hit(seen, f"'streamlit' was offered, and the answer {told}.")
 
 
-def _closed(seen: Observations) -> Judgement:
+def _closed(seen: Observations) -> Outcome:
     session = seen.session
     if session is None or session.closed_ms is None or session.damage:
         return None
@@ -158,21 +158,21 @@ def _closed(seen: Observations) -> Judgement:
     )
 
 
-def _silent(seen: Observations) -> Judgement:
+def _silent(seen: Observations) -> Outcome:
     session = seen.session
     if session is None or session.messages or session.closed_ms is not None or session.damage:
         return None
     return _hit(seen, "101, and then not one message.")
 
 
-def _damaged(seen: Observations) -> Judgement:
+def _damaged(seen: Observations) -> Outcome:
     session = seen.session
     if session is None or not session.damage:
         return None
     return _hit(seen, f"{_sentence(session.damage)}.")
 
 
-def _script(seen: Observations) -> Judgement:
+def _script(seen: Observations) -> Outcome:
     session = seen.session or seen.fallback
     if session is None:
         return Unknown("no session was run")
@@ -191,16 +191,16 @@ _OPENING = ("openings.browser",)
 _REST = ("STL3",)
 
 RULES = (
-    Rule(code="STL301", requires=_OPENING, judge=_upgrade, explains=_REST),
-    Rule(code="STL310", requires=_OPENING, judge=_redirected, explains=_REST),
-    Rule(code="STL305", requires=_OPENING, judge=_hangs, explains=_REST),
-    Rule(code="STL316", requires=_OPENING, judge=_no_route, explains=_REST),
-    Rule(code="STL308", requires=_OPENING, judge=_headers, explains=_REST),
-    Rule(code="STL304", requires=_OPENING, judge=_refused, explains=_REST),
-    Rule(code="STL309", requires=(*_OPENING, "http2"), judge=_over_http2),
-    Rule(code="STL307", requires=_OPENING, judge=_subprotocol, explains=_REST),
-    Rule(code="STL312", requires=("session",), judge=_damaged, explains=_REST),
-    Rule(code="STL306", requires=("session",), judge=_closed, explains=_REST),
-    Rule(code="STL311", requires=("session",), judge=_silent, explains=_REST),
-    Rule(code="STL313", requires=("http.page",), judge=_script, is_of_app=True),
+    Rule(code="STL301", requires=_OPENING, evaluate=_upgrade, explains=_REST),
+    Rule(code="STL310", requires=_OPENING, evaluate=_redirected, explains=_REST),
+    Rule(code="STL305", requires=_OPENING, evaluate=_hangs, explains=_REST),
+    Rule(code="STL316", requires=_OPENING, evaluate=_no_route, explains=_REST),
+    Rule(code="STL308", requires=_OPENING, evaluate=_headers, explains=_REST),
+    Rule(code="STL304", requires=_OPENING, evaluate=_refused, explains=_REST),
+    Rule(code="STL309", requires=(*_OPENING, "http2"), evaluate=_over_http2),
+    Rule(code="STL307", requires=_OPENING, evaluate=_subprotocol, explains=_REST),
+    Rule(code="STL312", requires=("session",), evaluate=_damaged, explains=_REST),
+    Rule(code="STL306", requires=("session",), evaluate=_closed, explains=_REST),
+    Rule(code="STL311", requires=("session",), evaluate=_silent, explains=_REST),
+    Rule(code="STL313", requires=("http.page",), evaluate=_script, is_of_app=True),
 )

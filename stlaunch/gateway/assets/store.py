@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Such as js/index.DormvYxC.js: a name, a hash of eight, and an ending of text.
 _HASHED = re.compile(r"(?:[\w-]+/)*[\w.-]+\.[\w-]{8}\.(?:js|css|svg|json|wasm)")
 _IN_PAGE = re.compile(r'"\./static/([^"]+)"')
-_SMALLEST_BYTES = 1_000
+_MIN_BYTES = 1_000
 _MAX_BYTES = 16_000_000
 _MAX_KEPT_BYTES = 64_000_000
 _MAX_IN_MEMORY_BYTES = 4_000_000
@@ -133,7 +133,7 @@ class AssetStore:
         file = self.source / "static" / name
         try:
             size = file.stat().st_size
-            if not _SMALLEST_BYTES <= size <= _MAX_BYTES:
+            if not _MIN_BYTES <= size <= _MAX_BYTES:
                 return
             # Mapped, not read: buffers of this size tend to leave holes in the heap.
             with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:

@@ -23,7 +23,7 @@ from stlaunch.quick_dataclass import dataclass
 _ALIKE = 3
 _ADDRESSES = 3
 _COMES_BACK_WITHIN_S = 60.0
-_SHORTEST_S = 1.5
+_MIN_QUIET_S = 1.5
 _MAX_VISITORS = 1024
 _MAX_ROUTES = 64
 _MAX_ADDRESSES = 16
@@ -62,7 +62,7 @@ class QuietLimits:
 
     def ended(self, visitor: Visitor, quiet_s: float, now: float) -> None:
         """Note that a socket ended after a silence."""
-        if quiet_s < _SHORTEST_S:
+        if quiet_s < _MIN_QUIET_S:
             return
         key = (visitor.route, visitor.browser)
         self._seen.setdefault(key, _Seen()).ended.append((quiet_s, now))

@@ -174,16 +174,16 @@ class TrafficMonitorMiddleware:
             self.state.finding_log.post(finding, client=client)
 
     def _keep(self, key: Key, scope: Scope, request: RequestInfo) -> None:
-        self.state.probe_arrivals.keep(key, describe_handshake(scope, request))
+        self.state.received_probes.keep(key, describe_handshake(scope, request))
 
     def _noting(self, key: Key, send: Send) -> Send:
         async def send_and_note(message: Message) -> None:
             if message["type"] == "websocket.accept":
-                self.state.probe_arrivals.keep(
+                self.state.received_probes.keep(
                     key, {"answer": 101, "protocol": message.get("subprotocol")}
                 )
             elif message["type"] == "websocket.http.response.start":
-                self.state.probe_arrivals.keep(key, {"answer": message["status"]})
+                self.state.received_probes.keep(key, {"answer": message["status"]})
             await send(message)
 
         return send_and_note

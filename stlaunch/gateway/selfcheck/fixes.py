@@ -41,7 +41,7 @@ def fix_of_code(code: str, product: Product | None, site: Site) -> str:
 
 
 def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Judge the headers that the browser got, which a proxy may have added; the worst first.
+    """Evaluate the headers that the browser got, which a proxy may have added; the worst first.
 
     Args:
         query: `page content-security-policy` and the like: what the self-check page saw.
@@ -51,12 +51,12 @@ def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
         return [(name, query[f"{what} {name}"]) for name in names if f"{what} {name}" in query]
 
     found = header_problems(seen("page", PAGE_HEADERS), seen("component", COMPONENT_HEADERS))
-    judged = [
+    ranked = [
         (one, entry(one.code).severity_under((one.milder,) if one.milder else ())) for one in found
     ]
-    judged.sort(key=lambda pair: rank(pair[0].code, pair[1]))
+    ranked.sort(key=lambda pair: rank(pair[0].code, pair[1]))
     return [
-        {"code": one.code, "detail": one.detail, "severity": severity} for one, severity in judged
+        {"code": one.code, "detail": one.detail, "severity": severity} for one, severity in ranked
     ]
 
 

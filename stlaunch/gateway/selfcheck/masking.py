@@ -1,6 +1,6 @@
 """Show a client its own request: listed header values only, everything else masked.
 
-It reads headers and judges nothing.
+It reads headers and evaluates nothing.
 """
 
 from __future__ import annotations

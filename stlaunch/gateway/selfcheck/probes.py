@@ -92,7 +92,7 @@ class Probes:
     def arrived(self, scope: Scope) -> Response:
         """Answer what arrived of the handshake that a ticket and a number name."""
         key = self.state.tickets.read(scope["query_string"])
-        record = self.state.probe_arrivals.find(key) if key else None
+        record = self.state.received_probes.find(key) if key else None
         body = {
             "schema": "stlaunch.arrived/1",
             "instance": self.state.instance.id,
@@ -105,7 +105,7 @@ class Probes:
         handshake = read_handshake({**scope, "headers": request_info(scope).headers})
         key = self.state.tickets.read(scope["query_string"])
         if key is not None:
-            self.state.probe_arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+            self.state.received_probes.keep(key, describe_handshake(scope, request_info(scope)))
         body = {
             "schema": "stlaunch.handshake/1",
             "verdict": handshake.verdict,
@@ -180,7 +180,7 @@ class Probes:
         key = self.state.tickets.read(scope["query_string"])
         is_program = "x-stlaunch" in Headers(scope=scope) and viewer is not Viewer.NOBODY
         if key is not None:
-            self.state.probe_arrivals.keep(key, describe_handshake(scope, request_info(scope)))
+            self.state.received_probes.keep(key, describe_handshake(scope, request_info(scope)))
         if key is None and not is_program:
             await deny_handshake(
                 refusal(403, "STL503", "no valid ticket"), _TRY_LATER, scope, receive, send

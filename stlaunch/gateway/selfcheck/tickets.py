@@ -70,7 +70,7 @@ class Tickets:
 
 
 @dataclass(slots=True)
-class ProbeArrivals:
+class ReceivedProbes:
     """What arrived with each ticket and number, the oldest forgotten first."""
 
     _kept: OrderedDict[Key, dict[str, Any]] = field(default_factory=OrderedDict)

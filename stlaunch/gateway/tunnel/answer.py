@@ -15,7 +15,7 @@ from stlaunch.gateway.refusal import NO_STORE
 from stlaunch.gateway.tunnel.compression import StreamEncoder, compress
 from stlaunch.gateway.tunnel.frames import HEADER_BYTES, Frame, encode_parts
 
-_SMALLEST_COMPRESSED = 1024
+_MIN_COMPRESSED = 1024
 _MAX_WHOLE_BYTES = 256 * 1024
 _FINISH_S = 1.0
 
@@ -43,7 +43,7 @@ class Answer:
             return
         body = b"".join(frame.encode() for frame in frames)
         headers = {}
-        if self._is_compressed and len(body) >= _SMALLEST_COMPRESSED:
+        if self._is_compressed and len(body) >= _MIN_COMPRESSED:
             body = await compress(body)
             headers["content-encoding"] = "gzip"
         headers["content-length"] = str(len(body))

@@ -23,7 +23,7 @@ from stlaunch.urls.origin import HostPort
 
 
 def lint_apache(path: Path, app: App, sources: Sources) -> Report:
-    """Judge each virtual host that leads to the app.
+    """Evaluate each virtual host that leads to the app.
 
     Raises:
         UsageError: for a file that cannot be read, or that Apache would refuse.
@@ -55,7 +55,7 @@ def _lint_site(site: Site, tree: ApacheTree, app: App, sources: Sources, report:
             shown = str(HostPort(parsed.host, parsed.port or 80))
             report.pass_elsewhere(one.node.file, one.node.line, shown)
     for base in _bases(passes, app, report):
-        _Judge(site, base, passes, tree, app, sources, report).judge()
+        _Evaluator(site, base, passes, tree, app, sources, report).evaluate()
 
 
 def _bases(passes: list[Pass], app: App, report: Report) -> list[BasePath]:
@@ -125,7 +125,7 @@ def _path_of(url: str) -> str:
 
 
 @dataclass(slots=True)
-class _Judge:
+class _Evaluator:
     """One path of the app in one virtual host."""
 
     site: Site
@@ -136,7 +136,7 @@ class _Judge:
     sources: Sources
     report: Report
 
-    def judge(self) -> None:
+    def evaluate(self) -> None:
         answers = dict(self._answers())
         if answers and all(found.redirect for found in answers.values()):
             return

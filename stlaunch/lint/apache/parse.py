@@ -86,7 +86,7 @@ class Node:
 
 @dataclass(slots=True)
 class ApacheTree:
-    """A file in its context: `own` says which files are judged."""
+    """A file in its context: `own` says which files are checked."""
 
     root: Node
     own: set[Path]
@@ -113,7 +113,7 @@ def read_apache(path: Path, sources: Sources, report: Report) -> ApacheTree:
         try:
             tree = reader.read(main)
         except UsageError as exc:
-            report.note(path, 1, f"{exc.message} It was judged without it.")
+            report.note(path, 1, f"{exc.message} It was checked without it.")
         else:
             own = {file for file in reader.files if _is_same(file, path)}
             if own:

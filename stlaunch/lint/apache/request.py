@@ -1,7 +1,7 @@
 """Resolve one request as Apache does: which rewrite, ProxyPass or redirect answers it.
 
 The order is Apache's: rewrite rules of the virtual host, ProxyPass of the last matching Location,
-the first matching ProxyPass outside of one, then redirects. It judges nothing.
+the first matching ProxyPass outside of one, then redirects. It evaluates nothing.
 """
 
 from __future__ import annotations

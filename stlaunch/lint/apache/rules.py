@@ -52,7 +52,7 @@ class Fault:
 def site_faults(
     site: Site, base: BasePath, app: App, *, at: Node, is_own: Callable[[Node], bool]
 ) -> Iterator[Fault]:
-    """Judge what concerns every request to the app."""
+    """Evaluate what concerns every request to the app."""
     nodes = [node for node in site.nodes if _concerns(node, base)]
     yield from _host_faults(nodes, at)
     yield from _scheme_faults(site, nodes, at)

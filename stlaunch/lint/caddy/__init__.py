@@ -1,4 +1,4 @@
-"""Caddyfile: `adapt` has Caddy read it, `evaluate` finds the app's routes and judges them."""
+"""Caddyfile: `adapt` has Caddy read it, `evaluate` finds the app's routes and checks them."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class _Route:
 
 
 def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
-    """Judge the reverse proxies that lead to the app.
+    """Evaluate the reverse proxies that lead to the app.
 
     Raises:
         UsageError: for a file that Caddy itself refuses.
@@ -77,7 +77,7 @@ def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
             raise
         config = {}
     lines = text.split("\n")
-    _Judge(path, lines, app, report, list(_routes(config, ()))).judge()
+    _Evaluator(path, lines, app, report, list(_routes(config, ()))).evaluate()
     unsure = {number for number, line in enumerate(lines, 1) if unknown_variables(line)}
     hidden = {one.line for one in report.findings} & unsure
     report.findings = [one for one in report.findings if one.line not in hidden]
@@ -89,7 +89,7 @@ def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
 
 
 @dataclass(slots=True)
-class _Judge:
+class _Evaluator:
     """The report on one file while it grows."""
 
     path: Path
@@ -98,7 +98,7 @@ class _Judge:
     report: Report
     routes: list[_Route]
 
-    def judge(self) -> None:
+    def evaluate(self) -> None:
         for route in self.routes:
             if route.handler.get("handler") != "reverse_proxy":
                 continue

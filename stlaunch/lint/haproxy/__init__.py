@@ -1,4 +1,4 @@
-"""HAProxy: `parse` reads sections, `evaluate` finds the app's, `rules` judges them."""
+"""HAProxy: `parse` reads sections, `evaluate` finds the app's, `rules` checks them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _SOCKET_RULE = re.compile(r"hdr\w*\(upgrade\).*websocket|_stcore/stream|_stcore\
 
 
 def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
-    """Judge the backends whose servers are the app.
+    """Evaluate the backends whose servers are the app.
 
     Raises:
         UsageError: for a file that cannot be read, or that HAProxy would refuse.
@@ -39,7 +39,7 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
         report.routes.append(f"{path}:{section.line} {section.kind} {section.name}")
         fronts = [section] if section.kind == "listen" else _fronts(section, sections)
         if section.is_tcp:
-            text = "This passes bytes on (mode tcp): nothing but its timeouts was judged."
+            text = "This passes bytes on (mode tcp): nothing but its timeouts was checked."
             report.note(path, section.line, text)
             faults = list(timeout_faults(section, fronts, app))
         else:

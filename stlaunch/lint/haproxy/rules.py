@@ -1,4 +1,4 @@
-"""Judge a backend of the app and its frontends, line by line. Pure."""
+"""Evaluate a backend of the app and its frontends, line by line. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def speaks_tls(fronts: list[Section]) -> bool:
 def faults_of(
     section: Section, fronts: list[Section], servers: list[Line], app: App
 ) -> Iterator[Fault]:
-    """Judge a backend of the app with the frontends that lead to it."""
+    """Evaluate a backend of the app with the frontends that lead to it."""
     yield from timeout_faults(section, fronts, app)
     yield from _affinity_faults(section, servers)
     lines = [
@@ -80,7 +80,7 @@ def faults_of(
 
 
 def timeout_faults(section: Section, fronts: list[Section], app: App) -> Iterator[Fault]:
-    """Judge how long a quiet WebSocket lives."""
+    """Evaluate how long a quiet WebSocket lives."""
     tunnel = _timeout(section, "tunnel")
     limits = (
         [tunnel]
@@ -202,7 +202,7 @@ def _rule_faults(line: Line, app: App) -> Iterator[Fault]:
 
 
 def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
-    """Judge the usual recipe: a table of http_req_rate, and a rule that denies above a number."""
+    """Check the usual recipe: a table of http_req_rate, and a rule that denies above a number."""
     acls = {line.words[1]: text_of(line) for line in lines if line.name == "acl"}
     for line in lines:
         text = text_of(line)

@@ -53,7 +53,7 @@ def bases_of(server: Directive, targets: Targets, report: Report) -> list[BasePa
 def slash_fault(
     server: Directive, base: BasePath, targets: Targets, report: Report
 ) -> Iterator[Fault]:
-    """Judge the path without its final slash; nginx redirects it where a location ends with one."""
+    """Check the path without its final slash; nginx redirects it where a location ends with one."""
     if not base.value:
         return
     try:

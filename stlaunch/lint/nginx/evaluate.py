@@ -34,7 +34,7 @@ from stlaunch.urls.base_path import BasePath
 
 
 def lint_nginx(path: Path, app: App, sources: Sources) -> Report:
-    """Judge every route in a configuration that leads to the app.
+    """Evaluate every route in a configuration that leads to the app.
 
     Raises:
         UsageError: for a file that is no nginx configuration.
@@ -47,7 +47,7 @@ def lint_nginx(path: Path, app: App, sources: Sources) -> Report:
         if not tree.is_own(server):
             continue
         for base in bases_of(server, targets, report):
-            _Judge(tree, server, base, targets, sources, report).judge()
+            _Evaluator(tree, server, base, targets, sources, report).evaluate()
     return report
 
 
@@ -65,7 +65,7 @@ def _list_others(tree: Tree, targets: Targets, report: Report) -> None:
 
 
 @dataclass(slots=True)
-class _Judge:
+class _Evaluator:
     """One path of the app in one server."""
 
     tree: Tree
@@ -75,7 +75,7 @@ class _Judge:
     sources: Sources
     report: Report
 
-    def judge(self) -> None:
+    def evaluate(self) -> None:
         answers = dict(self._answers())
         if answers and all(
             found.returned and found.location is self.server for found in answers.values()
@@ -84,7 +84,7 @@ class _Judge:
         self.report.routes.append(f"{self.server.file}:{self.server.line} {self.base.with_slash}")
         faults = list(self._route_faults(answers))
         faults += self._mapping_faults(answers)
-        faults += self._judged_locations(answers)
+        faults += self._location_faults(answers)
         faults += slash_fault(self.server, self.base, self.targets, self.report)
         self._report(faults, answers)
         _host_note(answers, self.report)
@@ -160,7 +160,7 @@ class _Judge:
                     detail=f"The app gets {sent} for {asked}, {what}.",
                 )
 
-    def _judged_locations(self, answers: dict[str, Answer]) -> Iterator[Fault]:
+    def _location_faults(self, answers: dict[str, Answer]) -> Iterator[Fault]:
         app, root = self.targets.app, self.tree.root
         proxied = {end: found for end, found in answers.items() if self._is_app(found)}
         stream, page = proxied.get(streamlit.STREAM), proxied.get(streamlit.PAGE)
@@ -176,10 +176,10 @@ class _Judge:
         if script:
             yield from rate_faults(script.location, root)
         yield from header_faults(page, component)
-        judged: list[Directive] = []
+        done: list[Directive] = []
         for found in (stream, upload, page):
-            if found and found.location not in judged:
-                judged.append(found.location)
+            if found and found.location not in done:
+                done.append(found.location)
                 yield from _at(found, rules.request_faults(found.location, app, self.base))
         places = {self.targets.place(found.proxied) for found in proxied.values() if found.proxied}
         for name in sorted(places):

@@ -11,7 +11,7 @@ from stlaunch.proxies.needs import Need
 
 
 def header_faults(page: Answer | None, component: Answer | None) -> Iterator[Fault]:
-    """Judge what is added to the page, and to what is below `component/`."""
+    """Evaluate what is added to the page, and to what is below `component/`."""
     answers = {of: answer for of, answer in ((PAGE, page), (COMPONENT, component)) if answer}
     added = {of: answer.location.inherited_all("add_header") for of, answer in answers.items()}
     sent = {

@@ -21,7 +21,7 @@ _HEADER_ROOMS = (
 
 
 def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
-    """Judge the limits in force where the scripts of a page are answered."""
+    """Evaluate the limits in force where the scripts of a page are answered."""
     for limit in location.inherited_all("limit_req"):
         words = dict(word.partition("=")[::2] for word in limit.args)
         burst = words.get("burst", "0")
@@ -53,7 +53,7 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
 
 
 def header_size_faults(location: Directive, app: App) -> Iterator[Fault]:
-    """Judge the room for the cookies of a login, and for the answer that sets them.
+    """Evaluate the room for the cookies of a login, and for the answer that sets them.
 
     Without a login there may be one at another proxy; what is less than nginx's own is on purpose.
     """

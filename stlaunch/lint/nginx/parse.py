@@ -1,6 +1,6 @@
 """Parse nginx's language into a tree of directives; includes are ordinary directives.
 
-It must not know what a directive means, apart from how many arguments the ones that are judged
+It must not know what a directive means, apart from how many arguments the ones that are checked
 take: a forgotten semicolon or value is found here, in one sentence with its line.
 """
 
@@ -29,7 +29,7 @@ _LUA = re.compile(
     re.DOTALL,
 )
 _ANY = 1000
-# How many arguments each directive takes that is judged somewhere.
+# How many arguments each directive takes that is checked somewhere.
 _ARITY = {
     "add_header": (2, 3),
     "alias": (1, 1),
@@ -266,15 +266,20 @@ def _directive(words: list[_Token], file: Path, parent: Directive, *, has_block:
         raise _error(file, first.line, f"`{said}` has no semicolon at its end")
     if first.text == "if":
         args = _condition(args)
-    is_judged = first.text in _ARITY and parent.name not in {"map", "geo", "types", "split_clients"}
-    if is_judged:
+    is_checked = first.text in _ARITY and parent.name not in {
+        "map",
+        "geo",
+        "types",
+        "split_clients",
+    }
+    if is_checked:
         fewest, most = _ARITY[first.text]
         if len(args) < fewest:
             raise _error(file, first.line, f"`{first.text}` lacks a value")
         if len(args) > most:
             said = _short(" ".join([first.text, *args]))
             raise _error(file, first.line, f"`{said}` has too many values")
-    if is_judged and first.text in _BLOCKS and not has_block:
+    if is_checked and first.text in _BLOCKS and not has_block:
         raise _error(file, first.line, f"`{_short(' '.join([first.text, *args]))}` has no {{ }}")
     return Directive(
         name=first.text,

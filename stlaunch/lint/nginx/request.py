@@ -1,7 +1,7 @@
 """Resolve one request as nginx does: which location answers, and what goes where.
 
 It follows rewrites, returns, try_files and named locations as nginx does, and says where it
-cannot. It judges nothing.
+cannot. It evaluates nothing.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _BALANCERS = {"hash", "ip_hash", "sticky", "sticky_cookie_insert"}
 
 
 def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
-    """Judge the location that answers the WebSocket handshake."""
+    """Evaluate the location that answers the WebSocket handshake."""
     headers = _headers(location)
     yield from _upgrade_faults(location, headers, root)
     yield from _protocol_faults(location, headers)
@@ -39,7 +39,7 @@ def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator
 
 
 def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fault]:
-    """Judge what every request to the app needs: who, from where, with which cookies."""
+    """Evaluate what every request to the app needs: who, from where, with which cookies."""
     headers = _headers(location)
     is_hidden = location.may_hide("proxy_set_header")
     scheme = headers.get("x-forwarded-proto")
@@ -89,7 +89,7 @@ def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fa
 
 
 def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
-    """Judge the location that answers uploads."""
+    """Evaluate the location that answers uploads."""
     limit = location.inherited("client_max_body_size")
     allowed = size(limit.args[0]) if limit and limit.args else _DEFAULT_BODY
     needed = app.max_upload_mb * 1024 * 1024
@@ -118,7 +118,7 @@ def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
 
 
 def page_faults(location: Directive) -> Iterator[Fault]:
-    """Judge the location that answers the page itself."""
+    """Evaluate the location that answers the page itself."""
     cache = location.inherited("proxy_cache")
     ignored = location.inherited("proxy_ignore_headers")
     is_cached = cache and cache.args[:1] != ("off",)
@@ -150,7 +150,7 @@ def page_faults(location: Directive) -> Iterator[Fault]:
 
 
 def upstream_faults(groups: Sequence[Directive]) -> Iterator[Fault]:
-    """Judge the groups of servers that the app's replicas are."""
+    """Evaluate the groups of servers that the app's replicas are."""
     for group in groups:
         if group.has_unread:
             continue

@@ -41,7 +41,7 @@ class Tree:
     Attributes:
         root: a nameless directive that holds everything.
         home: the folder that relative includes start from.
-        own: the file that was asked for; only what is in it, or is included by it, is judged.
+        own: the file that was asked for; only what is in it, or is included by it, is checked.
     """
 
     root: Directive
@@ -90,7 +90,7 @@ def _read_around(path: Path, main: Path, top: list[Directive], sources: Sources)
     try:
         parsed = parse_nginx(sources.read(main), main)
     except UsageError as exc:
-        reader.note(path, 1, f"{exc.message} It was judged without it.")
+        reader.note(path, 1, f"{exc.message} It was checked without it.")
         return None
     tree = reader.tree(main, parsed, own={path})
     own = {file for file in reader.files if _is_same(file, path)}

@@ -10,23 +10,23 @@ from stlaunch.lint.app import App
 from stlaunch.lint.findings import Report
 from stlaunch.lint.sources import Sources
 from stlaunch.lint.yaml.cluster import Cluster, objects
-from stlaunch.lint.yaml.judge import Judge
-from stlaunch.lint.yaml.kubernetes import judge_object
+from stlaunch.lint.yaml.file_report import FileReport
+from stlaunch.lint.yaml.kubernetes import evaluate_object
 from stlaunch.lint.yaml.nodes import Node, documents, get, pairs, text
 from stlaunch.lint.yaml.others import (
-    judge_cloudflare,
-    judge_cloudformation,
-    judge_envoy,
-    judge_h2o,
+    evaluate_cloudflare,
+    evaluate_cloudformation,
+    evaluate_envoy,
+    evaluate_h2o,
 )
-from stlaunch.lint.yaml.traefik import judge_compose, judge_dynamic
+from stlaunch.lint.yaml.traefik import evaluate_compose, evaluate_dynamic
 
 # `stlaunch proxy KIND --snippet` writes parts for several places, each under such a line.
 _PART = re.compile(r"^# (in|outside) ", re.MULTILINE)
 
 
 def lint_yaml(path: Path, app: App, sources: Sources) -> Report:
-    """Judge each document of a file that leads to the app.
+    """Evaluate each document of a file that leads to the app.
 
     Raises:
         UsageError: for what is not YAML.
@@ -34,10 +34,10 @@ def lint_yaml(path: Path, app: App, sources: Sources) -> Report:
     report = Report(files=[path])
     found = _read(path, sources)
     cluster = Cluster.of([node for nodes in _all(sources, path) for node in nodes], app)
-    judge = Judge(path, app, report)
-    if judge_envoy(judge, found):
+    file_report = FileReport(path, app, report)
+    if evaluate_envoy(file_report, found):
         return report
-    known = [_judge(judge, node, cluster) for node in found]
+    known = [_evaluate(file_report, node, cluster) for node in found]
     if not any(known):
         report.note(
             path,
@@ -48,41 +48,41 @@ def lint_yaml(path: Path, app: App, sources: Sources) -> Report:
     return report
 
 
-def _judge(judge: Judge, node: Node, cluster: Cluster) -> bool:
+def _evaluate(file_report: FileReport, node: Node, cluster: Cluster) -> bool:
     if get(node, "apiVersion") is not None:
         for one in objects(node):
-            judge_object(judge, one, cluster)
+            evaluate_object(file_report, one, cluster)
         return True
     if any(get(node, key) is not None for key in ("http", "routers", "middlewares")):
-        judge_dynamic(judge, get(node, "http") or node)
+        evaluate_dynamic(file_report, get(node, "http") or node)
         return True
     if get(node, "services") is not None:
-        judge_compose(judge, get(node, "services"))
-        _configs(judge, node)
+        evaluate_compose(file_report, get(node, "services"))
+        _configs(file_report, node)
         return True
     if get(node, "entryPoints") is not None or get(node, "providers") is not None:
-        judge.note(node, "This is Traefik's static file: routes are in the dynamic ones.")
-        judge.report.is_settled = True
+        file_report.note(node, "This is Traefik's static file: routes are in the dynamic ones.")
+        file_report.report.is_settled = True
         return True
-    return _judge_other(judge, node)
+    return _evaluate_other(file_report, node)
 
 
-def _judge_other(judge: Judge, node: Node) -> bool:
-    if judge_h2o(judge, node) or judge_cloudflare(judge, node):
+def _evaluate_other(file_report: FileReport, node: Node) -> bool:
+    if evaluate_h2o(file_report, node) or evaluate_cloudflare(file_report, node):
         return True
-    if judge_cloudformation(judge, node):
-        judge.report.is_settled = True
+    if evaluate_cloudformation(file_report, node):
+        file_report.report.is_settled = True
         return True
     if any(
         get(one, "image") is not None or get(one, "labels") is not None for _, one in pairs(node)
     ):
-        judge_compose(judge, node)
+        evaluate_compose(file_report, node)
         return True
     return text(get(node, "appProtocol")) != ""
 
 
-def _configs(judge: Judge, node: Node) -> None:
-    """Judge the configurations that a Compose file holds in itself."""
+def _configs(file_report: FileReport, node: Node) -> None:
+    """Evaluate the configurations that a Compose file holds in itself."""
     from stlaunch.lint.read import lint_content  # noqa: PLC0415 - it imports this module
 
     for _, config in pairs(get(node, "configs")):
@@ -91,8 +91,8 @@ def _configs(judge: Judge, node: Node) -> None:
             continue
         # Compose writes a $ twice; a block's lines begin below its `|`.
         inner = text(content).replace("$$", "$")
-        shift = judge.line(content) if getattr(content, "style", "") in {"|", ">"} else 0
-        judge.report.extend(lint_content(judge.path, inner, judge.app, shift))
+        shift = file_report.line(content) if getattr(content, "style", "") in {"|", ">"} else 0
+        file_report.report.extend(lint_content(file_report.path, inner, file_report.app, shift))
 
 
 def _read(path: Path, sources: Sources) -> list[Node]:
@@ -131,5 +131,5 @@ def _all(sources: Sources, path: Path) -> list[list[Node]]:
             try:
                 found.append(_read(other, sources))
             except UsageError:
-                continue  # It is reported where it is judged.
+                continue  # It is reported where it is checked.
     return found

@@ -8,7 +8,7 @@ from stlaunch.lint import streamlit
 from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.units import seconds, size
 from stlaunch.lint.yaml.cluster import Cluster, Workload
-from stlaunch.lint.yaml.judge import Judge
+from stlaunch.lint.yaml.file_report import FileReport
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text
 from stlaunch.lint.yaml.traefik import no_host
 from stlaunch.proxies.needs import Need, Product
@@ -24,81 +24,81 @@ _HEADER_LINES = re.compile(
 )
 
 
-def judge_object(judge: Judge, node: Node, cluster: Cluster) -> None:
-    """Judge one object."""
+def evaluate_object(file_report: FileReport, node: Node, cluster: Cluster) -> None:
+    """Evaluate one object."""
     match text(get(node, "kind")):
         case "Ingress":
-            _ingress(judge, node, cluster)
+            _ingress(file_report, node, cluster)
         case "HTTPRoute":
-            _http_route(judge, node, cluster)
+            _http_route(file_report, node, cluster)
         case "IngressRoute":
-            _ingress_route(judge, node, cluster)
+            _ingress_route(file_report, node, cluster)
         case "Route":
-            _openshift(judge, node, cluster)
+            _openshift(file_report, node, cluster)
         case _:
             workload = next((one for one in cluster.workloads if one.node is node), None)
             if workload is not None and workload.is_app:
-                _workload(judge, workload, cluster)
+                _workload(file_report, workload, cluster)
 
 
-def _workload(judge: Judge, workload: Workload, cluster: Cluster) -> None:
+def _workload(file_report: FileReport, workload: Workload, cluster: Cluster) -> None:
     scaled = cluster.scaled(workload)
-    judge.report.is_settled = True
+    file_report.report.is_settled = True
     if scaled is not None and not cluster.is_sticky(workload):
         at, count = scaled
-        judge.replicas(at, count, Product.INGRESS_NGINX)
+        file_report.replicas(at, count, Product.INGRESS_NGINX)
 
 
-def _ingress(judge: Judge, node: Node, cluster: Cluster) -> None:
+def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     paths = [
         path
         for rule in items(get(node, "spec", "rules"))
         for path in items(get(rule, "http", "paths"))
-        if _is_backend(judge, get(path, "backend"), cluster)
+        if _is_backend(file_report, get(path, "backend"), cluster)
     ]
-    is_default = _is_backend(judge, get(node, "spec", "defaultBackend"), cluster)
+    is_default = _is_backend(file_report, get(node, "spec", "defaultBackend"), cluster)
     if not paths and not is_default:
         return
-    judge.route(node, f"Ingress {text(get(node, 'metadata', 'name'))}")
+    file_report.route(node, f"Ingress {text(get(node, 'metadata', 'name'))}")
     annotations = {key.value: value for key, value in pairs(get(node, "metadata", "annotations"))}
     is_nginx = text(get(node, "spec", "ingressClassName")) in {"nginx", "public"} or any(
         name.startswith(_INGRESS) for name in annotations
     )
     is_nginx |= text(annotations.get("kubernetes.io/ingress.class")) == "nginx"
     if not is_nginx:
-        judge.note(node, "Only the annotations of ingress-nginx are known.")
+        file_report.note(node, "Only the annotations of ingress-nginx are known.")
         return
     own = {
         name.removeprefix(_INGRESS): value
         for name, value in annotations.items()
         if name.startswith(_INGRESS)
     }
-    _annotations(judge, node, own)
+    _annotations(file_report, node, own)
     for path in paths:
-        _path(judge, path, own)
+        _path(file_report, path, own)
 
 
-def _annotations(judge: Judge, node: Node, own: dict[str, Node]) -> None:
+def _annotations(file_report: FileReport, node: Node, own: dict[str, Node]) -> None:
     product = Product.INGRESS_NGINX
     body = own.get("proxy-body-size")
     allowed = size(text(body)) if body is not None else _DEFAULT_BODY
     if allowed is not None:
-        judge.body(body if body is not None else node, allowed, product)
+        file_report.body(body if body is not None else node, allowed, product)
     timeout = own.get("proxy-read-timeout")
     if timeout is not None:
-        judge.idle(timeout, seconds(text(timeout)), product)
+        file_report.idle(timeout, seconds(text(timeout)), product)
     vhost = own.get("upstream-vhost")
     if vhost is not None:
-        judge.add("STL501", vhost, f"The app gets {text(vhost)} as Host.", product, Need.HOST)
+        file_report.add("STL501", vhost, f"The app gets {text(vhost)} as Host.", product, Need.HOST)
     burst = number(own.get("limit-burst-multiplier")) or _DEFAULT_BURST
     for name, per in (("limit-rps", 1), ("limit-rpm", 60)):
         limit = own.get(name)
         rate = number(limit)
         if limit is not None and rate:
-            judge.rate(limit, rate * burst + 1 + rate // per, product)
+            file_report.rate(limit, rate * burst + 1 + rate // per, product)
     connections = own.get("limit-connections")
     if connections is not None:
-        judge.parallel(connections, number(connections), product)
+        file_report.parallel(connections, number(connections), product)
     for name in ("configuration-snippet", "server-snippet"):
         snippet = own.get(name)
         if snippet is None:
@@ -107,30 +107,30 @@ def _annotations(judge: Judge, node: Node, own: dict[str, Node]) -> None:
             (match[1] or match[3], (match[2] or match[4]).strip(), snippet)
             for match in _HEADER_LINES.finditer(text(snippet)[:20_000])
         ]
-        judge.response_headers(added, product)
+        file_report.response_headers(added, product)
         if re.search(r"proxy_set_header\s+origin\b", text(snippet), re.IGNORECASE):
-            judge.request_header("origin", "", snippet, product)
+            file_report.request_header("origin", "", snippet, product)
 
 
-def _path(judge: Judge, path: Node, own: dict[str, Node]) -> None:
+def _path(file_report: FileReport, path: Node, own: dict[str, Node]) -> None:
     """Follow one path of the app through `rewrite-target`, as ingress-nginx does."""
     written = text(get(path, "path")) or "/"
     target = own.get("rewrite-target")
     kind = get(path, "pathType")
     literal = re.split(r"[(\[*?.|^$\\]", written, maxsplit=1)[0].rstrip("/")
     name, is_part = streamlit.base_of(literal)
-    base = judge.app.base_path or BasePath(name)
+    base = file_report.app.base_path or BasePath(name)
     asked = base.value + streamlit.STREAM
     if kind is not None and text(kind) == "Exact" and not is_part:
         detail = f"pathType Exact lets {written} through and nothing below it: {asked} is lost."
-        judge.add("STL316", kind, detail, Product.INGRESS_NGINX, Need.ROUTE)
+        file_report.add("STL316", kind, detail, Product.INGRESS_NGINX, Need.ROUTE)
         return
     if target is None or is_part:
         return
     try:
         match = search(f"^{written}", asked, re.IGNORECASE)
     except NotUnderstoodError:
-        judge.note(path, f"Not understood, so not checked: the expression {written}.")
+        file_report.note(path, f"Not understood, so not checked: the expression {written}.")
         return
     if match is None:
         return
@@ -144,10 +144,10 @@ def _path(judge: Judge, path: Node, own: dict[str, Node]) -> None:
     if fault is not None:
         code, what = fault
         detail = f"The app gets {sent} for {asked}, {what}: the rewrite keeps nothing of the path."
-        judge.add(code, target, detail, Product.INGRESS_NGINX, Need.ROUTE)
+        file_report.add(code, target, detail, Product.INGRESS_NGINX, Need.ROUTE)
 
 
-def _is_backend(judge: Judge, backend: Node | None, cluster: Cluster) -> bool:
+def _is_backend(file_report: FileReport, backend: Node | None, cluster: Cluster) -> bool:
     service = get(backend, "service")
     name = text(get(service, "name"))
     port = get(service, "port", "number") or get(service, "port", "name")
@@ -159,21 +159,23 @@ def _is_backend(judge: Judge, backend: Node | None, cluster: Cluster) -> bool:
     if cluster.leads_to_app(name, port):
         return True
     if backend is not None:
-        _other(judge, backend, name, port, cluster)
+        _other(file_report, backend, name, port, cluster)
     return False
 
 
-def _other(judge: Judge, at: Node, name: str, port: Node | None, cluster: Cluster) -> None:
+def _other(
+    file_report: FileReport, at: Node, name: str, port: Node | None, cluster: Cluster
+) -> None:
     if name not in cluster.services:
-        judge.note(
+        file_report.note(
             at,
             f"The Service {name} is in none of the files: whether it is the app is unknown.",
             is_gap=True,
         )
-    judge.elsewhere(at, name, number(port) or 80)
+    file_report.elsewhere(at, name, number(port) or 80)
 
 
-def _http_route(judge: Judge, node: Node, cluster: Cluster) -> None:
+def _http_route(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     product = Product.GATEWAY_API
     for rule in items(get(node, "spec", "rules")):
         backends = items(get(rule, "backendRefs"))
@@ -181,13 +183,13 @@ def _http_route(judge: Judge, node: Node, cluster: Cluster) -> None:
             cluster.leads_to_app(text(get(one, "name")), get(one, "port")) for one in backends
         ):
             for one in backends:
-                _other(judge, one, text(get(one, "name")), get(one, "port"), cluster)
+                _other(file_report, one, text(get(one, "name")), get(one, "port"), cluster)
             continue
-        judge.route(rule, "HTTPRoute")
+        file_report.route(rule, "HTTPRoute")
         request = get(rule, "timeouts", "request")
         limit = seconds(text(request)) if request is not None else None
         if request is not None and limit:
-            judge.add(
+            file_report.add(
                 "STL608",
                 request,
                 f"A request, and with some gateways a WebSocket, lasts {limit:g} s at most.",
@@ -195,27 +197,27 @@ def _http_route(judge: Judge, node: Node, cluster: Cluster) -> None:
                 Need.IDLE_TIMEOUT,
             )
         for one in items(get(rule, "filters")):
-            _filter(judge, one)
+            _filter(file_report, one)
 
 
-def _filter(judge: Judge, node: Node) -> None:
+def _filter(file_report: FileReport, node: Node) -> None:
     product = Product.GATEWAY_API
     host = get(node, "urlRewrite", "hostname")
     if host is not None:
-        judge.add("STL501", host, f"The app gets {text(host)} as Host.", product, Need.HOST)
+        file_report.add("STL501", host, f"The app gets {text(host)} as Host.", product, Need.HOST)
     whole = get(node, "urlRewrite", "path", "replaceFullPath")
     if whole is not None:
         detail = f"Every path becomes {text(whole)}, which no app answers."
-        judge.add("STL316", whole, detail, product, Need.ROUTE)
+        file_report.add("STL316", whole, detail, product, Need.ROUTE)
     for removed in items(get(node, "requestHeaderModifier", "remove")):
         name = text(removed).lower()
         if (code := streamlit.LOST_HEADERS.get(name)) is not None:
-            judge.add(code, removed, f"{text(removed)} never reaches the app.", product)
+            file_report.add(code, removed, f"{text(removed)} never reaches the app.", product)
         elif name == "origin":
-            judge.request_header("origin", "", removed, product)
+            file_report.request_header("origin", "", removed, product)
     for change in ("set", "add"):
         for one in items(get(node, "requestHeaderModifier", change)):
-            judge.request_header(
+            file_report.request_header(
                 text(get(one, "name")).lower(), text(get(one, "value")), one, product
             )
     added = [
@@ -223,10 +225,10 @@ def _filter(judge: Judge, node: Node) -> None:
         for change in ("set", "add")
         for one in items(get(node, "responseHeaderModifier", change))
     ]
-    judge.response_headers(added, product)
+    file_report.response_headers(added, product)
 
 
-def _ingress_route(judge: Judge, node: Node, cluster: Cluster) -> None:
+def _ingress_route(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     middlewares = {
         text(get(one, "metadata", "name")): get(one, "spec")
         for one in cluster.objects
@@ -240,27 +242,27 @@ def _ingress_route(judge: Judge, node: Node, cluster: Cluster) -> None:
         ]
         if not own:
             for one in items(get(route, "services")):
-                _other(judge, one, text(get(one, "name")), get(one, "port"), cluster)
+                _other(file_report, one, text(get(one, "name")), get(one, "port"), cluster)
             continue
-        judge.route(route, "IngressRoute")
+        file_report.route(route, "IngressRoute")
         for service in own:
             host = get(service, "passHostHeader")
             if host is not None and text(host) == "false":
-                no_host(judge, host)
+                no_host(file_report, host)
         for used in items(get(route, "middlewares")):
             spec = middlewares.get(text(get(used, "name")))
             if spec is not None:
-                judge.middleware({key: (value, at) for key, value, at in flat(spec)})
+                file_report.middleware({key: (value, at) for key, value, at in flat(spec)})
 
 
-def _openshift(judge: Judge, node: Node, cluster: Cluster) -> None:
+def _openshift(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     product = Product.OPENSHIFT
     name = text(get(node, "spec", "to", "name"))
     port = get(node, "spec", "port", "targetPort")
-    if not (cluster.leads_to_app(name, port) or judge.app.listens_at("", number(port))):
-        _other(judge, node, name, port, cluster)
+    if not (cluster.leads_to_app(name, port) or file_report.app.listens_at("", number(port))):
+        _other(file_report, node, name, port, cluster)
         return
-    judge.route(node, f"Route {text(get(node, 'metadata', 'name'))}")
+    file_report.route(node, f"Route {text(get(node, 'metadata', 'name'))}")
     own = {
         key.value.removeprefix(_OPENSHIFT): value
         for key, value in pairs(get(node, "metadata", "annotations"))
@@ -268,4 +270,4 @@ def _openshift(judge: Judge, node: Node, cluster: Cluster) -> None:
     }
     limit = own.get("timeout-tunnel") or own.get("timeout")
     if limit is not None:
-        judge.idle(limit, seconds(text(limit)), product)
+        file_report.idle(limit, seconds(text(limit)), product)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stlaunch.lint.yaml.judge import Judge, Settings
+from stlaunch.lint.yaml.file_report import FileReport, Settings
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text, walk
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import HostPort
@@ -14,27 +14,27 @@ _MIDDLEWARE = "traefik.http.middlewares."
 _NAME = re.compile(r"[^,@\s]+")
 
 
-def judge_dynamic(judge: Judge, http: Node | None) -> None:
-    """Judge what is below `http:` of a dynamic file."""
+def evaluate_dynamic(file_report: FileReport, http: Node | None) -> None:
+    """Evaluate what is below `http:` of a dynamic file."""
     services = {}
     for name, service in pairs(get(http, "services")):
         servers = get(service, "loadBalancer", "servers")
-        if _is_app(judge, name.value, servers):
+        if _is_app(file_report, name.value, servers):
             services[name.value] = service
-            judge.route(service, f"service {name.value}")
-            _balancer(judge, get(service, "loadBalancer"))
+            file_report.route(service, f"service {name.value}")
+            _balancer(file_report, get(service, "loadBalancer"))
     used = set()
     for _, router in pairs(get(http, "routers")):
         target = text(get(router, "service")).partition("@")[0]
         if target in services:
             used |= {text(one).partition("@")[0] for one in items(get(router, "middlewares"))}
-        elif not services and judge.app.is_called(target):
-            judge.route(router, f"router to {target}")
+        elif not services and file_report.app.is_called(target):
+            file_report.route(router, f"router to {target}")
     middlewares = {name.value: node for name, node in pairs(get(http, "middlewares"))}
     used |= _chained(used, middlewares)
     for name, node in middlewares.items():
         if name in used:
-            judge.middleware({key: (value, at) for key, value, at in flat(node)})
+            file_report.middleware({key: (value, at) for key, value, at in flat(node)})
 
 
 def _chained(used: set[str], middlewares: dict[str, Node]) -> set[str]:
@@ -45,35 +45,35 @@ def _chained(used: set[str], middlewares: dict[str, Node]) -> set[str]:
     return found
 
 
-def _is_app(judge: Judge, name: str, servers: Node | None) -> bool:
-    found = judge.app.is_called(name)
+def _is_app(file_report: FileReport, name: str, servers: Node | None) -> bool:
+    found = file_report.app.is_called(name)
     for server in items(servers):
         url = text(get(server, "url"))
         place = HostPort.parse(url.partition("://")[2].partition("/")[0])
-        if place and judge.app.listens_at(place.host, place.port or 80):
+        if place and file_report.app.listens_at(place.host, place.port or 80):
             found = True
         elif place and not found:
-            judge.elsewhere(server, place.host, place.port or 80)
+            file_report.elsewhere(server, place.host, place.port or 80)
     return found
 
 
-def _balancer(judge: Judge, balancer: Node | None) -> None:
+def _balancer(file_report: FileReport, balancer: Node | None) -> None:
     host = get(balancer, "passHostHeader")
     if host is not None and text(host) == "false":
-        no_host(judge, host)
+        no_host(file_report, host)
     servers = get(balancer, "servers")
     if servers and len(items(servers)) > 1 and get(balancer, "sticky") is None:
-        judge.replicas(servers, len(items(servers)), Product.TRAEFIK)
+        file_report.replicas(servers, len(items(servers)), Product.TRAEFIK)
 
 
-def no_host(judge: Judge, node: Node) -> None:
+def no_host(file_report: FileReport, node: Node) -> None:
     """Report passHostHeader: false."""
     detail = "The app gets the upstream's address as Host, which is not the page's Origin."
-    judge.add("STL501", node, detail, Product.TRAEFIK, Need.HOST)
+    file_report.add("STL501", node, detail, Product.TRAEFIK, Need.HOST)
 
 
-def judge_compose(judge: Judge, services: Node | None) -> bool:
-    """Judge the services of a Compose file by their labels; tell whether any is the app."""
+def evaluate_compose(file_report: FileReport, services: Node | None) -> bool:
+    """Evaluate the services of a Compose file by their labels; tell whether any is the app."""
     labels = {
         name.value: {
             key: (value.replace("$$", "$"), node)
@@ -87,29 +87,31 @@ def judge_compose(judge: Judge, services: Node | None) -> bool:
     for name, service in pairs(services):
         own = labels[name.value]
         ports = _ports(own, service)
-        if not _is_service(judge, name.value, service, ports):
+        if not _is_service(file_report, name.value, service, ports):
             for port in sorted(ports):
-                judge.elsewhere(name, name.value, port)
+                file_report.elsewhere(name, name.value, port)
             continue
         found = True
         if any(label.startswith("traefik.http.") for label in own):
-            judge.route(name, f"service {name.value}")
-            _service_labels(judge, own, service, name.value)
+            file_report.route(name, f"service {name.value}")
+            _service_labels(file_report, own, service, name.value)
             for middleware in _used(own, middlewares):
-                judge.middleware(middlewares[middleware])
+                file_report.middleware(middlewares[middleware])
         elif _is_caddys(own) or any("VIRTUAL_HOST" in word for word in _environment(service)):
-            judge.route(name, f"service {name.value}")
+            file_report.route(name, f"service {name.value}")
     return found
 
 
-def _is_service(judge: Judge, name: str, service: Node, ports: set[int]) -> bool:
-    if judge.app.is_named:
-        return any(judge.app.listens_at(name, port) for port in ports)
-    is_called = judge.app.is_called(name) or judge.app.is_called(text(get(service, "image")))
+def _is_service(file_report: FileReport, name: str, service: Node, ports: set[int]) -> bool:
+    if file_report.app.is_named:
+        return any(file_report.app.listens_at(name, port) for port in ports)
+    is_called = file_report.app.is_called(name) or file_report.app.is_called(
+        text(get(service, "image"))
+    )
     return (
         is_called
         or _runs_streamlit(service)
-        or any(judge.app.listens_at("", port) for port in ports)
+        or any(file_report.app.listens_at("", port) for port in ports)
     )
 
 
@@ -129,15 +131,15 @@ def _is_caddys(own: Settings) -> bool:
     return any(re.fullmatch(r"caddy(_\d+)?\..*reverse_proxy", label) for label in own)
 
 
-def _service_labels(judge: Judge, own: Settings, service: Node, name: str) -> None:
+def _service_labels(file_report: FileReport, own: Settings, service: Node, name: str) -> None:
     for label, (value, node) in own.items():
         if label.endswith(".loadbalancer.passhostheader") and value == "false":
-            no_host(judge, node)
+            no_host(file_report, node)
     count = get(service, "deploy", "replicas") or get(service, "scale")
     how_many = number(count) or 0
     if count is not None and how_many > 1 and not any(".sticky" in label for label in own):
         detail = f"{how_many} replicas of {name} take turns."
-        judge.add("STL702", count, detail, Product.TRAEFIK, Need.AFFINITY)
+        file_report.add("STL702", count, detail, Product.TRAEFIK, Need.AFFINITY)
 
 
 def _middlewares(labels: dict[str, dict[str, tuple[str, Node]]]) -> dict[str, Settings]:

@@ -108,14 +108,14 @@ def http(data: bytes) -> Hashable:
 
 
 def rules(data: bytes) -> Hashable:
-    """Judge an app whose page, or one of its other answers, is this one."""
+    """Evaluate an app whose page, or one of its other answers, is this one."""
     _, answer = _answer(data)
     names = ("page", "health", "asset") if data[:1] < b"\x80" else ("host_config",)
-    return _judge(replace(_SEEN, http={**_SEEN.http, **dict.fromkeys(names, answer)}))
+    return _evaluate(replace(_SEEN, http={**_SEEN.http, **dict.fromkeys(names, answer)}))
 
 
-def _judge(seen: Observations) -> Hashable:
-    """Have every rule judge it: none fails, and what it says can be printed."""
+def _evaluate(seen: Observations) -> Hashable:
+    """Have every rule evaluate it: none fails, and what it says can be printed."""
     diagnosis = diagnose(seen)
     crashed = [check for check in diagnosis.checks if check.status is Status.CRASH]
     assert not crashed, crashed
@@ -194,7 +194,7 @@ def tunnel_answers(data: bytes) -> Hashable:
 
 
 def reports(data: bytes) -> Hashable:
-    """Judge an app by reports that somebody else wrote."""
+    """Evaluate an app by reports that somebody else wrote."""
     parts = data.split(_NEXT)
     told = [
         self_check.parse(replace(_JSON, text=part.decode("utf-8", "replace"))) for part in parts
@@ -202,8 +202,8 @@ def reports(data: bytes) -> Hashable:
     report, forged = (*told, None, None)[:2]
     with contextlib.suppress(ValueError, RecursionError):
         handshake = {"sent": (), "arrived": self_check._pairs(json.loads(parts[-1]))}
-        _judge(replace(_SEEN, handshake=handshake))
-    return _judge(replace(_SEEN, self_check=report, forged=forged or report))
+        _evaluate(replace(_SEEN, handshake=handshake))
+    return _evaluate(replace(_SEEN, self_check=report, forged=forged or report))
 
 
 def set_cookies(data: bytes) -> Hashable:
@@ -286,7 +286,7 @@ TARGETS = (
     ),
     Target(
         name="check-rules",
-        promise="every rule judges any answer, and says what can be printed",
+        promise="every rule evaluates any answer, and says what can be printed",
         run=rules,
         seeds=_HTTP_SEEDS,
         tokens=_HTTP_TOKENS,

@@ -126,7 +126,7 @@ _TOKENS = (
 
 
 def lint(kind: FileKind, data: bytes) -> Hashable:
-    """Judge a text: findings in its own lines, or a sentence."""
+    """Evaluate a text: findings in its own lines, or a sentence."""
     text = data.decode("utf-8", "replace")
     recognise(Path("x.conf"), text)
     is_template(text, kind)

@@ -1,4 +1,4 @@
-// Requests and sockets of the self-check page, each with an end in time. It judges nothing.
+// Requests and sockets of the self-check page, each with an end in time. It evaluates nothing.
 
 const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 /** The app's public path as this browser sees it, without a final slash. */

@@ -18,7 +18,7 @@ function noteHeaders(facts, response) {
   }
 }
 
-// What the server judges: as a browser reads them, by the same rules as `stlaunch check`.
+// What the server evaluates: as a browser reads them, by the same rules as `stlaunch check`.
 const POLICIES = [
   ...["content-security-policy", "x-frame-options", "permissions-policy"],
   "cross-origin-embedder-policy",

@@ -23,7 +23,7 @@ Settings = Mapping[str, tuple[str, Node]]
 
 
 @dataclass(slots=True)
-class Judge:
+class FileReport:
     """The report on one file while it grows.
 
     Attributes:
@@ -112,7 +112,7 @@ class Judge:
         self.add("STL702", node, detail, product, Need.AFFINITY)
 
     def request_header(self, name: str, value: str, node: Node, product: Product) -> None:
-        """Judge a request header that the proxy sets, or removes by an empty value."""
+        """Evaluate a request header that the proxy sets, or removes by an empty value."""
         if name in streamlit.LOST_HEADERS:
             detail = f"{name} does not reach the app as the browser sent it."
             self.add(streamlit.LOST_HEADERS[name], node, detail, product)
@@ -125,18 +125,18 @@ class Judge:
             self.add("STL501", node, detail, product, Need.HOST)
 
     def response_headers(self, headers: Iterable[tuple[str, str, Node]], product: Product) -> None:
-        """Judge response headers that the proxy adds to all answers."""
+        """Evaluate response headers that the proxy adds to all answers."""
         added = list(headers)
         sent = [(name, value) for name, value, _ in added]
         for problem in header_problems(sent, sent):
             node = added[problem.index][2]
-            # Traefik's own lines are a middleware more, before the one that is judged here.
+            # Traefik's own lines are a middleware more, before the one that is checked here.
             has_lines = problem.need and product is not Product.TRAEFIK
             need = Need(problem.need) if has_lines else None
             self.add(problem.code, node, problem.detail, product, need, problem.milder)
 
     def middleware(self, settings: Settings) -> None:
-        """Judge one of Traefik's middlewares."""
+        """Evaluate one of Traefik's middlewares."""
         product = Product.TRAEFIK
         added = []
         for name, (value, node) in settings.items():
