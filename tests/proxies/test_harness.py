@@ -204,7 +204,7 @@ def test_refused_configuration_is_a_start_error_with_the_proxys_words(kind: str)
     with pytest.raises(StartError, match="exit code") as caught, broken:
         pass
 
-    assert caught.value.hint.startswith("Its last words:")
+    assert caught.value.hint.startswith("Its last output:")
     assert not broken.directory.exists()
 
 

@@ -216,7 +216,7 @@ class _Reader:
                 if any(_is_same(file, other) for other in stack):
                     return self._unread(node, f"{file} includes itself")
                 if len(stack) > _MAX_INCLUDE_DEPTH:
-                    raise UnreadableError("The includes have no end.")
+                    raise UnreadableError("The includes form a loop.")
                 nodes += self.nodes(file, here, (*stack, file))
         except UsageError as exc:
             return self._unread(node, exc.message.rstrip("."))

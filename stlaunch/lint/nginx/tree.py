@@ -200,7 +200,7 @@ class _Reader:
             return self._unread(include, f"{file} includes itself")
         self._count += 1
         if self._count > _MAX_INCLUDES or len(stack) > _MAX_INCLUDE_DEPTH:
-            raise UnreadableError("The includes have no end: they include each other.")
+            raise UnreadableError("The includes form a loop.")
         top = parse_nginx(self.sources.read(file), file)
         if file not in self.files:
             self.files.append(file)
