@@ -143,7 +143,7 @@ def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
         if make_private(root, folder):
             return folder
     raise StartError(
-        f"No folder is writable for a backup of {file}; nothing was changed.",
+        f"No private folder is writable for a backup of {file}; nothing was changed.",
         hint="Set XDG_STATE_HOME to a writable folder.",
     )
 

@@ -135,7 +135,7 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine\n")
     (tmp_path / "a").symlink_to(tmp_path / "mine")
     file = GeneratedFile(name="a", text="1\n")
-    with pytest.raises(UsageError, match="a exists"):
+    with pytest.raises(UsageError, match="a already exists"):
         write_files([file], tmp_path, force=False)
     write_files([file], tmp_path, force=True)
 

@@ -82,7 +82,7 @@ def test_nothing_is_made_inside_of_a_planted_folder(
     loaded.write_text("before\n")
     monkeypatch.setattr("tempfile.tempdir", str(shared))
 
-    with pytest.raises(StartError, match="no place for a backup"):
+    with pytest.raises(StartError, match="No private folder is writable for a backup"):
         edits.apply({loaded: ("before\n", "after\n")}, os.environ)
 
     assert asset_folder({}) is None
