@@ -104,6 +104,14 @@ def _of_product(product: Product) -> Iterator[Known]:
         yield Known(sign=sign, name=sign.name or known.title, product=product)
 
 
+@cache
+def answer_headers() -> tuple[str, ...]:
+    """Return the headers of an answer that reveal a product and that a page's script can read."""
+    signs = (known.sign for known in table() if known.product)
+    readable = (sign.header for sign in signs if sign.header and sign.side is not Side.REQUEST)
+    return tuple(sorted({*readable} - {"set-cookie"}))
+
+
 def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
     """Return the products that left a sign in headers, each once, the nearest to the app first.
 

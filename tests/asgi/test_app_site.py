@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 
 from stlaunch.gateway.selfcheck.access import AccessPolicy
 from stlaunch.proxies.fixes import fix_for
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.recognition import answer_headers
 from stlaunch.proxies.site import Site
 from stlaunch.settings.model import SelfCheck
 from stlaunch.urls.base_path import BasePath
@@ -141,3 +144,24 @@ def test_a_client_learns_the_port_and_not_the_machine() -> None:
 
     assert [b"10.0.0.7" in answer.body for answer in answers] == [False] * 3
     assert [b"28501" in answer.body for answer in answers] == [True] * 3
+
+
+@pytest.mark.parametrize("name", answer_headers())
+def test_the_page_reports_every_header_that_reveals_a_proxy(name: str) -> None:
+    """What the page reads from answers is what the one table recognises products by."""
+    page = request(make(Recorder()), "/app/_stlaunch/", [*HOST, ("accept", "text/html")])
+    signs = re.search(r'<body data-signs="([^"]+)">', page.body.decode())
+    value = {"server": "envoy", "via": "1.1 front (Apache/2.4)"}.get(name, "3")
+    answer = request(
+        make(Recorder()), "/app/_stlaunch/fixes", HOST, query=f"{name}={value}".encode()
+    )
+
+    assert signs
+    assert name in signs[1].split()
+    assert json.loads(answer.body)["product"]
+
+
+def test_the_page_calls_products_as_the_check_does() -> None:
+    answer = request(make(Recorder()), "/app/_stlaunch/fixes", HOST)
+
+    assert json.loads(answer.body)["products"] == {str(one): recipe(one).title for one in Product}

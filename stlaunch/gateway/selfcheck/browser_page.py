@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from stlaunch.gateway.quality_values import read_quality_values
+from stlaunch.proxies.recognition import answer_headers
 
 _FOLDER = files("stlaunch.gateway.selfcheck") / "diagnosis"
 # Classic scripts that share one function scope: names of one are visible in the next.
@@ -28,13 +30,6 @@ _OWN_POLICY = (
     "img-src 'self' data:; base-uri 'none'; form-action 'none'"
 )
 POLICY = f"{_OWN_POLICY}; frame-ancestors 'none'"
-# In the page as well: a proxy may put a policy of its own in the place of the header.
-_PAGE = (
-    _FOLDER.joinpath("index.html")
-    .read_text(encoding="utf-8")
-    .replace("{version}", _VERSION)
-    .replace("{policy}", _OWN_POLICY)
-)
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": POLICY,
@@ -55,7 +50,19 @@ _FORMS = {"text/html": "html", "text/plain": "text", "application/json": "json"}
 
 def page() -> Response:
     """Return the page; nothing in it depends on the request."""
-    return Response(_PAGE, media_type="text/html", headers=_HEADERS)
+    return Response(_text(), media_type="text/html", headers=_HEADERS)
+
+
+@cache
+def _text() -> str:
+    # The policy is in the page as well: a proxy may put one of its own in the header's place.
+    return (
+        _FOLDER.joinpath("index.html")
+        .read_text(encoding="utf-8")
+        .replace("{version}", _VERSION)
+        .replace("{policy}", _OWN_POLICY)
+        .replace("{signs}", " ".join(answer_headers()))
+    )
 
 
 def page_file(name: str) -> Response | None:

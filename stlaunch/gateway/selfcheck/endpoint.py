@@ -31,7 +31,7 @@ from stlaunch.gateway.selfcheck.report import build_report
 from stlaunch.gateway.selfcheck.text import render_text
 from stlaunch.gateway.state import GatewayState
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.recognition import products_in
+from stlaunch.proxies.recognition import answer_headers, products_in
 from stlaunch.settings.model import SelfCheck
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
@@ -154,7 +154,7 @@ class SelfCheckEndpoint:
         return PrintableJSONResponse(report, status, headers)
 
     def _fixes(self, viewer: Viewer, scope: Scope) -> Response:
-        """Answer fixes for `?product=`, or for what `?server=` and `?via=` give away."""
+        """Answer fixes for `?product=`, or for what `?server=`, `?via=` and so on reveal."""
         query = QueryParams(scope["query_string"])
         request = request_info(scope)
         wanted = query.get("product", "")
@@ -162,7 +162,7 @@ class SelfCheckEndpoint:
         if product is None and wanted != "none":
             seen = [
                 (name.encode(), query[name][:200].encode("latin-1", "replace"))
-                for name in ("server", "via", "cf-ray", "x-amzn-trace-id", "x-varnish")
+                for name in answer_headers()
                 if name in query
             ]
             found = products_in([*seen, *request.headers])

@@ -13,6 +13,7 @@ from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, he
 from stlaunch.diagnostics.ranking import rank, step_of
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.fixes import OF_REPLICAS, fix_for_all, replicas_note, with_replicas
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 
@@ -65,7 +66,7 @@ def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
     return {
         "schema": "stlaunch.fixes/1",
         "product": product,
-        "products": [str(item) for item in Product],
+        "products": {str(item): recipe(item).title for item in Product},
         "codes": {
             code: {
                 "title": entry(code).title,

@@ -7,11 +7,12 @@ const WRONG_CLOCK_MS = 60_000;
 const DRIPS = 6;
 const DRIP_PAUSE_MS = 200;
 const PROTECTIONS = ["STL502", "STL511"];
-const SEEN = ["server", "via", "cf-ray", "x-varnish", "x-envoy-upstream-service-time"];
+// The headers by which proxies reveal themselves.
+const SIGNS = (document.body.dataset.signs ?? "").split(" ");
 
 /** @param {Facts} facts @param {Response} response */
 function noteHeaders(facts, response) {
-  for (const name of SEEN) {
+  for (const name of SIGNS) {
     const value = response.headers.get(name);
     if (value) facts.seenHeaders[name] = value;
   }
@@ -152,7 +153,7 @@ async function testProtocol(facts) {
   const front = timing?.nextHopProtocol?.replace("http/", "HTTP/").replace(/^h2$/, "HTTP/2");
   const request = facts.echo.request;
   const way = [`browser → ${front?.replace(/^h3$/, "HTTP/3") || "unknown"} → `];
-  const names = facts.fixes?.product ?? (isProxied(facts) ? "a proxy" : "no proxy seen");
+  const names = productName(facts) ?? (isProxied(facts) ? "a proxy" : "no proxy seen");
   way.push(`${names} → HTTP/${request.http_version} → app`);
   const evidence = Object.entries(facts.seenHeaders).map(([name, value]) => `${name}: ${value}`);
   return info(way.join(""), evidence);

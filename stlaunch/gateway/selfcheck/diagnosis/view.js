@@ -143,27 +143,7 @@ function browserName() {
 }
 
 /** @param {Facts} facts @returns {string | undefined} */
-const productName = (facts) => NAMES[facts.fixes?.product] ?? facts.fixes?.product ?? undefined;
-
-/** @type {Record<string, string>} */
-const NAMES = {
-  "nginx": "nginx",
-  "apache": "Apache",
-  "caddy": "Caddy",
-  "traefik": "Traefik",
-  "haproxy": "HAProxy",
-  "envoy": "Envoy",
-  "lighttpd": "lighttpd",
-  "h2o": "h2o",
-  "varnish": "Varnish",
-  "gateway-api": "Gateway API",
-  "ingress-nginx": "ingress-nginx",
-  "openshift": "OpenShift",
-  "aws-alb": "AWS ALB",
-  "azure-gateway": "Azure Application Gateway",
-  "cloudflare": "Cloudflare",
-  "iis": "IIS",
-};
+const productName = (facts) => facts.fixes?.products?.[facts.fixes.product];
 
 /** @param {Facts} facts @param {Finding[]} findings */
 function showFindings(facts, findings) {
@@ -262,10 +242,10 @@ function showHeaders(facts) {
 function showProducts(facts) {
   const select = byId("product");
   const chosen = facts.fixes?.product ?? "none";
-  const names = /** @type {string[]} */ (facts.fixes?.products ?? []);
+  const titles = /** @type {Record<string, string>} */ (facts.fixes?.products ?? {});
   select.replaceChildren(
     make("option", { value: "none" }, "another proxy"),
-    ...names.map((name) => make("option", { value: name }, NAMES[name] ?? name)),
+    ...Object.entries(titles).map(([value, title]) => make("option", { value }, title)),
   );
   select.value = chosen;
 }
