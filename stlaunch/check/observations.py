@@ -60,11 +60,6 @@ class Dialled:
     failure: Failure | None = None
     detail: str = ""
 
-    @property
-    def is_ipv6(self) -> bool:
-        """The address family."""
-        return ":" in self.address
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:

@@ -74,11 +74,6 @@ class ProxySite:
         """The scheme that the browser speaks with the proxy."""
         return "https" if self.tls else "http"
 
-    @property
-    def forwarded_path(self) -> str:
-        """What `with_slash` of the base path becomes upstream: itself, or `/`."""
-        return self.base_path.with_slash if self.keep_prefix else "/"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPlan:

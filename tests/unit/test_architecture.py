@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from tests.harness.imports import longest_chain, read_imports, top_level
 PACKAGE = REPOSITORY / "stlaunch"
 MAX_TOP_LEVEL = 23
 MAX_CHAIN = 12
+CODE = (".py", ".js", ".html", ".toml", ".json")
+FOR_THE_TESTS = {
+    "decode_frames",  # the page's half of the tunnel, which is JavaScript
+    "render_table",  # the layers as a table
+}
 MAY_END_THE_PROCESS = ("cli/", "process/", "__main__.py")
 MAY_WRITE_TO_THE_TERMINAL = (
     "cli/",
@@ -67,6 +73,23 @@ def test_an_upper_limit_is_called_max() -> None:
 
     assert any(path.suffix == ".js" for path in scripts)
     assert [str(path) for path in scripts if other_words.search(path.read_text("utf-8"))] == []
+
+
+def test_everything_that_is_defined_is_used() -> None:
+    """A name that occurs once in the package is dead, unless it is there for the tests."""
+    texts = {path: path.read_text("utf-8") for path in PACKAGE.rglob("*") if path.suffix in CODE}
+    words = Counter(word for text in texts.values() for word in re.findall(r"\w+", text))
+    defined = {
+        node.name
+        for path, text in texts.items()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+
+    assert {
+        name for name in defined if words[name] == 1 and not name.startswith("__")
+    } == FOR_THE_TESTS
 
 
 @pytest.mark.parametrize(
