@@ -33,8 +33,9 @@ def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) ->
             if not force and (path.exists() or path.is_symlink()) and not _holds(path, file.text)
         ]
         if taken:
+            exist = "exist" if taken[1:] else "exists"
             raise UsageError(
-                f"{', '.join(map(str, taken))} already exists with different content; "
+                f"{', '.join(map(str, taken))} already {exist} with different content; "
                 "nothing was written.",
                 hint="Overwrite it with --force, or choose another folder with -o.",
             )

@@ -17,14 +17,14 @@ def exit_code(report: Report, *, is_strict: bool) -> ExitCode:
     severities = {finding.severity for finding in report.findings}
     if Severity.ERROR in severities or (is_strict and Severity.WARNING in severities):
         return ExitCode.FINDINGS
-    if report.routes or report.is_settled or report.findings:
+    if report.routes or report.passes_nothing_on or report.findings:
         return ExitCode.OK
     return ExitCode.NO_VERDICT
 
 
 def what_to_try(report: Report, app: App) -> list[str]:
     """Return what helps where no route to the app was found."""
-    if report.routes or report.is_settled:
+    if report.routes or report.passes_nothing_on:
         return []
     if report.is_incomplete:
         lines = ["No route to the app was recognised: the notes say what was not understood."]

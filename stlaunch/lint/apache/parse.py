@@ -239,7 +239,7 @@ class _Reader:
         self.report.note(
             node.file,
             node.line,
-            f"Not read: {why}. What it holds is unknown, so nothing is reported missing there.",
+            f"Not read: {why}. Its content is unknown, so nothing is reported as missing there.",
             is_gap=True,
         )
         node.is_unread = True

@@ -215,7 +215,7 @@ class _Reader:
         self.note(
             include.file,
             include.line,
-            f"Not read: {why}. What it holds is unknown, so nothing is reported missing there.",
+            f"Not read: {why}. Its content is unknown, so nothing is reported as missing there.",
         )
         include.is_unread = True
         return [include]
