@@ -1,7 +1,7 @@
-"""The public interface: `launch` and `wrap_app`, with the settings of the command line as keywords.
+"""Provide the public interface: `launch` and `wrap_app`, which take settings as keywords.
 
-Each setting has the name of its field in `stlaunch.settings.fields`, here and there. What is
-not in `stlaunch.__all__` is private.
+Each keyword has the name of its field in `stlaunch.settings.fields`, in both functions. Everything
+that is not in `stlaunch.__all__` is private.
 """
 
 from __future__ import annotations
@@ -66,43 +66,43 @@ def launch(
 
         stlaunch.launch("app.py", behind_proxy="/streamlitApp", port=8502)
 
-    SIGTERM and Ctrl-C stop it where this is the main thread. Elsewhere Python cannot receive
-    signals: there `stop` does, and without one the app runs until the process ends.
+    SIGTERM and Ctrl-C stop it in the main thread. Python receives no signals in other threads: use
+    `stop` there; without it the app runs until the process ends.
 
     Args:
         target: a script, a folder with `streamlit_app.py`, or `module:attr`.
-        script_args: what the script finds in `sys.argv[1:]`.
+        script_args: the script's `sys.argv[1:]`.
         behind_proxy: the public path or URL, or several; True: detect it from requests.
         public_url: the address that the browser shows.
         host: the address to listen on.
-        port: the port to listen on; 0 takes any free one.
+        port: the port to listen on; 0 picks a free one.
         uds: the Unix socket to listen on instead.
         trusted_proxies: the peers whose forwarding headers are trusted.
         allow_origin: other origins that may open the app's WebSocket.
-        origin_check: how a WebSocket is accepted whose Host a proxy rewrote.
+        origin_check: how to accept a WebSocket whose Host a proxy rewrote.
         embed_in: the origins that may show the app in a frame.
         mount_path: other paths under which requests may arrive.
         prefix: what the proxy does to the public path.
         config_out: where to write the generated config.toml.
         self_check: who may use the diagnostic pages; True is `public`, False is `off`.
-        self_check_token: for `self_check="token"`; None: one is made, and shown once.
-        verify: whether to dial the public URL when ready.
+        self_check_token: for `self_check="token"`; None: stlaunch makes one, and shows it once.
+        verify: whether to open the public URL as a browser would when ready.
         transport: how pages connect.
         drain_timeout: how many seconds running scripts may take on shutdown.
         warm_up: whether to run the script once before the app is ready.
-        max_sessions: how many sessions there may be.
-        log_format: lines for people, or JSON.
+        max_sessions: the maximum number of sessions.
+        log_format: text lines, or one JSON object a line.
         access_log: whether to log each request.
-        streamlit_options: Streamlit's own, as text: `{"server.maxUploadSize": "500"}`.
-        on_ready: called with the start-up banner when the app listens; None prints it on stderr.
-        stop: set it from any thread to stop the app, within a second, as SIGTERM does.
+        streamlit_options: Streamlit's own options, as text: `{"server.maxUploadSize": "500"}`.
+        on_ready: called with the start-up banner when the app listens; None prints it to stderr.
+        stop: set it from any thread to stop the app as SIGTERM does, within a second.
 
     A setting that is None comes from the environment, the project file, Streamlit's
     configuration or the platform, in this order.
 
     Raises:
-        UsageError: for a value that cannot be used, or where this thread runs an event loop.
-        StartError: where the machine or the app refuses.
+        UsageError: for an invalid value, or if this thread has a running event loop.
+        StartError: if the machine or the app does not allow the start.
     """
     _refuse_running_loop()
     # Late: an app under another ASGI server needs none of it.
@@ -163,34 +163,34 @@ def wrap_app(
     access_log: bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ASGIApp:
-    """Give an app of your own what `stlaunch app.py` gives a script, under any ASGI server.
+    """Make your own app work as under `stlaunch app.py`, with any ASGI server.
 
     `app` is an `st.App`, or a FastAPI or Starlette app with Streamlit mounted in it. Switch the
-    server's own proxy headers off (`uvicorn --no-proxy-headers`): they are read here. No
-    `STLAUNCH_*` variable and no project file is read.
+    server's own proxy headers off (`uvicorn --no-proxy-headers`): stlaunch reads them. It reads
+    no `STLAUNCH_*` variables and no project file.
 
         app = stlaunch.wrap_app(st.App("app.py"), behind_proxy="/streamlitApp")
 
     Args:
-        app: the app; Streamlit mounts are found, also those added later.
+        app: the app; Streamlit mounts are found, even if added later.
         behind_proxy: the public path or URL, or several; None: detected from requests.
         public_url: the address that the browser shows.
         trusted_proxies: the peers whose forwarding headers are trusted; None: loopback, and private
             ones in a container.
         allow_origin: other origins that may open the app's WebSocket.
-        origin_check: how a WebSocket is accepted whose Host a proxy rewrote; None: `proof`.
+        origin_check: how to accept a WebSocket whose Host a proxy rewrote; None: `proof`.
         embed_in: the origins that may show the app in a frame.
         mount_path: other paths under which requests may arrive.
         prefix: what the proxy does to the public path.
         self_check: who may use the diagnostic pages; True and None are `public`, False is `off`.
-        self_check_token: for `self_check="token"`; None: one is made, and logged once.
+        self_check_token: for `self_check="token"`; None: stlaunch makes one, and logs it once.
         transport: how pages connect; None: `auto`.
-        max_sessions: how many sessions there may be; None: any number.
+        max_sessions: the maximum number of sessions; None: no limit.
         access_log: whether to log each request.
-        environ: where the platform is detected from; None for this process's environment.
+        environ: the variables to detect the platform from; None: this process's.
 
     Raises:
-        UsageError: for a value that cannot be used.
+        UsageError: for an invalid value.
     """
     environ = os.environ if environ is None else environ
     values = _texts(
@@ -246,7 +246,7 @@ def _refuse_running_loop() -> None:
     except RuntimeError:
         return
     raise UsageError(
-        "launch() cannot serve in a thread whose event loop is running, as a notebook's is.",
+        "launch() cannot run in a thread with a running event loop, such as a notebook's.",
         hint="Call it in a thread: threading.Thread(target=stlaunch.launch, args=['app.py'])",
     )
 

@@ -1,4 +1,4 @@
-"""The errors that stlaunch raises on purpose; only the command line turns them into an exit.
+"""Define the errors that stlaunch raises on purpose; only the command line turns them into exits.
 
 StlaunchError
 ├── UsageError      the user typed or wrote something wrong         exit 2
@@ -12,18 +12,18 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the shell, Docker or systemd is told at the end."""
+    """Exit codes, as the shell, Docker or systemd sees them."""
 
     OK = 0
     """Done; for a server: stopped as asked."""
     FINDINGS = 1
     """A check ran and found something."""
     USAGE = 2
-    """The command line, a setting or a file that was named is wrong."""
+    """The command line, a setting or a named file is wrong."""
     COULD_NOT_START = 3
     """The app, the port or the file system refused."""
     NO_VERDICT = 4
-    """A check could not be made."""
+    """The check could not run."""
     BUG = 70
     """stlaunch itself failed (EX_SOFTWARE)."""
     INTERRUPTED = 130
@@ -47,7 +47,7 @@ class StlaunchError(Exception):
 
 
 class UsageError(StlaunchError):
-    """Something that the user typed, or wrote into a file, cannot be used."""
+    """The user typed something, or wrote it to a file, that cannot be used."""
 
     exit_code = ExitCode.USAGE
 

@@ -1,6 +1,6 @@
 """Send one HTTP/1.1 request per connection, with every read bounded in bytes and time.
 
-It follows no redirect, keeps a cookie only when it is told to, and believes nothing that it reads.
+It follows no redirect, keeps a cookie only on request, and trusts nothing that it reads.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
     if session is not None and (tunnel is None or tunnel.is_ok):
         return (), " The fallback over HTTP requests opens, but no message came."
     if tunnel is not None:
-        told = tunnel.status or tunnel.detail
-        return (), f" The fallback over HTTP requests fails too: {tunnel.method} gets {told}."
+        answer = tunnel.status or tunnel.detail
+        return (), f" The fallback over HTTP requests fails too: {tunnel.method} gets {answer}."
     return (), ""
 
 

@@ -24,7 +24,7 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
 _STRIPPED = "stripped"
-_MAX_TOLD = 1_000_000
+_MAX_REPORTED = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy has to do with the path from now on."""
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
@@ -37,17 +37,17 @@ def fix_text(
 
     Args:
         code: of the finding.
-        hop: who is to blame; its product's lines are told.
+        hop: the hop to blame; the lines are for its product.
         seen: of the same run.
         needs: whose lines cure it; the catalogue's where it is None.
     """
     found = lines_for(code, hop.product, seen, needs) if hop and hop.product else None
     if found is None:
         return " ".join(entry(code).fix.split())
-    told = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in found.steps)]
+    parts = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in found.steps)]
     if note := replicas_note("\n".join(lines for _, lines in found.steps)):
-        told.append(note)
-    return "\n".join([*told, *([f"then: {found.reload}"] if found.reload else [])])
+        parts.append(note)
+    return "\n".join([*parts, *([f"then: {found.reload}"] if found.reload else [])])
 
 
 def lines_for(
@@ -84,20 +84,20 @@ def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
     )
     port = host.port_or_default(seen.scheme) if host else None
     upstream = _upstream(seen)
-    told = _told_by_app(seen, site)
-    return replace(told, upstream=upstream or told.upstream, port=port or site.port)
+    reported = _reported_by_app(seen, site)
+    return replace(reported, upstream=upstream or reported.upstream, port=port or site.port)
 
 
-def _told_by_app(seen: Observations, site: Site) -> Site:
+def _reported_by_app(seen: Observations, site: Site) -> Site:
     """Fill in what an app under stlaunch says about itself; the answer may be anybody's."""
-    told = (seen.self_check or {}).get("app")
-    if not isinstance(told, dict):
+    reported = (seen.self_check or {}).get("app")
+    if not isinstance(reported, dict):
         return site
     return replace(
         site,
-        upstream=_place(str(told.get("upstream") or "")) or site.upstream,
-        max_upload_mb=_number(told.get("max_upload_mb"), site.max_upload_mb),
-        ping_interval_s=_number(told.get("ping_interval_s"), site.ping_interval_s),
+        upstream=_place(str(reported.get("upstream") or "")) or site.upstream,
+        max_upload_mb=_number(reported.get("max_upload_mb"), site.max_upload_mb),
+        ping_interval_s=_number(reported.get("ping_interval_s"), site.ping_interval_s),
     )
 
 
@@ -121,15 +121,15 @@ def _embedders(seen: Observations) -> tuple[str, ...]:
     )
 
 
-def _number(told: object, otherwise: int) -> int:
-    return told if type(told) is int and 0 < told <= _MAX_TOLD else otherwise
+def _number(value: object, otherwise: int) -> int:
+    return value if type(value) is int and 0 < value <= _MAX_REPORTED else otherwise
 
 
 def is_kept(seen: Observations) -> bool:
-    """Tell whether the prefix arrives at the app, as far as that can be told."""
-    told = (seen.self_check or {}).get("base_path")
-    if isinstance(told, dict) and told.get("mode"):
-        return bool(told["mode"] != _STRIPPED)
+    """Return whether the prefix arrives at the app, if that is known."""
+    reported = (seen.self_check or {}).get("base_path")
+    if isinstance(reported, dict) and reported.get("mode"):
+        return bool(reported["mode"] != _STRIPPED)
     if seen.direct is not None and seen.base_path:
         return seen.direct.base_path == seen.base_path
     # Streamlit leads a page with a final slash to the one without, by the path that it was given.

@@ -41,9 +41,9 @@ def recognise(seen: Observations) -> tuple[Hop, ...]:
 def _told_by_app(seen: Observations) -> list[Product]:
     """Return what an app under stlaunch recognised by the headers that reached it."""
     request = (seen.self_check or {}).get("request")
-    told = request.get("proxies") if isinstance(request, Mapping) else None
+    names = request.get("proxies") if isinstance(request, Mapping) else None
     known = {str(product): product for product in Product}
-    return [known[name] for name in told or () if name in known] if isinstance(told, list) else []
+    return [known[name] for name in names or () if name in known] if isinstance(names, list) else []
 
 
 def proxies(seen: Observations) -> tuple[Hop, ...]:

@@ -227,8 +227,8 @@ class _Run:
         )
 
     async def _run_fallback(self, client: Client, browser: stream.Browser) -> None:
-        told, session = await tunnel.run_session(client, browser)
-        self.seen.http["tunnel"] = told
+        opened, session = await tunnel.run_session(client, browser)
+        self.seen.http["tunnel"] = opened
         self.seen.fallback = session
 
     @property
@@ -289,7 +289,7 @@ class _Run:
         """Run a probe; a bug in it must not take away what the others see."""
         try:
             await probe(*arguments)
-        except Exception as exc:  # noqa: BLE001 - told as CRASH by the rules that needed it
+        except Exception as exc:  # noqa: BLE001 - reported as CRASH by the rules that needed it
             self.seen.crashed[name] = f"{type(exc).__name__}: {exc}"[:200]
 
     async def _get(self, client: Client, name: str, path: str) -> None:

@@ -69,8 +69,8 @@ def parse_headers(lines: Iterable[str]) -> Headers:
         if name.strip().lower() in _OURS:
             raise UsageError(
                 f"--header: {name.strip()} is set by the check itself.",
-                hint="Cookies are given with --cookie name=value, another address with "
-                "--connect-to host:port.",
+                hint="Use --cookie name=value for cookies, and --connect-to host:port for another "
+                "address.",
             )
         pairs.append((name.strip(), value.strip()))
     return tuple(pairs)

@@ -120,23 +120,23 @@ def stripped_by_stlaunch(opening: Opening) -> list[str] | None:
     if opening.status != 426:  # noqa: PLR2004 - Upgrade Required
         return None
     try:
-        told = json.loads(opening.text)
+        answer = json.loads(opening.text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, dict) or told.get("verdict") not in _STRIPPED:
+    if not isinstance(answer, dict) or answer.get("verdict") not in _STRIPPED:
         return None
-    missing = told.get("missing")
+    missing = answer.get("missing")
     return [str(name)[:40] for name in missing[:5]] if isinstance(missing, list) else []
 
 
 def refused_by_stlaunch(opening: Opening | Exchange) -> str:
     """Return the code with which stlaunch refused it; empty where it did not."""
     try:
-        told = json.loads(opening.text)
+        answer = json.loads(opening.text)
     except (ValueError, RecursionError):
         return ""
-    is_ours = isinstance(told, dict) and told.get("schema") == "stlaunch.refusal/1"
-    return str(told.get("code"))[:6] if is_ours else ""
+    is_ours = isinstance(answer, dict) and answer.get("schema") == "stlaunch.refusal/1"
+    return str(answer.get("code"))[:6] if is_ours else ""
 
 
 def title_of(answer: Exchange | Opening) -> str:

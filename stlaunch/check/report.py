@@ -71,7 +71,7 @@ def counts(diagnosis: Diagnosis) -> dict[str, int]:
 
 
 def exit_code(diagnosis: Diagnosis, *, is_strict: bool = False) -> ExitCode:
-    """Return how the command ends: errors are told, warnings alone only where that is asked."""
+    """Return the command's exit code; warnings alone fail only if `is_strict`."""
     code = _EXIT[diagnosis.verdict]
     if is_strict and diagnosis.verdict is Verdict.DEGRADED:
         code = ExitCode.FINDINGS
@@ -122,26 +122,26 @@ def sent_and_arrived(seen: Observations) -> list[tuple[str, str, str]]:
     request = (seen.self_check or {}).get("request")
     if isinstance(request, dict):
         rows += [
-            ("HTTP version", "1.1", _told(request.get("http_version"))),
-            ("scheme", seen.scheme, _told(request.get("scheme"))),
-            ("host", seen.host, _told(request.get("host"))),
+            ("HTTP version", "1.1", _or_unknown(request.get("http_version"))),
+            ("scheme", seen.scheme, _or_unknown(request.get("scheme"))),
+            ("host", seen.host, _or_unknown(request.get("host"))),
         ]
         base = (seen.self_check or {}).get("base_path")
         if isinstance(base, dict):
-            rows.append(("base path", f"{seen.base_path}/", _told(base.get("this_request"))))
-            rows.append(("prefix", "", _told(base.get("mode"))))
+            rows.append(("base path", f"{seen.base_path}/", _or_unknown(base.get("this_request"))))
+            rows.append(("prefix", "", _or_unknown(base.get("mode"))))
     rows += _handshake(seen)
     return [(name, safe_text(sent), safe_text(arrived)) for name, sent, arrived in rows]
 
 
 def _handshake(seen: Observations) -> list[tuple[str, str, str]]:
     """Return the headers of a handshake that changed on the way, and those that make it one."""
-    told = seen.handshake
-    if told is None:
+    handshake = seen.handshake
+    if handshake is None:
         opening = seen.openings.get("browser")
         missing = stripped_by_stlaunch(opening) if opening else None
         return [(f"WebSocket: {name}", "sent", "(absent)") for name in missing or ()]
-    sent, arrived = dict(told["sent"]), dict(told["arrived"])
+    sent, arrived = dict(handshake["sent"]), dict(handshake["arrived"])
     changed = compare(sent, {name: _unmasked(name, text, sent) for name, text in arrived.items()})
     names = [*_ESSENTIAL, *(name for name in changed if name not in _ESSENTIAL)]
     rows = []
@@ -196,7 +196,7 @@ def _answered(answer: Any) -> str:
     return safe_text(f"{answer.status} {kind.partition(';')[0][:40]}".strip())
 
 
-def _told(value: object) -> str:
+def _or_unknown(value: object) -> str:
     return "(unknown)" if value is None else str(value)[:120]
 
 

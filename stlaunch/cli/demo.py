@@ -1,6 +1,6 @@
 """`stlaunch demo`: the example app behind a real proxy, both ended together.
 
-It owns the two child processes; what the proxy is told is the business of `stlaunch.proxies`.
+It owns the two child processes; `stlaunch.proxies` writes the proxy's configuration.
 """
 
 from __future__ import annotations

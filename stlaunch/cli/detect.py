@@ -96,7 +96,7 @@ def _platform(hit: Hit, *, is_nearest: bool) -> dict[str, Any]:
 def _settings(place: Place) -> dict[str, Any]:
     placement = place.placement
     paths, uds, url = placement.base_paths, place.uds.value, place.public_url.value
-    told: dict[str, PlatformValue[Any] | None] = {
+    sourced: dict[str, PlatformValue[Any] | None] = {
         "base_path": paths,
         "other_paths": paths,
         "mount_paths": placement.mount_paths,
@@ -131,14 +131,14 @@ def _settings(place: Place) -> dict[str, Any]:
     }
     sources = {
         name: {"where": found.where, "certainty": str(found.certainty), "source": found.source}
-        for name, found in told.items()
+        for name, found in sourced.items()
         if found is not None
     }
     return {**values, "sources": sources}
 
 
-def _value(told: PlatformValue[Any] | None) -> Any:
-    return told.value if told else None
+def _value(found: PlatformValue[Any] | None) -> Any:
+    return found.value if found else None
 
 
 @click.command(

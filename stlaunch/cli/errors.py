@@ -32,7 +32,7 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
         say(stderr, trace + render_error(exc.message, exc.hint, is_coloured=is_coloured))
         return exc.exit_code
     except click.ClickException as exc:
-        message, hint = _told_by_click(exc)
+        message, hint = _from_click(exc)
         say(stderr, render_error(message, hint, is_coloured=is_coloured))
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
@@ -52,7 +52,7 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
 
 
 def say(stderr: TextIO, text: str) -> None:
-    """Write to stderr at once; where its disk is full or its reader gone, nobody is told."""
+    """Write to stderr at once; if its disk is full or its reader is gone, fail silently."""
     with contextlib.suppress(OSError):
         # click has old Windows consoles show colours, and flushes.
         click.echo(text, file=stderr, nl=False, color="\x1b[" in text)
@@ -98,7 +98,7 @@ def printable(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _told_by_click(exc: click.ClickException) -> tuple[str, str]:
+def _from_click(exc: click.ClickException) -> tuple[str, str]:
     context = exc.ctx if isinstance(exc, click.UsageError) else None
     command = context.command_path if context else "stlaunch"
     hint = f"See {command} --help."

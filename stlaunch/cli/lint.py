@@ -95,12 +95,13 @@ def _check_names(files: Sequence[Path]) -> None:
     for path in files:
         with suppress(OSError, ValueError):
             if path.is_dir():
-                raise UsageError(f"{path} is a folder.", hint="Name the files of it.")
+                raise UsageError(f"{path} is a folder.", hint="Name the files in it.")
             if not path.exists():
                 beside = [one.name for one in path.parent.iterdir()]
                 hint = did_you_mean(path.name, beside)
                 raise UsageError(
-                    f"{path} does not exist.", hint=hint or "Name a file of your proxy."
+                    f"{path} does not exist.",
+                    hint=hint or "Name a configuration file of your proxy.",
                 )
 
 
@@ -116,7 +117,7 @@ def _time_limit() -> Iterator[None]:
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise UsageError(
-            f"The files were not checked within {_LIMIT_S} s.",
+            f"Checking the files took longer than {_LIMIT_S} s.",
             hint="Lint fewer, or smaller, files.",
         )
 

@@ -76,7 +76,7 @@ Examples:
 @click.option(
     "--security-headers",
     is_flag=True,
-    help="Add a Content-Security-Policy as strict as Streamlit allows, and its like.",
+    help="Add a Content-Security-Policy as strict as Streamlit allows, and similar headers.",
 )
 @click.option("--snippet", is_flag=True, help="Print only the part to paste into an existing site.")
 @click.option("--explain", is_flag=True, help="List the lines with their reasons.")
@@ -129,8 +129,8 @@ def proxy(  # noqa: PLR0917 - click passes options by name
     facts, settings = read_app(app)
     if settings.uds.value and not (upstream or replicas):
         raise UsageError(
-            f"The app listens on the Unix socket {settings.uds.value}; configurations are written "
-            "for an address and a port.",
+            f"The app listens on the Unix socket {settings.uds.value}, but a proxy configuration "
+            "needs an address and a port.",
             hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
         )
     asked = Asked(

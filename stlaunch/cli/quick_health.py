@@ -111,7 +111,7 @@ def _split(url: str) -> tuple[str, str]:
     for scheme in ("http", "https"):
         if url.lower().startswith(f"{scheme}://"):
             return scheme, url[len(scheme) + 3 :].partition("?")[0].partition("#")[0]
-    raise _BadUrlError(f"The URL {url!r} begins with neither http://, https:// nor unix:.")
+    raise _BadUrlError(f"The URL {url!r} does not begin with http://, https:// or unix:.")
 
 
 def _connect(scheme: str, netloc: str) -> _socket.socket:

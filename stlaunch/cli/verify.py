@@ -69,14 +69,14 @@ def wait_and_check(asked: Verification) -> ExitCode:
             )
             return ExitCode.NO_VERDICT
         time.sleep(_POLL_S)
-    told: set[str] | None = None
+    reported: set[str] | None = None
     while True:
         seen, diagnosis = _check(options)
         if diagnosis.verdict is Verdict.HEALTHY:
             click.echo(f"PASS {asked.url}", err=True)
             return ExitCode.OK
         codes = {finding.code for finding in diagnosis.findings}
-        if codes != told:
+        if codes != reported:
             click.echo(
                 render_text(
                     seen,
@@ -87,7 +87,7 @@ def wait_and_check(asked: Verification) -> ExitCode:
                 err=True,
             )
             click.echo("Checking again until it passes (Ctrl-C to stop) ...", err=True)
-            told = codes
+            reported = codes
         if time.monotonic() > deadline:
             still = ", ".join(sorted(codes)) or str(diagnosis.verdict)
             click.echo(f"Still wrong after {asked.wait_s:g} s: {still}", err=True)

@@ -86,24 +86,24 @@ class Deployment:
         _require(_IMAGE, self.image, "image", "Write it as registry.example.com/app:1.0.0.")
         if ":" not in self.image.rpartition("/")[2] or self.image.endswith(":latest"):
             raise UsageError(
-                f"The image {self.image!r} is not pinned: it can be another one tomorrow.",
+                f"The image {self.image!r} is not pinned to a version: it can change at any time.",
                 hint="Give it a version: --image registry.example.com/app:1.0.0",
             )
         if not _SCRIPT.fullmatch(self.script) or ".." in PurePosixPath(self.script).parts:
             raise UsageError(
-                f"No deployment is written for a script called {self.script!r}.",
+                f"The script name {self.script!r} cannot be used in a deployment.",
                 hint="Use letters, digits and . _ - in its name.",
             )
         for path in (self.folder, self.program):
             _require(_PATH, path, "path", "Move it to one of letters, digits and . _ - + @ : /.")
         if not _PUBLIC_PATH.fullmatch(self.base_path.value):
             raise UsageError(
-                f"No deployment is written for the base path {self.base_path.value!r}.",
+                f"The base path {self.base_path.value!r} cannot be used in a deployment.",
                 hint="Use letters, digits and . _ ~ - only.",
             )
         if not 1 <= self.replicas <= _MAX_REPLICAS:
             raise UsageError(
-                f"The number of replicas is {self.replicas}.",
+                f"The number of replicas cannot be {self.replicas}.",
                 hint=f"Give a number from 1 to {_MAX_REPLICAS}: --replicas 3",
             )
 

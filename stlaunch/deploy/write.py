@@ -33,16 +33,19 @@ def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) ->
             if not force and (path.exists() or path.is_symlink()) and not _holds(path, file.text)
         ]
         if taken:
+            exist = "exist" if taken[1:] else "exists"
             raise UsageError(
-                f"{', '.join(map(str, taken))} exists, with other content; nothing was written.",
-                hint="Write over it with --force, or choose another folder with -o.",
+                f"{', '.join(map(str, taken))} already {exist} with different content; "
+                "nothing was written.",
+                hint="Overwrite it with --force, or choose another folder with -o.",
             )
         for path, file in zip(paths, files, strict=True):
             if not _holds(path, file.text):
                 write_atomic(path, file.text, mode=FOR_ALL, may_replace=force)
     except FileExistsError as exc:  # the folder is a file, or somebody was quicker
         raise UsageError(
-            f"{exc.filename2 or exc.filename} exists already.", hint="Choose another place with -o."
+            f"{exc.filename2 or exc.filename} already exists.",
+            hint="Choose another folder with -o.",
         ) from exc
     except OSError as exc:
         raise StartError(

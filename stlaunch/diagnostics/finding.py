@@ -46,6 +46,6 @@ class Finding:
         }
 
     def without_others(self) -> Finding:
-        """Return it without what a request told, for anybody to read."""
+        """Return a copy without anything from a request, for anyone to read."""
         fix = "stlaunch's log names it, and says what to type."
         return Finding(code=self.code, title=entry(self.code).title, fix=fix)

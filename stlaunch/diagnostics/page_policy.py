@@ -115,17 +115,17 @@ def header_problems(page: Headers, component: Headers | None) -> Iterator[Header
 def embedder_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
     """Evaluate Cross-Origin-Embedder-Policy, which has to be on both or on none."""
     for index, (name, value) in enumerate(page):
-        told = value.partition(";")[0].strip().lower()
-        if name.lower() != _EMBEDDER or told not in {"require-corp", "credentialless"}:
+        policy = value.partition(";")[0].strip().lower()
+        if name.lower() != _EMBEDDER or policy not in {"require-corp", "credentialless"}:
             continue
         is_alike = component is None or any(name.lower() == _EMBEDDER for name, _ in component)
         yield HeaderProblem(
             code="STL811",
             index=index,
-            detail=f"Cross-Origin-Embedder-Policy: {told} keeps images and frames of other sites "
+            detail=f"Cross-Origin-Embedder-Policy: {policy} keeps images and frames of other sites "
             "out of the page."
             if is_alike
-            else f"The page has Cross-Origin-Embedder-Policy: {told}, and what is below "
+            else f"The page has Cross-Origin-Embedder-Policy: {policy}, and what is below "
             "component/ has not: the frames of custom components stay empty.",
             milder=Circumstance.IF_USED if is_alike else None,
             need="",
@@ -211,15 +211,15 @@ def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
             index=index,
             detail="The policy's sandbox lets the page run no scripts of its own.",
         )
-    told: set[str] = set()
+    listed: set[str] = set()
     for use in _USES:
         name = policy.governing(use.directive)
         if not name or _allows_self(policy.sources(name)):
             continue
         # One line about `default-src 'none'`, for the worst that it does.
-        if name in told:
+        if name in listed:
             continue
-        told.add(name)
+        listed.add(name)
         yield HeaderProblem(
             code="STL810",
             index=index,
@@ -233,7 +233,7 @@ def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
             index=index,
             detail="`require-trusted-types-for` blocks its scripts: the page stays blank.",
         )
-    elif scripts and scripts not in told and not policy.allows_evaluation:
+    elif scripts and scripts not in listed and not policy.allows_evaluation:
         yield HeaderProblem(
             code="STL810",
             index=index,

@@ -23,9 +23,9 @@ def protection_off(key: str, where: str = "") -> Finding:
         where: the file or flag that says so; for the log alone.
     """
     code, meaning = PROTECTIONS[key]
-    told = f" ({where})" if where else ""
+    source = f" ({where})" if where else ""
     return Finding(
         code=code,
-        title=f"{key} is false{told}: {meaning}",
+        title=f"{key} is false{source}: {meaning}",
         fix=f"{' '.join(entry(code).fix.split())} stlaunch works with it on.",
     )

@@ -47,7 +47,7 @@ class Forwarded:
     """What trusted proxies said about one request."""
 
     client: tuple[str, int] | None = None
-    """The address and port (0: not told) of the client; None at a Unix socket, and where a
+    """The address and port (0: unknown) of the client; None at a Unix socket, and where a
     trusted proxy wrote something that is not an address."""
     scheme: str | None = None
     """What the browser used, `http` or `https`; None where no trusted header tells."""
@@ -69,7 +69,7 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """The client, and what the header that told the client told besides."""
+    """The client, and what else the header that named it says."""
 
     client: tuple[str, int] | None
     hops: int
@@ -226,9 +226,9 @@ def _host(reader: HeaderReader, sender: _Sender, scheme: str) -> HostPort | None
     candidates = [(HOST, HostPort.parse(_nearest_client(reader.entries(HOST), sender.hops)))]
     if sender.host is not None:
         candidates.append((FORWARDED, HostPort.parse(sender.host)))
-    told = reader.pick(candidates, junk="is not a host")
+    forwarded = reader.pick(candidates, junk="is not a host")
     # nginx's $host has no port, so the port may belong to the Host line as well.
-    lines = [told] if told else [HostPort.parse(line) for line in reader.hosts]
+    lines = [forwarded] if forwarded else [HostPort.parse(line) for line in reader.hosts]
     place = lines[0] if len(lines) == 1 else None
     text = _nearest_client(reader.entries(PORT), sender.hops)
     port = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
@@ -244,7 +244,7 @@ def _host(reader: HeaderReader, sender: _Sender, scheme: str) -> HostPort | None
     else:
         reader.believe(PORT)
         return HostPort(place.host, port)
-    return told
+    return forwarded
 
 
 def _nearest_client(values: Sequence[str], hops: int) -> str:
@@ -255,14 +255,14 @@ def _prefix(reader: HeaderReader, path: str) -> BasePath | None:
     candidates = [(name, _prefix_in(name, reader.uncut(name))) for name in PREFIXES]
     # A proxy that writes `/` has not moved the app; another header may know of one that has.
     candidates.sort(key=lambda candidate: candidate[1] == BasePath())
-    told = reader.pick(candidates, junk="is not a plain path")
+    forwarded = reader.pick(candidates, junk="is not a plain path")
     originals = [(name, _prefix_before(path, reader.uncut(name))) for name in ORIGINALS]
-    if told is None or told == BasePath():
+    if forwarded is None or forwarded == BasePath():
         junk = "does not end with the path that arrived, or is that path"
-        return reader.pick(originals, junk=junk) or told
+        return reader.pick(originals, junk=junk) or forwarded
     for name, _ in originals:
         reader.ignore(name, "is not needed next to a header with the prefix")
-    return told
+    return forwarded
 
 
 def _prefix_before(path: str, lines: list[str]) -> BasePath | None:

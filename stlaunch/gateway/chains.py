@@ -1,7 +1,7 @@
 """Build one chain of layers for each kind of request, from a table of rows.
 
 A layer is built anew for each chain it is in, so a request meets only the layers of its own kind,
-and finds its chain with one look-up. What the copies of a layer share is in `GatewayState`.
+and finds its chain with one look-up. The copies of a layer share state in `GatewayState`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ ALL: Kinds = frozenset(RequestKind)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """For which requests something exists, and why it has its place in the table.
+    """The requests that a layer or endpoint handles, and the reason for its place in the table.
 
     Attributes:
-        name: as the table shows it.
+        name: its name in the table.
         http: the kinds of HTTP requests that pass it.
         websocket: the kinds of WebSockets that pass it.
         has_lifespan: whether it takes part in the app's start and stop.
-        when: whether it is there at all, as the options are.
+        when: whether it exists under the given options.
         reason: why it is where it is in the table.
     """
 
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer(Row):
-    """Something that hands a request on.
+    """A layer, which passes requests on.
 
     Attributes:
         make: builds it in front of the rest of a chain.
@@ -72,7 +72,7 @@ class Layer(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint(Row):
-    """Something that answers: requests of its kinds meet no row below it.
+    """An endpoint, which answers: requests of its kinds reach no row below it.
 
     Attributes:
         make: builds it; it may send requests of another kind into the chains below it.
@@ -83,7 +83,7 @@ class Endpoint(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch(Row):
-    """Something that answers some requests, and hands the others on.
+    """A layer that answers some requests itself, and passes the others on.
 
     Attributes:
         make: builds it in front of the rest of a chain; it may send requests of another kind into
@@ -107,10 +107,10 @@ def build_chains(
     """Return the chain of each kind of request, down to the app.
 
     Args:
-        app: answers what no endpoint answers.
-        rows: the first one is the outermost.
-        composition: what the rows are built from.
-        state: what they share.
+        app: answers whatever no endpoint answers.
+        rows: the outermost first.
+        composition: the facts that the rows are built from.
+        state: what the rows share.
     """
     chains: dict[Key, ASGIApp] = {(name, kind): app for name in _TYPES for kind in RequestKind}
     chains[LIFESPAN] = app
@@ -132,9 +132,9 @@ def build_chains(
 
 
 class LateEndpoint:
-    """Build an endpoint when its first request comes: most processes never need most of them.
+    """Build an endpoint on its first request: most processes never need most of them.
 
-    The large ones are imported there, too: see `make.py`. A start waits for none of it.
+    Large ones are also imported only then (see `make.py`), so the start does not wait for them.
     """
 
     def __init__(self, make: Callable[[], ASGIApp]) -> None:

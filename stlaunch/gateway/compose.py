@@ -1,11 +1,11 @@
-"""The layers and endpoints around an app, as one table: who meets what, and why in this order.
+"""List the layers and endpoints around an app in one table, each with its kinds and its reason.
 
-A request passes the rows of its own kind from the top down; its first endpoint answers it, else the
-app does. `tests/asgi/test_compose.py` prints the table.
+A request passes the rows of its kind from top to bottom. The first endpoint answers it; if there is
+none, the app does. `tests/asgi/test_compose.py` prints the table.
 
-A layer that has nothing more to do hands back the next layer's awaitable instead of awaiting it:
-no coroutine of it stays with an open socket (300 bytes a layer). The outermost one is a coroutine
-function all the same, by which ASGI servers tell ASGI 3 from ASGI 2.
+A layer with nothing left to do returns the next layer's awaitable instead of awaiting it, so that
+its coroutine does not stay in memory with an open socket (300 bytes a layer). The outermost layer
+has to be a coroutine function: that is how ASGI servers tell ASGI 3 from ASGI 2.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ OUTER = (
         make=make.forwarded_headers,
         http=ALL,
         websocket=ALL,
-        reason="removes forged identities: nothing may be above it",
+        reason="removes forged identity headers, so nothing may come before it",
     ),
     Layer(
         name="RequestLog",
         make=make.request_log,
         http=ALL,
         websocket=ALL,
-        reason="logs the client that is believed, and the path that arrived",
+        reason="needs the trusted client address, and the path before BasePath changes it",
     ),
     Layer(
         name="BasePath",
         make=make.base_path,
         http=ALL,
         websocket=ALL,
-        reason="decides the kind, by which all rows below are chosen",
+        reason="decides the kind, which selects the rows below",
     ),
 )
 
@@ -59,116 +59,116 @@ BY_KIND = (
         make=make.traffic_monitor,
         http=kinds(Kind.PAGE, Kind.STREAM, Kind.TUNNEL, Kind.PAGE_SCRIPT),
         websocket=kinds(Kind.STREAM),
-        reason="sees what browsers send, not what the tunnel opens below",
+        reason="must see what browsers send, not what the tunnel opens below",
     ),
     Layer(
         name="Embedding",
         make=make.embedding,
         http=_APPS - kinds(Kind.STREAM, Kind.ASSET) | kinds(Kind.TOKEN),
         when=lambda composition: composition.is_embedded,
-        reason="changes the cookies that all below set, the token too",
+        reason="changes the cookies that all rows below set, the token's included",
     ),
     Endpoint(
         name="UploadPieces",
         make=make.upload_pieces,
         http=kinds(Kind.PIECES),
-        reason="sends an upload into the rows below: their rules are those of any upload",
+        reason="sends the upload into the rows below, under the rules of any upload",
     ),
     Endpoint(
         name="Tunnel",
         make=make.tunnel,
         http=kinds(Kind.TUNNEL),
         when=lambda composition: composition.transport is not Transport.WEBSOCKET,
-        reason="opens a WebSocket into the rows below: their rules are those of any stream",
+        reason="opens a WebSocket into the rows below, under the rules of any stream",
     ),
     Endpoint(
         name="SelfCheck",
         make=make.self_check,
         http=kinds(Kind.SELF_CHECK),
         websocket=kinds(Kind.SELF_CHECK),
-        reason="its echo socket has a rule of its own, its tickets",
+        reason="guards its echo socket with tickets, not with SameOrigin",
     ),
     Endpoint(
         name="Token",
         make=make.token,
         http=kinds(Kind.TOKEN),
         when=lambda composition: composition.policy.sends_proof,
-        reason="below Embedding, for the cookies that it sets",
+        reason="below Embedding, which has to change the cookies it sets",
     ),
     Endpoint(
         name="PageScript",
         make=make.page_script,
         http=kinds(Kind.PAGE_SCRIPT),
-        reason="below the monitor, which learns from it that a page runs",
+        reason="below TrafficMonitor, which takes it as the sign that a page is running",
     ),
     Endpoint(
         name="StrippedHandshake",
         make=make.stripped_handshake,
         http=kinds(Kind.STREAM),
-        reason="Streamlit would answer with its page",
+        reason="answers before Streamlit does, which would send its page",
     ),
     Endpoint(
         name="NotFound",
         make=make.not_found,
         http=_OURS,
         websocket=_OURS,
-        reason="nothing of ours reaches the app: neither an alias, nor what an option switched off",
+        reason="keeps our addresses from the app: unused aliases, and what an option switched off",
     ),
     Branch(
         name="UploadSocket",
         make=make.upload_socket,
         websocket=kinds(Kind.STREAM),
-        reason="below the tunnel, which carries it as well; it is no session, and uploads below",
+        reason="below the tunnel, which can carry it too; above SessionLimit, as it is no session",
     ),
     Layer(
         name="Readiness",
         make=make.readiness,
         has_lifespan=True,
-        reason="notes when the app has started, and when it stops",
+        reason="meets no request: notes when the app has started, and when it stops",
     ),
     Layer(
         name="DrainingHealth",
         make=make.draining_health,
         http=kinds(Kind.HEALTH),
-        reason="Streamlit does not know that it drains",
+        reason="answers for Streamlit, which does not know that the app is draining",
     ),
     Layer(
         name="FullPage",
         make=make.full_page,
         http=kinds(Kind.PAGE),
-        reason="no work for a page that could not connect",
+        reason="above Page, to do no work for a page that could not connect",
     ),
     Layer(
         name="OpeningTurns",
         make=make.opening_turns,
         websocket=kinds(Kind.STREAM),
-        reason="above SessionLimit, whose answer has to hold when the app is asked",
+        reason="above SessionLimit, whose decision must still hold when the app is asked",
     ),
     Layer(
         name="SessionLimit",
         make=make.session_limit,
         websocket=kinds(Kind.STREAM),
-        reason="below the tunnel, whose sessions count as well",
+        reason="below the tunnel, whose sessions count too",
     ),
     Layer(
         name="SameOrigin",
         make=make.same_origin,
         websocket=kinds(Kind.STREAM),
-        reason="below the tunnel, and above everything that accepts a socket",
+        reason="below the tunnel, above everything that accepts a socket",
     ),
     Layer(
         name="RefusedUpload",
         make=make.refused_upload,
         http=kinds(Kind.UPLOAD),
         when=lambda composition: not composition.is_embedded,
-        reason="below the pieces, whose uploads count as well",
+        reason="below UploadPieces, whose uploads count too",
     ),
     Layer(
         name="Cookie",
         make=make.cookie,
         http=_APPS - kinds(Kind.STREAM),
         websocket=_APPS,
-        reason="everything that the app answers, and nothing of ours",
+        reason="below our endpoints: covers only what the app answers",
     ),
     Layer(
         name="LoginReturn",
@@ -181,26 +181,26 @@ BY_KIND = (
         make=make.large_logins,
         http=kinds(Kind.STREAMLIT),
         websocket=kinds(Kind.STREAM),
-        reason="below Cookie, which gives the login cookies the app's own names",
+        reason="below Cookie, which gives the login cookies the names that the app knows",
     ),
     Layer(
         name="Page",
         make=make.page,
         http=kinds(Kind.PAGE),
-        reason="below Cookie, which makes the cookies of the page Secure",
+        reason="below Cookie, which makes the page's cookies Secure",
     ),
     Layer(
         name="MissingAsset",
         make=make.missing_asset,
         http=kinds(Kind.ASSET),
-        reason="the app answers with its page",
+        reason="answers for the app, which would send its page",
     ),
     Layer(
         name="PageChangeLog",
         make=make.page_change_log,
         websocket=kinds(Kind.STREAM),
         when=lambda composition: composition.is_access_logged,
-        reason="below SameOrigin: a refused socket shows no page",
+        reason="below SameOrigin, because a refused socket shows no page",
     ),
     Layer(
         name="CompressedAssets",
@@ -208,7 +208,7 @@ BY_KIND = (
         http=kinds(Kind.ASSET),
         has_lifespan=True,
         when=lambda composition: composition.assets is not None,
-        reason="asks the app itself for the headers of the file",
+        reason="last, because it asks the app for the file's headers",
     ),
 )
 

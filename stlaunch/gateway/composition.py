@@ -1,4 +1,4 @@
-"""What the layers and endpoints need to know about the app, decided before the start."""
+"""Describe the app to the layers and endpoints; everything is decided before the start."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Composition:
         trusted: whose forwarding headers are believed.
         proof_secret: signs the origin proof.
         public_url: the user's, else the platform's.
-        is_embedded: whether cookies have to work in a frame of another site.
+        is_embedded: whether cookies must work in a frame of another site.
         frame_ancestors: the only sites that may show the app in a frame; empty: any.
         access_policy: `--self-check`.
-        app_base: `server.baseUrlPath`, in front of all that a plain script serves.
-        uses_root_path: for FastAPI and Starlette, which take the public path from ASGI.
-        is_own_route: recognises an `st.App`'s routes beside Streamlit's, likewise.
+        app_base: `server.baseUrlPath`, which prefixes every path of a plain script.
+        uses_root_path: whether ASGI gives the app its public path, as for FastAPI and Starlette.
+        is_own_route: recognises the routes of an `st.App` that are not Streamlit's, likewise.
         mounts: where Streamlit is inside the app.
         identity_headers: names that an untrusted peer may not send.
         readiness: shared with the drain.
@@ -55,11 +55,11 @@ class Composition:
         max_message_bytes: Streamlit's limit for one message.
         assets: Streamlit's static files, compressed; None to leave them as they are.
         max_upload_bytes: Streamlit's limit for one file.
-        ping_interval_s: how often a quiet socket is used.
-        adapts_pings: whether that may change by what is learned of the way to the app.
-        protections_off: the options of Streamlit by which the user switched some off.
+        ping_interval_s: how often Streamlit pings a quiet socket.
+        adapts_pings: whether stlaunch may lower the interval when quiet sockets are cut.
+        protections_off: the Streamlit options with which the user switched protections off.
         instance: this process.
-        login_folder: keeps large logins; None without a secret that others could have.
+        login_folder: stores large logins; None without a configured cookie secret.
     """
 
     paths: PublicPaths
@@ -105,7 +105,7 @@ def composition_for(
     Args:
         app: the app.
         settings: every setting, resolved.
-        paths: where the app is looked for.
+        paths: the paths at which the app is served.
         user_options: what the user set for Streamlit.
         environ: names the folders for compressed assets and for logins.
     """

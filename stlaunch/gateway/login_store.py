@@ -51,7 +51,7 @@ class LoginStore:
         if not self._is_kept_said:
             self._is_kept_said = True
             logger.info(
-                "A login brings cookies of %.1f KB, more than many proxies take: they stay %s, and "
+                "A login set cookies of %.1f KB, more than many proxies accept: they stay %s, and "
                 "the browser gets a small one. %s",
                 len(cookies) / 1024,
                 place,
@@ -70,8 +70,8 @@ class LoginStore:
         if found is None and not self._is_gone_said:
             self._is_gone_said = True
             logger.warning(
-                "The login of a visitor is not kept here: it has ended, or another machine keeps "
-                "it. The visitor has to sign in again. With replicas on several machines, send "
+                "A visitor's login is not stored here: it has expired, or another machine has it. "
+                "The visitor has to sign in again. With replicas on several machines, send "
                 "each visitor to one of them (stlaunch explain STL702)."
             )
         return found

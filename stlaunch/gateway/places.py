@@ -1,9 +1,9 @@
-"""Limit how much of a scarce resource one visitor may hold.
+"""Limit how many places (sessions, uploads) one visitor may hold.
 
-A browser id costs nothing, so an address has a bound too; but behind a proxy that names no clients
-all visitors have the same one, which then gets more, and only their browsers' ids tell them apart.
-Where a proxy drops cookies as well, nothing does: they have no bound but the proxy's. Whoever holds
-a place keeps it.
+A browser id costs nothing, so each address has a limit too. Behind a proxy that does not name its
+clients, all visitors share one address: it gets a higher limit, and only browser ids tell visitors
+apart. If the proxy drops cookies as well, only the proxy's limit applies. A place once taken is
+never taken away.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _NEAR = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who takes a place.
+    """A visitor who asks for a place.
 
     Attributes:
-        browser: a digest of the browser's id; empty where it has none, for then it may be any.
-        address: the client's; the /64 of an IPv6 one.
-        is_shared: whether it may be that of a proxy, and so of many visitors.
+        browser: a digest of the browser's id; empty if it has none, as it may be any browser then.
+        address: the client's address; for IPv6, its /64.
+        is_shared: whether the address may be a proxy's, shared by many visitors.
     """
 
     browser: str
@@ -66,13 +66,13 @@ def may_be_proxy(address: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceLimits:
-    """How many there are.
+    """How many places there are.
 
     Attributes:
-        most: in all.
+        most: in total.
         per_browser: for one browser.
-        per_address: for one address that is a visitor's.
-        per_proxy: for one that may be a proxy's.
+        per_address: for one visitor's address.
+        per_proxy: for one address that may be a proxy's.
     """
 
     most: int
@@ -83,14 +83,14 @@ class PlaceLimits:
 
 @dataclass(slots=True)
 class Places:
-    """Who holds how many."""
+    """Count who holds how many places."""
 
     limits: PlaceLimits
     _browsers: Counter[str] = field(default_factory=Counter)
     _addresses: Counter[str] = field(default_factory=Counter)
 
     def has_room(self, visitor: Visitor) -> bool:
-        """Whether one more is within the bounds."""
+        """Return whether this visitor may take one more place."""
         limits = self.limits
         most = limits.per_proxy if visitor.is_shared else limits.per_address
         return (
@@ -100,16 +100,16 @@ class Places:
         )
 
     def holds_one(self, visitor: Visitor) -> bool:
-        """Whether this browser has a place; none has one without an id."""
+        """Return whether this browser holds a place; a browser without an id never does."""
         return bool(visitor.browser) and self._browsers[visitor.browser] > 0
 
     def take(self, visitor: Visitor) -> None:
-        """Count one more."""
+        """Count one more place for this visitor."""
         self._browsers[visitor.browser] += 1
         self._addresses[visitor.address] += 1
 
     def free(self, visitor: Visitor) -> None:
-        """Count one less."""
+        """Count one place less for this visitor."""
         for counter, key in (
             (self._browsers, visitor.browser),
             (self._addresses, visitor.address),

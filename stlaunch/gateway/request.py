@@ -1,7 +1,7 @@
-"""What is known about one request, in two records, each complete once made.
+"""Describe one request in two immutable records, each complete from the start.
 
-`ForwardedHeadersMiddleware` makes the first, `BasePathMiddleware` the second. They travel in
-`scope["stlaunch"]`; nobody changes one.
+`ForwardedHeadersMiddleware` makes the first, `BasePathMiddleware` the second. They are passed along
+in `scope["stlaunch"]`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _KEY = "stlaunch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedRequest:
-    """Who sent a request, and what trusted proxies said about it.
+    """Who sent a request, and what trusted proxies say about it.
 
     Attributes:
         peer: the address of the TCP peer; None on a Unix socket.
-        client: the browser's address, after trusted forwarding; None where nobody says.
+        client: the browser's address, from trusted forwarding headers; None if it is not known.
         path: the path that arrived, decoded.
         scheme: the browser's scheme: from a trusted proxy, the public URL or our own TLS; None
             where it is not known.
         host: the effective host: forwarded by a trusted proxy, else `Host`.
-        forwarded: what the forwarding headers said, and what was believed.
+        forwarded: what the forwarding headers said, and what was trusted.
         headers: as they arrived, before any layer changed them.
-        app_address: where they reached this process; None on a Unix socket.
-        app_socket: the path of that socket; empty where it is none, or holds odd characters.
+        app_address: the address at which the request reached this process; None on a Unix socket.
+        app_socket: the path of that Unix socket; empty if none, or if it has odd characters.
     """
 
     peer: str | None
@@ -54,11 +54,11 @@ class ArrivedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestInfo(ArrivedRequest):
-    """A request that has been classified: everything that a layer or an endpoint asks about it.
+    """A classified request: everything that layers and endpoints need to know about it.
 
     Attributes:
         kind: what the request is for.
-        name: which of our endpoints, or the id of a tunnel or an upload; empty for other kinds.
+        name: the name of our endpoint, or the id of a tunnel or upload; empty for other kinds.
         mode: whether the proxy kept or stripped the prefix.
         public_path: the public path; None where it is not known.
         app_path: the path below the public path.
@@ -79,10 +79,11 @@ class RequestInfo(ArrivedRequest):
 
     @property
     def is_probe(self) -> bool:
-        """Whether the request says that it is a probe of `stlaunch check`.
+        """Whether the request claims to be a probe of `stlaunch check`.
 
-        It grants nothing: such a request is answered as any other. It is only left out of what the
-        app concludes about its visitors, and counted by itself. No page can say it on a WebSocket.
+        The claim grants nothing: the request is answered like any other. It is only counted
+        separately, and left out of what the app concludes about its visitors. No page can set
+        this header on a WebSocket.
         """
         return header_value(self.headers, b"x-stlaunch") == PROBE
 
@@ -140,5 +141,5 @@ def for_streamlit_path(
 
 
 def is_for_upload(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a handshake for the stream is for an upload, as `uploads/socket.py` has it."""
+    """Return whether a handshake for the stream carries an upload (see `uploads/socket.py`)."""
     return UPLOAD_PROTOCOL in list_values(headers, b"sec-websocket-protocol")[:1]

@@ -1,6 +1,6 @@
-"""What the layers and endpoints of one process share; `compose` makes it once.
+"""Hold the state that the layers and endpoints of one process share; `compose` makes it once.
 
-It holds and counts; it decides nothing about what is answered.
+It counts and remembers; it never decides how a request is answered.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Readiness:
     """Whether the app can take sessions: started, warm and not draining.
 
     Attributes:
-        is_started: the app's own start-up is over; who can ask is answered, so it listens too.
-        is_draining: stopping, and waiting for running scripts.
-        not_warm: why the warm-up does not let anybody in yet; empty where it does.
+        is_started: the app has completed its start-up.
+        is_draining: the app is stopping, and waits for running scripts.
+        not_warm: why the warm-up still blocks visitors; empty if it does not.
     """
 
     is_started: bool = False
@@ -42,12 +42,12 @@ class Readiness:
 
     @property
     def is_ready(self) -> bool:
-        """Whether new sessions are taken."""
+        """Whether the app accepts new sessions."""
         return self.is_started and not self.is_draining and not self.not_warm
 
     @property
     def reason(self) -> str:
-        """What is missing, for a person; empty when ready."""
+        """Why the app is not ready, as text; empty when it is."""
         if self.is_draining:
             return "draining"
         if not self.is_started:
@@ -56,10 +56,10 @@ class Readiness:
 
 
 def session_places(limit: int) -> Places:
-    """Return the places of `--max-sessions`: one browser, or one address, leaves some to others.
+    """Return the places of `--max-sessions`, some of which are always left for other visitors.
 
-    An eighth, and one at least. An address that may be a proxy's stands for many visitors: all of
-    them together may have all places.
+    One browser or one address leaves an eighth to others, at least one place. An address that may
+    be a proxy's stands for many visitors, who together may take all places.
     """
     share = limit - max(1, limit // 8) if limit > 1 else limit
     return Places(
@@ -78,18 +78,18 @@ class GatewayState:
         sessions: who holds one; None where there is no limit.
         tunnels: the open connections of the HTTP transport, shared with the drain.
         handshakes: counts of handshakes and transports.
-        finding_log: what this process has noticed.
+        finding_log: the problems that this process has noticed.
         detectors: what the monitor remembers of the traffic.
         preloads: which of Streamlit's scripts each page uses.
         observed_routes: how pages reached the app.
         requests_by_mode: how many requests came kept, how many stripped.
         tickets: signs and reads the tickets of probes.
         logins: the login cookies that are too large for a browser and a proxy.
-        app_site: what fixes are filled in with.
-        received_probes: what arrived with each ticket.
-        rate_limiter: bounds what probes may use.
-        protections_off: the options of Streamlit by which the user switched some off.
-        upload_places: who has how many uploads on their way, in pieces or over a socket.
+        app_site: the app's address and limits, for the lines of fixes.
+        received_probes: the handshake that arrived with each ticket.
+        rate_limiter: limits what probes may use.
+        protections_off: the Streamlit options with which the user switched protections off.
+        upload_places: how many uploads each visitor has in progress, in pieces or over a socket.
     """
 
     instance: Instance

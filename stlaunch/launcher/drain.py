@@ -52,20 +52,20 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
         _let_no_run_follow(sessions, last_runs)  # a page may still have been on its way in
     cut_off = sum(session.is_running for session in sessions)
     if cut_off:
-        told = _counted(cut_off)
-        logger.warning("Cancelled %s: the %g s drain timeout is over.", told, timeout_s)
+        counted = _counted(cut_off)
+        logger.warning("Cancelled %s: the %g s drain timeout is over.", counted, timeout_s)
     await tunnels.stop()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_TELL_S):
             await asyncio.gather(*closing.values())
-            while tunnels.has_unsent_end:  # noqa: ASYNC110 - told by requests that come from outside
+            while tunnels.has_unsent_end:  # noqa: ASYNC110 - requests from outside report it
                 await asyncio.sleep(_LOOK_S)
 
 
-def _let_no_run_follow(sessions: list[Session], told: set[str]) -> None:
+def _let_no_run_follow(sessions: list[Session], notified: set[str]) -> None:
     for session in sessions:
-        if session.id not in told:
-            told.add(session.id)
+        if session.id not in notified:
+            notified.add(session.id)
             session.let_no_run_follow()
 
 

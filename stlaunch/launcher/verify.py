@@ -69,7 +69,7 @@ def verify(url: str, *, instance: str, key: str) -> list[Finding]:
     )
     seen = anyio.run(observe, options)
     found = [
-        _told(finding)
+        _as_logged(finding)
         for finding in diagnose(seen).findings
         if finding.severity is not Severity.INFO
     ]
@@ -80,7 +80,7 @@ def verify(url: str, *, instance: str, key: str) -> list[Finding]:
     return found
 
 
-def _told(finding: diagnosis.Finding) -> Finding:
+def _as_logged(finding: diagnosis.Finding) -> Finding:
     from stlaunch.check.redact import safe_text  # noqa: PLC0415 - late, as above
 
     who = f" [{safe_text(finding.hop)}]" if finding.hop else ""

@@ -19,13 +19,13 @@ async def watch_memory(
     read: Callable[[], Memory] = read_memory, *, every_s: float = _LOOK_S
 ) -> None:
     """Log STL610 at 90 % of the cgroup's limit, and again only after it was below 80 %."""
-    is_told = False
+    is_reported = False
     while True:
         memory = read()
-        if memory.is_almost_full and not is_told:
-            is_told = True
+        if memory.is_almost_full and not is_reported:
+            is_reported = True
             finding = memory_almost_full(memory)
             logger.warning("%s %s. %s", finding.code, finding.title, finding.fix)
         elif memory.share is None or memory.share < _RELAXED:
-            is_told = False
+            is_reported = False
         await asyncio.sleep(every_s)

@@ -45,7 +45,7 @@ class Change:
         except OSError as exc:
             raise StartError(
                 f"{self.file} cannot be restored: {exc.strerror}.",
-                hint=f"Its old text is {self.backup}.",
+                hint=f"The original is in {self.backup}.",
             ) from exc
         with contextlib.suppress(OSError):
             self.backup.unlink()
@@ -76,7 +76,7 @@ def apply(texts: Texts, environ: Mapping[str, str]) -> list[Change]:
     """Write the new texts, after a copy of each old one; all of them, or none.
 
     Raises:
-        StartError: for a file that cannot be written, or that has changed meanwhile.
+        StartError: for a file that cannot be written, or that has changed since it was read.
     """
     changes: list[Change] = []
     try:
@@ -109,7 +109,7 @@ def _changed(file: Path, before: str, after: str, environ: Mapping[str, str]) ->
     backup = None
     try:
         if Sources().read(real) != before:
-            raise StartError(f"{file} has changed meanwhile.", hint="Run the lint again.")
+            raise StartError(f"{file} has changed since it was read.", hint="Run the lint again.")
         backup = _free_name(_backup_folder(real, environ), real)
         mode = real.stat().st_mode & 0o777
         write_atomic(backup, _bytes(before), mode=mode)
@@ -145,8 +145,8 @@ def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
             if is_private(root) and is_private(folder):
                 return folder
     raise StartError(
-        f"There is no place for a backup of {file}, and nothing was changed.",
-        hint="Set XDG_STATE_HOME to a folder that can be written.",
+        f"No folder is writable for a backup of {file}; nothing was changed.",
+        hint="Set XDG_STATE_HOME to a writable folder.",
     )
 
 

@@ -94,7 +94,7 @@ class Report:
     elsewhere: list[Elsewhere] = field(default_factory=list)
     is_incomplete: bool = False
     """Something that may lead to the app was not understood; a note says what."""
-    is_settled: bool = False
+    passes_nothing_on: bool = False
     """The file was understood and passes nothing on, so there is nothing to check."""
 
     def note(self, file: Path, line: int, text: str, *, is_gap: bool = False) -> None:
@@ -113,7 +113,7 @@ class Report:
         self.routes += other.routes
         self.elsewhere += other.elsewhere
         self.is_incomplete |= other.is_incomplete
-        self.is_settled |= other.is_settled
+        self.passes_nothing_on |= other.passes_nothing_on
         self.files += [file for file in other.files if file not in self.files]
 
     def sort(self) -> None:

@@ -43,7 +43,7 @@ def lint_app_file(path: Path, app: App, sources: Sources) -> Report:
     """Say that a Dockerfile or a unit of systemd passes nothing on."""
     del app
     sources.read(path)
-    report = Report(files=[path], is_settled=True)
+    report = Report(files=[path], passes_nothing_on=True)
     report.note(path, 1, "This starts the app, and passes nothing on: nothing to check.")
     return report
 
@@ -218,7 +218,7 @@ def lint_bicep(path: Path, app: App, sources: Sources) -> Report:
         if app.listens_at("", int(port)):
             report.routes.append(f"{path}:{number} backend settings")
     # A part for an existing gateway names no port.
-    report.is_settled = not ports
+    report.passes_nothing_on = not ports
     if ports and not report.routes:
         return report
     product = Product.AZURE_GATEWAY

@@ -128,7 +128,7 @@ def _read(path: Path) -> str:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             what = "folder" if stat.S_ISDIR(status.st_mode) else "device, pipe or socket"
-            raise UnreadableError(f"{path} is no regular file but a {what}.")
+            raise UnreadableError(f"{path} is a {what}, not a regular file.")
         if status.st_size > MAX_BYTES:
             raise UnreadableError(f"{path} is larger than {MAX_BYTES} bytes.")
         # A file below /proc has size 0 and may still be endless.

@@ -159,8 +159,8 @@ def _run(command: list[str], program: str) -> Verdict:
     if done.returncode == 0:
         return Verdict(program)
     lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    told = next((line for line in lines if "[emerg]" in line), "") or " ".join(lines[:3])
-    return Verdict(program, told[:500] or "refused without a word")
+    reason = next((line for line in lines if "[emerg]" in line), "") or " ".join(lines[:3])
+    return Verdict(program, reason[:500] or "refused without a word")
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -17,31 +17,31 @@ def exit_code(report: Report, *, is_strict: bool) -> ExitCode:
     severities = {finding.severity for finding in report.findings}
     if Severity.ERROR in severities or (is_strict and Severity.WARNING in severities):
         return ExitCode.FINDINGS
-    if report.routes or report.is_settled or report.findings:
+    if report.routes or report.passes_nothing_on or report.findings:
         return ExitCode.OK
     return ExitCode.NO_VERDICT
 
 
 def what_to_try(report: Report, app: App) -> list[str]:
     """Return what helps where no route to the app was found."""
-    if report.routes or report.is_settled:
+    if report.routes or report.passes_nothing_on:
         return []
     if report.is_incomplete:
-        told = ["No route to the app was recognised: the notes say what was not understood."]
+        lines = ["No route to the app was recognised: the notes say what was not understood."]
     elif app.is_named:
-        told = [f"No route to the app was found: nothing is passed to {app.target} (--upstream)."]
+        lines = [f"No route to the app was found: nothing is passed to {app.target} (--upstream)."]
     else:
         nothing = f"nothing is passed to {app.target} or to a name with streamlit in it"
-        told = [f"No route to the app was found: {nothing}."]
+        lines = [f"No route to the app was found: {nothing}."]
     seen: set[str] = set()
     for place in report.elsewhere:
         if place.target in seen or len(seen) >= _MAX_TRIED:
             continue
         seen.add(place.target)
-        told.append(
+        lines.append(
             f"{place.file}, line {place.line}, passes to {place.target}: if that is the app, try "
             f"--upstream {quote(place.target)}"
         )
     if not report.elsewhere and not app.is_named:
-        told.append("Does the app listen elsewhere? --upstream HOST:PORT or unix:/path")
-    return told
+        lines.append("Does the app listen elsewhere? --upstream HOST:PORT or unix:/path")
+    return lines

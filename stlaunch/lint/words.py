@@ -49,7 +49,7 @@ def statements(text: str, path: Path) -> Iterator[Line]:
         start = start if held else number
         length = length + len(line) if held else len(line)
         if length > _MAX_STATEMENT:
-            raise UsageError(f"{path}, line {start}, is continued for too long.")
+            raise UsageError(f"{path}, line {start}, continues over too many lines.")
         if line.endswith("\\") and not line.startswith("#"):
             held.append(line[:-1])
             continue

@@ -21,7 +21,7 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLimits:
-    """What the app itself allows; Streamlit's own defaults unless told otherwise."""
+    """What the app itself allows; by default as in Streamlit."""
 
     ping_s: int = 30
     """How often an idle connection carries something."""
@@ -82,20 +82,20 @@ def lowered_ping_s(placement: Placement, ping_s: int) -> int | None:
 def platform_switches(placement: Placement, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the platform's variables that switch a protection off, where they do."""
     return tuple(
-        told.value
-        for told in placement.switches_off
-        if environ.get(told.value, "").strip().lower() in {"false", "0", "no", "off"}
+        switch.value
+        for switch in placement.switches_off
+        if environ.get(switch.value, "").strip().lower() in {"false", "0", "no", "off"}
     )
 
 
 def _no_websocket(placement: Placement) -> Finding | None:
-    told = placement.websocket
+    websocket = placement.websocket
     fix = (
         "You don't have to do anything: the page uses HTTP requests if the WebSocket does not "
         "open. --transport http saves the attempt."
     )
-    if told is not None and not told.value:
-        title = f"{told.platform.title} blocks WebSockets"
+    if websocket is not None and not websocket.value:
+        title = f"{websocket.platform.title} blocks WebSockets"
         return Finding(code="STL901", title=title, fix=fix)
     for hit in placement.hits:
         fact = hit.platform.websocket
@@ -117,35 +117,35 @@ def _switched_off(placement: Placement, names: Sequence[str]) -> Finding | None:
     )
 
 
-def _idle(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
-    if told is None or limits.ping_s < told.value:
+def _idle(limit: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if limit is None or limits.ping_s < limit.value:
         return None
     return Finding(
         code="STL903",
-        title=f"{told.platform.title} closes a connection that is quiet for {told.value} s, and "
-        f"the ping interval is {limits.ping_s} s; it is lowered to {max(1, told.value // 2)} s",
-        fix=f"Set server.websocketPingInterval below {told.value}, or remove it.",
+        title=f"{limit.platform.title} closes a connection that is quiet for {limit.value} s, and "
+        f"the ping interval is {limits.ping_s} s; it is lowered to {max(1, limit.value // 2)} s",
+        fix=f"Set server.websocketPingInterval below {limit.value}, or remove it.",
     )
 
 
-def _body(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
-    if told is None or limits.upload_bytes <= told.value:
+def _body(limit: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if limit is None or limits.upload_bytes <= limit.value:
         return None
     return Finding(
         code="STL904",
-        title=f"{told.platform.title} accepts request bodies up to {_size(told.value)}, and "
+        title=f"{limit.platform.title} accepts request bodies up to {_size(limit.value)}, and "
         f"server.maxUploadSize allows {_size(limits.upload_bytes)}",
         fix="You don't have to do anything: larger uploads are sent in pieces. A higher limit "
         "makes them faster.",
     )
 
 
-def _message(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
-    if told is None or limits.message_bytes <= told.value:
+def _message(limit: PlatformValue[int] | None, limits: AppLimits) -> Finding | None:
+    if limit is None or limits.message_bytes <= limit.value:
         return None
     return Finding(
         code="STL909",
-        title=f"{told.platform.title} accepts WebSocket messages up to {_size(told.value)}, and "
+        title=f"{limit.platform.title} accepts WebSocket messages up to {_size(limit.value)}, and "
         f"server.maxMessageSize allows {_size(limits.message_bytes)}",
         fix="An element that is larger, such as a big table, ends the connection there: show less "
         "at once, or start with --transport http.",
@@ -153,15 +153,15 @@ def _message(told: PlatformValue[int] | None, limits: AppLimits) -> Finding | No
 
 
 def _framed(placement: Placement) -> Finding | None:
-    told = placement.framed_by
-    if told is None:
+    frame = placement.framed_by
+    if frame is None:
         return None
     return Finding(
         code="STL905",
-        title=f"{told.platform.title} shows the app in a frame of {told.value}, where browsers "
+        title=f"{frame.platform.title} shows the app in a frame of {frame.value}, where browsers "
         f"withhold ordinary cookies; stlaunch sets the app's own so that they work there",
         fix=f"You don't have to do anything. To forbid all other sites to frame it: --embed-in "
-        f"{told.value}",
+        f"{frame.value}",
     )
 
 
@@ -201,8 +201,8 @@ def _contradicting(placement: Placement, environ: Mapping[str, str]) -> Finding 
     nearest = placement.nearest
     if not others or nearest is None:
         return None
-    settings = " and ".join(dict.fromkeys(told.value for told in others))
-    titles = " and ".join(dict.fromkeys(told.platform.title for told in others))
+    settings = " and ".join(dict.fromkeys(other.value for other in others))
+    titles = " and ".join(dict.fromkeys(other.platform.title for other in others))
     return Finding(
         code="STL908",
         title=f"Both {nearest.title} and {titles} were detected, and they differ in {settings}",
@@ -210,12 +210,12 @@ def _contradicting(placement: Placement, environ: Mapping[str, str]) -> Finding 
     )
 
 
-def _unusable(told: PlatformValue[str]) -> Finding:
+def _unusable(setting: PlatformValue[str]) -> Finding:
     return Finding(
         code="STL910",
-        title=f"{', '.join(told.names)} of {told.platform.title} has no usable "
-        f"{told.value.replace('_', ' ')}",
-        fix=f"Set it yourself: --{_FLAGS[told.value]}",
+        title=f"{', '.join(setting.names)} of {setting.platform.title} has no usable "
+        f"{setting.value.replace('_', ' ')}",
+        fix=f"Set it yourself: --{_FLAGS[setting.value]}",
     )
 
 

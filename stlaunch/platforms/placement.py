@@ -99,8 +99,8 @@ def place(
     nearest = deciding[0].platform
     unusable: list[PlatformValue[str]] = []
     reader = _Reader(nearest, environ, None, unusable)
-    told_port = reader.tell(nearest.port, "port", _port)
-    usual = told_port.value if told_port else default_port
+    known_port = reader.tell(nearest.port, "port", _port)
+    usual = known_port.value if known_port else default_port
     reader = replace(reader, port=usual if port is None else (port or None))
     url = reader.tell(nearest.public_url, "", _url)
     paths = _paths(reader, url)
@@ -109,7 +109,7 @@ def place(
         url = replace(url, value=joined)
     return Placement(
         hits=tuple(hits),
-        port=told_port,
+        port=known_port,
         host=_host(deciding, environ, unusable),
         uds=reader.tell(nearest.uds, "", _socket),
         public_url=url,
@@ -183,8 +183,8 @@ class _Reader:
                 )
             refused += filled.names if filled else ()
         if refused and setting:
-            told = PlatformValue(setting, self.platform, fact.certainty, fact.source, refused)
-            self.unusable.append(told)
+            unusable = PlatformValue(setting, self.platform, fact.certainty, fact.source, refused)
+            self.unusable.append(unusable)
         return None
 
     def tell_paths(
@@ -195,7 +195,7 @@ class _Reader:
             return None
         texts = [Fact(text, fact.certainty, fact.source) for text in fact.value]
         found = [self.tell(text, "", _path) for text in texts]
-        paths = tuple(told.value for told in found if told and told.value.value)
+        paths = tuple(one.value for one in found if one and one.value.value)
         return PlatformValue(paths, self.platform, fact.certainty, fact.source) if paths else None
 
 
@@ -224,9 +224,9 @@ def _host(
 ) -> PlatformValue[str] | None:
     for hit in hits:
         platform = hit.platform
-        told = _Reader(platform, environ, None, unusable).tell(platform.host, "host", _address)
-        if told is not None:
-            return told
+        address = _Reader(platform, environ, None, unusable).tell(platform.host, "host", _address)
+        if address is not None:
+            return address
         if platform.layer in _OUTSIDE:
             return PlatformValue("0.0.0.0", platform, hit.certainty, hit.source)
     return None
@@ -245,19 +245,19 @@ def _peers(hits: Sequence[Hit]) -> PlatformValue[tuple[str, ...]] | None:
 
 def _websocket(hits: Sequence[Hit]) -> PlatformValue[bool] | None:
     found = [
-        told
+        one
         for hit in hits
-        if (told := _first([hit], lambda platform: platform.websocket)) is not None
+        if (one := _first([hit], lambda platform: platform.websocket)) is not None
     ]
-    return next((told for told in found if not told.value), found[0] if found else None)
+    return next((one for one in found if not one.value), found[0] if found else None)
 
 
 def _framed_by(hits: Sequence[Hit]) -> PlatformValue[Origin] | None:
-    told = _first(hits, lambda platform: platform.framed_by)
-    origin = Origin.parse(told.value) if told else None
-    if told is None or origin is None:
+    frame = _first(hits, lambda platform: platform.framed_by)
+    origin = Origin.parse(frame.value) if frame else None
+    if frame is None or origin is None:
         return None
-    return PlatformValue(origin, told.platform, told.certainty, told.source)
+    return PlatformValue(origin, frame.platform, frame.certainty, frame.source)
 
 
 def _first(
@@ -273,8 +273,8 @@ def _first(
 def _lowest(
     hits: Sequence[Hit], pick: Callable[[Platform], Fact[int] | None]
 ) -> PlatformValue[int] | None:
-    found = [told for hit in hits if (told := _first([hit], pick)) is not None]
-    return min(found, key=lambda told: told.value, default=None)
+    found = [value for hit in hits if (value := _first([hit], pick)) is not None]
+    return min(found, key=lambda value: value.value, default=None)
 
 
 def _port(text: str) -> int | None:

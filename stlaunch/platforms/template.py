@@ -73,7 +73,7 @@ def _value(
         return value
     front, separator, rest = value.partition("//")
     if not separator and not value.startswith("/"):
-        return None  # relative to a place that nobody told us
+        return None  # relative to an unknown place
     place, slash, path = rest.partition("/")
     if slot["part"] == "path":
         path = slash + path if separator else front

@@ -18,5 +18,5 @@ def working_folder() -> Path:
     except OSError as exc:
         raise UsageError(
             f"The working folder cannot be used: {exc.strerror}.",
-            hint="Change into another folder, and run the command again.",
+            hint="Change to another folder, and run the command again.",
         ) from exc

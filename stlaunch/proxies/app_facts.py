@@ -81,7 +81,7 @@ def _server_of(file: Path) -> Sequence[tuple[str, object]]:
         raise UsageError(f"{file} cannot be read: {exc.strerror}.") from exc
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise UsageError(
-            f"{file} is not valid TOML: {exc}.", hint="Streamlit would not read it either."
+            f"{file} is not valid TOML: {exc}.", hint="Streamlit cannot read it either."
         ) from exc
     if not isinstance(table, dict):
         raise UsageError(f"{file}: server is not a table.", hint="Begin it with [server].")

@@ -140,11 +140,11 @@ def _elsewhere(kind: Kind, parts: Mapping[str, Sequence[Part]]) -> dict[str, tup
 
 
 def _tell(elsewhere: Mapping[str, tuple[str, ...]], kind: Kind, site: Site) -> list[str]:
-    told = []
+    listing = []
     for place, lines in elsewhere.items():
         where = fill(recipe(kind.product).places[place], site.values)
-        told += [f"Also, {where}:", *(_VERBATIM + line for line in lines)]
-    return told
+        listing += [f"Also, {where}:", *(_VERBATIM + line for line in lines)]
+    return listing
 
 
 def _head(kind: Kind, site: Site) -> tuple[str, ...]:

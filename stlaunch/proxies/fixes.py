@@ -44,8 +44,8 @@ class Fix:
     @property
     def text(self) -> str:
         """Where, what and how to reload, for a log line or a report."""
-        told = [f"{where}:\n{indent(lines, '    ')}" for where, lines in self.steps]
-        return "\n".join(told + ([f"then: {self.reload}"] if self.reload else []))
+        parts = [f"{where}:\n{indent(lines, '    ')}" for where, lines in self.steps]
+        return "\n".join(parts + ([f"then: {self.reload}"] if self.reload else []))
 
     def only(self, is_wanted: Callable[[str], bool]) -> Fix:
         """Return the same fix with fewer lines."""

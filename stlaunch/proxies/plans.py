@@ -65,7 +65,7 @@ class ProxySite:
     def __post_init__(self) -> None:
         if not _PLAIN_PATH.fullmatch(self.base_path.value):
             raise UsageError(
-                f"No proxy configuration is written for the base path {self.base_path.value!r}.",
+                f"The base path {self.base_path.value!r} cannot be used in a proxy configuration.",
                 hint="Use letters, digits and . _ ~ - only.",
             )
 
@@ -99,6 +99,6 @@ class ProxyPlan:
 def refuse_setup(name: str, setup: str) -> UsageError:
     """Return the error for a setup that makes no sense for a proxy."""
     return UsageError(
-        f"The setup '{setup}' is an nginx configuration, {name} has no counterpart to it.",
+        f"The setup '{setup}' exists for nginx only, not for {name}.",
         hint="Use --setup recommended, or --proxy nginx.",
     )

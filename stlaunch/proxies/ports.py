@@ -44,7 +44,7 @@ def check_port_is_free(port: int, *hosts: str) -> None:
                 trial.bind((host, port))
         except PermissionError as exc:
             raise StartError(
-                f"Port {port} may not be bound by this user.", hint="Use a port above 1023."
+                f"This user is not allowed to listen on port {port}.", hint="Use a port above 1023."
             ) from exc
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:

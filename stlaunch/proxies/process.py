@@ -161,8 +161,8 @@ class ProxyProcess:
     def _error(self, what: str) -> StartError:
         lines = self.log_text().splitlines()[-_LOG_LINES:]
         return StartError(
-            f"{self.plan.name}, which was to listen on {self.plan.site.listen}, {what}.",
-            hint="\n".join(["Its last words:", *lines]) if lines else "It wrote nothing.",
+            f"{self.plan.name}, which was meant to listen on {self.plan.site.listen}, {what}.",
+            hint="\n".join(["Its last output:", *lines]) if lines else "It printed nothing.",
         )
 
 

@@ -60,7 +60,7 @@ def plan_site(kind: Kind, asked: Asked, facts: AppFacts) -> Site:
     upstream = asked.upstream or f"127.0.0.1:{facts.port}"
     if replicas and asked.upstream:
         raise UsageError(
-            "--upstream and --replicas both say where the app is.", hint="Give one of them."
+            "--upstream and --replicas both give the app's address.", hint="Give one of them."
         )
     _refuse_impossible(kind, asked, replicas)
     site = Site(
@@ -98,7 +98,7 @@ def _public(text: str | None) -> tuple[BasePath, str, int | None, str]:
         origin = url.origin
         if not _NAME.fullmatch(origin.host):
             raise UsageError(
-                f"--public-url: no configuration is written for the host {origin.host!r}.",
+                f"--public-url: the host {origin.host!r} cannot be used in a configuration.",
                 hint="Give the site a name, or write the path alone: --public-url /streamlitApp",
             )
         return _plain_path(url.base_path), origin.host, origin.port, origin.scheme
@@ -108,7 +108,7 @@ def _public(text: str | None) -> tuple[BasePath, str, int | None, str]:
 def _plain_path(path: BasePath) -> BasePath:
     if not _PATH.fullmatch(path.value):
         raise UsageError(
-            f"No proxy configuration is written for the base path {path.value!r}.",
+            f"The base path {path.value!r} cannot be used in a proxy configuration.",
             hint="Use letters, digits and . _ ~ - only.",
         )
     return path
@@ -158,7 +158,7 @@ def _networks(kind: Kind, text: str | None) -> tuple[str, ...]:
         return ()
     if not kind.restricts:
         raise UsageError(
-            f"{kind.title} cannot open the diagnostic pages to some addresses alone.",
+            f"{kind.title} cannot limit the diagnostic pages to certain addresses.",
             hint="Leave --self-check-from out, or write none.",
         )
     found = []
@@ -173,7 +173,7 @@ def _networks(kind: Kind, text: str | None) -> tuple[str, ...]:
         is_address = network.num_addresses == 1
         if not is_address and not kind.takes_networks:
             raise UsageError(
-                f"{kind.title} compares addresses, not networks such as {network}.",
+                f"{kind.title} matches single addresses, not networks such as {network}.",
                 hint="Name the addresses one by one.",
             )
         found.append(str(network.network_address) if is_address else str(network))
@@ -201,13 +201,13 @@ def _refuse_impossible(kind: Kind, asked: Asked, replicas: tuple[str, ...]) -> N
         )
     if replicas and not kind.has_affinity:
         raise UsageError(
-            f"{kind.title} cannot keep one browser at one replica, which Streamlit needs.",
-            hint="Run one replica, or put a proxy that can before them: nginx, Caddy, HAProxy.",
+            f"{kind.title} cannot keep a browser on one replica, which Streamlit needs.",
+            hint="Run one replica, or put a proxy that can in front: nginx, Caddy, HAProxy.",
         )
 
 
 def _unwritable(where: str, what: str, text: str) -> UsageError:
     return UsageError(
-        f"{where}: no configuration is written for the {what} {text!r}.",
-        hint="Use letters, digits and the usual marks; no spaces and no quotes.",
+        f"{where}: the {what} {text!r} cannot be used in a configuration.",
+        hint="Use letters, digits and common punctuation; no spaces or quotes.",
     )

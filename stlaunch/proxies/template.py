@@ -29,7 +29,7 @@ class Group:
     Attributes:
         lines: as they stand in the file, indented.
         why: one sentence.
-        is_continued: the reason has been told before, with lines above.
+        is_continued: the reason is already given above.
         snippet: the words of the snippet's place that the lines belong to; empty outside of it.
     """
 
@@ -145,8 +145,8 @@ def whole(groups: Iterable[Group], comment: str) -> str:
         if group.why and not group.is_continued:
             margin = group.lines[0][: len(group.lines[0]) - len(group.lines[0].lstrip())]
             width = _WIDTH - len(margin)
-            told = textwrap.wrap(group.why, width)
-            lines.extend(margin + commented(text, comment) for text in told)
+            wrapped = textwrap.wrap(group.why, width)
+            lines.extend(margin + commented(text, comment) for text in wrapped)
         lines.extend(group.lines)
     return _tidy(lines)
 

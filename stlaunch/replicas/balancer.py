@@ -87,7 +87,7 @@ class Balancer:
                 self._process = self._make_process()
                 self._process.__enter__()
                 self._backoff.started(time.monotonic())
-                logger.info("The balancer runs again.")
+                logger.info("The balancer is running again.")
             else:
                 self._process.raise_if_ended()
         except StartError as exc:
@@ -96,7 +96,7 @@ class Balancer:
             self._again_at = now + wait_s
             last_words = exc.hint.splitlines()[-1] if exc.hint else ""
             logger.error(  # noqa: TRY400 - a sentence, not a traceback
-                "The balancer: %s Starting it again in %.0f s. Its last words: %s",
+                "The balancer: %s Starting it again in %.0f s. Its last output: %s",
                 exc.message,
                 wait_s,
                 last_words,

@@ -35,7 +35,7 @@ class Phase(Enum):
     STARTING = "starting"
     READY = "ready"
     DRAINING = "draining"
-    """It was told to stop, and finishes what runs."""
+    """It was asked to stop, and finishes what is running."""
     WAITING = "waiting"
     """Its process ended by itself; another one starts here when `start_at` comes."""
 

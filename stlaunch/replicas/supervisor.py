@@ -219,7 +219,7 @@ class Supervisor:
                 other.generation = self._generation
             logger.error(
                 "%s %s before it was ready: the rolling restart stops here; the running instances "
-                "continue. Fix the error above, then send SIGHUP again.",
+                "keep running. Fix the error above, then send SIGHUP again.",
                 name,
                 what,
             )

@@ -55,7 +55,7 @@ class QuietH11(H11Protocol):
     """
 
     def send_400_response(self, msg: str) -> None:
-        """Answer 400, after the app was told that the client is gone."""
+        """Answer 400, after reporting to the app that the client is gone."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

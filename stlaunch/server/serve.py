@@ -104,7 +104,7 @@ def serve(
     try:
         server.run(sockets=listener.sockets)
     except SystemExit as exc:
-        raise StartError("The app's start-up failed.", hint="See the error above.") from exc
+        raise StartError("The app failed to start.", hint="See the error above.") from exc
     finally:
         listener.close()
     return _exit_code(server.stopped_by)
@@ -187,7 +187,7 @@ class _Server(uvicorn.Server):
         try:
             await self.on_stop()
         except Exception:
-            logger.exception("The app could not be drained; stopping without it")
+            logger.exception("Draining the app failed; stopping without it")
         if self.on_second_signal is not None:
             exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
 

@@ -107,47 +107,47 @@ def resolve_place(
     user, environ = user_options or {}, environ or {}
     hosts, ports, sockets = _listener(raw, user)
     asked = resolve([*ports, _default(None)]).value if bound_port is None else bound_port
-    told = place(hits, environ, port=asked, default_port=DEFAULT_PORT)
-    hosts = [*hosts, *_of_platform(told.host)]
-    ports = [*ports, *_of_platform(told.port)]
+    placement = place(hits, environ, port=asked, default_port=DEFAULT_PORT)
+    hosts = [*hosts, *_of_platform(placement.host)]
+    ports = [*ports, *_of_platform(placement.port)]
     port = _or_default(resolve([*ports, _default(None)]), DEFAULT_PORT)
     is_address_asked = any(value.kind is not SourceKind.PLATFORM for value in (*hosts, *ports))
-    behind, public_url = _addresses(raw, user, told)
+    behind, public_url = _addresses(raw, user, placement)
     return Place(
         behind_proxy=behind,
         public_url=public_url,
         host=_or_default(resolve([*hosts, _default(None)]), DEFAULT_HOST),
         port=port if bound_port is None else replace(port, value=bound_port),
         uds=resolve(
-            [*sockets, *([] if is_address_asked else _of_platform(told.uds)), _default(None)]
+            [*sockets, *([] if is_address_asked else _of_platform(placement.uds)), _default(None)]
         ),
         trusted_proxies=resolve(
             [
                 *_said(raw, "trusted_proxies"),
-                *_of_platform(told.peers, lambda _: trusted_by_default(told)),
-                _default(trusted_by_default(told)),
+                *_of_platform(placement.peers, lambda _: trusted_by_default(placement)),
+                _default(trusted_by_default(placement)),
             ]
         ),
         embed_in=resolve(
             [
                 *_said(raw, "embed_in"),
-                *_of_platform(told.framed_by, lambda origin: (origin,)),
+                *_of_platform(placement.framed_by, lambda origin: (origin,)),
                 _default(()),
             ]
         ),
-        mount_path=_mounts(raw, user, told, behind.value.paths),
-        placement=told,
+        mount_path=_mounts(raw, user, placement, behind.value.paths),
+        placement=placement,
     )
 
 
 def _mounts(
     raw: RawSettings,
     user: Mapping[str, UserOption],
-    told: Placement,
+    placement: Placement,
     public: Sequence[BasePath],
 ) -> Setting[tuple[BasePath, ...]]:
     """Return the other paths that may arrive; Streamlit's own is one, where another is public."""
-    found = resolve([*_said(raw, "mount_path"), *_of_platform(told.mount_paths), _default(())])
+    found = resolve([*_said(raw, "mount_path"), *_of_platform(placement.mount_paths), _default(())])
     own = [value.read() for value in _of_streamlit(user, "server.baseUrlPath", BasePath.parse)]
     more = [path for path in own if path.value and path not in (*public, *found.value)]
     return replace(found, value=(*found.value, *more))
@@ -171,13 +171,13 @@ def _or_default(setting: Setting[T | None], default: T) -> Setting[T]:
 
 
 def _of_platform(
-    told: PlatformValue[Any] | None, read: Callable[[Any], Any] = lambda value: value
+    fact: PlatformValue[Any] | None, read: Callable[[Any], Any] = lambda value: value
 ) -> list[RawValue[Any]]:
-    if told is None:
+    if fact is None:
         return []
-    value = read(told.value)
+    value = read(fact.value)
     return [
-        RawValue(kind=SourceKind.PLATFORM, where=told.where, text=_shown(value), read=lambda: value)
+        RawValue(kind=SourceKind.PLATFORM, where=fact.where, text=_shown(value), read=lambda: value)
     ]
 
 
@@ -240,7 +240,7 @@ def _silenced_by(winner: RawValue[Any], values: Sequence[RawValue[Any]]) -> list
 
 
 def _addresses(
-    raw: RawSettings, user: Mapping[str, UserOption], told: Placement
+    raw: RawSettings, user: Mapping[str, UserOption], placement: Placement
 ) -> tuple[Setting[BehindProxy], Setting[PublicUrl | None]]:
     """Return the public paths and the public URL: each may name a part of the other."""
     behind = resolve([*_said(raw, "behind_proxy"), _default(BehindProxy())])
@@ -253,17 +253,19 @@ def _addresses(
     is_off = behind.is_chosen and not is_on
     # Who names the whole address knows where the app is; the platform's path is not needed then.
     is_open = not is_off and (is_on or own_url is None)
-    names_path = told.base_paths is not None and any(path.value for path in told.base_paths.value)
+    names_path = placement.base_paths is not None and any(
+        path.value for path in placement.base_paths.value
+    )
     paths = resolve(
         [
             *(_again(behind if behind.is_chosen else explicit, own_paths) if own_paths else ()),
             *_of_streamlit(user, "server.baseUrlPath", lambda text: (BasePath.parse(text),)),
-            *(_of_platform(told.base_paths) if is_open and names_path else ()),
+            *(_of_platform(placement.base_paths) if is_open and names_path else ()),
             _default(()),
         ]
     )
     found = BehindProxy(
-        is_on=is_on or (not is_off and own_url is None and told.is_behind_proxy),
+        is_on=is_on or (not is_off and own_url is None and placement.is_behind_proxy),
         paths=paths.value,
         url=own_url,
     )
@@ -271,7 +273,7 @@ def _addresses(
     url = resolve(
         [
             *(_again(explicit if explicit.is_chosen else behind, own_url) if own_url else ()),
-            *_of_platform(told.public_url),
+            *_of_platform(placement.public_url),
             _default(None),
         ]
     )

@@ -68,7 +68,7 @@ def read_user_configuration(
             internals.load_options({key: option.value for key, option in given.items()})
         except RuntimeError as exc:  # Streamlit's own check for conflicting options
             raise UsageError(
-                f"Streamlit refuses its configuration: {exc}",
+                f"Streamlit rejects its configuration: {exc}",
                 hint="Change or remove that option.",
             ) from exc
         places = get_options(["secrets.files"])["secrets.files"]
@@ -224,7 +224,7 @@ def _convert(template: Any, texts: Sequence[str], where: str) -> Any:
     except click.BadParameter as exc:
         raise UsageError(
             f"{where} cannot be {texts[-1]!r}: {exc.message}",
-            hint=f"Streamlit's {template.key} takes a value of the kind {kind.name}.",
+            hint=f"Streamlit's {template.key} takes a value of type {kind.name}.",
         ) from exc
     return values if template.multiple else values[-1]
 

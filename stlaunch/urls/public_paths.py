@@ -4,7 +4,7 @@ It knows nothing of what lies below them. Terms: the *public path* is what the b
 *mount path* is what arrives here, which is shorter where a proxy strips.
 
 Behind a proxy that strips, `/app/app/x` in the browser arrives as `/app/x`, which a rule for
-`/app/x` in the proxy does not match: so the mode settles, and then the other form is not served.
+`/app/x` in the proxy does not match: so the mode is decided, and then the other form is not served.
 """
 
 from __future__ import annotations
@@ -202,8 +202,8 @@ class PublicPaths:
                 never against a path that was given.
         """
         is_doubled, path = path.startswith("//"), _collapse(path)
-        told = () if self.known or prefix is None else (prefix,)
-        public = (*self.known, *told, *(self.learned.paths if self.is_learning else ()))
+        forwarded = () if self.known or prefix is None else (prefix,)
+        public = (*self.known, *forwarded, *(self.learned.paths if self.is_learning else ()))
         for base in sorted((*public, *self.mounts), key=lambda base: -base.depth):
             rest = base.strip_from(path)
             if rest is None or not base.value:
@@ -253,16 +253,16 @@ class PublicPaths:
                 return base
         return None
 
-    def settle(self, location: Location, path: str) -> Location | None:
-        """Return where a request points to in the mode that is settled; None for the other form.
+    def resolve(self, location: Location, path: str) -> Location | None:
+        """Return where a request points to in the mode that is decided; None for the other form.
 
-        A path that is settled as stripped is taken as it came: `/app/static/x` below `/app` is then
-        the file that the browser calls `/app/app/static/x`. Before anything is settled, a doubled
+        A path that is decided as stripped is taken as it came: `/app/static/x` below `/app` is then
+        the file that the browser calls `/app/app/static/x`. Before anything is decided, a doubled
         path, and the path in an odd spelling, is neither form. Doubled slashes, which a proxy's
         rule for one path may not match, are refused once a page came without them.
 
         >>> paths = PublicPaths(known=(BasePath("/app"),))
-        >>> [bool(paths.settle(paths.locate(p), p)) for p in ("/app/x", "/x", "/app/app/x")]
+        >>> [bool(paths.resolve(paths.locate(p), p)) for p in ("/app/x", "/x", "/app/app/x")]
         [True, True, False]
 
         Args:
@@ -297,8 +297,8 @@ class PublicPaths:
 
     def _as_noted(self, location: Location) -> Location:
         """Leave out what a visitor's prefix header says, where no path is known to compare it."""
-        is_told = not self.known and location.mode is PrefixMode.STRIPPED
-        return replace(location, public=BasePath()) if is_told else location
+        is_stripped = not self.known and location.mode is PrefixMode.STRIPPED
+        return replace(location, public=BasePath()) if is_stripped else location
 
     def _as_it_came(self, base: BasePath, path: str) -> Location | None:
         if _segments(path) != path.split("/")[1:]:

@@ -134,7 +134,7 @@ def test_replicas_and_later_starts_share_it_by_the_secret(
 
     assert seen == [True, False, False, False]
     assert caplog.text.count(f"they stay in {tmp_path / 'logins'}, encrypted") == 1
-    assert caplog.text.count("is not kept here") == 1
+    assert caplog.text.count("is not stored here") == 1
     assert "on other machines cannot: send each visitor to one of them" in caplog.text
 
 

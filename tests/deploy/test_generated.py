@@ -73,8 +73,8 @@ def test_files_are_the_same_again_and_hold_no_secret(kind: DeployKind) -> None:
         pytest.param({"image": "hello:latest"}, "not pinned", id="image-latest"),
         pytest.param({"image": 'hello:1"'}, "image", id="image-quote"),
         pytest.param({"image": "Hello:1"}, "image", id="image-upper"),
-        pytest.param({"replicas": 0}, "replicas is 0", id="none"),
-        pytest.param({"replicas": 101}, "replicas is 101", id="many"),
+        pytest.param({"replicas": 0}, "replicas cannot be 0", id="none"),
+        pytest.param({"replicas": 101}, "replicas cannot be 101", id="many"),
     ],
 )
 def test_what_could_be_misread_is_refused(changes: dict[str, object], told: str) -> None:
@@ -119,7 +119,9 @@ def test_writing_leaves_work_alone(tmp_path: Path) -> None:
 
     (folder / "a").unlink()
     (folder / "b").write_text("mine\n")
-    with pytest.raises(UsageError, match="b exists, with other content; nothing was written"):
+    with pytest.raises(
+        UsageError, match="b already exists with different content; nothing was written"
+    ):
         write_files([first, second], folder, force=False)
     assert sorted(path.name for path in folder.iterdir()) == ["b"]
 
@@ -133,7 +135,7 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine\n")
     (tmp_path / "a").symlink_to(tmp_path / "mine")
     file = GeneratedFile(name="a", text="1\n")
-    with pytest.raises(UsageError, match="a exists"):
+    with pytest.raises(UsageError, match="a already exists"):
         write_files([file], tmp_path, force=False)
     write_files([file], tmp_path, force=True)
 

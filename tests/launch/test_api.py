@@ -131,7 +131,7 @@ def test_launch_below_a_running_loop_is_refused_in_a_sentence() -> None:
     async def call() -> None:
         stlaunch.launch("app.py")
 
-    with pytest.raises(UsageError, match="event loop is running") as refused:
+    with pytest.raises(UsageError, match="running event loop") as refused:
         asyncio.run(call())
 
     assert "threading.Thread" in refused.value.hint

@@ -99,7 +99,7 @@ HINTS = {
     "no-scheme-here": (["check", "localhost:8501"], "Did you mean http://localhost:8501?"),
     "no-scheme-public": (["app.py", "--public-url", "x.test"], "Did you mean https://x.test?"),
     "lint-name": (["lint", "note.txt"], "Did you mean 'notes.txt'?"),
-    "lint-folder": (["lint", "empty"], "Name the files of it."),
+    "lint-folder": (["lint", "empty"], "Name the files in it."),
     "no-kind": (["deploy"], "See stlaunch deploy --help."),
     "no-file": (["lint"], "See stlaunch lint --help."),
 }
@@ -251,7 +251,7 @@ def test_an_app_whose_start_up_fails(folder: Path) -> None:
 
     assert done.returncode == 3, done.stderr
     assert "KeyError: 'mine'" in done.stderr
-    assert "Error: The app's start-up failed." in done.stderr
+    assert "Error: The app failed to start." in done.stderr
     assert "listening on" not in done.stderr
 
 

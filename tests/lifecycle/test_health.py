@@ -80,7 +80,7 @@ def test_it_asks_an_app_that_speaks_https(tmp_path: Path, tls: Tls) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["8501"], "begins with neither http://, https:// nor unix:"),
+        (["8501"], "does not begin with http://, https:// or unix:"),
         (["http://"], "is not a host and a port"),
         (["http://a:99999"], "is not a host and a port"),
         (["http://a b"], "contains spaces or control characters"),

@@ -357,7 +357,7 @@ def test_all_files_are_changed_or_none(tmp_path: Path) -> None:
         e for path in (good, gone) for f in lint_file(path, App()).findings for e in f.edits
     )
     gone.write_text(BARE + "# meanwhile\n")
-    with pytest.raises(StartError, match="has changed meanwhile"):
+    with pytest.raises(StartError, match="has changed since it was read"):
         apply(texts, os.environ)
 
     assert good.read_text() == BARE
@@ -408,6 +408,6 @@ def test_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     texts = edited(edit for item in report.findings for edit in item.edits)
     path.write_text(BARE + "# mine\n")
 
-    with pytest.raises(Exception, match="has changed meanwhile"):
+    with pytest.raises(Exception, match="has changed since it was read"):
         apply(texts, os.environ)
     assert path.read_text() == BARE + "# mine\n"

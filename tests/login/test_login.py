@@ -167,9 +167,9 @@ def test_a_large_login_fits_through_nginx_and_comes_back(
         says(page, f"Hello {NAME}")
         cookies = visit.context.cookies()
         assert sum(len(cookie["name"]) + len(cookie["value"]) for cookie in cookies) < 2000
-        assert "A login brings cookies of" in server.log()
+        assert "A login set cookies of" in server.log()
         assert len(known_to(visit)) == REPLICAS
-        assert "is not kept here" not in server.log()
+        assert "is not stored here" not in server.log()
         press(page, "Log out")
         says(page, "Hello stranger")
 

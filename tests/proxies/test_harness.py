@@ -169,7 +169,7 @@ def test_other_base_paths_are_stripped_whole(upstream: Upstream, kind: str, base
 def test_setup_without_counterpart_is_refused(kind: str) -> None:
     """A proxy that passes upgrades by itself has no configuration that loses them."""
     with (
-        pytest.raises(UsageError, match="nginx configuration"),
+        pytest.raises(UsageError, match="for nginx only"),
         start_proxy(kind, "blog", 1, keep_prefix=False),
     ):
         pass
@@ -204,7 +204,7 @@ def test_refused_configuration_is_a_start_error_with_the_proxys_words(kind: str)
     with pytest.raises(StartError, match="exit code") as caught, broken:
         pass
 
-    assert caught.value.hint.startswith("Its last words:")
+    assert caught.value.hint.startswith("Its last output:")
     assert not broken.directory.exists()
 
 

@@ -232,7 +232,7 @@ def test_dead_instance_and_dead_balancer_are_replaced(server: RunningServer) -> 
         if child.pid not in instances(server)
     ]
     balancer.kill()
-    server.wait_for_log("The balancer runs again", timeout_s=DEADLINE_S)
+    server.wait_for_log("The balancer is running again", timeout_s=DEADLINE_S)
     assert get(server).status == 200
 
 

@@ -232,7 +232,7 @@ def test_static_files_of_the_app_are_no_doubled_base(path: str, is_served: bool)
     """Streamlit serves them at `app/static/`, which doubles a base of `/app` before it settles."""
     paths = PublicPaths(known=(BasePath("/app"),))
 
-    assert (paths.settle(paths.locate(path), path) is not None) == is_served
+    assert (paths.resolve(paths.locate(path), path) is not None) == is_served
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ _ANNOTATIONS = {
 
 def render_junit(seen: Observations, diagnosis: Diagnosis) -> str:
     """Return one test case a rule; warnings pass, with their text as output."""
-    told = {finding.code: finding for finding in _all(diagnosis.findings)}
+    by_code = {finding.code: finding for finding in _all(diagnosis.findings)}
     statuses = [check.status for check in diagnosis.checks]
     suite = ET.Element(
         "testsuite",
@@ -34,8 +34,8 @@ def render_junit(seen: Observations, diagnosis: Diagnosis) -> str:
     for check in diagnosis.checks:
         name = f"{check.code} {entry(check.code).title}"
         case = ET.SubElement(suite, "testcase", classname=safe_text(seen.url), name=name)
-        finding = told.get(check.code)
-        text = _xml(_told(finding)) if finding else ""
+        finding = by_code.get(check.code)
+        text = _xml(_text_of(finding)) if finding else ""
         match check.status:
             case Status.FAIL:
                 ET.SubElement(case, "failure", message=_xml(finding.evidence if finding else ""))
@@ -56,7 +56,7 @@ def render_github(diagnosis: Diagnosis) -> str:
     """Return workflow commands that GitHub shows as annotations; consequences are inside."""
     return "".join(
         f"::{_ANNOTATIONS[finding.status]} title={_property(f'{finding.code} {finding.title}')}"
-        f"::{_data(_told(finding))}\n"
+        f"::{_data(_text_of(finding))}\n"
         for finding in diagnosis.findings
     )
 
@@ -99,7 +99,7 @@ def _all(findings: tuple[Finding, ...]) -> Iterator[Finding]:
         yield from _all(finding.consequences)
 
 
-def _told(finding: Finding) -> str:
+def _text_of(finding: Finding) -> str:
     parts = [safe_text(finding.evidence)]
     if finding.hop:
         parts.append(f"Who: {safe_text(finding.hop)}")

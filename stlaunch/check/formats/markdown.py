@@ -46,8 +46,8 @@ def _finding(finding: Finding, *, is_first: bool) -> list[str]:
     if finding.hop:
         lines.append(f"- who: {_plain(finding.hop)}")
     if finding.consequences:
-        told = "; ".join(f"{one.code} {one.title}" for one in finding.consequences)
-        lines.append(f"- hence: {_plain(told)}")
+        consequences = "; ".join(f"{one.code} {one.title}" for one in finding.consequences)
+        lines.append(f"- hence: {_plain(consequences)}")
     if finding.fix:
         lines += ["", "```text", finding.fix.replace("```", "'''"), "```"]
     return lines

@@ -71,8 +71,8 @@ def render_text(
         soft_wrap=True,
     )
     console.print(Text(f"stlaunch check {safe_text(seen.url)}", style="bold"))
-    told = session_line(seen)
-    sentence = f"{verdict_sentence(seen, diagnosis)} {told[:1].upper()}{told[1:]}."
+    session = session_line(seen)
+    sentence = f"{verdict_sentence(seen, diagnosis)} {session[:1].upper()}{session[1:]}."
     _print_marked(console, _VERDICTS[diagnosis.verdict], sentence)
     if diagnosis.hops:
         route = " -> ".join(["browser", *(safe_text(str(hop)) for hop in diagnosis.hops)])
@@ -118,9 +118,9 @@ def _print_briefly(console: Console, seen: Observations, diagnosis: Diagnosis) -
     for finding in graver[1:]:
         _print_marked(console, _MARKS[finding.status], f"{finding.code}  {finding.title}")
     if notes:
-        told = " ".join(finding.code for finding in notes)
+        codes = " ".join(finding.code for finding in notes)
         _print_marked(
-            console, _MARKS[Status.INFO], f"{told}  (notes; stlaunch explain CODE says more)"
+            console, _MARKS[Status.INFO], f"{codes}  (notes; stlaunch explain CODE says more)"
         )
     _print_counts(console, seen, diagnosis)
     _print_words(console, "Everything, with all lines to paste: --all", style="dim")
@@ -150,8 +150,8 @@ def _print_finding(
     if finding.consequences and is_brief:
         rows.append(("hence", " ".join(one.code for one in finding.consequences)))
     elif finding.consequences:
-        told = "\n".join(f"{one.code} {one.title}" for one in finding.consequences)
-        rows.append(("hence", told))
+        consequences = "\n".join(f"{one.code} {one.title}" for one in finding.consequences)
+        rows.append(("hence", consequences))
     rows.append(("more", finding.explain))
     for name, text in rows:
         lines = [
@@ -199,8 +199,8 @@ def _print_counts(console: Console, seen: Observations, diagnosis: Diagnosis) ->
     counts = dict.fromkeys(Status, 0)
     for check in diagnosis.checks:
         counts[check.status] += 1
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    _print_words(console, f"{told}; {seen.elapsed_ms / 1000:.1f} s")
+    totals = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    _print_words(console, f"{totals}; {seen.elapsed_ms / 1000:.1f} s")
 
 
 def _print_skipped(console: Console, diagnosis: Diagnosis) -> None:

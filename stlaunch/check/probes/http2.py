@@ -44,38 +44,38 @@ async def ask_http2(client: Client, browser: Browser) -> Http2 | None:
         context=make_context(is_insecure=not _is_checked(dialer), alpn=("h2",)),
         timeout_s=dialer.timeout_s,
     )
-    told: list[str] = []
+    notes: list[str] = []
     with anyio.move_on_after(dialer.timeout_s):
         try:
             stream = await over_h2.connect()
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
             return None
         try:
-            return await _shake(stream, client, browser, told)
+            return await _shake(stream, client, browser, notes)
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
-            told.append(failure_of(exc)[1])
+            notes.append(failure_of(exc)[1])
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
     # Without the server's settings nothing was advertised.
-    is_advertised = "advertised" in told
-    return Http2(is_advertised=is_advertised, detail=told[-1] if told[1:] else "no answer")
+    is_advertised = "advertised" in notes
+    return Http2(is_advertised=is_advertised, detail=notes[-1] if notes[1:] else "no answer")
 
 
 def _is_checked(dialer: Dialer) -> bool:
     return dialer.context is not None and dialer.context.check_hostname
 
 
-async def _shake(stream: ByteStream, client: Client, browser: Browser, told: list[str]) -> Http2:
+async def _shake(stream: ByteStream, client: Client, browser: Browser, notes: list[str]) -> Http2:
     await stream.send(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
     data = bytearray()
     for _ in range(_MAX_FRAMES):
         kind, flags, number, payload = await _receive(stream, data)
         if kind == _SETTINGS and not flags & _ACK:
-            if not told:
+            if not notes:
                 if not _is_advertised(payload):
                     return Http2(is_advertised=False)
-                told.append("advertised")
+                notes.append("advertised")
                 block = _header_block(client, browser)
                 opening = _frame(_HEADERS, _END_HEADERS, _STREAM_ID, block)
                 await stream.send(_frame(_SETTINGS, _ACK, 0, b"") + opening)
@@ -87,8 +87,8 @@ async def _shake(stream: ByteStream, client: Client, browser: Browser, told: lis
             return Http2(is_advertised=True, status=_status(_without_padding(flags, payload)))
         elif kind == _GOAWAY or (kind == _RST_STREAM and number == _STREAM_ID):
             what = "GOAWAY" if kind == _GOAWAY else "RST_STREAM"
-            return Http2(is_advertised=bool(told), detail=f"the server answers {what}")
-    return Http2(is_advertised=bool(told), detail="no answer among many frames")
+            return Http2(is_advertised=bool(notes), detail=f"the server answers {what}")
+    return Http2(is_advertised=bool(notes), detail="no answer among many frames")
 
 
 def _frame(kind: int, flags: int, number: int, payload: bytes) -> bytes:

@@ -108,14 +108,14 @@ async def shake_tls(target: Target, address: str, *, is_insecure: bool, timeout_
             return Tls(trust=trust, trouble=trouble, detail=detail)
         assert isinstance(stream, TLSStream)  # noqa: S101 - a context was given
         try:
-            return _told(stream, trust)
+            return _tls_facts(stream, trust)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
     return Tls(trust=trust, trouble=TlsTrouble.HANDSHAKE, detail="no answer to the TLS handshake")
 
 
-def _told(stream: TLSStream, trust: str | None) -> Tls:
+def _tls_facts(stream: TLSStream, trust: str | None) -> Tls:
     tls = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - not Django's
     certificate = tls.getpeercert() or {}
     expires = certificate.get("notAfter")

@@ -51,10 +51,10 @@ async def ask_received_handshake(client: Client, browser: Browser) -> dict[str, 
             message = await socket.receive()
             await socket.close()
             try:
-                told = json.loads(message or b"")
+                report = json.loads(message or b"")
             except (ValueError, RecursionError):
                 return None
-            headers = told.get("headers") if isinstance(told, dict) else None
+            headers = report.get("headers") if isinstance(report, dict) else None
             return {"sent": opening.sent, "arrived": _pairs(headers)}
     return None
 

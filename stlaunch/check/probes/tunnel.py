@@ -59,10 +59,10 @@ async def run_session(client: Client, browser: Browser) -> tuple[Exchange, Sessi
 
 def _tunnel_id(opened: Exchange) -> str:
     try:
-        told = json.loads(opened.text) if opened.is_ok else None
+        answer = json.loads(opened.text) if opened.is_ok else None
     except (ValueError, RecursionError):
         return ""
-    found = told.get("id") if isinstance(told, dict) else None
+    found = answer.get("id") if isinstance(answer, dict) else None
     return found if isinstance(found, str) and _ID.fullmatch(found) else ""
 
 

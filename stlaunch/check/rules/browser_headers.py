@@ -68,31 +68,35 @@ def _frames(seen: Observations) -> Outcome:
     here = Origin.parse(f"{seen.scheme}://{seen.host}")
     if here is None:
         return Unknown("the address has no origin")
-    told = _refuses_frames(component, here)
-    if told:
+    refused = _refuses_frames(component, here)
+    if refused:
         return Hit(
-            evidence=f"Below component/: {told}. A custom component's frame stays empty.",
-            needs=_cures(told),
+            evidence=f"Below component/: {refused}. A custom component's frame stays empty.",
+            needs=_cures(refused),
         )
     if component.status == _OK:
         return None
-    # nginx leaves errors out unless told `always`: then the answers to what exists
+    # nginx leaves errors out without `always`: then the answers to what exists
     # tell more than the 404 of a component that does not.
     other = seen.http.get("missing_asset")
-    is_told_on_errors = other is not None and other.status != _OK and _refuses_frames(other, here)
+    is_sent_on_errors = other is not None and other.status != _OK and _refuses_frames(other, here)
     everywhere = [seen.http[name] for name in ("page", "health", "asset") if name in seen.http]
-    told = _refuses_frames(page, here)
-    if is_told_on_errors or not told or not all(_refuses_frames(one, here) for one in everywhere):
+    refused = _refuses_frames(page, here)
+    if (
+        is_sent_on_errors
+        or not refused
+        or not all(_refuses_frames(one, here) for one in everywhere)
+    ):
         return None
     return Hit(
-        evidence=f"Every answer carries {told}. Below component/ it leaves the frame of a custom "
-        "component empty.",
-        needs=_cures(told),
+        evidence=f"Every answer carries {refused}. Below component/ it leaves the frame of a "
+        "custom component empty.",
+        needs=_cures(refused),
     )
 
 
-def _cures(told: str) -> tuple[Need, ...]:
-    return (Need.FRAME_OPTIONS if told.startswith(_OPTIONS) else Need.CONTENT_POLICY,)
+def _cures(refused: str) -> tuple[Need, ...]:
+    return (Need.FRAME_OPTIONS if refused.startswith(_OPTIONS) else Need.CONTENT_POLICY,)
 
 
 def _refuses_frames(answer: Exchange, here: Origin) -> str:

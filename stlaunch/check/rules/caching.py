@@ -24,9 +24,9 @@ def _page_cached(seen: Observations) -> Outcome:
     page = seen.http["page"]
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
-    told = _hit(page)
-    if told:
-        return Hit(evidence=f"The page comes from a cache ({told}).", needs=(Need.CACHING,))
+    hit = _hit(page)
+    if hit:
+        return Hit(evidence=f"The page comes from a cache ({hit}).", needs=(Need.CACHING,))
     control = page.header("cache-control").lower()
     age = _MAX_AGE.search(control)
     if age and int(age[1]) > 0 and "no-cache" not in control:

@@ -50,16 +50,16 @@ def _scheme(seen: Observations) -> Outcome:
 
 
 def _host(seen: Observations) -> Outcome:
-    told = HostPort.parse(str(_request(seen.self_check).get("host")))
+    shown = HostPort.parse(str(_request(seen.self_check).get("host")))
     here = HostPort.parse(seen.host)
-    if told is None or here is None:
+    if shown is None or here is None:
         return Unknown("the app did not report the host it sees")
-    same = told.host == here.host and told.port_or_default(seen.scheme) == here.port_or_default(
+    same = shown.host == here.host and shown.port_or_default(seen.scheme) == here.port_or_default(
         seen.scheme
     )
     if same:
         return None
-    return Hit(evidence=f"The browser asks for {seen.host}, but the app sees {told}.")
+    return Hit(evidence=f"The browser asks for {seen.host}, but the app sees {shown}.")
 
 
 def _forgeable(seen: Observations) -> Outcome:
@@ -95,17 +95,17 @@ def _is_public(address: object) -> bool:
 
 def _prefix(seen: Observations) -> Outcome:
     report = (seen.self_check or {}).get("base_path")
-    told = report.get("this_request") if isinstance(report, Mapping) else None
-    if not isinstance(told, str):
+    seen_path = report.get("this_request") if isinstance(report, Mapping) else None
+    if not isinstance(seen_path, str):
         return Unknown("the app does not know its public path yet")
-    if told == BasePath(seen.base_path).with_slash:
+    if seen_path == BasePath(seen.base_path).with_slash:
         return None
     # Streamlit may be mounted deeper in another app; then its page knows better than the report.
     if (assets := pages.asset_base(seen.http["page"])) is not None and assets == seen.base_path:
         return None
     return Hit(
         evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, but the app uses "
-        f"{told[:80]}."
+        f"{seen_path[:80]}."
     )
 
 

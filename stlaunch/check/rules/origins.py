@@ -32,12 +32,12 @@ def _origin_refused(seen: Observations) -> Outcome:
 def _foreign_origin(seen: Observations) -> Outcome:
     if not seen.openings["foreign"].is_open:
         return None
-    told = "A handshake with Origin https://stlaunch-check.invalid was accepted"
+    accepted = "A handshake with Origin https://stlaunch-check.invalid was accepted"
     around = seen.direct.openings.get("foreign") if seen.direct is not None else None
     if around is None or around.is_open:
-        return Hit(evidence=f"{told}.", needs=())
+        return Hit(evidence=f"{accepted}.", needs=())
     return Hit(
-        evidence=f"{told}, and without the proxy it is refused: the proxy changes Origin.",
+        evidence=f"{accepted}, and without the proxy it is refused: the proxy changes Origin.",
         needs=(Need.ORIGIN,),
         hop=next(iter(proxies(seen)), None),
     )
@@ -50,13 +50,13 @@ def _no_cookie(seen: Observations) -> Outcome:
         return Unknown("health is not the app's")
     if bare.status != _FORBIDDEN or _xsrf(seen):
         return None
-    told = (
+    note = (
         " It comes from a cache."
         if health.header("age") or "x-cache" in dict(health.headers)
         else ""
     )
     return Hit(
-        evidence=f"Health sets no cookie {XSRF}, and uploads without it are refused.{told}",
+        evidence=f"Health sets no cookie {XSRF}, and uploads without it are refused.{note}",
         hop=author_of(health),
     )
 
@@ -76,8 +76,8 @@ def _method(seen: Observations) -> Outcome:
     is_forbidden = upload.status == _FORBIDDEN and "xsrf" not in upload.text.lower()
     if not (is_closed or is_forbidden or upload.status in _NO_SUCH_METHOD):
         return None
-    told = upload.status or upload.detail
-    return Hit(evidence=f"PUT of an upload is answered: {told}.", hop=author_of(upload))
+    outcome = upload.status or upload.detail
+    return Hit(evidence=f"PUT of an upload is answered: {outcome}.", hop=author_of(upload))
 
 
 def _not_secure(seen: Observations) -> Outcome:
@@ -93,7 +93,7 @@ def _not_secure(seen: Observations) -> Outcome:
     names -= {"stlaunch"}
     if not names:
         return None
-    # stlaunch makes them Secure as soon as it is told; bare Streamlit never does.
+    # stlaunch makes them Secure once it knows the scheme; bare Streamlit never does.
     return Hit(
         evidence=f"Without Secure: {', '.join(sorted(names))[:200]}.",
         needs=(Need.SCHEME,) if pages.is_stlaunch(seen.http["page"]) else (),

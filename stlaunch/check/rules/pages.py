@@ -101,9 +101,9 @@ def _refusal(seen: Observations) -> Outcome:
     if page.status not in _REFUSED:
         return None
     who = pages.refusal_of(page)
-    told = f", as {who} does" if who else ""
+    refuser = f", as {who} does" if who else ""
     return Hit(
-        evidence=f"The page answers {page.status}{told}: {pages.title_of(page)!r}.",
+        evidence=f"The page answers {page.status}{refuser}: {pages.title_of(page)!r}.",
         hop=author_of(page),
     )
 

@@ -37,12 +37,12 @@ def _kept(seen: Observations) -> Outcome:
     if not seen.base_path:
         return Unknown("the app is asked for at the root")
     if health.is_ok and pages.is_streamlit(health):
-        told = "with the app's page"
+        answered = "with the app's page"
     elif pages.is_own_404(health) and (pages.is_streamlit(page) or page.is_redirect):
-        told = "404 by the app"
+        answered = "404 by the app"
     else:
         return None
-    return Hit(evidence=f"{_path(health)} is answered {told}, which does not know the prefix.")
+    return Hit(evidence=f"{_path(health)} is answered {answered}, which does not know the prefix.")
 
 
 def _double_slash(seen: Observations) -> Outcome:
@@ -149,8 +149,8 @@ def _wrong_asset(seen: Observations) -> Outcome:
 def _no_asset(seen: Observations) -> Outcome:
     asset = seen.http["asset"]
     if asset.status is None or asset.status >= _ERRORS or asset.is_redirect:
-        told = asset.status or asset.detail
-        return Hit(evidence=f"{_path(asset)}: {told}.", hop=author_of(asset))
+        outcome = asset.status or asset.detail
+        return Hit(evidence=f"{_path(asset)}: {outcome}.", hop=author_of(asset))
     return None
 
 

@@ -49,11 +49,11 @@ def _one_family(seen: Observations) -> Outcome:
 
 
 def _attempts(seen: Observations) -> str:
-    told = [
+    failures = [
         f"{dialled.address} port {dialled.port}: {dialled.detail or 'connected'}"
         for dialled in seen.dialled
     ]
-    return "; ".join(told) + "."
+    return "; ".join(failures) + "."
 
 
 def _wrong_protocol(seen: Observations) -> Outcome:

@@ -50,10 +50,10 @@ def stripped(opening: Opening) -> str:
 
 
 def _upgrade(seen: Observations) -> Outcome:
-    told = stripped(_opening(seen))
-    if not told:
+    missing = stripped(_opening(seen))
+    if not missing:
         return None
-    return _hit(seen, f"{_sentence(told)}.")
+    return _hit(seen, f"{_sentence(missing)}.")
 
 
 def _redirected(seen: Observations) -> Outcome:
@@ -96,8 +96,8 @@ def _headers(seen: Observations) -> Outcome:
         return _hit(seen, f"The app answers {opening.status}: {opening.text.strip()[:120]!r}.")
     parts = seen.openings.get("three_parts")
     if opening.is_open and parts is not None and not parts.is_open:
-        told = parts.status or parts.detail
-        return _hit(seen, f"With a third subprotocol, as after a lost connection: {told}.")
+        outcome = parts.status or parts.detail
+        return _hit(seen, f"With a third subprotocol, as after a lost connection: {outcome}.")
     return None
 
 
@@ -109,27 +109,27 @@ def _refused(seen: Observations) -> Outcome:
         return None
     if opening.status in {_NOT_FOUND, _SERVER_ERROR} or 300 <= (opening.status or 0) < 400:  # noqa: PLR2004
         return None
-    told = f"answers {opening.status}" if opening.status else opening.detail
+    outcome = f"answers {opening.status}" if opening.status else opening.detail
     shown = pages.title_of(opening)
     hop = author_of(opening)
     return _hit(
         seen,
-        f"The handshake: {told}{f' ({shown!r})' if shown else ''}, with an Origin and without.",
+        f"The handshake: {outcome}{f' ({shown!r})' if shown else ''}, with an Origin and without.",
         hop,
         _of_envoy(seen, hop, Need.UPGRADE),
     )
 
 
 def _over_http2(seen: Observations) -> Outcome:
-    told = seen.http2
-    if told is None or not told.is_advertised:
+    http2 = seen.http2
+    if http2 is None or not http2.is_advertised:
         return None
-    if told.status == _OK:
+    if http2.status == _OK:
         return None
     return _hit(
         seen,
         f"The server offers WebSockets over HTTP/2, and the handshake gets "
-        f"{told.status or told.detail}; over HTTP/1.1 it gets {_opening(seen).status}.",
+        f"{http2.status or http2.detail}; over HTTP/1.1 it gets {_opening(seen).status}.",
     )
 
 
@@ -140,8 +140,8 @@ def _subprotocol(seen: Observations) -> Outcome:
     chosen = opening.header("sec-websocket-protocol")
     if chosen == "streamlit":
         return None
-    told = f"names {chosen[:60]!r}" if chosen else "names none"
-    return _hit(seen, f"'streamlit' was offered, and the answer {told}.")
+    named = f"names {chosen[:60]!r}" if chosen else "names none"
+    return _hit(seen, f"'streamlit' was offered, and the answer {named}.")
 
 
 def _closed(seen: Observations) -> Outcome:

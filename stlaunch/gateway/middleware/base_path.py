@@ -127,32 +127,32 @@ class BasePathMiddleware:
         return {**scope, "path": path, "raw_path": front + b"/" + raw[len(front) :]}
 
     def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
-        """Return where a request points to, in the mode that is settled, and what is there."""
+        """Return where a request points to, in the mode that is decided, and what is there."""
         location = self._locate(path, arrived)
         if path and not path.startswith("/"):  # `GET s`: put behind the base, it would be `/apps`
             return location, Route(kind=RequestKind.ALIAS)
         route = classify(location.rest, self.mounts())
         if route.is_health:  # asked by whoever starts the app, who may not know of the proxy
             return location, route
-        settled = self.paths.settle(location, path)
-        if settled is None or _has_encoded_slash(scope, location):
+        resolved = self.paths.resolve(location, path)
+        if resolved is None or _has_encoded_slash(scope, location):
             if not location.is_doubled:
                 self._note_refused(location, route)
             return location, Route(kind=RequestKind.ALIAS)
-        if settled is location:
+        if resolved is location:
             if route.kind is RequestKind.PAGE_SCRIPT and scope["type"] == "http":
                 self._note_loaded(location, arrived)
             return location, route
         self._note_refused(location, route)
-        route = classify(settled.rest, self.mounts())
-        public = (settled.public or BasePath()).decoded
-        rooted = {**scope, "root_path": public, "path": public + settled.rest}
-        is_page_of_that_name = settled.rest == public
+        route = classify(resolved.rest, self.mounts())
+        public = (resolved.public or BasePath()).decoded
+        rooted = {**scope, "root_path": public, "path": public + resolved.rest}
+        is_page_of_that_name = resolved.rest == public
         if route.kind is RequestKind.PAGE and not (
             is_page_of_that_name or self.is_own_route(rooted)
         ):
             route = Route(kind=RequestKind.ALIAS)
-        return settled, route
+        return resolved, route
 
     def _note_loaded(self, location: Location, arrived: ArrivedRequest) -> None:
         """Learn from a page that runs what the proxy did to its path."""
@@ -170,9 +170,9 @@ class BasePathMiddleware:
             if rest is None or location.public.strip_from(rest) is None:
                 self.paths.seen.note(location.public, PrefixMode.KEPT)
             return
-        told = arrived.forwarded.prefix
-        if told is not None and (told in self.paths.known or not self.paths.known):
-            self.paths.seen.note(told, PrefixMode.STRIPPED)
+        sent_prefix = arrived.forwarded.prefix
+        if sent_prefix is not None and (sent_prefix in self.paths.known or not self.paths.known):
+            self.paths.seen.note(sent_prefix, PrefixMode.STRIPPED)
         elif self.paths.known:
             for base in sorted(self.paths.known, key=lambda base: -base.depth):
                 if shown and base.value and (base.strip_from(shown) or "").startswith("/"):

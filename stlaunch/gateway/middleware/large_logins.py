@@ -32,7 +32,7 @@ class LargeLoginsMiddleware:
     Args:
         app: the next layer, for which nothing is different.
         store: keeps them; it is asked in a thread, because it may read a disk.
-        large_headers: is told of what stays large all the same, as a proxy's own login.
+        large_headers: is notified of headers that stay large anyway, such as a proxy's own login.
     """
 
     def __init__(self, app: ASGIApp, *, store: LoginStore, large_headers: LargeHeaders) -> None:

@@ -112,15 +112,15 @@ class Detectors:
     quiet_limits: QuietLimits = field(default_factory=QuietLimits)
 
 
-def scheme_mismatch(page: Origin | None, told: str | None, fix: str) -> Finding | None:
-    """Describe a page on https whose app is told http, or nothing."""
-    if page is None or page.scheme != "https" or told == "https":
+def scheme_mismatch(page: Origin | None, sent: str | None, fix: str) -> Finding | None:
+    """Describe a page on https whose app sees http, or no scheme."""
+    if page is None or page.scheme != "https" or sent == "https":
         return None
     return Finding(
         code="STL402",
         title=(
             "The page is on https, but the app sees "
-            f"{'http' if told else 'nothing (X-Forwarded-Proto is missing)'}"
+            f"{'http' if sent else 'nothing (X-Forwarded-Proto is missing)'}"
         ),
         fix=f"{fix}\nOr set the address: --public-url https://..."
         if fix
@@ -128,14 +128,14 @@ def scheme_mismatch(page: Origin | None, told: str | None, fix: str) -> Finding 
     )
 
 
-def prefix_mismatch(told: BasePath | None, known: Sequence[BasePath]) -> Finding | None:
+def prefix_mismatch(sent: BasePath | None, known: Sequence[BasePath]) -> Finding | None:
     """Describe a trusted proxy that tells another prefix than the ones given."""
-    if told is None or not told.value or not known or told in known:
+    if sent is None or not sent.value or not known or sent in known:
         return None
     given = ", ".join(path.with_slash for path in known)
     return Finding(
         code="STL407",
-        title=f"The proxy sends the prefix {told.with_slash}, but {given} is configured",
-        fix=f"If the browser's address shows {told.with_slash}: --behind-proxy {quote(str(told))}",
+        title=f"The proxy sends the prefix {sent.with_slash}, but {given} is configured",
+        fix=f"If the browser's address shows {sent.with_slash}: --behind-proxy {quote(str(sent))}",
         names_others=True,
     )

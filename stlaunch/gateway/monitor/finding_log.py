@@ -133,4 +133,6 @@ def _sum_up(of_code: _OfACode) -> None:
     code = shown[0].finding.code
     titles = "; ".join(item.finding.title for item in reversed(shown))
     more = f" and {len(unnamed) - len(shown)} more" if len(unnamed) > len(shown) else ""
-    logger.warning("%s %s%s. Too many for a line each: the fix is as above.", code, titles, more)
+    logger.warning(
+        "%s %s%s. Too many to log one by one; the fix is the same as above.", code, titles, more
+    )

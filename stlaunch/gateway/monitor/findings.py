@@ -35,13 +35,13 @@ def origin_rejected(
 ) -> Finding:
     """Describe a handshake that the same-origin rule refused."""
     lines = ", ".join(f"{product}: `{fix.lines.splitlines()[0]}`" for product, fix in fixes)
-    told = f"({lines}) " if lines else ""
+    alternative = f"({lines}) " if lines else ""
     allowed = Origin.parse(origin)
     came = f"from Origin {origin!r}" if origin else "without Origin"
     forwarded = f", forwarded host {forwarded_host!r}" if forwarded_host else ""
     fix = (
         "If that is the address of your app, let the proxy pass it on "
-        f"{told}or start stlaunch with "
+        f"{alternative}or start stlaunch with "
         f"`--allow-origin {quote(str(allowed or 'https://HOST'))}`."
     )
     return Finding(

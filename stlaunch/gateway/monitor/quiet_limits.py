@@ -94,8 +94,8 @@ class QuietLimits:
     def ping_s(self, visitor: Visitor) -> int | None:
         """Return how often to ping a socket of this visitor; None where nothing was learned."""
         seen = self._seen.get((visitor.route, visitor.browser))
-        told = sorted(self._by_route.get(visitor.route, {}).values())
-        found = [seen.ping_s if seen else None, told[_ADDRESSES - 1] if told[2:] else None]
+        learned = sorted(self._by_route.get(visitor.route, {}).values())
+        found = [seen.ping_s if seen else None, learned[_ADDRESSES - 1] if learned[2:] else None]
         return min((each for each in found if each is not None), default=None)
 
 
@@ -123,18 +123,18 @@ def idle_cut(
     shown = ", ".join(f"{age:.1f}" for age in quiet_s)
     option = f"--server.websocketPingInterval {ping_below(quiet_s[0])}"
     if ping_s is not None:
-        told = f"stlaunch now pings every {ping_s} s, from the next connection on. Always: {option}"
+        hint = f"stlaunch now pings every {ping_s} s, from the next connection on. Always: {option}"
     elif is_set:
-        told = f"The ping interval that you set stays. Ping more often: {option}"
+        hint = f"The ping interval that you set stays. Ping more often: {option}"
     else:
-        told = f"Ping more often: {option}"
+        hint = f"Ping more often: {option}"
     return Finding(
         code="STL604",
         title=(
             f"Connections die at an age of about {round(quiet_s[0])} s without traffic "
             f"(last: {shown} s; the server pings every {interval_s} s)"
         ),
-        fix=f"{told}\nOr raise the limit: {fix}" if fix else told,
+        fix=f"{hint}\nOr raise the limit: {fix}" if fix else hint,
     )
 
 

@@ -45,7 +45,7 @@ def render_text(report: Mapping[str, Any]) -> str:
     lines += _table(
         [
             ("protocol", f"HTTP/{request['http_version']}"),
-            ("scheme", request["scheme"] or "not told"),
+            ("scheme", request["scheme"] or "unknown"),
             ("host", request["host"] or "none"),
             ("client", request["client"] or "unknown"),
             ("peer", f"{request['peer']} ({_trust(request)}), {request['hops']} hops"),

@@ -75,15 +75,15 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
       least = Math.min(least, size);
       size = Math.max(passed, size / 2);
     } else if (answer?.ok) {
-      const told = await answer.json();
-      if (told.status) {
+      const reply = await answer.json();
+      if (reply.status) {
         upload.onProgress(whole.size, whole.size);
-        return answerOf(told);
+        return answerOf(reply);
       }
       failures = 0;
-      passed = Math.max(passed, told.expected - offset);
+      passed = Math.max(passed, reply.expected - offset);
       if (2 * size < least && 2 * size <= MAX_PIECE_BYTES) size *= 2;
-      offset = told.expected;
+      offset = reply.expected;
       upload.onProgress(offset, whole.size);
     } else if (answer && answer.status < 500) {
       return answer;
@@ -97,7 +97,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
 
 /**
  * The app's own answer, as the last request to it brought it along.
- * @param {{status: number, type: string, body: string}} told
+ * @param {{status: number, type: string, body: string}} reply
  */
 function answerOf({ status, type, body }) {
   return new Response(body || null, { status, headers: type ? { "content-type": type } : {} });

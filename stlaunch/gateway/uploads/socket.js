@@ -27,11 +27,11 @@ function sendOverSocket({ method, target, whole, type, signal, onProgress }, soc
       resolve(answer);
     });
     socket.addEventListener("message", ({ data }) => {
-      const told = JSON.parse(data);
-      taken = told.expected;
+      const reply = JSON.parse(data);
+      taken = reply.expected;
       onProgress(taken, whole.size);
-      if (told.status) {
-        answer = answerOf(told);
+      if (reply.status) {
+        answer = answerOf(reply);
         socket.close();
       }
       wake();

@@ -108,13 +108,13 @@ class UploadSocketEndpoint:
             await receive()
             await send({"type": "websocket.accept", "subprotocol": UPLOAD_PROTOCOL})
             async with asyncio.timeout(min(_FIRST_S, self.idle_s)):
-                told = _read(await receive())
-            if told is None:
+                announced = _read(await receive())
+            if announced is None:
                 await send({"type": "websocket.close", "code": _BAD})
                 return
-            size = int(told["size"]) if told["method"] == "PUT" else 0
+            size = int(announced["size"]) if announced["method"] == "PUT" else 0
             upload = CarriedUpload(owner=owner, visitor=visitor, total_bytes=size)
-            upload.start(self.uploads, await self._scope(scope, told, upload))
+            upload.start(self.uploads, await self._scope(scope, announced, upload))
             try:
                 await self._carry(upload, receive, send)
             finally:
@@ -150,13 +150,15 @@ class UploadSocketEndpoint:
                 return
             await upload.hand_on(data)
 
-    async def _scope(self, scope: Scope, told: Mapping[str, str], upload: CarriedUpload) -> Scope:
+    async def _scope(
+        self, scope: Scope, announced: Mapping[str, str], upload: CarriedUpload
+    ) -> Scope:
         put = upload_scope(
             scope,
-            told["target"],
-            method=told["method"],
+            announced["target"],
+            method=announced["method"],
             total_bytes=upload.total_bytes,
-            content_type=told["type"],
+            content_type=announced["type"],
             is_kept=lambda name: name != _XSRF_HEADER,
         )
         asked = await ask(self.health, scope, HEALTH, RequestKind.STREAMLIT, without={b"cookie"})
@@ -181,12 +183,12 @@ def _read(message: Message) -> dict[str, str] | None:
     if message["type"] != "websocket.receive" or len(text) > 4 * _MAX_TYPE:
         return None
     try:
-        told: Any = json.loads(text)
+        announced: Any = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, dict):
+    if not isinstance(announced, dict):
         return None
-    wanted = {name: told.get(name) for name in ("method", "target", "size", "type")}
+    wanted = {name: announced.get(name) for name in ("method", "target", "size", "type")}
     found = {name: value for name, value in wanted.items() if isinstance(value, str)}
     if len(found) < len(wanted) or not is_target(found["target"]):
         return None
@@ -195,5 +197,5 @@ def _read(message: Message) -> dict[str, str] | None:
     return found if (is_put or found["method"] == "DELETE") and is_plain else None
 
 
-def _message(told: Mapping[str, Any]) -> Message:
-    return {"type": "websocket.send", "text": json.dumps(told)}
+def _message(reply: Mapping[str, Any]) -> Message:
+    return {"type": "websocket.send", "text": json.dumps(reply)}

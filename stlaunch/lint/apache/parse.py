@@ -216,7 +216,7 @@ class _Reader:
                 if any(_is_same(file, other) for other in stack):
                     return self._unread(node, f"{file} includes itself")
                 if len(stack) > _MAX_INCLUDE_DEPTH:
-                    raise UnreadableError("The includes have no end.")
+                    raise UnreadableError("The includes form a loop.")
                 nodes += self.nodes(file, here, (*stack, file))
         except UsageError as exc:
             return self._unread(node, exc.message.rstrip("."))
@@ -239,7 +239,7 @@ class _Reader:
         self.report.note(
             node.file,
             node.line,
-            f"Not read: {why}. What it holds is unknown, so nothing is reported missing there.",
+            f"Not read: {why}. Its content is unknown, so nothing is reported as missing there.",
             is_gap=True,
         )
         node.is_unread = True

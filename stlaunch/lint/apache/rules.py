@@ -105,12 +105,12 @@ def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
 def _scheme_faults(site: Site, nodes: list[Node], at: Node) -> Iterator[Fault]:
     if not any(node.words[1].lower() == "on" for node in site.all("sslengine")):
         return
-    told = [
+    preserved = [
         node
         for node in nodes
         if node.name == "requestheader" and "x-forwarded-proto" in " ".join(node.words).lower()
     ]
-    if not told:
+    if not preserved:
         yield Fault(
             "STL402",
             at,
@@ -118,7 +118,7 @@ def _scheme_faults(site: Site, nodes: list[Node], at: Node) -> Iterator[Fault]:
             Need.SCHEME,
             is_missing=True,
         )
-    for node in told:
+    for node in preserved:
         if len(node.words) > 3 and node.words[3].lower().strip('"') == "http":  # noqa: PLR2004
             yield Fault(
                 "STL402", node, "The site speaks https, but the app sees http.", Need.SCHEME

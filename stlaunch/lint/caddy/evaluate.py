@@ -208,7 +208,7 @@ class _Evaluator:
         """`handle_path /app/*` does not match `/app`, and Caddy then answers an empty 200."""
         if not base.value:
             return
-        is_told = any(
+        is_handled = any(
             other.takes(base.value)
             and (
                 other.handler.get("handler") in {"reverse_proxy", "file_server"}
@@ -216,7 +216,7 @@ class _Evaluator:
             )
             for other in beside
         )
-        if is_told:
+        if is_handled:
             return
         detail = f"{base} without its final slash does not lead to the app."
         at = self._line_of(rf"(handle_path|handle)\s+{re.escape(base.value)}/\*")

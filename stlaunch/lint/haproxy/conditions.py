@@ -42,12 +42,12 @@ def holds_for(
     at = next((n for n, word in enumerate(words) if word in {"if", "unless"}), None)
     if at is None:
         return False
-    told: bool | None = False
+    truth: bool | None = False
     for group in _groups(words[at + 1 :]):
         terms = [_term(term, method, acls) for term in group]
         is_met = False if False in terms else None if None in terms or not terms else True
-        told = True if True in {told, is_met} else None if None in {told, is_met} else False
-    return told is (words[at] == "if")
+        truth = True if True in {truth, is_met} else None if None in {truth, is_met} else False
+    return truth is (words[at] == "if")
 
 
 def _groups(words: Sequence[str]) -> list[list[list[str]]]:

@@ -73,8 +73,8 @@ def _sends_sockets_elsewhere(front: Section, backend: Section, apps: set[str]) -
             return False
         if line.words[1] in apps and "if" in line.words:
             condition = line.words[line.words.index("if") + 1 :]
-            told = " ".join(acls.get(word, word) for word in condition).lower()
-            if _SOCKET_RULE.search(told):
+            expanded = " ".join(acls.get(word, word) for word in condition).lower()
+            if _SOCKET_RULE.search(expanded):
                 return True
     return False
 

@@ -55,8 +55,8 @@ def faults_of(
         yield from _rule_faults(line, app)
     yield from _rate_faults(lines)
     yield from _method_faults(lines)
-    told = [line for line in lines if "x-forwarded-proto" in text_of(line)]
-    if speaks_tls(fronts) and not told:
+    scheme_lines = [line for line in lines if "x-forwarded-proto" in text_of(line)]
+    if speaks_tls(fronts) and not scheme_lines:
         yield Fault(
             "STL402",
             section.line,
@@ -208,9 +208,9 @@ def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
         text = text_of(line)
         if not re.match(r"http-request (deny|tarpit|reject|return)", text):
             continue
-        told = " ".join([text, *(acls[word] for word in line.words if word in acls)])
-        match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", told)
-        match = match or re.search(r"http_req_rate[^ ]*,?(gt|ge)\((\d{1,9})\)", told)
+        expanded = " ".join([text, *(acls[word] for word in line.words if word in acls)])
+        match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", expanded)
+        match = match or re.search(r"http_req_rate[^ ]*,?(gt|ge)\((\d{1,9})\)", expanded)
         if match and int(match[2]) < page_load.MAX_REQUESTS:
             is_certain = int(match[2]) < page_load.MIN_REQUESTS
             yield Fault(

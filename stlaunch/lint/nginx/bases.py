@@ -70,8 +70,8 @@ def slash_fault(
     )
     is_exact = without.location.name == "location" and Location.of(without.location).modifier == "="
     is_app = without.proxied is not None and targets.is_app(without.proxied)
-    is_told = without.returned is not None and without.is_redirect
-    if is_app or is_told or (redirects and not is_exact) or page.proxied is None:
+    redirects_slash = without.returned is not None and without.is_redirect
+    if is_app or redirects_slash or (redirects and not is_exact) or page.proxied is None:
         return
     if without.location.has_unread:
         return

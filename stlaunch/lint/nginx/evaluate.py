@@ -212,14 +212,14 @@ class _Evaluator:
             is_https=any(rules.speaks_tls(found.location) for found in answers.values()),
         )
         known = fix_of(fault, site)
-        told = ["Delete the line."] if fault.is_removed else []
-        told += [known.text] if known else []
+        fixes = ["Delete the line."] if fault.is_removed else []
+        fixes += [known.text] if known else []
         return LintFinding(
             code=fault.code,
             file=fault.at.file,
             line=fault.at.line,
             detail=fault.detail,
-            fix="\n".join(told),
+            fix="\n".join(fixes),
             milder=fault.milder,
         )
 

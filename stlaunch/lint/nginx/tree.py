@@ -200,7 +200,7 @@ class _Reader:
             return self._unread(include, f"{file} includes itself")
         self._count += 1
         if self._count > _MAX_INCLUDES or len(stack) > _MAX_INCLUDE_DEPTH:
-            raise UnreadableError("The includes have no end: they include each other.")
+            raise UnreadableError("The includes form a loop.")
         top = parse_nginx(self.sources.read(file), file)
         if file not in self.files:
             self.files.append(file)
@@ -215,7 +215,7 @@ class _Reader:
         self.note(
             include.file,
             include.line,
-            f"Not read: {why}. What it holds is unknown, so nothing is reported missing there.",
+            f"Not read: {why}. Its content is unknown, so nothing is reported as missing there.",
         )
         include.is_unread = True
         return [include]

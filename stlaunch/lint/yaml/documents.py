@@ -62,7 +62,7 @@ def _evaluate(file_report: FileReport, node: Node, cluster: Cluster) -> bool:
         return True
     if get(node, "entryPoints") is not None or get(node, "providers") is not None:
         file_report.note(node, "This is Traefik's static file: routes are in the dynamic ones.")
-        file_report.report.is_settled = True
+        file_report.report.passes_nothing_on = True
         return True
     return _evaluate_other(file_report, node)
 
@@ -71,7 +71,7 @@ def _evaluate_other(file_report: FileReport, node: Node) -> bool:
     if evaluate_h2o(file_report, node) or evaluate_cloudflare(file_report, node):
         return True
     if evaluate_cloudformation(file_report, node):
-        file_report.report.is_settled = True
+        file_report.report.passes_nothing_on = True
         return True
     if any(
         get(one, "image") is not None or get(one, "labels") is not None for _, one in pairs(node)

@@ -27,7 +27,7 @@ class FileReport:
     """The report on one file while it grows.
 
     Attributes:
-        shift: how many lines stand before the part that is read.
+        shift: how many lines come before the part that is read.
     """
 
     path: Path
@@ -164,7 +164,7 @@ class FileReport:
         burst, _ = settings.get("ratelimit.burst", ("1", None))
         if node is None or not average.isdigit() or not burst.isdigit() or int(average) == 0:
             return
-        # `average` is per `period`, a second unless told otherwise.
+        # `average` is per `period`, one second by default.
         period, _ = settings.get("ratelimit.period", ("1s", None))
         per_second = int(average) if period in {"1s", "1", "1000ms"} else 0
         self.rate(node, int(burst) + per_second, Product.TRAEFIK)

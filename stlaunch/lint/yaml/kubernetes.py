@@ -43,7 +43,7 @@ def evaluate_object(file_report: FileReport, node: Node, cluster: Cluster) -> No
 
 def _workload(file_report: FileReport, workload: Workload, cluster: Cluster) -> None:
     scaled = cluster.scaled(workload)
-    file_report.report.is_settled = True
+    file_report.report.passes_nothing_on = True
     if scaled is not None and not cluster.is_sticky(workload):
         at, count = scaled
         file_report.replicas(at, count, Product.INGRESS_NGINX)

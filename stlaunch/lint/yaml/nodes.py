@@ -39,7 +39,7 @@ def documents(text: str, path: Path) -> list[Node]:
         said = problem or "it cannot be read"
         raise UsageError(f"{path}{line}, is not valid YAML: {said}.") from exc
     except RecursionError as exc:
-        raise UsageError(f"{path} is nested too deep.") from exc
+        raise UsageError(f"{path} is nested too deeply.") from exc
     return composer.documents
 
 
@@ -87,7 +87,9 @@ class _Composer:
         self._keys.append(None)
         if len(self._open) > _MAX_DEPTH:
             line = node.start_mark.line + 1
-            raise UsageError(f"{self.path}, line {line}, is nested deeper than {_MAX_DEPTH}.")
+            raise UsageError(
+                f"{self.path}, line {line}, is nested more than {_MAX_DEPTH} levels deep."
+            )
 
     def _put(self, node: Node) -> None:
         if not self._open:

@@ -120,8 +120,8 @@ _OF_STREAMLIT = re.compile(r"STREAMLIT_(SERVER|BROWSER|GLOBAL|CLIENT|RUNNER|THEM
 
 def _runs_streamlit(service: Node) -> bool:
     """Tell whether its command or its environment speaks of Streamlit."""
-    told = [text(node) for key in ("command", "entrypoint") for node in walk(get(service, key))]
-    words = [word for one in told for word in one.split()]
+    commands = [text(node) for key in ("command", "entrypoint") for node in walk(get(service, key))]
+    words = [word for one in commands for word in one.split()]
     return bool({"streamlit", "stlaunch"} & set(words)) or any(
         _OF_STREAMLIT.match(word) for word in _environment(service)
     )
@@ -153,7 +153,7 @@ def _middlewares(labels: dict[str, dict[str, tuple[str, Node]]]) -> dict[str, Se
 
 
 def _used(own: Settings, middlewares: dict[str, Settings]) -> list[str]:
-    """Return the middlewares of the app's routers, or those it defines where no router is told."""
+    """Return the middlewares of the app's routers, or those it defines if no router names any."""
     named = {
         word
         for label, (value, _) in own.items()

@@ -120,7 +120,7 @@ def render_compose(*, name: str, replicas: int, port: int) -> str:
         replicas: how many there are.
         port: where each of them listens.
     """
-    unless_told = "if !{ req.hdr(X-Forwarded-%s) -m found }"
+    unless_set = "if !{ req.hdr(X-Forwarded-%s) -m found }"
     return f"""global
     log stdout format raw local0 notice
 
@@ -142,8 +142,8 @@ backend app
     {cookie_line(REPLICA_COOKIE, is_https=False, more=" dynamic")}
     dynamic-cookie-key {name}
     option forwardfor
-    http-request set-header X-Forwarded-Host %[req.hdr(host)] {unless_told % "Host"}
-    http-request set-header X-Forwarded-Proto http {unless_told % "Proto"}
+    http-request set-header X-Forwarded-Host %[req.hdr(host)] {unless_set % "Host"}
+    http-request set-header X-Forwarded-Proto http {unless_set % "Proto"}
 {_leaving()}
     default-server check inter 1s fall 2 rise 1
     server-template app {replicas} app:{port} resolvers docker init-addr libc,none

@@ -181,8 +181,8 @@ function isProxied(facts) {
 /** @param {Facts} facts */
 const hostDiffers = (facts) => {
   const port = location.protocol === "https:" ? ":443" : ":80";
-  const told = (facts.echo.request.host ?? "").replace(new RegExp(`${port}$`), "");
-  return told.toLowerCase() !== location.host.toLowerCase();
+  const appSees = (facts.echo.request.host ?? "").replace(new RegExp(`${port}$`), "");
+  return appSees.toLowerCase() !== location.host.toLowerCase();
 };
 
 /** @param {Facts} facts @returns {Promise<Outcome>} */
@@ -198,8 +198,8 @@ async function testForwarding(facts) {
     return { ...outcome, fix: `If that is your proxy, start stlaunch with\n    --trusted-proxies ${shellWord(request.peer)}` };
   }
   if (location.protocol === "https:" && request.scheme !== "https") {
-    const told = request.scheme ?? "nothing";
-    return warn("STL402", `The page is on https, but the app sees ${told}`, [peer, ...lines]);
+    const appSees = request.scheme ?? "nothing";
+    return warn("STL402", `The page is on https, but the app sees ${appSees}`, [peer, ...lines]);
   }
   if (hostDiffers(facts)) {
     return warn("STL403", `The app sees ${request.host}, not ${location.host}`, [peer, ...lines]);

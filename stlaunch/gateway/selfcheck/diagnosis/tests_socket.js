@@ -119,7 +119,7 @@ async function testHeaders(facts) {
     ["Sec-WebSocket-Version", "13", record.version],
     ["Sec-WebSocket-Protocol", "1 value", record.protocols ? `${record.protocols} value` : null],
     ["Sec-WebSocket-Extensions", "permessage-deflate", record.extensions, "not needed"],
-    ["Host", host, record.host, record.effective_host === host ? "told by the proxy" : ""],
+    ["Host", host, record.host, record.effective_host === host ? "set by the proxy" : ""],
     ["Origin", location.origin, record.origin],
   ];
   facts.headers = rows.map(([name, sent, arrived, note]) => ({
