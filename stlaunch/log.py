@@ -160,7 +160,7 @@ class LibraryLines(logging.Filter):
         self._said: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record gets a line."""
+        """Return whether a record gets a line."""
         if isinstance(record.msg, str) and record.msg in _NOISE:
             return False
         library = record.name.partition(".")[0]

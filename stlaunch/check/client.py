@@ -111,7 +111,7 @@ class Client:
         return self.headers if self._is_of_app(path) else ()
 
     def _is_of_app(self, path: str) -> bool:
-        """Tell the app's own paths from others of the same host, which may be somebody else's."""
+        """Distinguish the app's own paths from others on the same host."""
         return self.dialer.target.base_path.strip_from(unquote(path.partition("?")[0])) is not None
 
     def head(

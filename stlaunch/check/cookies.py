@@ -46,7 +46,7 @@ class SetCookie:
         )
 
     def reaches(self, target: Target, *, asked: str = "", default_path: str = "/") -> bool:
-        """Tell whether a browser that got this from the target sends it back.
+        """Return whether a browser that got this from the target sends it back.
 
         Args:
             target: whose host and scheme count.

@@ -96,7 +96,7 @@ class Diagnosis:
 
 
 def selects(code: str, only: Sequence[str], skip: Sequence[str]) -> bool:
-    """Tell whether a code is wanted; `STL3` stands for all that begin with it."""
+    """Return whether a code is wanted; `STL3` stands for all that begin with it."""
     if any(code.startswith(prefix) for prefix in skip):
         return False
     return not only or any(code.startswith(prefix) for prefix in only)

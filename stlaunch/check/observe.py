@@ -213,7 +213,7 @@ class _Run:
             )
 
     def _is_socket_doubtful(self) -> bool:
-        """Tell whether the page of a browser would go on without its WebSocket."""
+        """Return whether the page of a browser would go on without its WebSocket."""
         opening, session, h2 = self.seen.openings.get("browser"), self.seen.session, self.seen.http2
         is_refused_in_h2 = h2 is not None and h2.is_advertised and h2.status != _OK
         return (

@@ -49,7 +49,7 @@ _REFUSALS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 def is_streamlit(answer: Exchange | Opening | None) -> bool:
-    """Tell whether this is the page of a Streamlit app."""
+    """Return whether this is the page of a Streamlit app."""
     if answer is None:
         return False
     return _OWN_TITLE in answer.text or (
@@ -58,28 +58,28 @@ def is_streamlit(answer: Exchange | Opening | None) -> bool:
 
 
 def is_stlaunch(answer: Exchange | None) -> bool:
-    """Tell whether the page was sent by stlaunch."""
+    """Return whether the page was sent by stlaunch."""
     return answer is not None and "/_stlaunch/page.js" in answer.text
 
 
 def is_health(answer: Exchange | None) -> bool:
-    """Tell whether Streamlit itself says that it is alive."""
+    """Return whether Streamlit itself says that it is alive."""
     return answer is not None and answer.is_ok and answer.text.strip() == "ok"
 
 
 def is_own_404(answer: Exchange) -> bool:
-    """Tell whether this is Starlette's 404, as Streamlit answers, and not that of a proxy."""
+    """Return whether this is Starlette's 404, as Streamlit answers, and not that of a proxy."""
     return answer.status == 404 and answer.text.strip() == "Not Found"  # noqa: PLR2004 - HTTP
 
 
 def is_html(answer: Exchange) -> bool:
-    """Tell whether the body is a page, whatever its type says."""
+    """Return whether the body is a page, whatever its type says."""
     return re.match(r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html)", answer.text,
                     re.IGNORECASE | re.DOTALL) is not None  # fmt: skip
 
 
 def has_absolute_assets(page: Exchange) -> bool:
-    """Tell whether the page works from an address without its slash."""
+    """Return whether the page works from an address without its slash."""
     return re.search(r"""(?:src|href)=["']/[^"']*static/js/""", page.text) is not None
 
 

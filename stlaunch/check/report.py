@@ -103,7 +103,7 @@ def verdict_sentence(seen: Observations, diagnosis: Diagnosis) -> str:
 
 
 def session_line(seen: Observations) -> str:
-    """Tell how far a session came, and over what."""
+    """Return how far a session got, and over which transport."""
     session, over = seen.session, ""
     if seen.fallback is not None:
         session, over = seen.fallback, f" over HTTP{detour(seen)}"

@@ -169,7 +169,7 @@ def _raise_if_ended(app_process: subprocess.Popen[bytes], proxy_process: ProxyPr
 
 
 def _serves_app(site: ProxySite) -> bool:
-    """Tell whether the app is healthy, through the proxy too.
+    """Return whether the app is healthy, through the proxy too.
 
     The app is asked first, so that the proxy's log does not begin with its absence.
     """

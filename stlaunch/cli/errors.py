@@ -117,7 +117,7 @@ def _from_click(exc: click.ClickException) -> tuple[str, str]:
 
 
 def has_colour(environ: Mapping[str, str], stream: TextIO) -> bool:
-    """Say whether colours are wanted: a terminal that shows them, and no NO_COLOR."""
+    """Return whether to use colours: on a terminal that shows them, without NO_COLOR."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 

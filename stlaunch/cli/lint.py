@@ -153,7 +153,7 @@ def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
 
 
 def _is_unrelated(earlier: Verdict | None, later: Verdict) -> bool:
-    """Tell whether the proxy only says what it said before, about what this machine lacks."""
+    """Return whether the proxy only says what it said before, about what this machine lacks."""
     return (
         earlier is not None
         and later.is_of_the_machine

@@ -84,7 +84,7 @@ class Policies:
         return cls(read_policies(header), here)
 
     def has(self, directive: str) -> bool:
-        """Tell whether a policy names the directive itself."""
+        """Return whether a policy names the directive itself."""
         return any(directive in policy.directives for policy in self.policies)
 
     def named(self, directive: str) -> str:
@@ -126,7 +126,7 @@ class Policies:
         return ""
 
     def _matches(self, source: str, scheme: str, path: str) -> bool:
-        """Tell whether a source stands for a URL of the page's own host and port (6.7.2)."""
+        """Return whether a source stands for a URL of the page's own host and port (6.7.2)."""
         if source == "*":
             return True
         if source == "'self'":

@@ -251,7 +251,7 @@ class HandshakeStats:
         return sum(self.counts[verdict] for verdict in STRIPPED)
 
     def summary(self, client: str = "") -> str:
-        """Say it in one word: `intact`, `degraded`, `stripped`, `rejected` or `unseen`.
+        """Return the verdict in one word: `intact`, `degraded`, `stripped`, `rejected` or `unseen`.
 
         Anybody can send a broken handshake. Bad news counts where the client who asks sent it, or
         where pages of two different clients report it.

@@ -112,7 +112,7 @@ def is_handed_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _is_address(value: bytes) -> bool:
-    """Tell whether a value is an address, or a list of them, with or without ports."""
+    """Return whether a value is an address, or a list of them, with or without ports."""
     first = value.decode("latin-1").partition(",")[0].strip()
     host, _, port = first.rpartition(":")
     texts = (first, host) if port.isdigit() else (first,)

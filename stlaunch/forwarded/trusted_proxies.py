@@ -96,7 +96,7 @@ class TrustedProxies:
         return cls(tuple(networks), "unix" in names, tuple(names))
 
     def __contains__(self, peer: object) -> bool:
-        """Tell whether the peer is trusted; None is the peer at a Unix socket.
+        """Return whether the peer is trusted; None is the peer at a Unix socket.
 
         An IPv4-mapped IPv6 address counts as the IPv4 one, a zone (`%eth0`) does not count, and
         what is not an address is not trusted.

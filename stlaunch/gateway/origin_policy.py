@@ -168,7 +168,7 @@ class OriginProof:
     def verify(
         self, cookies: Sequence[tuple[str, str]], tokens: Sequence[str], *, is_https: bool
     ) -> bool:
-        """Tell whether one of the tokens belongs to one of the cookies that arrived.
+        """Return whether one of the tokens belongs to one of the cookies that arrived.
 
         Args:
             cookies: (name, value), duplicates included.
@@ -202,7 +202,7 @@ def new_cookie_id() -> str:
 
 
 def is_cookie_id(text: str) -> bool:
-    """Tell whether a cookie's value is an id of ours; anything else is replaced."""
+    """Return whether a cookie's value is an id of ours; anything else is replaced."""
     return _ID.fullmatch(text) is not None
 
 

@@ -70,7 +70,7 @@ def _let_no_run_follow(sessions: list[Session], notified: set[str]) -> None:
 
 
 async def _close_idle(sessions: list[Session], closing: dict[str, asyncio.Task[None]]) -> bool:
-    """Begin to close what is idle; tell whether anything is left to wait for."""
+    """Begin to close what is idle; return whether anything is left to wait for."""
     open_ones = [session for session in sessions if session.id not in closing]
     idle = [session for session in open_ones if not session.is_busy]
     is_flushed = not idle or await streamlit_adapter.wait_for_flush()

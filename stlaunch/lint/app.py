@@ -55,7 +55,7 @@ class App:
         return self.max_upload_mb * 1024 * 1024
 
     def listens_at(self, host: str, port: int | None) -> bool:
-        """Tell whether a place is the app: by its port, or by a name that says so."""
+        """Return whether a place is the app: by its port, or by a name that says so."""
         host = host.lower().strip("[]")
         if self.socket:
             return False
@@ -71,15 +71,15 @@ class App:
         return place is not None and place.host in _LOCAL and place.port in {None, port}
 
     def listens_on_socket(self, path: str) -> bool:
-        """Tell whether a Unix socket is the app's."""
+        """Return whether a Unix socket is the app's."""
         return path == self.socket if self.is_named else _NAME in path.lower()
 
     def is_called(self, name: str) -> bool:
-        """Tell whether a service or group of servers is the app by its name."""
+        """Return whether a service or group of servers is the app by its name."""
         return not self.is_named and _NAME in name.lower()
 
     def is_at(self, target: str, default_port: int | None = None) -> bool:
-        """Tell whether `host:port`, `unix:/path` or `unix@/path` is the app."""
+        """Return whether `host:port`, `unix:/path` or `unix@/path` is the app."""
         if (path := socket_path(target)) is not None:
             return self.listens_on_socket(path)
         place = HostPort.parse(target)

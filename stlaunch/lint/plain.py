@@ -40,7 +40,7 @@ def linter_of(kind: FileKind) -> Callable[[Path, App, Sources], Report]:
 
 
 def lint_app_file(path: Path, app: App, sources: Sources) -> Report:
-    """Say that a Dockerfile or a unit of systemd passes nothing on."""
+    """Report that a Dockerfile or a unit of systemd passes nothing on."""
     del app
     sources.read(path)
     report = Report(files=[path], passes_nothing_on=True)

@@ -77,11 +77,11 @@ class Sources:
         return self.texts.get(path, "").split("\n")
 
     def is_file(self, path: Path) -> bool:
-        """Tell whether there is something to read under this name."""
+        """Return whether there is something to read under this name."""
         return path in self.texts or (self.uses_disk and path.exists())
 
     def is_folder(self, path: Path) -> bool:
-        """Tell whether this is a folder that can be listed."""
+        """Return whether this is a folder that can be listed."""
         return self.uses_disk and path.is_dir() and os.access(path, os.R_OK | os.X_OK)
 
     def matches(self, pattern: Path) -> list[Path]:
@@ -100,7 +100,7 @@ class Sources:
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether an include names files by a pattern."""
+    """Return whether an include names files by a pattern."""
     return any(mark in name for mark in "*?[")
 
 

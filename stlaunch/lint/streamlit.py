@@ -126,7 +126,7 @@ def mapping_fault(base: BasePath, end: str, sent: str) -> tuple[str, str] | None
 
 
 def is_own_path(base: BasePath, end: str, sent: str) -> bool:
-    """Tell whether the app gets a path that is right only if the app itself lives there."""
+    """Return whether the app gets a path that is right only if the app itself lives there."""
     plain = sent.replace("//", "/")
     if plain in {end, base.value + end} or not plain.endswith(end):
         return False

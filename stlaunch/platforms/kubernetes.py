@@ -19,7 +19,7 @@ _VALUE = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 
 
 def is_service_variable(name: str, value: str) -> bool:
-    """Tell a variable that Kubernetes made of a Service's name.
+    """Recognise a variable that Kubernetes made from a Service's name.
 
     >>> is_service_variable("STREAMLIT_SERVER_PORT", "tcp://10.0.0.1:8501")
     True
@@ -30,7 +30,7 @@ def is_service_variable(name: str, value: str) -> bool:
 
 
 def is_service_address(value: str) -> bool:
-    """Tell `tcp://10.0.0.1:80` from a port."""
+    """Distinguish `tcp://10.0.0.1:80` from a port."""
     return _VALUE.fullmatch(value) is not None
 
 

@@ -105,7 +105,7 @@ def _server_of(file: Path) -> Sequence[tuple[str, object]]:
 
 
 def _has_auth(file: Path) -> bool:
-    """Tell whether there is an `[auth]`; nothing else of the file is kept, or shown."""
+    """Return whether there is an `[auth]`; nothing else of the file is kept, or shown."""
     try:
         return bool(tomllib.loads(file.read_text(encoding="utf-8")).get("auth"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -167,7 +167,7 @@ class ProxyProcess:
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether a child has ended, without reaping it: its number stays its own."""
+    """Return whether a child has ended, without reaping it: its number stays its own."""
     if process.returncode is not None:
         return True
     if sys.platform != "linux":  # macOS has no waitid before Python 3.13

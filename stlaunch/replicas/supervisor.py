@@ -188,7 +188,7 @@ class Supervisor:
                 self._start(place)
 
     def _look_for_silent(self, balancer: Balancer, now: float) -> None:
-        """Say which instances have stopped answering, and which answer again."""
+        """Log which instances have stopped answering, and which answer again."""
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_S

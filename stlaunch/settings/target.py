@@ -88,7 +88,7 @@ def resolve_target(
 
 
 def is_import_string(text: str) -> bool:
-    """Tell `package.module:app` from a file name.
+    """Distinguish `package.module:app` from a file name.
 
     >>> is_import_string("main:app"), is_import_string("main.py:app"), is_import_string("a/b:c")
     (True, False, False)

@@ -24,7 +24,7 @@ def make_private(*folders: str | os.PathLike[str]) -> bool:
 
 
 def is_private(folder: str | os.PathLike[str]) -> bool:
-    """Tell whether `folder` is no link, belongs to this user, and only he may write into it.
+    """Return whether `folder` is no link, belongs to this user, and only he may write into it.
 
     In a temporary folder, which all users share, somebody else may have made it first.
     """
@@ -41,7 +41,7 @@ def is_private(folder: str | os.PathLike[str]) -> bool:
 
 
 def _is_in_profile(folder: str | os.PathLike[str]) -> bool:
-    """Tell whether a folder is inside the user's home, wherever links and junctions lead.
+    """Return whether a folder is inside the user's home, wherever links and junctions lead.
 
     Windows keeps no owner and mode to ask for. Its access list closes a home to other users.
     """

@@ -59,7 +59,7 @@ def read(path: str) -> dict[str, str]:
 
 
 def is_alive(facts: dict[str, str]) -> bool:
-    """Tell whether the process that wrote the facts still runs, and is not a later one."""
+    """Return whether the process that wrote the facts still runs, and is not a later one."""
     pid = facts.get("pid", "")
     if not pid.isdecimal() or "url" not in facts:
         return False

@@ -52,7 +52,7 @@ def _state_root(environ: Mapping[str, str]) -> Path | None:
 
 
 def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
-    """Make our folder in the temporary one; tell whether `state` may be used.
+    """Make our folder in the temporary one; return whether `state` may be used.
 
     What a start reads from there, it must have written itself, and somebody else may have made
     the folder first.
@@ -116,7 +116,7 @@ def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_running(state: Path | None, url: str, public_url: str = "") -> Path | None:
-    """Say where this process listens, for `stlaunch health` and `stlaunch check`.
+    """Record where this process listens, for `stlaunch health` and `stlaunch check`.
 
     None where nothing is writable.
 

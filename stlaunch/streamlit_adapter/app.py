@@ -95,7 +95,7 @@ def _own_frames(frames: TracebackType | None) -> TracebackType | None:
 
 
 def is_streamlit_app(app: object) -> bool:
-    """Tell an `st.App` from other ASGI apps."""
+    """Distinguish an `st.App` from other ASGI apps."""
     return any(
         kind.__name__ == "App" and kind.__module__.startswith("streamlit.")
         for kind in type(app).__mro__
@@ -116,7 +116,7 @@ def find_streamlit_mounts(app: Any) -> tuple[BasePath, ...]:
 
 
 def is_own_route(app: object, scope: Scope) -> bool:
-    """Tell whether a request is for a route that an `st.App` was given beside Streamlit's.
+    """Return whether a request is for a route that an `st.App` was given beside Streamlit's.
 
     Args:
         app: any ASGI app; only an `st.App` has such routes.
@@ -129,7 +129,7 @@ def is_own_route(app: object, scope: Scope) -> bool:
 
 
 def is_static_asset(name: str) -> bool:
-    """Tell whether Streamlit ships a static file of this name, such as `js/index.abc.js`."""
+    """Return whether Streamlit ships a static file of this name, such as `js/index.abc.js`."""
     return name in _static_assets()
 
 
@@ -159,7 +159,7 @@ def app_version() -> int:
 
 @functools.lru_cache(maxsize=4)
 def takes_host_config(entry_script: str) -> bool:
-    """Tell whether the page's entry script reads `window.__streamlit.HOST_CONFIG`.
+    """Return whether the page's entry script reads `window.__streamlit.HOST_CONFIG`.
 
     Args:
         entry_script: its name among the static files, such as `js/index.abc.js`.

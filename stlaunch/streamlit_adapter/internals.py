@@ -494,7 +494,7 @@ def connected_sessions() -> list[tuple[Any, Any]]:
 
 
 def is_running(session: Any) -> bool:
-    """Tell whether a script run is going, or is about to be repeated."""
+    """Return whether a script run is going, or is about to be repeated."""
     return RUNS.attempt(lambda: session._scriptrunner is not None, otherwise=False)  # noqa: SLF001
 
 
@@ -530,7 +530,7 @@ def _ignore_request(*_args: Any, **_kwargs: Any) -> None:
 
 
 def has_undelivered(session: Any, client: Any) -> bool:
-    """Tell whether messages of a run are still on their way to the socket."""
+    """Return whether messages of a run are still on their way to the socket."""
 
     def look() -> bool:
         queue = getattr(client, "_send_queue", None)  # an agent's client has none

@@ -14,7 +14,7 @@ def find_asgi_app(script: Path) -> str | None:
 
 
 def defines_streamlit_app(script: Path, import_string: str) -> bool:
-    """Tell an `st.App` from a FastAPI or Starlette app by reading the source only.
+    """Distinguish an `st.App` from a FastAPI or Starlette app by reading the source only.
 
     A wrong guess is mended when the app has been loaded.
     """

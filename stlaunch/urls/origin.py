@@ -181,7 +181,7 @@ def _with_scheme(text: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Tell a URL from a path, for settings that take either."""
+    """Distinguish a URL from a path, for settings that take either."""
     scheme, separator, _ = text.strip().partition("://")
     return bool(separator) and scheme.lower() in DEFAULT_PORTS
 

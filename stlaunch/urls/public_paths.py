@@ -151,7 +151,7 @@ class SeenModes:
             self._single.setdefault((location.public, location.mode), not location.is_doubled)
 
     def refuses_slashes(self, location: Location) -> bool:
-        """Tell whether a slash is doubled, and by no proxy, because the first page had them single.
+        """Return whether a slash is doubled, though not by a proxy: the first page had single ones.
 
         The front page itself has no rule that could be walked around.
         """
@@ -312,7 +312,7 @@ class PublicPaths:
         return self._starts_with_base(rest)
 
     def _starts_with_base(self, path: str) -> bool:
-        """Tell whether a path is below a public one, however that is spelled."""
+        """Return whether a path is below a public one, however that is spelled."""
         folded = [segment.casefold() for segment in _segments(path)]
         return any(
             base.value and folded[: base.depth] == base.decoded.casefold().split("/")[1:]

@@ -69,7 +69,7 @@ def test_every_setup_is_checked(
 
 
 def is_whole(setup: Setup, outcome: Outcome) -> bool:
-    """Tell whether the script of a healthy app was run to its end."""
+    """Return whether the script of a healthy app was run to its end."""
     session = outcome.seen.session
     return bool(setup.expected) or (session is not None and session.finished_ms is not None)
 

@@ -335,7 +335,7 @@ def test_killed_supervisor_leaves_no_child() -> None:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Tell whether it runs; nobody may be there to reap an orphan."""
+    """Return whether it runs; nobody may be there to reap an orphan."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -38,7 +38,7 @@ def _of_envoy(seen: Observations, hop: Hop | None, *needs: Need) -> tuple[Need, 
 
 
 def stripped(opening: Opening) -> str:
-    """Tell how the answer shows that the upgrade was lost; empty where it does not."""
+    """Return how the answer shows that the upgrade was lost; empty if it does not."""
     if opening.status == _OK and pages.is_streamlit(opening):
         return "the handshake is answered 200 with the app's page, as a plain request is"
     if opening.status == _BAD and 'Can "Upgrade" only' in opening.text:

@@ -260,14 +260,14 @@ def _path_of_referer(arrived: ArrivedRequest) -> str:
 
 
 def _has_encoded_slash(scope: Scope, location: Location) -> bool:
-    """Tell whether the segments in front of `rest` are apart by an encoded slash alone."""
+    """Return whether the segments in front of `rest` are apart by an encoded slash alone."""
     raw = scope.get("raw_path") or b""
     front = raw.lstrip(b"/").split(b"/")[: location.depth]
     return any(b"%2f" in segment.lower() for segment in front)
 
 
 def _is_spelled_otherwise(scope: Scope, location: Location, outer: BasePath) -> bool:
-    """Tell whether a name encodes what needs none: some proxies compare it as it is."""
+    """Return whether a name encodes what needs none: some proxies compare it as it is."""
     rest = _drop_segments(scope.get("raw_path") or b"", location.depth + outer.depth)
     return _NEEDLESSLY_ENCODED.search(rest) is not None
 

@@ -133,5 +133,5 @@ class RateLimiter:
 
 
 def _is_left(client: str, used: Counter[str], most: int) -> bool:
-    """Tell whether there is some left for a client: strangers use up nothing of the operator's."""
+    """Return whether a client has some left; strangers never use up the operator's share."""
     return client == OPERATOR or used.total() - used[OPERATOR] <= most

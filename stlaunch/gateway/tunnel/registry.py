@@ -68,7 +68,7 @@ class TunnelRegistry:
         )
 
     def has_room(self, visitor: Visitor) -> bool:
-        """Tell whether one more tunnel of this visitor is within the limits.
+        """Return whether one more tunnel of this visitor is within the limits.
 
         Where it is not, one that nobody has begun to use makes room: its page is gone.
         """

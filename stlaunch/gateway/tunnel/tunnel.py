@@ -154,7 +154,7 @@ class Tunnel:
         return found
 
     async def disconnect(self, code: int = 1006) -> None:
-        """Tell the app that its page is gone."""
+        """Report to the app that its page is gone."""
         if not self.is_closed:
             self.is_closed = True
             self._unread.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})

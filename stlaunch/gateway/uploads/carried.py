@@ -39,12 +39,12 @@ _CARRIERS_OWN = (
 
 
 def is_target(text: str) -> bool:
-    """Tell whether a text names a session and a file, and nothing else."""
+    """Return whether a text names a session and a file, and nothing else."""
     return _TARGET.fullmatch(text) is not None
 
 
 def is_size(text: str) -> bool:
-    """Tell whether a text is the size of a file in bytes."""
+    """Return whether a text is the size of a file in bytes."""
     return _SIZE.fullmatch(text) is not None
 
 

@@ -219,7 +219,7 @@ class UploadPiecesEndpoint:
                 del self._answered[upload_id]
 
     def _log(self, upload: CarriedUpload, last: Request) -> None:
-        """Say once what the page found out about the path, with its last request.
+        """Log once what the page learned about the path and sent with its last request.
 
         That is the largest piece that passed and the least that was refused, or the status that
         refused the method. A page that saw neither does not say.

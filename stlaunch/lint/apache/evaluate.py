@@ -97,7 +97,7 @@ def place_of(target: str) -> str | None:
 
 
 def is_app(one: Pass, root: Node, app: App) -> bool:
-    """Tell whether a line passes requests to the app."""
+    """Return whether a line passes requests to the app."""
     place = place_of(one.target) or ""
     if not one.target.startswith("balancer:"):
         secure = one.target.startswith(("https:", "wss:"))
@@ -292,7 +292,7 @@ class _Evaluator:
             self.report.note(node.file, node.line, text)
 
     def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
-        """Tell whether the app gets the path as the browser asks for it, as far as is known."""
+        """Return whether the app gets the path as the browser asks for it, as far as is known."""
         sent = next((_path_of(found.sent) for found in answers.values() if self._is_app(found)), "")
         return not sent or self.base.strip_from(sent) is not None
 

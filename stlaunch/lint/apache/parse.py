@@ -63,7 +63,7 @@ class Node:
 
     @property
     def is_section(self) -> bool:
-        """Tell a section, whose words are only what stands behind its name."""
+        """Whether this is a section; its words are only what follows its name."""
         return self.children is not None
 
     def walk(self) -> Iterator[Node]:

@@ -196,7 +196,7 @@ def _header_faults(nodes: list[Node], base: BasePath) -> Iterator[Fault]:
 
 
 def _concerns(node: Node, base: BasePath) -> bool:
-    """Tell whether a directive is in force somewhere below the app's path."""
+    """Return whether a directive is in force somewhere below the app's path."""
     section = node.section("location", "locationmatch")
     if section is None or section is node or not section.words:
         return node.section("directory", "files", "filesmatch", "if") is None
@@ -211,7 +211,7 @@ def _concerns(node: Node, base: BasePath) -> bool:
 
 
 def _reaches(node: Node, path: str) -> bool:
-    """Tell whether a directive is in force for one path."""
+    """Return whether a directive is in force for one path."""
     section = node.section("location", "locationmatch")
     if section is None or not section.words:
         return True

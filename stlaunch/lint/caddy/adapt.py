@@ -112,7 +112,7 @@ def _nested(text: str) -> int:
 
 
 def _is_part(text: str) -> bool:
-    """Tell whether a text begins with a directive instead of the address of a site."""
+    """Return whether a text begins with a directive instead of the address of a site."""
     for line in text.split("\n"):
         words = line.split()
         if words and not words[0].startswith("#"):

@@ -43,7 +43,7 @@ class _Route:
     """A matcher chooses it by its method, and takes PUT."""
 
     def takes(self, path: str) -> bool:
-        """Tell whether a path gets here, as far as the path decides."""
+        """Return whether a path gets here, as far as the path decides."""
         return all(any(_matches(pattern, path) for pattern in group) for group in self.paths)
 
     @property
@@ -312,7 +312,7 @@ def _shown(text: str) -> str:
 
 
 def _takes_put(matchers: Mapping[str, Any]) -> bool:
-    """Tell whether a set of matchers surely takes PUT, and by its method."""
+    """Return whether a set of matchers surely takes PUT, and by its method."""
     methods, inverse = matchers.get("method"), matchers.get("not") or ()
     if methods is None and not inverse:
         return False

@@ -1,4 +1,4 @@
-"""Tell whether a condition of HAProxy holds for a method, whatever else the request is. Pure."""
+"""Return whether a condition of HAProxy holds for a method, whatever else the request is. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def methods_of(lines: Iterable[Line]) -> dict[str, tuple[str, ...] | None]:
 def holds_for(
     method: str, words: Sequence[str], acls: Mapping[str, tuple[str, ...] | None]
 ) -> bool:
-    """Tell whether `if ...` or `unless ...` surely holds for every request with this method.
+    """Return whether `if ...` or `unless ...` surely holds for every request with this method.
 
     Args:
         method: in capitals.

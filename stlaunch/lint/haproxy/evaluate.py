@@ -64,7 +64,7 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
 
 
 def _sends_sockets_elsewhere(front: Section, backend: Section, apps: set[str]) -> bool:
-    """Tell whether a frontend has a backend of its own for WebSockets, which leads to the app."""
+    """Return whether a frontend has a backend of its own for WebSockets, which leads to the app."""
     acls: dict[str, str] = {}
     for line in front.all("acl"):
         acls[line.words[1]] = f"{acls.get(line.words[1], '')} {text_of(line)}"

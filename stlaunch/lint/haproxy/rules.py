@@ -32,7 +32,7 @@ class Fault:
 
 
 def speaks_tls(fronts: list[Section]) -> bool:
-    """Tell whether browsers speak https with one of the frontends."""
+    """Return whether browsers speak https with one of the frontends."""
     return any(
         "ssl" in bind.words or "quic" in " ".join(bind.words)
         for front in fronts

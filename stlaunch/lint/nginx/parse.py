@@ -122,7 +122,7 @@ class Directive:
         return []
 
     def may_hide(self, name: str) -> bool:
-        """Tell whether an include that was not read may decide about this directive."""
+        """Return whether an include that was not read may decide about this directive."""
         for level in self.ancestors():
             if level.has_unread:
                 return True
@@ -169,7 +169,7 @@ class _Parser:
         self._count = 0
 
     def take(self, token: _Token) -> bool:
-        """Take the next token; tell whether Lua follows, which is to be skipped."""
+        """Take the next token; return whether Lua follows, which is to be skipped."""
         if not token.is_mark:
             self._words.append(token)
             return False

@@ -220,7 +220,7 @@ class _State:
         return location, location.last("proxy_pass")
 
     def _holds(self, condition: Directive) -> bool:
-        """Tell whether an `if` applies; one that cannot be known does not."""
+        """Return whether an `if` applies; one that cannot be known does not."""
         known = {
             "$request_method": self.request.method,
             "$http_upgrade": "websocket" if self.request.is_upgrade else "",

@@ -331,7 +331,7 @@ def _is_wrong_host(value: str) -> bool:
 
 
 def speaks_tls(location: Directive) -> bool:
-    """Tell whether some browsers come over https; one server may listen for both."""
+    """Return whether some browsers come over https; one server may listen for both."""
     server = next((level for level in location.ancestors() if level.name == "server"), None)
     listens = server.all("listen") if server else []
     is_old = server is not None and any(on.args == ("on",) for on in server.all("ssl"))

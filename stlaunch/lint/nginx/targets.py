@@ -39,7 +39,7 @@ class Targets:
         return place_of(rest if separator else scheme)
 
     def is_app(self, proxied: Directive) -> bool:
-        """Tell whether it leads to the app."""
+        """Return whether it leads to the app."""
         place = self.place(proxied)
         if self.app.is_called(place):
             return True
@@ -50,7 +50,7 @@ class Targets:
         return self.app.is_at(place, default)
 
     def is_unclear(self, proxied: Directive) -> bool:
-        """Tell whether a variable hides where it leads."""
+        """Return whether a variable hides where it leads."""
         return has_variable(self.place(proxied))
 
     def members(self, name: str) -> list[Directive]:

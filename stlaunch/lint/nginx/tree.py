@@ -53,7 +53,7 @@ class Tree:
     """Files that several files include: a change of one concerns other sites."""
 
     def is_own(self, directive: Directive) -> bool:
-        """Tell whether a directive belongs to the file that was asked for."""
+        """Return whether a directive belongs to the file that was asked for."""
         return any(
             up.file in self.own for up in (*directive.ancestors(), *directive.walk()) if up.name
         )

@@ -65,5 +65,5 @@ def maps_of(root: Directive) -> dict[str, Directive]:
 
 
 def has_variable(text: str) -> bool:
-    """Tell whether anything is left to be filled in."""
+    """Return whether anything is left to be filled in."""
     return _VARIABLE.search(text) is not None

@@ -47,7 +47,7 @@ class Cluster:
         return cluster
 
     def leads_to_app(self, name: str, port: Node | None) -> bool:
-        """Tell whether a Service's port is the app: by name, by number, or by its targetPort."""
+        """Return whether a Service's port is the app: by name, by number, or by its targetPort."""
         wanted = text(port)
         if self.app.listens_at(name, number(port)):
             return True
@@ -72,7 +72,7 @@ class Cluster:
         return [one for one in self.services.values() if workload in self.workloads_of(one)]
 
     def is_sticky(self, workload: Workload) -> bool:
-        """Tell whether anything in the files keeps a browser at one pod."""
+        """Return whether anything in the files keeps a browser at one pod."""
         for service in self.services_of(workload) or list(self.services.values()):
             if text(get(service, "spec", "sessionAffinity")) == "ClientIP":
                 return True

@@ -17,7 +17,7 @@ _KEYS_OF_H2O = ("proxy.reverse.url", "proxy.websocket", "proxy.preserve-host", "
 
 
 def evaluate_envoy(file_report: FileReport, documents: list[Node]) -> bool:
-    """Evaluate Envoy's listeners and clusters; tell whether this is Envoy's at all."""
+    """Evaluate Envoy's listeners and clusters; return whether this is Envoy's at all."""
     nodes = [node for document in documents for node in walk(document)]
     clusters = [node for node in nodes if get(node, "load_assignment") is not None]
     managers = [
@@ -102,7 +102,7 @@ def _envoy_paths(file_report: FileReport, routes: list[Node], names: set[str]) -
 
 
 def _may_take(route: Node, path: str) -> bool:
-    """Tell whether a route is for a path, as far as its path decides; unknown ones may be."""
+    """Return whether a route is for a path, as far as its path decides; unknown ones may be."""
     match = get(route, "match")
     prefix, exact = get(match, "prefix"), get(match, "path")
     if prefix is not None:
@@ -143,7 +143,7 @@ def _added(node: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def evaluate_h2o(file_report: FileReport, document: Node) -> bool:
-    """Evaluate an h2o configuration; tell whether this is one."""
+    """Evaluate an h2o configuration; return whether this is one."""
     urls = [
         (key, value)
         for node in walk(document)
@@ -207,7 +207,7 @@ def _h2o_settings(file_report: FileReport, document: Node, at: Node) -> None:
 
 
 def evaluate_cloudflare(file_report: FileReport, document: Node) -> bool:
-    """Evaluate the ingress rules of cloudflared; tell whether this is its file."""
+    """Evaluate the ingress rules of cloudflared; return whether this is its file."""
     rules = items(get(document, "ingress")) or items(document)
     services = [rule for rule in rules if get(rule, "service") is not None]
     if not services:
@@ -228,7 +228,7 @@ def evaluate_cloudflare(file_report: FileReport, document: Node) -> bool:
 
 
 def evaluate_cloudformation(file_report: FileReport, document: Node) -> bool:
-    """Evaluate an Application Load Balancer; tell whether this is a template of CloudFormation."""
+    """Evaluate an Application Load Balancer; return whether this is a CloudFormation template."""
     found = False
     for node in walk(document):
         kind = text(get(node, "Type"))

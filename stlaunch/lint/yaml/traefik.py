@@ -73,7 +73,7 @@ def no_host(file_report: FileReport, node: Node) -> None:
 
 
 def evaluate_compose(file_report: FileReport, services: Node | None) -> bool:
-    """Evaluate the services of a Compose file by their labels; tell whether any is the app."""
+    """Evaluate the services of a Compose file by their labels; return whether any is the app."""
     labels = {
         name.value: {
             key: (value.replace("$$", "$"), node)
@@ -119,7 +119,7 @@ _OF_STREAMLIT = re.compile(r"STREAMLIT_(SERVER|BROWSER|GLOBAL|CLIENT|RUNNER|THEM
 
 
 def _runs_streamlit(service: Node) -> bool:
-    """Tell whether its command or its environment speaks of Streamlit."""
+    """Return whether its command or its environment speaks of Streamlit."""
     commands = [text(node) for key in ("command", "entrypoint") for node in walk(get(service, key))]
     words = [word for one in commands for word in one.split()]
     return bool({"streamlit", "stlaunch"} & set(words)) or any(
