@@ -55,6 +55,8 @@ def read_settings(
         texts = values.get(field.name)
         if texts or (is_call and texts is not None):
             where = f"{field.name}=" if is_call else field.flag
+            if is_call and not field.multiple and len(texts) != 1:
+                raise UsageError(f"{where} takes one value, not a list.")
             places.append(_raw(field, kind, where, texts))
         # An empty variable is an unset one: compose files and CI templates write those.
         if text := ours.get(field.env, "").strip():

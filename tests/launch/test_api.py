@@ -127,6 +127,11 @@ def test_launch_in_a_thread_serves_and_stops_when_told(project: Path) -> None:
     assert "launch returned 0" in log
 
 
+def test_a_list_for_one_value_is_refused_in_a_sentence(project: Path) -> None:
+    with pytest.raises(UsageError, match=r"port= takes one value, not a list\."):
+        stlaunch.launch(str(project / "folder"), port=[])  # type: ignore[arg-type]
+
+
 def test_launch_below_a_running_loop_is_refused_in_a_sentence() -> None:
     async def call() -> None:
         stlaunch.launch("app.py")
