@@ -65,7 +65,7 @@ class App:
         return port == self.port or _NAME in host
 
     def is_own_host(self, host: str) -> bool:
-        """Tell whether a Host is the app's own machine, which no page shows as its address."""
+        """Return whether a Host is the app's own machine, which no page shows as its address."""
         place = HostPort.parse(host)
         port = self.upstream.port if self.upstream else self.port
         return place is not None and place.host in _LOCAL and place.port in {None, port}

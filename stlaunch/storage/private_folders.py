@@ -11,7 +11,7 @@ import stat
 
 
 def make_private(*folders: str | os.PathLike[str]) -> bool:
-    """Make folders, each inside the one before; tell whether all of them are ours alone.
+    """Make folders, each inside the one before; return whether all of them are ours alone.
 
     Nothing is made inside of one that is not: a link that somebody left there leads anywhere.
     """

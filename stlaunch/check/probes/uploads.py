@@ -19,7 +19,7 @@ _HEAD = (
 ).encode()
 _TAIL = f"\r\n--{_BOUNDARY}--\r\n".encode()
 _AT_ONCE_S = 0.5
-_SLOWER = 3  # than the slowest answer so far
+_TIMES_USUAL = 3
 _FAKE_XSRF = "2|00000000|00000000000000000000000000000000|1700000000"
 
 
@@ -64,13 +64,13 @@ async def put(
     )
 
 
-async def announce(client: Client, browser: Browser, *, usual_s: float = 0.0) -> Exchange:
+async def announce(client: Client, browser: Browser, *, usual_s: float) -> Exchange:
     """Announce an upload of the largest usual size, and send nothing of it.
 
     Who limits bodies by Content-Length answers 413 at once; everybody else waits, or says 100. On
-    a slow way `at once` is later: `usual_s` is how long other answers took.
+    a slow way `at once` is later: `usual_s` is how long the slowest other answer took.
     """
-    at_once_s = max(_AT_ONCE_S, _SLOWER * usual_s)
+    at_once_s = max(_AT_ONCE_S, _TIMES_USUAL * usual_s)
     token = browser.xsrf or _FAKE_XSRF
     return await client.send(
         "PUT",
