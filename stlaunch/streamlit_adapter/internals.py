@@ -8,6 +8,7 @@ documented: `st.App`, `st.get_option`, `st.secrets`, `uvicorn.Config`, `uvicorn.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -335,11 +336,13 @@ def load_options(flags: Mapping[str, Any]) -> None:
     known = option_templates() or flags
     given = {key: flags[key] for key in flags if key in known and flags[key] not in (None, ())}
 
-    def load() -> bool:
-        config.get_config_options(force_reparse=True, options_from_flags=given)
-        return True
+    def arguments() -> inspect.BoundArguments:
+        signature = inspect.signature(config.get_config_options)
+        return signature.bind(force_reparse=True, options_from_flags=given)
 
-    if LOADING.attempt(load, otherwise=False):
+    # Only what it takes: what it raises is about the user's configuration.
+    if bound := LOADING.attempt(arguments, None):
+        config.get_config_options(*bound.args, **bound.kwargs)
         return
     for key, value in given.items():
         set_option(key, value)

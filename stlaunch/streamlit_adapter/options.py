@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,14 +60,18 @@ def read_user_configuration(
         given = {**_read_environ(environ), **_read_flags(flags)}
         try:
             internals.load_options({key: option.value for key, option in given.items()})
-        except RuntimeError as exc:  # Streamlit's own check for conflicting options
+        # A RuntimeError is Streamlit's own check for conflicting options; the others come from
+        # values of a kind that it did not expect.
+        except (AttributeError, RuntimeError, TypeError, ValueError) as exc:
             raise UsageError(
                 f"Streamlit rejects its configuration: {exc}",
                 hint="Change or remove that option.",
             ) from exc
+        own = current_user_options()
+        _check_kinds(own)
         places = get_options(["secrets.files"])["secrets.files"]
         return UserConfiguration(
-            options={**current_user_options(), **given},
+            options={**own, **given},
             redirect_uri=_redirect_uri(map(Path, places or ())),
         )
 
@@ -220,6 +225,30 @@ def _convert(template: Any, texts: Sequence[str], where: str) -> Any:
             hint=f"Streamlit's {template.key} takes a value of type {kind.name}.",
         ) from exc
     return values if template.multiple else values[-1]
+
+
+def _check_kinds(options: Mapping[str, UserOption]) -> None:
+    """Refuse what Streamlit takes from a file as it is, and fails on when it is used."""
+    templates = internals.option_templates()
+    for key, option in options.items():
+        template = templates[key]
+        if template.multiple and not isinstance(option.value, list | tuple):
+            wanted = "a list"
+        elif template.type in {int, float} and not _is_number(option.value):
+            wanted = "a number"
+        else:
+            continue
+        raise UsageError(
+            f"{option.where}: {key} is {option.value!r}, not {wanted}.",
+            hint="Change or remove that option.",
+        )
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return math.isfinite(float(str(value)))
+    except ValueError:
+        return False
 
 
 def _check_toml(path: Path) -> None:

@@ -155,6 +155,29 @@ def test_broken_config_names_file_and_line(folder: Path) -> None:
     assert "line 2" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("port = [1]", "server.port is [1], not a number."),
+        ('maxUploadSize = "x"', "server.maxUploadSize is 'x', not a number."),
+        ("maxMessageSize = inf", "server.maxMessageSize is inf, not a number."),
+        ('websocketPingInterval = "x"', "server.websocketPingInterval is 'x', not a number."),
+        ("corsAllowedOrigins = 3", "server.corsAllowedOrigins is 3, not a list."),
+        ("trustedUserHeaders = [1]", "Streamlit rejects its configuration: "),
+    ],
+)
+def test_an_option_of_another_kind_is_named(folder: Path, line: str, said: str) -> None:
+    """Streamlit takes it from the file as it is; it used to end as a bug of ours."""
+    config = folder / ".streamlit" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(f"[server]\n{line}\n", encoding="utf-8")
+
+    done = _run(folder, "app.py", "--dry-run")
+
+    _is_usage_error(done.returncode, done.stderr, said)
+    assert " is off. " not in done.stderr
+
+
 def test_unreadable_config_is_named(folder: Path) -> None:
     """A folder where the file should be cannot be read, even by root."""
     (folder / ".streamlit" / "config.toml").mkdir(parents=True)
