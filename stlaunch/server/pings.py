@@ -11,7 +11,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from stlaunch.gateway.socket_pings import EXTENSION, SocketPings
-from stlaunch.server.refusing import RefusingWebSockets
+from stlaunch.server.malformed_requests import RefusingWebSockets
 
 
 class PingsInStep(RefusingWebSockets):

@@ -250,7 +250,7 @@ def _websocket_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
 def _http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
     if not BAD_BODIES.fits or importlib.util.find_spec("httptools") is not None:
         return "auto"
-    from stlaunch.server.refusing import QuietH11  # noqa: PLC0415 - may not be there to import
+    from stlaunch.server.malformed_requests import QuietH11  # noqa: PLC0415 - may not be there to import
 
     return QuietH11
 

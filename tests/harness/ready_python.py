@@ -32,7 +32,7 @@ _IMPORTED = (
     "stlaunch.launcher.render",
     "stlaunch.launcher.serve",
     "stlaunch.server.pings",
-    "stlaunch.server.refusing",
+    "stlaunch.server.malformed_requests",
     "stlaunch.process.children",
     "stlaunch.gateway.selfcheck.endpoint",
     "streamlit.web.cli",
