@@ -11,6 +11,7 @@ from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls.streamlit_routes import STREAM
 
 XSRF = "_streamlit_xsrf"
 _MAX_COOKIES = 100
@@ -59,7 +60,7 @@ class SetCookie:
         if self.domain and host != self.domain and not host.endswith("." + self.domain):
             return False
         path = self.path if self.path.startswith("/") else default_path
-        asked = asked or target.path("/_stcore/stream")
+        asked = asked or target.path(STREAM)
         return asked.startswith(path) and (
             path.endswith("/") or asked[len(path) : len(path) + 1] in {"", "/", "?"}
         )

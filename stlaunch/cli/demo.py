@@ -28,6 +28,7 @@ from stlaunch.proxies.starting import find_binary, startable
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
+from stlaunch.urls.streamlit_routes import HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def _serves_app(site: ProxySite) -> bool:
 
 def _is_healthy(place: HostPort) -> bool:
     connection = http.client.HTTPConnection(place.host, place.port, timeout=2)
-    return answers_ok(connection, f"{_BASE_PATH}/_stcore/health")
+    return answers_ok(connection, f"{_BASE_PATH}{HEALTH}")
 
 
 def _parse_setup(text: str) -> ProxySetup:

@@ -17,20 +17,21 @@ except (AttributeError, ImportError):
     import socket as _socket  # type: ignore[no-redef]
 
 from stlaunch.storage.running_apps import running_urls
+from stlaunch.urls.streamlit_defaults import PORT
 
 _READY = "_stlaunch/ready"
 _TIMEOUT_S = 5.0
 _MAX_BYTES = 16_384
 _OK, _NOT_READY, _USAGE = 0, 1, 2
 
-HELP = """\
+HELP = f"""\
 Usage: stlaunch health [URL]
 
 Ask whether the app accepts sessions: exit code 0 if it does, 1 if not.
 
 Without URL, ask every app that this user runs here (they are listed in the state
 folder); all of them have to be ready. If none is listed, ask 127.0.0.1 at the port
-in STLAUNCH_PORT, or 8501.
+in STLAUNCH_PORT, or {PORT}.
 
 URL is http://, https:// or unix:, with the app's path: unix:/run/app.sock:/app
 
@@ -72,7 +73,7 @@ def main(words: list[str], environ: object) -> int:
 
 
 def _default_url(environ: object) -> str:
-    port = environ.get("STLAUNCH_PORT") or "8501"  # type: ignore[attr-defined] # a mapping
+    port = environ.get("STLAUNCH_PORT") or PORT  # type: ignore[attr-defined] # a mapping
     return f"http://127.0.0.1:{port}/"
 
 

@@ -26,6 +26,7 @@ from stlaunch.cli.this_machine import FOR_INSIDERS
 from stlaunch.errors import ExitCode
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort
+from stlaunch.urls.streamlit_routes import SELF_CHECK
 
 _POLL_S = 1.0
 _AGAIN_S = 3.0
@@ -118,7 +119,7 @@ def _answers(target: Target) -> bool:
     )
     with contextlib.closing(connection):
         try:
-            path = f"{target.base_path}/_stlaunch/health"
+            path = f"{target.base_path}{SELF_CHECK}/health"
             connection.request("GET", path, headers={"Host": str(origin.place)})
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):

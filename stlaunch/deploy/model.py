@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 from stlaunch.errors import UsageError
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings.fields import DRAIN_TIMEOUT
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl
 
-PORT = 8501
+PORT = streamlit_defaults.PORT
 USER_ID = 10001
 STOP_S = int(DRAIN_TIMEOUT.default) + 15
 """When the platform may kill what has not ended by itself."""

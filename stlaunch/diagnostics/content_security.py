@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import DEFAULT_PORTS, Origin
+from stlaunch.urls.streamlit_routes import HEALTH, STREAM
 
 _MAX = 16 * 1024
 _FALLBACKS: Mapping[str, tuple[str, ...]] = {
@@ -103,8 +104,8 @@ class Policies:
 
     def own_connection(self) -> str:
         """Return what blocks requests or the WebSocket to the page's own origin."""
-        return self._blocking("connect-src", self.here.scheme, "/_stcore/health") or self._blocking(
-            "connect-src", _SOCKETS[self.here.scheme], "/_stcore/stream"
+        return self._blocking("connect-src", self.here.scheme, HEALTH) or self._blocking(
+            "connect-src", _SOCKETS[self.here.scheme], STREAM
         )
 
     def evaluation(self) -> str:

@@ -14,6 +14,7 @@ from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.proxies.site import Site, plain_origins
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode
@@ -35,8 +36,8 @@ class AppSite:
         embedders: the only other sites that may show the app in a frame.
     """
 
-    max_upload_bytes: Callable[[], int] = lambda: 200 * _BYTES_IN_MB
-    ping_interval_s: Callable[[], int] = lambda: 30
+    max_upload_bytes: Callable[[], int] = lambda: streamlit_defaults.MAX_UPLOAD_BYTES
+    ping_interval_s: Callable[[], int] = lambda: streamlit_defaults.PING_INTERVAL_S
     embedders: tuple[Origin, ...] = ()
 
     def seen_by(self, request: RequestInfo, *, hides_host: bool = False) -> Site:

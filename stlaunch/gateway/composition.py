@@ -24,6 +24,7 @@ from stlaunch.settings.model import SelfCheck, Settings, Transport
 from stlaunch.storage.sealed_folder import SealedFolder
 from stlaunch.storage.state_folder import login_folder
 from stlaunch.streamlit_adapter import UserOption
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, PublicUrl
 from stlaunch.urls.public_paths import PublicPaths
@@ -82,10 +83,10 @@ class Composition:
     is_access_logged: bool = False
     transport: Transport = Transport.AUTO
     tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
-    max_message_bytes: Callable[[], int] = lambda: 200_000_000
+    max_message_bytes: Callable[[], int] = lambda: streamlit_defaults.MAX_MESSAGE_BYTES
     assets: AssetStore | None = None
-    max_upload_bytes: Callable[[], int] = lambda: 200_000_000
-    ping_interval_s: Callable[[], int] = lambda: 30
+    max_upload_bytes: Callable[[], int] = lambda: streamlit_defaults.MAX_UPLOAD_BYTES
+    ping_interval_s: Callable[[], int] = lambda: streamlit_defaults.PING_INTERVAL_S
     adapts_pings: bool = True
     protections_off: tuple[str, ...] = ()
     instance: Instance = field(default_factory=lambda: Instance(versions=installed_versions()))

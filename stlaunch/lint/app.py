@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stlaunch.proxies.site import Site, is_plain_socket
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -28,12 +29,12 @@ class App:
         has_login: the app has what `st.login` needs.
     """
 
-    port: int = 8501
+    port: int = streamlit_defaults.PORT
     upstream: HostPort | None = None
     socket: str = ""
     base_path: BasePath | None = None
-    max_upload_mb: int = 200
-    ping_interval_s: int = 30
+    max_upload_mb: int = streamlit_defaults.MAX_UPLOAD_MB
+    ping_interval_s: int = streamlit_defaults.PING_INTERVAL_S
     trusted_headers: tuple[str, ...] = ()
     has_login: bool = False
 

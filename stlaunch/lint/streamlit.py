@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_routes
 from stlaunch.urls.base_path import BasePath
 
 OWN_SEGMENTS = frozenset(
@@ -22,8 +23,8 @@ OTHER_ORIGIN = (
     "The app sees another Origin than the browser's, so bare Streamlit lets pages of every site in."
 )
 
-STREAM = "/_stcore/stream"
-UPLOAD = "/_stcore/upload_file/session/file"
+STREAM = streamlit_routes.STREAM
+UPLOAD = streamlit_routes.UPLOAD + "session/file"
 PAGE = "/"
 COMPONENT = "/component/name/index.html"
 SCRIPT = "/static/js/index.abc123.js"
@@ -61,8 +62,8 @@ class Asked:
 ALL = (
     Asked(end=STREAM, code="STL316", what="WebSocket handshake", is_one=True),
     Asked(end=UPLOAD, code="STL208", what="uploads", method="PUT"),
-    Asked(end="/_stcore/health", code="STL210", what="health check", is_one=True),
-    Asked(end="/_stcore/host-config", code="STL210", what="host configuration", is_one=True),
+    Asked(end=streamlit_routes.HEALTH, code="STL210", what="health check", is_one=True),
+    Asked(end=streamlit_routes.HOST_CONFIG, code="STL210", what="host configuration", is_one=True),
     Asked(end=SCRIPT, code="STL208", what="scripts"),
     Asked(end="/static/css/index.abc123.css", code="STL208", what="style sheets"),
     Asked(end="/static/media/font.abc123.woff2", code="STL208", what="fonts"),

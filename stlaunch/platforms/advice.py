@@ -14,6 +14,7 @@ from stlaunch.platforms.kubernetes import is_service_address, service_variables
 from stlaunch.platforms.model import Certainty
 from stlaunch.platforms.placement import Placement, PlatformValue, contradictions
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_defaults
 
 _MEGABYTE = 1_000_000
 _MEBIBYTE = 1024 * 1024
@@ -23,10 +24,10 @@ _MEBIBYTE = 1024 * 1024
 class AppLimits:
     """What the app itself allows; by default as in Streamlit."""
 
-    ping_s: int = 30
+    ping_s: int = streamlit_defaults.PING_INTERVAL_S
     """How often an idle connection carries something."""
-    upload_bytes: int = 200 * _MEBIBYTE
-    message_bytes: int = 200 * _MEGABYTE
+    upload_bytes: int = streamlit_defaults.MAX_UPLOAD_BYTES
+    message_bytes: int = streamlit_defaults.MAX_MESSAGE_BYTES
 
 
 def trusted_by_default(placement: Placement) -> TrustedProxies:

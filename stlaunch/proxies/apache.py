@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, body, sent, server, via
+from stlaunch.proxies.signs import VERSION, body, default_page, sent, server, via
 from stlaunch.proxies.site import Site
 
 _VALIDATE = "apachectl configtest"
@@ -15,6 +15,7 @@ _SIGNS = (
     server(rf"Apache{VERSION}"),
     via(r"\(Apache/"),
     body(rf"<address>Apache{VERSION}"),
+    default_page(r"Apache2? (?:Debian|Ubuntu)? ?(?:Linux )?Default Page|<h1>It works!</h1>"),
     sent(
         "x-forwarded-server",
         "x-forwarded-host",

@@ -15,10 +15,10 @@ from typing import Any
 
 from stlaunch.errors import UsageError
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_defaults
 
 _MAX_MB = 1_000_000
 _MAX_S = 3600
-_DEFAULT_PORT = 8501
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class AppFacts:
             is the business of the resolver of settings.
     """
 
-    port: int = _DEFAULT_PORT
-    max_upload_mb: int = 200
-    ping_interval_s: int = 30
+    port: int = streamlit_defaults.PORT
+    max_upload_mb: int = streamlit_defaults.MAX_UPLOAD_MB
+    ping_interval_s: int = streamlit_defaults.PING_INTERVAL_S
     identity_headers: tuple[str, ...] = ()
     has_login: bool = False
     place: Mapping[str, UserOption] = field(default_factory=dict)
@@ -69,9 +69,11 @@ def read_app_facts(
         if environ.get(variable, "").strip():
             server[name] = (environ[variable], variable)
     return AppFacts(
-        port=_number(server, "port", _DEFAULT_PORT, 65535),
-        max_upload_mb=_number(server, "maxUploadSize", 200, _MAX_MB),
-        ping_interval_s=_number(server, "websocketPingInterval", 30, _MAX_S),
+        port=_number(server, "port", streamlit_defaults.PORT, 65535),
+        max_upload_mb=_number(server, "maxUploadSize", streamlit_defaults.MAX_UPLOAD_MB, _MAX_MB),
+        ping_interval_s=_number(
+            server, "websocketPingInterval", streamlit_defaults.PING_INTERVAL_S, _MAX_S
+        ),
         identity_headers=_headers(server),
         has_login=any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in folders),
         place={f"server.{name}": UserOption(*server[name]) for name in _OF_PLACE if name in server},

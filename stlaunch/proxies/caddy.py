@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start, common_without
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, server, via
+from stlaunch.proxies.signs import VERSION, default_page, server, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
@@ -15,6 +15,7 @@ _VALIDATE = "caddy validate --config /etc/caddy/Caddyfile"
 _SIGNS = (
     via(rf"Caddy{VERSION}"),
     server(rf"Caddy{VERSION}"),
+    default_page(r"Your web server is working|Caddy works!"),
 )
 
 

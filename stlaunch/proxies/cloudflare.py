@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.signs import Side, sent, server
+from stlaunch.proxies.signs import Side, refusal, sent, server
 
 _VALIDATE = "cloudflared tunnel ingress validate"
 _SIGNS = (
     sent("cf-ray", side=Side.BOTH),
     server(r"cloudflare"),
+    refusal(r"Attention Required! \| Cloudflare|cf-error-details"),
 )
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, sent, server
+from stlaunch.proxies.signs import VERSION, default_page, sent, server
 from stlaunch.proxies.site import Site
 
 _SIGNS = (
     server(rf"Microsoft-IIS{VERSION}"),
+    default_page(r"IIS Windows Server|iisstart"),
     sent("x-arr-log-id"),
 )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from stlaunch.proxies.model import NOT_CLOSED, Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.signs import body, sent
+from stlaunch.proxies.signs import default_page, sent
 
 _VALIDATE = "kubectl apply --dry-run=server -f FILE"
 _SIGNS = (
-    body(r"^default backend - 404"),
+    default_page(r"^default backend - 404"),
     sent("x-original-forwarded-for"),
     sent("x-scheme", "x-real-ip", "x-request-id"),
 )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, sent, server
+from stlaunch.proxies.signs import VERSION, default_page, sent, server
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "lighttpd -tt -f /etc/lighttpd/lighttpd.conf"
 _SIGNS = (
     server(rf"lighttpd{VERSION}"),
+    default_page(r"(?i)welcome page.{0,80}lighttpd|placeholder page"),
     sent("x-host", "x-forwarded-proto", absent=("x-real-ip",)),
 )
 

@@ -10,7 +10,7 @@ from stlaunch.proxies.model import Kind, Lines, Part, Recipe, Start
 from stlaunch.proxies.needs import COMPRESSED_TYPES, Need, Product
 from stlaunch.proxies.plans import ProxySetup
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, body, server
+from stlaunch.proxies.signs import VERSION, body, default_page, server
 from stlaunch.proxies.site import Site
 
 HOST_LINE = "proxy_set_header Host $http_host;"
@@ -18,6 +18,7 @@ _VALIDATE = "nginx -t"
 _SIGNS = (
     server(rf"(?:nginx|openresty|tengine){VERSION}"),
     body(rf"<center>nginx{VERSION}</center>"),
+    default_page(r"Welcome to nginx"),
 )
 
 

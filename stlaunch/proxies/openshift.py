@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import NOT_CLOSED, NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import body
+from stlaunch.proxies.signs import default_page
 from stlaunch.proxies.site import Site
 
 _VALIDATE = "oc apply --dry-run=server -f FILE"
-_SIGNS = (body(r"Application is not available.{0,400}route"),)
+_SIGNS = (default_page(r"Application is not available"),)
 
 
 # --- its lines for each need

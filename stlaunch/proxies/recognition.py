@@ -13,7 +13,7 @@ from functools import cache
 from stlaunch.proxies import services
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.signs import Side, Sign
+from stlaunch.proxies.signs import PageKind, Side, Sign
 from stlaunch.quick_dataclass import dataclass
 
 _BODY_CHARACTERS = 4096
@@ -34,6 +34,8 @@ PLAIN = frozenset({
     "x-xsrftoken",
 })  # fmt: skip
 _VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})(?:[: \t].*)?")
+
+_ASKED_FOR = frozenset({PageKind.LOGIN, PageKind.REFUSAL})
 
 # From the browser to the app, where several are there; content networks and clouds first.
 _CLOUDS = (Product.AWS_ALB, Product.AZURE_GATEWAY, Product.IIS)
@@ -94,6 +96,7 @@ def table() -> tuple[Known, ...]:
         *(known for product in _CLOUDS for known in _of_product(product)),
         *(Known(sign=sign, name=sign.name) for sign in services.INNER),
         *(known for product in _NEAREST for known in _of_product(product)),
+        *(Known(sign=sign, name=sign.name) for sign in services.PAGES),
         *(Known(sign=sign, name=sign.name, is_app=True) for sign in services.APP),
     )
 
@@ -158,7 +161,8 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset({known.name.lower() for known in table()} | {str(item) for item in Product})
+    of_hops = {known.name.lower() for known in table() if known.sign.page not in _ASKED_FOR}
+    return frozenset(of_hops | {str(item) for item in Product})
 
 
 def sightings_in_answer(
@@ -174,7 +178,7 @@ def sightings_in_answer(
     values = _by_name(headers)
     for known in table():
         sign = known.sign
-        if sign.side is Side.REQUEST or sign.status not in {0, status}:
+        if sign.side is Side.REQUEST or sign.status not in {0, status} or sign.page in _ASKED_FOR:
             continue
         if sign.header and sign.header not in values:
             continue
@@ -190,6 +194,16 @@ def sightings_in_answer(
                 evidence=" ".join(shown.split()),
             )
             break
+
+
+def whose_page(kind: PageKind, text: str) -> str:
+    """Name whose page of this kind a text is, or an address leads to; empty where none is known.
+
+    >>> whose_page(PageKind.LOGIN, "https://sso.example.com/realms/staff/protocol/openid-connect")
+    'Keycloak'
+    """
+    found = (known for known in table() if known.sign.page is kind)
+    return next((known.name for known in found if known.sign.pattern.search(text)), "")
 
 
 def _matches(

@@ -18,6 +18,17 @@ class Side(Enum):
     BOTH = auto()
 
 
+class PageKind(Enum):
+    """What a page in place of the app's is."""
+
+    DEFAULT = auto()
+    """What a server shows whose owner configured nothing: it names the server."""
+    LOGIN = auto()
+    """A login, or a redirect to one. Other pages link to logins: only where one is looked for."""
+    REFUSAL = auto()
+    """A firewall's. Its words stand in other pages as well: only where a request was refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
     """Something by which a product, or a service, gives itself away.
@@ -30,6 +41,7 @@ class Sign:
         present: other headers that must be there.
         absent: headers that must not.
         status: of the answer; 0 for any.
+        page: what the page is that the pattern is found in; None for any other sign.
     """
 
     header: str
@@ -39,6 +51,7 @@ class Sign:
     present: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
     status: int = 0
+    page: PageKind | None = None
 
 
 VERSION = r"(?:[/ ]v?(?P<version>[0-9][\w.]{0,20}))?"
@@ -78,6 +91,21 @@ def body(
     )
 
 
+def default_page(pattern: str, name: str = "") -> Sign:
+    """Return the sign of the page that a fresh installation shows."""
+    return _page(re.compile(pattern), name, PageKind.DEFAULT)
+
+
+def login(pattern: str, name: str) -> Sign:
+    """Return the sign of a login, in its page or in the address that leads to it."""
+    return _page(_folded(pattern), name, PageKind.LOGIN)
+
+
+def refusal(pattern: str, name: str = "") -> Sign:
+    """Return the sign of the page with which a firewall refuses a request."""
+    return _page(_folded(pattern), name, PageKind.REFUSAL)
+
+
 def sent(
     header: str,
     *present: str,
@@ -93,6 +121,10 @@ def sent(
         present=frozenset(present),
         absent=frozenset(absent),
     )
+
+
+def _page(pattern: re.Pattern[str], name: str, page: PageKind) -> Sign:
+    return Sign(header="", pattern=pattern, name=name, side=Side.ANSWER, page=page)
 
 
 def _folded(pattern: str) -> re.Pattern[str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from stlaunch.proxies.needs import IDENTITY_HEADERS, REPLICA_COOKIE
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
@@ -50,7 +51,7 @@ class Site:
     """
 
     base_path: BasePath
-    upstream: str = "127.0.0.1:8501"
+    upstream: str = f"127.0.0.1:{streamlit_defaults.PORT}"
     replicas: tuple[str, ...] = ()
     host: str = ""
     bind: str = ""
@@ -59,8 +60,8 @@ class Site:
     certificate: str = ""
     key: str = ""
     keep_prefix: bool = True
-    max_upload_mb: int = 200
-    ping_interval_s: int = 30
+    max_upload_mb: int = streamlit_defaults.MAX_UPLOAD_MB
+    ping_interval_s: int = streamlit_defaults.PING_INTERVAL_S
     identity_headers: tuple[str, ...] = IDENTITY_HEADERS
     self_check_from: tuple[str, ...] = ("127.0.0.1", "::1")
     embedders: tuple[str, ...] = ()

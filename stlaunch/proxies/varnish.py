@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stlaunch.proxies.model import Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import ENCODED_LETTERS, Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
-from stlaunch.proxies.signs import VERSION, Side, body, sent, via
+from stlaunch.proxies.signs import VERSION, Side, body, default_page, sent, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
@@ -16,6 +16,7 @@ _SIGNS = (
     sent("x-varnish", side=Side.BOTH),
     via(rf"varnish(?: \(Varnish{VERSION}\))?"),
     body(r"Guru Meditation"),
+    default_page(r"Welcome to Varnish"),
 )
 
 

@@ -18,12 +18,13 @@ from stlaunch.process.parent_death import end_with_parent
 from stlaunch.process.unix import UNIX_FAMILY
 from stlaunch.proxies.process import end_process_group, has_ended
 from stlaunch.replicas.backoff import Backoff
+from stlaunch.urls.streamlit_routes import SELF_CHECK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_READY_PATH = "/_stlaunch/ready"
+_READY_PATH = SELF_CHECK + "/ready"
 _ASK_TIMEOUT_S = 2.0
 
 

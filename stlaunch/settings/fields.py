@@ -11,6 +11,7 @@ from stlaunch.forwarded.trusted_proxies import TrustedProxies
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.settings import parsers
 from stlaunch.settings.model import BehindProxy, LogFormat, SelfCheck, Transport
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.origin import OriginCheck
 from stlaunch.urls.public_paths import PrefixRule
 
@@ -90,7 +91,7 @@ PORT: Field[int | None] = Field(
     name="port",
     metavar="PORT",
     help="Listen on this port; 0 picks a free one. Default: Streamlit's server.port, "
-    "the platform's port, or 8501.",
+    f"the platform's port, or {streamlit_defaults.PORT}.",
     parse=parsers.parse_port,
     default=None,
     also_takes=(int,),

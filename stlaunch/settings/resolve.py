@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stlaunch.errors import UsageError
 from stlaunch.settings.model import BehindProxy, Place, Setting, Settings, SourceKind
 from stlaunch.settings.raw_values import RawSettings, RawValue
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from stlaunch.streamlit_adapter import UserOption
 
 DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8501
 _RANK = {kind: rank for rank, kind in enumerate(SourceKind)}
 
 T = TypeVar("T")
@@ -107,10 +107,10 @@ def resolve_place(
     user, environ = user_options or {}, environ or {}
     hosts, ports, sockets = _listener(raw, user)
     asked = resolve([*ports, _default(None)]).value if bound_port is None else bound_port
-    placement = place(hits, environ, port=asked, default_port=DEFAULT_PORT)
+    placement = place(hits, environ, port=asked, default_port=streamlit_defaults.PORT)
     hosts = [*hosts, *_of_platform(placement.host)]
     ports = [*ports, *_of_platform(placement.port)]
-    port = _or_default(resolve([*ports, _default(None)]), DEFAULT_PORT)
+    port = _or_default(resolve([*ports, _default(None)]), streamlit_defaults.PORT)
     is_address_asked = any(value.kind is not SourceKind.PLATFORM for value in (*hosts, *ports))
     behind, public_url = _addresses(raw, user, placement)
     return Place(

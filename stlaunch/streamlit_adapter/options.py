@@ -13,11 +13,10 @@ from stlaunch.errors import UsageError
 from stlaunch.proxies.app_facts import UserOption
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.streamlit_adapter import internals
+from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 
 _MEGABYTE = 1_000_000
-_DEFAULT_PING_S = 30
-_DEFAULT_SIZE = 200
 _OWN = "stlaunch"
 """Where an option was defined that is ours, not the user's."""
 
@@ -127,11 +126,12 @@ def websocket_options() -> WebSocketOptions:
             "server.enableWebsocketCompression",
         ]
     )
-    ping_s = int(options["server.websocketPingInterval"] or _DEFAULT_PING_S)
+    ping_s = int(options["server.websocketPingInterval"] or streamlit_defaults.PING_INTERVAL_S)
+    message_mb = int(options["server.maxMessageSize"] or streamlit_defaults.MAX_MESSAGE_MB)
     return WebSocketOptions(
         ping_interval_s=ping_s,
         ping_timeout_s=ping_s,
-        max_message_bytes=int(options["server.maxMessageSize"] or _DEFAULT_SIZE) * _MEGABYTE,
+        max_message_bytes=message_mb * _MEGABYTE,
         is_compressed=bool(options["server.enableWebsocketCompression"]),
     )
 
@@ -139,7 +139,7 @@ def websocket_options() -> WebSocketOptions:
 def max_upload_bytes() -> int:
     """Return Streamlit's limit for one uploaded file."""
     limit = get_options(["server.maxUploadSize"])["server.maxUploadSize"]
-    return int(_DEFAULT_SIZE if limit is None else limit) * 1024 * 1024
+    return int(streamlit_defaults.MAX_UPLOAD_MB if limit is None else limit) * 1024 * 1024
 
 
 def tls_files() -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from stlaunch.urls.base_path import BasePath
 STREAM = "/_stcore/stream"
 HEALTH = "/_stcore/health"
 HOST_CONFIG = "/_stcore/host-config"
+METRICS = "/_stcore/metrics"
 UPLOAD = "/_stcore/upload_file/"
 ASSETS = "/static/"
 STATIC_FILES = "/app/static/"

@@ -77,7 +77,7 @@ BREAKAGES = [
     # What is wrong, the code on top, what the card shows of the evidence.
     ("stripped", "STL301", "Upgrade: missing, Connection: missing"),
     ("host rewritten", "STL403", "The app sees 127.0.0.1"),
-    ("body limit", "STL602", "server.maxUploadSize is 200 MB"),
+    ("body limit", "STL602", "server.maxUploadSize (200 MB)"),
     ("idle limit", "STL604", "the server pings every 30 s"),
     ("buffering", "STL605", "6 lines over 1.0 s came within"),
     ("cookies dropped", "STL507", "Cookie of the browser reaches the app: no"),

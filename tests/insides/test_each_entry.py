@@ -16,6 +16,7 @@ import pytest
 
 from stlaunch.streamlit_adapter.internals import LOADING, TOUCHES
 from stlaunch.streamlit_adapter.touch import Touch, report_misfits
+from stlaunch.urls import streamlit_defaults as defaults
 from tests.conftest import REPOSITORY
 from tests.harness.protocol import open_session
 from tests.insides import renaming
@@ -180,6 +181,24 @@ def test_nothing_undocumented_of_streamlit_is_imported_outside_of_the_entries() 
 
     of_streamlit = {name for name in found if name.partition(".")[0] == "streamlit"}
     assert of_streamlit == {"streamlit", "streamlit.starlette"}
+
+
+def test_defaults_are_streamlits_own(tmp_path: Path) -> None:
+    """Of the ping interval it has none: it leaves that to its server."""
+    code = (
+        "from streamlit import get_option as get\n"
+        "for name in 'port maxUploadSize maxMessageSize websocketPingInterval'.split():\n"
+        "    print(get('server.' + name))"
+    )
+    env = {**os.environ, "HOME": str(tmp_path)}
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, text=True
+    )
+
+    assert printed.split() == [
+        *map(str, (defaults.PORT, defaults.MAX_UPLOAD_MB, defaults.MAX_MESSAGE_MB)),
+        "None",
+    ]
 
 
 def _private_names(text: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,8 +12,9 @@ from stlaunch.check.hops import author_of, recognise
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.recognition import PLAIN, names_in_request, products_in, table
-from stlaunch.proxies.signs import Side
+from stlaunch.proxies.recognition import PLAIN, names_in_request, products_in, table, whose_page
+from stlaunch.proxies.signs import PageKind, Side
+from tests.conftest import REPOSITORY
 
 ANSWERS = {
     "nginx": ([("server", "nginx/1.31.1")], "", 200, Product.NGINX, "1.31.1"),
@@ -75,6 +78,53 @@ def test_an_answer_names_its_author(
 
 def test_the_apps_own_server_is_no_proxy() -> None:
     assert author_of(Exchange(url="http://x/", headers=(("server", "uvicorn"),))) is None
+
+
+PAGES = {
+    "nginx": (PageKind.DEFAULT, "<title>Welcome to nginx!</title>", "nginx"),
+    "apache": (PageKind.DEFAULT, "<html><body><h1>It works!</h1></body></html>", "Apache"),
+    "debian": (PageKind.DEFAULT, "<title>Apache2 Debian Default Page: It works</title>", "Apache"),
+    "lighttpd": (PageKind.DEFAULT, "<h1>Placeholder page</h1>", "lighttpd"),
+    "openshift": (PageKind.DEFAULT, "<h1>Application is not available</h1>", "OpenShift"),
+    "tomcat": (PageKind.DEFAULT, "<h3>Apache Tomcat/9.0.1</h3>", "Tomcat"),
+    "login": (PageKind.LOGIN, "https://login.microsoftonline.com/x", "Microsoft Entra ID"),
+    "refusal": (PageKind.REFUSAL, "<title>Attention Required! | Cloudflare</title>", "Cloudflare"),
+    "waf": (PageKind.REFUSAL, "Request unsuccessful. Incapsula incident ID: 1", "Imperva"),
+    "own": (PageKind.DEFAULT, "<title>Streamlit</title>It works! Ask Cloudflare.", ""),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "name"), PAGES.values(), ids=PAGES)
+def test_a_page_in_place_of_the_apps_is_named(kind: PageKind, text: str, name: str) -> None:
+    assert whose_page(kind, text) == name
+
+
+def test_words_of_a_login_or_a_firewall_name_nobody_on_the_way() -> None:
+    """An app may link to a login, and write about ModSecurity."""
+    text = "accounts.google.com, oauth2-proxy, mod_security, Request blocked"
+
+    assert author_of(Exchange(url="http://x/", status=200, text=text)) is None
+
+
+def test_no_other_module_recognises_a_product() -> None:
+    """The languages of configurations, which `lint` reads, have products' names in them."""
+    names = {known.name.lower() for known in table()}
+    found = []
+    for file in sorted((REPOSITORY / "stlaunch").rglob("*.py")):
+        if {"proxies", "lint"}.isdisjoint(file.parts):
+            patterns = [
+                ast.unparse(node).lower()
+                for node in ast.walk(ast.parse(file.read_text("utf-8")))
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "re.compile"
+            ]
+            found += [
+                f"{file.name}: {pattern}"
+                for pattern in patterns
+                for name in names
+                if re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", pattern)
+            ]
+
+    assert found == []
 
 
 REQUESTS = {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stlaunch.urls import streamlit_defaults
 from tests.conftest import REPOSITORY
 from tests.harness.imports import longest_chain, read_imports, top_level
 
@@ -73,6 +74,34 @@ def test_an_upper_limit_is_called_max() -> None:
 
     assert any(path.suffix == ".js" for path in scripts)
     assert [str(path) for path in scripts if other_words.search(path.read_text("utf-8"))] == []
+
+
+def test_streamlits_paths_have_one_home() -> None:
+    """Paths that a user types, or that a proxy's rule names, are texts and not compared."""
+    found = [
+        f"{place}: {value}"
+        for place, value in _constants()
+        if isinstance(value, str)
+        if re.fullmatch(r"/?(_stcore|_stlaunch)(/[\w-]+)+/?", value)
+        if place not in {"urls/streamlit_routes.py", "cli/quick_health.py"}
+        and not place.startswith("proxies/")
+    ]
+
+    assert found == []
+
+
+def test_what_streamlit_does_by_default_has_one_home() -> None:
+    """Not the examples in hints: they are there to be typed."""
+    found = [place for place, value in _constants() if value == streamlit_defaults.PORT]
+
+    assert found == ["urls/streamlit_defaults.py"]
+    named = re.compile(r"(?:max_upload_\w+|ping_interval_s): [^=\n]+ = (?:lambda: )?\d")
+    written = [
+        f"{path.relative_to(PACKAGE)}: {found[0]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for found in named.finditer(path.read_text("utf-8"))
+    ]
+    assert written == []
 
 
 def test_everything_that_is_defined_is_used() -> None:
@@ -152,6 +181,16 @@ def _used(names: frozenset[str], allowed: tuple[str, ...]) -> list[str]:
         for line, name in _names_in(path)
         if name in names
     ]
+
+
+def _constants() -> Iterator[tuple[str, object]]:
+    """Yield the constants in the package's code, with the file: no docstrings, no parts of text."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in texts:
+                yield path.relative_to(PACKAGE).as_posix(), node.value
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from stlaunch.settings.model import (
 )
 from stlaunch.settings.project import read_project
 from stlaunch.settings.read import read_settings
-from stlaunch.settings.resolve import DEFAULT_HOST, DEFAULT_PORT, resolve_settings
+from stlaunch.settings.resolve import DEFAULT_HOST, resolve_settings
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import Origin, OriginCheck, PublicUrl
 from stlaunch.urls.public_paths import PrefixRule
@@ -125,7 +125,7 @@ def test_default_is_nothing_decided() -> None:
         (),
         None,
     )
-    assert (settings.host.value, settings.port.value) == (DEFAULT_HOST, DEFAULT_PORT)
+    assert (settings.host.value, settings.port.value) == (DEFAULT_HOST, 8501)
     assert settings.uds.value is None
     assert settings.trusted_proxies.value == TrustedProxies.default(in_container=False)
     assert (settings.origin_check.value, settings.self_check.value) == (
@@ -149,7 +149,7 @@ def test_stronger_place_wins_and_remembers_the_others() -> None:
 def test_empty_variable_is_an_unset_one() -> None:
     settings = make_settings(environ={"STLAUNCH_PORT": " ", "STLAUNCH_BEHIND_PROXY": ""})
 
-    assert settings.port == Setting(value=DEFAULT_PORT)
+    assert settings.port == Setting(value=8501)
     assert not settings.is_behind_proxy
 
 
@@ -274,7 +274,7 @@ def test_socket_and_address_in_one_place_are_refused(other: dict[str, list[str]]
 def test_stronger_socket_shadows_a_weaker_port() -> None:
     settings = make_settings({"uds": ["/run/a.sock"]}, environ={"STLAUNCH_PORT": "80"})
 
-    assert (settings.uds.value, settings.port.value) == (Path("/run/a.sock"), DEFAULT_PORT)
+    assert (settings.uds.value, settings.port.value) == (Path("/run/a.sock"), 8501)
     assert settings.port.where == "--uds"
     assert settings.port.shadowed == (("STLAUNCH_PORT", "80"),)
     assert settings.host.source is SourceKind.DEFAULT

@@ -15,7 +15,7 @@ from stlaunch.check.probes.stream import Browser
 from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.check.websocket import Socket, open_socket
 from stlaunch.quick_dataclass import dataclass
-from stlaunch.urls.streamlit_routes import STREAM
+from stlaunch.urls.streamlit_routes import SELF_CHECK, STREAM
 
 _MIN_BODY = 64 * 1024
 _MAX_BODY = ANNOUNCED_BYTES
@@ -174,7 +174,7 @@ async def _waits_for_pong(socket: Socket) -> bool:
 
 async def _drip(client: Client) -> tuple[int, int] | None:
     """Return when the first and the last byte of a slow response came; None without `drip`."""
-    path = client.dialer.target.path("/_stlaunch/drip")
+    path = client.dialer.target.path(SELF_CHECK + "/drip")
     answer = await client.send("GET", path, timeout_s=_STEP_TIMEOUT_S)
     if not answer.is_ok or answer.first_ms is None:
         return None

@@ -8,6 +8,7 @@ from stlaunch.check.client import Client
 from stlaunch.check.locations import resolve
 from stlaunch.check.observations import Exchange
 from stlaunch.check.target import Target
+from stlaunch.urls.streamlit_routes import HEALTH, HOST_CONFIG, METRICS
 
 MISSING_ASSET = "/static/js/stlaunch-check.00000000.js"
 COMPONENT = "/component/stlaunch_check.none/index.html"
@@ -23,15 +24,15 @@ def planned(target: Target) -> dict[str, str]:
     paths = {
         "deep": target.path(DEEP_PAGE),
         "deep_slash": target.path(DEEP_PAGE + "/"),
-        "host_config": target.path("/_stcore/host-config"),
+        "host_config": target.path(HOST_CONFIG),
         "missing_asset": target.path(MISSING_ASSET),
         "component": target.path(COMPONENT),
-        "metrics": target.path("/_stcore/metrics"),
+        "metrics": target.path(METRICS),
     }
     if target.base_path.value:
         paths["bare"] = target.base_path.value
-        paths["root_health"] = "/_stcore/health"
-        paths["doubled_health"] = target.base_path.value + target.path("/_stcore/health")
+        paths["root_health"] = HEALTH
+        paths["doubled_health"] = target.base_path.value + target.path(HEALTH)
     return paths
 
 
@@ -72,4 +73,4 @@ async def get_asset(client: Client, path: str, *, compressed: bool) -> Exchange:
 async def get_with_large_header(client: Client, target: Target) -> Exchange:
     """Ask for health with as many cookies as a login makes."""
     filler = f"stlaunch_check={'x' * _COOKIE_BYTES}"
-    return await client.get(target.path("/_stcore/health"), cookies=(filler,))
+    return await client.get(target.path(HEALTH), cookies=(filler,))

@@ -12,10 +12,11 @@ from stlaunch.check.observations import Exchange
 from stlaunch.check.options import Headers
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.websocket import open_socket
+from stlaunch.urls.streamlit_routes import SELF_CHECK
 
 SCHEMA = "stlaunch.selfcheck/1"
-PATH = "/_stlaunch/check"
-SOCKET = "/_stlaunch/ws"
+PATH = SELF_CHECK + "/check"
+SOCKET = SELF_CHECK + "/ws"
 _CONNECTIONS = 8
 
 

@@ -8,11 +8,11 @@ from stlaunch.check.observations import Observations
 from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.urls.streamlit_defaults import MAX_UPLOAD_MB, PING_INTERVAL_S
 
 _TOO_LARGE = 413
 _HEADER_REFUSALS = {400, 413, 431, 494}
 _MEBIBYTE = 1024 * 1024
-_PING_S = 30
 # It is a second in which they are written; machines are busy at either end.
 _TOGETHER_MS = 400
 
@@ -80,7 +80,7 @@ def _measured_body(seen: Observations) -> Outcome:
         return None
     return Hit(
         evidence=f"A body of {_size(limits.body_passed or 0)} passes, one of "
-        f"{_size(limits.body_refused)} does not; Streamlit allows 200 MiB by default."
+        f"{_size(limits.body_refused)} does not; Streamlit allows {MAX_UPLOAD_MB} MiB by default."
     )
 
 
@@ -88,7 +88,7 @@ def _idle(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.idle_s is None:
         return Unknown("no WebSocket was opened")
-    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s < _PING_S:
+    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s < PING_INTERVAL_S:
         return None
     return Hit(evidence=f"A connection that only answers pings was cut after {limits.idle_s} s.")
 
@@ -97,11 +97,11 @@ def _idle_below_ping(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.idle_s is None:
         return Unknown("no WebSocket was opened")
-    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s >= _PING_S:
+    if not limits.idle_s or _is_lifetime(seen) or limits.idle_s >= PING_INTERVAL_S:
         return None
     return Hit(
         evidence=f"A quiet connection was cut after {limits.idle_s} s; Streamlit pings every "
-        f"{_PING_S} s."
+        f"{PING_INTERVAL_S} s."
     )
 
 

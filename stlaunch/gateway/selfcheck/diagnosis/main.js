@@ -153,7 +153,7 @@ function conclude() {
   const versions = Object.entries(facts.report?.instance?.versions ?? {});
   const when = new Date().toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   byId("versions").textContent = [...versions.map(([name, version]) => `${name} ${version}`), when].join(" · ");
-  byId("upload-limit").textContent = `server.maxUploadSize (${formatBytes(facts.uploadLimit)})`;
+  byId("upload-limit").textContent = facts.uploadOption;
   show("slow-section");
 }
 

@@ -50,8 +50,15 @@ class Facts {
     return answer?.handshake ?? null;
   }
 
+  /** The app's limit in bytes; infinite where it did not say. */
   get uploadLimit() {
-    return this.fixes?.max_upload_bytes ?? 200 * 1024 * 1024;
+    return this.fixes?.max_upload_bytes ?? Infinity;
+  }
+
+  /** The option, with its value where the app said it. */
+  get uploadOption() {
+    const known = Number.isFinite(this.uploadLimit) ? ` (${formatBytes(this.uploadLimit)})` : "";
+    return `server.maxUploadSize${known}`;
   }
 }
 

@@ -316,8 +316,7 @@ async function testUpload(facts, say) {
 /** @param {Facts} facts @param {number} passed @param {number} refused @returns {Outcome} */
 function bodyLimit(facts, passed, refused) {
   return warn("STL602", `Bodies above ${formatBytes(passed)} are refused`, [
-    `${formatBytes(passed)} pass, ${formatBytes(refused)} do not; server.maxUploadSize is ` +
-      `${formatBytes(facts.uploadLimit)}.`,
+    `${formatBytes(passed)} pass, ${formatBytes(refused)} do not, below ${facts.uploadOption}.`,
     "stlaunch sends larger uploads in pieces, so they work all the same.",
   ]);
 }

@@ -223,11 +223,11 @@ async function testQuiet(facts, say) {
 /** @param {Facts} facts @param {{code: number, ageMs: number}} ended @returns {Outcome} */
 function idleCut(facts, ended) {
   const seconds = (ended.ageMs / 1000).toFixed(1);
-  const ping = facts.fixes?.ping_interval_s ?? 30;
+  const pings = facts.fixes ? `; the server pings every ${facts.fixes.ping_interval_s} s` : "";
   const shorter = Math.max(1, Math.floor(ended.ageMs / 2000));
   return {
     ...warn("STL604", `A quiet socket is cut after ${seconds} s`, [
-      `It ended with code ${ended.code} after ${seconds} s; the server pings every ${ping} s.`,
+      `It ended with code ${ended.code} after ${seconds} s${pings}.`,
     ]),
     fix: `Or use it more often than the limit:\n    --server.websocketPingInterval ${shorter}`,
   };
