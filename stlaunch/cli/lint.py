@@ -20,13 +20,14 @@ import click
 
 from stlaunch.cli.errors import has_colour, printable, text_width
 from stlaunch.cli.lint_text import Look, counted, fix_of, head_of, render_report
-from stlaunch.cli.proxy import read_app
+from stlaunch.cli.proxy import public_of, read_app
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.lint import App, Report, lint_files
 from stlaunch.lint.app import socket_path
 from stlaunch.lint.edits import Change, apply, edited, undo, unified_diff
 from stlaunch.lint.validate import Verdict, ask_proxy
 from stlaunch.lint.verdict import exit_code, what_to_try
+from stlaunch.settings.model import SourceKind
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, PublicUrl, is_url
@@ -177,7 +178,13 @@ def _say(text: str) -> None:
 
 
 def _known_app(app: str | None, upstream: str | None, public_url: str | None) -> App:
-    facts, _ = read_app(app)
+    facts, settings = read_app(app)
+    if not upstream and settings.uds.value:
+        upstream = f"unix:{settings.uds.value}"
+    # The platform's path is this machine's; the file may be for any.
+    is_stated = settings.behind_proxy.source is not SourceKind.PLATFORM
+    if is_stated and len(settings.public_paths) == 1:
+        public_url = public_url or public_of(settings)
     socket = socket_path(upstream) if upstream else None
     place = HostPort.parse(upstream) if upstream and socket is None else None
     if upstream and socket is None and (place is None or place.port is None):

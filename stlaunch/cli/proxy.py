@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
+from stlaunch.platforms import detect_platforms
 from stlaunch.process.working_folder import working_folder
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
@@ -134,7 +135,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
             hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
         )
     asked = Asked(
-        public_url=public_url or _public_of(settings),
+        public_url=public_url or public_of(settings),
         upstream=upstream,
         replicas=replicas,
         tls=tls,
@@ -204,7 +205,7 @@ def _kind(name: str) -> Kind:
 
 
 def read_app(text: str | None) -> tuple[AppFacts, Settings]:
-    """Return what the app's and the project's configuration say; without a name, this folder's."""
+    """Return where the app will listen and be reached, and its limits; by default this folder's."""
     cwd = working_folder()
     script = None
     if text is None and (cwd / DEFAULT_SCRIPT).is_file():
@@ -215,11 +216,17 @@ def read_app(text: str | None) -> tuple[AppFacts, Settings]:
     raw = read_settings(values={}, environ=os.environ, project=project, project_where=where)
     home = home_folder(os.environ)
     facts = read_app_facts(script, cwd=cwd, home=Path(home) if home else None, environ=os.environ)
-    settings = resolve_settings(raw, user_options=facts.place)
+    settings = resolve_settings(
+        raw,
+        user_options=facts.place,
+        hits=detect_platforms(os.environ, os.path.exists),
+        environ=os.environ,
+    )
     return replace(facts, port=settings.port.value or facts.port), settings
 
 
-def _public_of(settings: Settings) -> str | None:
+def public_of(settings: Settings) -> str | None:
+    """Return the public URL or path that the settings name; None where they name none."""
     if settings.public_url.value:
         return str(settings.public_url.value)
     return str(settings.public_paths[0]) or "/" if settings.public_paths else None

@@ -62,6 +62,14 @@ server {
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_state_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no include reaches, old files are kept in the user's state folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 def fix(path: Path, app: App) -> list[Change]:
     report = lint_file(path, app)
     return apply(edited(edit for item in report.findings for edit in item.edits), os.environ)

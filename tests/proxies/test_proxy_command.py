@@ -182,6 +182,13 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
             ("/new/", 9001),
             id="ranked",
         ),
+        pytest.param(
+            "",
+            'behind_proxy = "/new"',
+            {"K_SERVICE": "board", "K_REVISION": "board-1", "PORT": "8080"},
+            ("/new/", 8080),
+            id="platform",
+        ),
     ],
 )
 def test_path_and_port_are_those_that_the_app_gets(
@@ -220,6 +227,23 @@ def test_lint_says_code_place_and_diff(tmp_path: Path) -> None:
     assert "site.conf:4: STL501 error: " in done.stdout
     assert "+        proxy_set_header Host $http_host;\n" in done.stdout
     assert path.read_text() == (CORPUS / "nginx" / "blog_three_lines.conf").read_text()
+
+
+def test_lint_knows_the_apps_place_from_its_project(tmp_path: Path) -> None:
+    """As if `--upstream` and `--public-url` said it."""
+    (tmp_path / "stlaunch.toml").write_text('uds = "/run/board.sock"\nbehind_proxy = "/board"\n')
+    (tmp_path / "site.conf").write_text(
+        "server {\n    location / { proxy_pass http://127.0.0.1:8501; }\n"
+        "    location /boards/ { proxy_pass http://unix:/run/board.sock:/; }\n}\n"
+    )
+    stated = run("lint", "site.conf", "--json", cwd=tmp_path)
+    words = ("--upstream", "unix:/run/board.sock", "--public-url", "/board")
+    (tmp_path / "stlaunch.toml").unlink()
+    asked = run("lint", "site.conf", "--json", *words, cwd=tmp_path)
+    unknown = run("lint", "site.conf", "--json", cwd=tmp_path)
+
+    assert json.loads(stated.stdout) == json.loads(asked.stdout)
+    assert json.loads(stated.stdout) != json.loads(unknown.stdout)
 
 
 def test_lint_fixes_and_keeps_a_backup(tmp_path: Path) -> None:
