@@ -28,8 +28,10 @@ from stlaunch.streamlit_adapter import WebSocketOptions
 from stlaunch.streamlit_adapter.internals import (
     BAD_BODIES,
     CONNECTIONS,
+    CUT_SHORT,
     PINGS,
     QUIET_LOOP,
+    SECOND_SIGNAL,
     STOPPING,
 )
 
@@ -149,7 +151,7 @@ class _Server(uvicorn.Server):
             except asyncio.CancelledError:
                 if not life.done():
                     raise
-                with contextlib.suppress(AttributeError):  # then it is cut off, and says so
+                if CUT_SHORT.fits:
                     await self.shutdown(sockets)
             finally:
                 life.cancel()
@@ -209,7 +211,7 @@ class _Server(uvicorn.Server):
             self.stopped_by = sig
         elif self.on_second_signal is not None:
             self.on_second_signal(sig)
-        else:
+        elif SECOND_SIGNAL.fits:
             self.force_exit = True
         if self._wake is not None:
             self._wake()

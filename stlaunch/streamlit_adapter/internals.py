@@ -234,6 +234,20 @@ STOPPING = Touch(
     names=("uvicorn:Server.started", "uvicorn:Server.should_exit"),
     without="The app counts as started before its own start-up events are over.",
 )
+CUT_SHORT = Touch(
+    feature="ending an app whose clean shutdown is off",
+    purpose="where uvicorn cannot be told to stop, its main loop is cancelled and this called",
+    seen_in=_UVICORN,
+    names=("uvicorn:Server.shutdown",),
+    without="Where uvicorn cannot be told to stop either, the app's own shutdown events are lost.",
+)
+SECOND_SIGNAL = Touch(
+    feature="ending at once by a second signal inside another program",
+    purpose="a process of our own ends itself; in somebody else's, uvicorn drops what is open",
+    seen_in=_UVICORN,
+    names=("uvicorn:Server.force_exit",),
+    without="There, a stop takes its time, whatever is sent meanwhile.",
+)
 
 # --- Python
 
@@ -458,9 +472,6 @@ def share_module_watch() -> None:
 
 def log_through(handler: logging.Handler) -> None:
     """Make Streamlit's loggers, also later ones, write through `handler` alone."""
-    if not LOGGERS.fits:
-        return
-    from streamlit import logger as streamlit_logger
 
     def set_up(logger: Any) -> None:
         old = getattr(logger, "streamlit_console_handler", None)
@@ -469,9 +480,14 @@ def log_through(handler: logging.Handler) -> None:
         logger.streamlit_console_handler = handler
         logger.addHandler(handler)
 
-    streamlit_logger.setup_formatter = set_up
-    for logger in streamlit_logger._loggers.values():  # noqa: SLF001
-        set_up(logger)
+    def set_up_all() -> None:
+        from streamlit import logger as streamlit_logger
+
+        for logger in streamlit_logger._loggers.values():  # noqa: SLF001
+            set_up(logger)
+        streamlit_logger.setup_formatter = set_up
+
+    LOGGERS.attempt(set_up_all, None)
 
 
 def _runtime() -> Any:
@@ -565,10 +581,23 @@ def socket_of(client: Any) -> Any:
 async def run_script_once() -> str:
     """Run the script in a session of its own; return what went wrong, empty for nothing."""
     runtime = _runtime()
-    if runtime is None or not WARM_UP.fits:
+    if runtime is None:
         return ""
-    is_fine, said = await runtime.does_script_run_without_error()
-    return "" if is_fine else said
+
+    def begin() -> asyncio.Future[Any] | None:
+        future: asyncio.Future[Any] = asyncio.ensure_future(runtime.does_script_run_without_error())
+        return future
+
+    run = WARM_UP.attempt(begin, None)
+    if run is None:
+        return ""
+    answer = await run
+
+    def read() -> str:
+        is_fine, said = answer
+        return "" if is_fine else said
+
+    return WARM_UP.attempt(read, "")
 
 
 def read_page(data: bytes) -> tuple[str, str] | None:
@@ -576,19 +605,20 @@ def read_page(data: bytes) -> tuple[str, str] | None:
 
     The page names its first page by name, and later ones by hash.
     """
-    if not PAGE_NAMES.fits:
-        return None
-    from streamlit.proto.BackMsg_pb2 import BackMsg
 
-    message = BackMsg()
-    try:
-        message.ParseFromString(data)
-    except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
-        return None
-    if message.WhichOneof("type") != "rerun_script":
-        return None
-    wanted = message.rerun_script
-    return PAGE_NAMES.attempt(lambda: (wanted.page_script_hash, wanted.page_name), None)
+    def look() -> tuple[str, str] | None:
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        message = BackMsg()
+        try:
+            message.ParseFromString(data)
+        except Exception:  # noqa: BLE001 - protobuf's own, and the app answers it with a close
+            return None
+        sent = {field.name: value for field, value in message.ListFields()}
+        wanted = sent.get("rerun_script")
+        return None if wanted is None else (wanted.page_script_hash, wanted.page_name)
+
+    return PAGE_NAMES.attempt(look, None)
 
 
 def pages() -> Mapping[str, Any]:

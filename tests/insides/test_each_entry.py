@@ -29,6 +29,7 @@ PATTERNS = {
     "exists": r"(?<=def )exists(?=\(cls)|(?<=Runtime\.)exists\b",
     "instance": r"(?<=def )instance(?=\(cls\) -> Runtime)|(?<=Runtime\.)instance\b",
     "RERUN_SCRIPT_FIELD_NUMBER": r"rerun_script(?![_a-z])",
+    "shutdown": r"(?<=def )shutdown(?=\(self, sockets)|(?<=self\.)shutdown(?=\(sockets)",
     "loop": r"(?<=self\.)loop\b",
     "metadata": r"(?<=def )metadata(?=\(self)|(?<=self\.)metadata\b|(?<=dist\.)metadata\b",
     "socket": "socket",
