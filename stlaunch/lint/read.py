@@ -89,6 +89,8 @@ def _lint(path: Path, app: App, sources: Sources) -> Report:
             "This is none of nginx, Caddyfile, Apache, HAProxy, Traefik, Compose, Kubernetes, "
             "Envoy, lighttpd, h2o or Varnish."
         )
+        if path.suffix.lower() == ".toml":
+            note = "TOML is not read; Traefik takes the same configuration as YAML."
         report.note(path, 1, note)
         return report
     found = is_template(text, kind)

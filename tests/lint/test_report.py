@@ -115,6 +115,7 @@ def test_broken_file_is_one_sentence_with_its_line(
     ("name", "text", "told"),
     [
         pytest.param("notes.txt", "Dear diary\n", "none of", id="unknown"),
+        pytest.param("traefik.toml", "[http.routers.app]\n", "takes the same", id="toml"),
         pytest.param(
             "n.conf",
             "server {\n location ~ \\.(php|app)$ { proxy_pass http://127.0.0.1:8501; }\n}\n",
