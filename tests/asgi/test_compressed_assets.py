@@ -131,7 +131,7 @@ def test_headers_are_streamlits_own_but_for_the_coding(app: ASGIApp, script: str
     assert others == {name: value for name, value in plain.items() if name not in changed}
 
 
-def test_head_tells_what_get_would(app: ASGIApp, script: str) -> None:
+def test_head_answers_like_get_without_a_body(app: ASGIApp, script: str) -> None:
     for accept in (*CODINGS, "identity"):
         got = get(app, f"/app/static/{script}", accept)
         head = get(app, f"/app/static/{script}", accept, method="HEAD")

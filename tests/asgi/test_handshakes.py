@@ -81,7 +81,7 @@ def test_an_origin_that_nobody_can_have_is_refused_and_not_counted(
     assert not caplog.records
 
 
-def test_a_lost_connection_header_is_told_apart() -> None:
+def test_a_lost_connection_header_has_its_own_verdict() -> None:
     """Upgrade arrived, Connection did not."""
     headers = [*HOST, ("sec-websocket-key", "k"), ("upgrade", "websocket")]
 

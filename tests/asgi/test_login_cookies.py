@@ -162,7 +162,7 @@ def test_the_store_is_bounded_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("via", "told"),
+    ("via", "advice"),
     [
         ("1.1 proxy (Apache/2.4.66)", "LimitRequestFieldSize 16380"),
         ("", "stlaunch explain STL609"),
@@ -170,8 +170,8 @@ def test_the_store_is_bounded_and_ends() -> None:
     ],
 )
 @pytest.mark.parametrize("is_answer", [True, False])
-def test_what_stays_large_is_told_with_the_proxys_lines(
-    via: str, told: str, is_answer: bool, caplog: pytest.LogCaptureFixture
+def test_what_stays_large_is_logged_with_the_proxys_lines(
+    via: str, advice: str, is_answer: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As the cookies of a proxy that logs visitors in, which are nothing of the app's."""
     large = "oauth2_proxy=" + "x" * 4100
@@ -182,8 +182,8 @@ def test_what_stays_large_is_told_with_the_proxys_lines(
         request(wrapped, CALLBACK, headers)
     lines = [r.getMessage() for r in caplog.records if "STL609" in r.getMessage()]
 
-    assert len(lines) == bool(told)
-    assert told in "".join(lines)
+    assert len(lines) == bool(advice)
+    assert advice in "".join(lines)
     assert "xxxx" not in caplog.text
 
 

@@ -106,7 +106,7 @@ def test_other_names_may_be_spelled_as_the_client_likes(path: str, raw: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/app/items", "/app/_stcore/metrics", "/app/media/x", *ODD_KEPT])
-def test_a_page_that_arrives_stripped_settles(path: str) -> None:
+def test_a_page_that_arrives_stripped_decides_the_mode(path: str) -> None:
     """After one page load the path that a visitor doubled is no way in."""
     wrapped, app, _ = _script_app()
     request(wrapped, PAGE_SCRIPT, REFERER)
@@ -148,7 +148,7 @@ def test_an_own_route_is_found_as_the_proxy_saw_it() -> None:
         pytest.param([*REFERER, ("x-stlaunch", "check")], id="our-own-check"),
     ],
 )
-def test_what_is_no_page_below_the_path_settles_nothing(headers: list[tuple[str, str]]) -> None:
+def test_what_is_no_page_below_the_path_decides_nothing(headers: list[tuple[str, str]]) -> None:
     """Else a health check, or a look past the proxy, would shut visitors out."""
     wrapped, _, paths = _script_app()
 
@@ -158,7 +158,7 @@ def test_what_is_no_page_below_the_path_settles_nothing(headers: list[tuple[str,
     assert request(wrapped, "/app/media/x").status == 200
 
 
-def test_a_page_and_an_api_client_settle_nothing() -> None:
+def test_a_page_and_an_api_client_decide_nothing() -> None:
     """Only a page that runs does: its script's request."""
     wrapped, _, paths = _script_app()
 

@@ -16,11 +16,13 @@ UP = (
 SIZE = "client_max_body_size 201m;"
 HOST = "proxy_set_header Host $http_host;"
 FULL = f"{UP} {HOST} {SIZE}"
-TOLD = "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-For $remote_addr;"
+FORWARDED = (
+    "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-For $remote_addr;"
+)
 STRIP = f"location /app/ {{ proxy_pass http://@bare@/; {FULL} }}"
 KEEP = f"location /app {{ proxy_pass http://@based@; {FULL} }}"
-STL = f"location /app/ {{ proxy_pass http://@stl@/; {UP} {SIZE} {TOLD} }}"
-STL_HOST = f"location /app/ {{ proxy_pass http://@stl@/; {FULL} {TOLD} }}"
+STL = f"location /app/ {{ proxy_pass http://@stl@/; {UP} {SIZE} {FORWARDED} }}"
+STL_HOST = f"location /app/ {{ proxy_pass http://@stl@/; {FULL} {FORWARDED} }}"
 
 NGINX_HEALTHY: tuple[Setup, ...] = (
     healthy("strips the prefix", nginx(STRIP)),
@@ -28,7 +30,7 @@ NGINX_HEALTHY: tuple[Setup, ...] = (
     healthy("stlaunch, prefix stripped, Host told", nginx(STL_HOST)),
     healthy(
         "stlaunch, prefix kept",
-        nginx(f"location /app {{ proxy_pass http://@stl@; {FULL} {TOLD} }}"),
+        nginx(f"location /app {{ proxy_pass http://@stl@; {FULL} {FORWARDED} }}"),
     ),
     healthy(
         "at the root",

@@ -38,7 +38,7 @@ class Outcome:
         return above[0] if above else ""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """For a failing test."""
         lines = [
             f"{one.code} ({one.severity}) {one.evidence} [{one.hop}] "

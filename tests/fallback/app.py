@@ -102,7 +102,7 @@ def make(*, limits: TunnelLimits | None = None, **changes: Any) -> tuple[Any, Tu
     return compose(app, Composition(**(facts | changes))), registry
 
 
-async def settle() -> None:
+async def run_ready_tasks() -> None:
     """Let the loop run what is ready."""
     for _ in range(5):
         await asyncio.sleep(0)

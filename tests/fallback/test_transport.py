@@ -323,8 +323,8 @@ def test_a_deletion_is_handed_on(serve: Serve, token: str | None, status: int) -
     What refused it is a finding where the app then took it: else it may have been the app.
     """
     url, _ = serve()
-    told = {"x-stlaunch-method": "DELETE", "x-stlaunch-refused": "405"}
-    headers = {**OWN, **told, "x-stlaunch-target": "session/file"}
+    deletion = {"x-stlaunch-method": "DELETE", "x-stlaunch-refused": "405"}
+    headers = {**OWN, **deletion, "x-stlaunch-target": "session/file"}
     answer = httpx.post(
         f"{url}/upload", headers=headers | ({"x-xsrftoken": token} if token else {})
     )

@@ -138,7 +138,7 @@ class TunnelMachine(RuleBasedStateMachine):
                 self.tunnel("GET", f"&mode=brief&ack={tunnel.outbox.last_number}")
             self.registry.is_stopping = False
         self.run(asyncio.wait_for(tunnel.end(), 30))
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         assert self.request("POST", f"{TUNNEL}/{self.id}")[0] == 410
         assert len(self.registry) == 0
         left = [task.get_name() for task in asyncio.all_tasks(self.loop)]
@@ -157,7 +157,7 @@ class TunnelMachine(RuleBasedStateMachine):
             self.end("page leaves")
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         self.loop.close()
 
     async def sweep(self) -> None:
@@ -193,7 +193,7 @@ class TunnelMachine(RuleBasedStateMachine):
 
         scope = make_scope(path, HEADERS, method=method, query=query.encode())
         self.run((app or self.app)(scope, receive, send))
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         return status, bytes(answer)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

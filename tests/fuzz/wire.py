@@ -37,7 +37,7 @@ loop = asyncio.new_event_loop()
 def _close() -> None:
     for task in asyncio.all_tasks(loop):
         task.cancel()
-    run(settle())
+    run(run_ready_tasks())
     loop.close()
 
 
@@ -164,9 +164,9 @@ async def ask(
     return reply
 
 
-async def settle(is_settled: Callable[[], bool] = lambda: False) -> None:
+async def run_ready_tasks(is_done: Callable[[], bool] = lambda: False) -> None:
     """Let the loop run what is ready."""
     for _ in range(8):
         await asyncio.sleep(0)
-        if is_settled():
+        if is_done():
             return

@@ -114,7 +114,7 @@ def test_launch_does_what_the_command_line_does(project: Path) -> None:
     assert "_stlaunch/" not in log
 
 
-def test_launch_in_a_thread_serves_and_stops_when_told(project: Path) -> None:
+def test_launch_in_a_thread_serves_and_stops_on_request(project: Path) -> None:
     """Python gives signals to the main thread alone; the event stops it anywhere."""
     port = free_port()
     with _start(project, port, "threaded.py", str(port)) as server:

@@ -85,7 +85,7 @@ def test_a_page_without_a_connection_is_noticed(server: RunningServer) -> None:
     assert server.log().count("STL314") == 1
 
 
-def test_a_scheme_that_is_not_told_is_noticed(server: RunningServer, tls: Tls) -> None:
+def test_a_scheme_that_is_not_forwarded_is_noticed(server: RunningServer, tls: Tls) -> None:
     """Https in the browser, no X-Forwarded-Proto at the app: STL402 with nginx's line."""
     with start_broken("scheme not told", server.port, tls=tls) as proxy:
         url = proxy.url_for("127.0.0.1")

@@ -238,12 +238,12 @@ def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) ->
             findings = json.load(answer)["findings"]
         log = server.log()
 
-    told = " ".join(entry("STL502").fix.split())  # as `stlaunch check` says
+    fix = " ".join(entry("STL502").fix.split())  # as `stlaunch check` says
     assert f"STL502 server.enableCORS is false ({config}" in log
-    assert f"every website may open this app's WebSocket. {told} stlaunch works with it on." in log
+    assert f"every website may open this app's WebSocket. {fix} stlaunch works with it on." in log
     assert [one["code"] for one in findings] == ["STL502", "STL511"]
     assert findings[0]["title"].startswith("server.enableCORS is false: every website")
-    assert findings[0]["fix"] == f"{told} stlaunch works with it on."
+    assert findings[0]["fix"] == f"{fix} stlaunch works with it on."
     assert "Remove server.enableXsrfProtection=false" in findings[1]["fix"]
     assert "Remove server.enableXsrfProtection=false" in log
 
@@ -261,11 +261,13 @@ def test_in_memory_where_nothing_is_writable(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_temporary", "told"),
+    ("has_temporary", "expected"),
     [(True, "{project}/tmp/stlaunch-0/app-"), (False, "in memory")],
     ids=["temporary-folder", "in-memory"],
 )
-def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, told: str) -> None:
+def test_a_read_only_root_is_no_obstacle(
+    project: Path, *, has_temporary: bool, expected: str
+) -> None:
     """As in a hardened container: the kernel refuses to write, with or without a tmpfs."""
     port = free_port()
     (project / "tmp").mkdir()
@@ -284,7 +286,7 @@ def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, 
         log = server.log()
 
     assert seen["options"]["server.baseUrlPath"] == "app"
-    assert told.format(project=project) in log
+    assert expected.format(project=project) in log
 
 
 def test_a_full_disk_is_no_obstacle(project: Path) -> None:

@@ -58,7 +58,7 @@ def read_to_the_end(page: Page) -> list[Received]:
     return messages
 
 
-def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
+def test_runs_finish_newcomers_are_refused_and_everybody_is_notified(
     tmp_path: Path, tunnels: None
 ) -> None:
     """Idle pages go at once; a run's page when its run is over; nobody comes in; then it ends."""
@@ -78,7 +78,7 @@ def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
 
         running.send(signal.SIGTERM)
         idle_code = closing_code(idle)
-        told = read_to_the_end(idle_tunnel)[-1]
+        farewell = read_to_the_end(idle_tunnel)[-1]
         draining = running.get("/app/_stlaunch/ready")
         busy.start_run()  # no run follows while draining, and none takes the place of this one
         health = running.get("/app/_stcore/health")
@@ -100,7 +100,7 @@ def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
     assert (new_tunnel.status_code, new_tunnel.headers["retry-after"]) == (503, "5")
     assert "finished wait" in str(finished)
     assert any(b"finished wait" in message.payload for message in messages)
-    assert idle_code == busy_code == code_of(told) == code_of(last) == SERVICE_RESTART
+    assert idle_code == busy_code == code_of(farewell) == code_of(last) == SERVICE_RESTART
     assert code == 0, running.log()
 
 
@@ -117,10 +117,10 @@ def test_what_takes_too_long_is_cut_off_and_said(tmp_path: Path) -> None:
     ):
         start_waiting(running, tmp_path, page)
         running.send(signal.SIGTERM)
-        told = closing_code(page)
+        page_code = closing_code(page)
         code = running.wait()
 
-    assert told == SERVICE_RESTART
+    assert page_code == SERVICE_RESTART
     assert code == 0
     assert "waiting up to 0.5 s for 1 running script" in running.log()
     assert "Cancelled 1 running script: the 0.5 s drain timeout is over." in running.log()

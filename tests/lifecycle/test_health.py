@@ -32,7 +32,7 @@ def ask(home: Path, *words: str, **env: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_it_finds_the_app_and_tells_ready_from_draining(tmp_path: Path) -> None:
+def test_it_finds_the_app_and_distinguishes_ready_from_draining(tmp_path: Path) -> None:
     """Its port and path come from the state folder, also through a Unix socket; so do all apps."""
     second = tmp_path / "second"
     second.mkdir()

@@ -82,7 +82,7 @@ def _visit(running: Running) -> str:
     return str(secret)
 
 
-def test_json_lines_tell_who_asked_for_what(tmp_path: Path) -> None:
+def test_json_lines_record_who_asked_for_what(tmp_path: Path) -> None:
     """Every line is an object; page changes inside of the socket are there; secrets are not."""
     flags = ["--behind-proxy", "/app", "--access-log", "--log-format", "json"]
     with listening(tmp_path, *flags, app=APP) as running:

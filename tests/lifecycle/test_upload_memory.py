@@ -56,8 +56,8 @@ def _answer(connection: socket.socket) -> dict[str, int | str]:
     length = int(re.findall(rb"(?i)content-length: (\d+)", head)[0])
     while len(body) < length:
         body += connection.recv(65536)
-    told: dict[str, int | str] = json.loads(body)
-    return told
+    answer: dict[str, int | str] = json.loads(body)
+    return answer
 
 
 def _in_pieces(stack: ExitStack, server: RunningServer, session: str, number: int) -> socket.socket:

@@ -221,7 +221,7 @@ def test_two_apps_on_one_host(visit: Visit, tls: Tls, tmp_path: Path) -> None:
         says(second, f"Hello {NAME}")
 
 
-def test_wrong_redirect_uri_is_told_at_start(tmp_path: Path) -> None:
+def test_wrong_redirect_uri_is_reported_at_start(tmp_path: Path) -> None:
     """The warning holds the very line to write."""
     with start_provider([]) as provider:
         toml = provider.secrets_toml("http://localhost:8501/oauth2callback", secrets.token_hex())

@@ -54,10 +54,10 @@ def test_every_line_has_a_reason(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KIND_LIST, ids=KINDS)
 def test_explanation_numbers_the_lines_of_the_file(kind: Kind) -> None:
     configuration = generate(kind, plan_site(kind, Asked(public_url=URL), AppFacts()))
-    told = re.findall(r"^ *\d+  (.*\S)", configuration.explained, re.MULTILINE)
+    numbered = re.findall(r"^ *\d+  (.*\S)", configuration.explained, re.MULTILINE)
     written = [line for group in configuration.groups for line in group.lines if line.strip()]
 
-    assert told == [line.rstrip() for line in written]
+    assert numbered == [line.rstrip() for line in written]
     assert configuration.explained.count("^ ") >= 5
 
 

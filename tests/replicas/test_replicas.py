@@ -127,7 +127,7 @@ def test_browser_stays_with_its_instance(server: RunningServer) -> None:
     assert set(processes) == instances(server)
 
 
-def test_one_banner_tells_about_all(server: RunningServer) -> None:
+def test_one_banner_covers_all_instances(server: RunningServer) -> None:
     """The facts stand there once, and one line for each instance."""
     log = server.log()
 
@@ -342,7 +342,7 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
+def test_taken_port_and_broken_app_are_reported(tmp_path: Path) -> None:
     """Both end the command with 3 and a sentence; no process is left."""
     command = [sys.executable, "-m", "stlaunch", "replicas", "2"]
     app = tmp_path / "main.py"

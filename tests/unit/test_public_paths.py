@@ -196,25 +196,25 @@ def test_many_changes_are_one_write_now_and_one_later() -> None:
     assert asyncio.run(run()) == [(APP,), (APP, BasePath("/465"))]
 
 
-def test_paths_are_told_deepest_first_and_only_when_new() -> None:
+def test_paths_are_reported_deepest_first_and_only_when_new() -> None:
     """Saving happens once for each new path, not for each page."""
-    told: list[tuple[BasePath, ...]] = []
-    learned = LearnedPaths(on_change=told.append)
+    reported: list[tuple[BasePath, ...]] = []
+    learned = LearnedPaths(on_change=reported.append)
 
     for path in (APP, NESTED, APP, NESTED):
         learned.confirm(path)
 
-    assert told == [(APP,), (NESTED, APP)]
+    assert reported == [(APP,), (NESTED, APP)]
 
 
 def test_restoring_is_no_news() -> None:
     """What comes from the disk is not written back."""
-    told: list[tuple[BasePath, ...]] = []
-    learned = LearnedPaths(on_change=told.append)
+    reported: list[tuple[BasePath, ...]] = []
+    learned = LearnedPaths(on_change=reported.append)
 
     learned.restore([APP])
 
-    assert (told, learned.paths) == ([], (APP,))
+    assert (reported, learned.paths) == ([], (APP,))
 
 
 @pytest.mark.parametrize(
