@@ -239,10 +239,10 @@ def test_streamlit_inside_another_app(store: AssetStore, script: str) -> None:
     app = make(inner, mounts=lambda: (BasePath("/dash"),), **facts)
 
     below = get(app, f"/app/dash/static/{script}")
-    beside = get(app, f"/app/static/{script}")
+    elsewhere = get(app, f"/app/static/{script}")
 
     assert (below.status, below.header("content-encoding")) == (200, "gzip")
-    assert (beside.status, beside.header("content-encoding")) == (200, None)
+    assert (elsewhere.status, elsewhere.header("content-encoding")) == (200, None)
 
 
 def test_an_emptied_folder_costs_the_coding_and_nothing_else(

@@ -43,7 +43,7 @@ def make_embedded(
 
 
 @pytest.mark.parametrize(
-    "headers", [[("x-forwarded-proto", "https")], []], ids=["https", "scheme not told"]
+    "headers", [[("x-forwarded-proto", "https")], []], ids=["https", "scheme not forwarded"]
 )
 def test_our_cookies_are_set_for_frames_and_no_other(headers: list[tuple[str, str]]) -> None:
     answer = request(make_embedded(), "/app/", headers)

@@ -85,7 +85,7 @@ def test_encoded_slash_is_left_alone() -> None:
         ("/app/second_page//", "../../second_page"),
     ],
 )
-def test_slashes_are_mended_relatively(path: str, location: str) -> None:
+def test_slashes_are_fixed_by_relative_redirects(path: str, location: str) -> None:
     """A base without its slash, and a page with one, redirect without naming host or prefix."""
     answer = request(_make(Recorder(), "/app"), path, query=b"x=1")
 

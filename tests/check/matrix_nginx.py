@@ -27,7 +27,7 @@ STL_HOST = f"location /app/ {{ proxy_pass http://@stl@/; {FULL} {FORWARDED} }}"
 NGINX_HEALTHY: tuple[Setup, ...] = (
     healthy("strips the prefix", nginx(STRIP)),
     healthy("keeps the prefix, app has baseUrlPath", nginx(KEEP)),
-    healthy("stlaunch, prefix stripped, Host told", nginx(STL_HOST)),
+    healthy("stlaunch, prefix stripped, Host forwarded", nginx(STL_HOST)),
     healthy(
         "stlaunch, prefix kept",
         nginx(f"location /app {{ proxy_pass http://@stl@; {FULL} {FORWARDED} }}"),
@@ -252,7 +252,7 @@ _TLS: tuple[Setup, ...] = (
         tls="good",
     ),
     broken(
-        "the app is told http",
+        "the app sees http",
         "STL402",
         nginx(STL_HOST.replace("$scheme", "http")),
         tls="good",
@@ -301,7 +301,7 @@ _REST: tuple[Setup, ...] = (
         ),
     ),
     broken(
-        "stlaunch, the public host is not told",
+        "stlaunch, the public host is not forwarded",
         "STL403",
         nginx(STL),
     ),

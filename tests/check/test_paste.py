@@ -118,10 +118,10 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
     # A shell starts varnishd.
     binary = VARNISHD if row.product is Product.VARNISH else frame.binary()
     validate(row.product, binary, replace(broken, config_text=text), world.tls, tmp_path)
-    mended, after = world.look(row, frame, replace(broken, config_text=text))
+    repaired, after = world.look(row, frame, replace(broken, config_text=text))
 
     assert find(after, row.code) is None, f"{summary(after)}\n{text}"
-    assert mended.http["page"].status is not None
+    assert repaired.http["page"].status is not None
     errors = {one.code for one in diagnosis.findings} | {row.code}
     new = [one for one in after.findings if one.severity == "error" and one.code not in errors]
     assert not new, f"{summary(after)}\n{text}"

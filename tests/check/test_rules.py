@@ -252,7 +252,7 @@ def test_an_app_whose_script_was_not_run_is_not_said_to_work() -> None:
 
 
 @pytest.mark.parametrize("code", ["STL502", "STL511"])
-def test_the_app_s_own_protections_are_the_app_s_to_mend(code: str) -> None:
+def test_the_app_s_own_protections_are_fixed_in_the_app(code: str) -> None:
     patch = {**CASES[code].fires}
     (found,) = [one for one in diagnose(recorded(patch)).findings if one.code == code]
 

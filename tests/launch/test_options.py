@@ -133,7 +133,7 @@ def test_precedence_is_streamlits_own(project: Path) -> None:
     assert seen["secret"] == "mellon"
 
 
-def test_a_file_beside_the_script_goes_before_the_folders_and_the_home_folders(
+def test_a_file_next_to_the_script_goes_before_the_folders_and_the_home_folders(
     project: Path,
 ) -> None:
     """The three places that Streamlit reads, in its order; address and port may stand there too."""

@@ -192,7 +192,7 @@ def test_a_location_on_one_line_is_written_out(
     ],
     ids=["quotes", "comment", "two", "nested", "include"],
 )
-def test_what_else_stands_on_one_line_is_left_to_a_person(tmp_path: Path, location: str) -> None:
+def test_what_else_is_on_one_line_is_left_to_a_person(tmp_path: Path, location: str) -> None:
     site = tmp_path / "site.conf"
     site.write_text(f"server {{\n{location}\n}}\n")
     (tmp_path / "more.conf").write_text("proxy_buffering off;\nproxy_redirect off;\n")
@@ -262,7 +262,7 @@ def test_backup_is_where_no_include_reaches(name: str, tmp_path: Path) -> None:
     assert str(backups[0]) in done.stderr
 
 
-def test_backup_beside_a_file_that_nobody_includes(tmp_path: Path) -> None:
+def test_backup_next_to_a_file_that_nobody_includes(tmp_path: Path) -> None:
     (tmp_path / "site.conf").write_text(BARE)
     changes = fix(tmp_path / "site.conf", App())
 

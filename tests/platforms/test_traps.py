@@ -175,7 +175,7 @@ def test_a_port_that_was_asked_for_is_part_of_the_platforms_address() -> None:
     assert str(settings.public_url.value) == "https://ide.example.com/proxy/9000/"
 
 
-def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_found_out() -> None:
+def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_detected() -> None:
     settings = decided(SAMPLES["code-server"].environ, {"port": ["0"]})
 
     assert settings.public_paths == ()

@@ -158,7 +158,7 @@ def test_client_forms(line: str, expected: Peer) -> None:
             "https",
             id="RFC 7239 that names the same client",
         ),
-        pytest.param(["X-Forwarded-For: 192.0.2.1"], None, id="not told"),
+        pytest.param(["X-Forwarded-For: 192.0.2.1"], None, id="not sent"),
     ],
 )
 def test_scheme(lines: list[str], expected: str | None) -> None:
