@@ -1,4 +1,4 @@
-"""The app in a frame of another site: cookies, frame-ancestors, and why it is refused without."""
+"""The app in a frame of another site: cookies, frame-ancestors, and the refusal otherwise."""
 
 from __future__ import annotations
 

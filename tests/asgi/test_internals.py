@@ -47,7 +47,7 @@ def _read_to_the_end(socket: WebSocketTestSession) -> None:
 
 
 def test_sessions_are_seen_become_idle_and_close(client: TestClient) -> None:
-    """What a drain needs: a run that is going, messages on their way, a socket to close."""
+    """What a drain needs: the running script, undelivered messages, a socket to close."""
     portal: Any = client.portal
     protocols = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
     with client.websocket_connect("/app/_stcore/stream", subprotocols=protocols) as socket:

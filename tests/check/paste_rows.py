@@ -23,7 +23,7 @@ class Row:
         code: that check has to name.
         product: whose lines are pasted.
         parts: its configuration, with the fault.
-        app: which of the apps stands behind it.
+        app: which of the apps is behind it.
         tls: whether the browser speaks https.
         url: where it is not the usual one.
         limits: measure limits, and watch an idle connection for so many seconds.

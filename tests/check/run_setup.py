@@ -1,4 +1,4 @@
-"""Start the proxies of one row, check its URL, stop them, and tell what came out."""
+"""Start the proxies of one row, check its URL, stop them, and report the outcome."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """For a failing test."""
+        """Findings, time and the end of the log, for a failing test."""
         lines = [
             f"{one.code} ({one.severity}) {one.evidence} [{one.hop}] "
             f"<- {' '.join(below.code for below in one.consequences)}"

@@ -232,7 +232,7 @@ def test_watch_prints_what_changes(tmp_path: Path) -> None:
 def test_probes_leave_no_trace_in_the_app_s_verdict(
     apps: dict[str, str], flags: tuple[str, ...]
 ) -> None:
-    """Not even through a proxy that strips the upgrade, where they are told apart and counted."""
+    """Not even through a proxy that strips the upgrade, where they are recognised and counted."""
 
     def report_of_app() -> dict[str, Any]:
         with urlopen(apps["direct"] + "_stlaunch/check?json", timeout=30) as answer:

@@ -117,7 +117,7 @@ class PiecesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.id and self.late)
     @rule(index=st.integers(0, 99))
     def late_piece(self, index: int) -> None:
-        """A piece arrives that everybody had forgotten."""
+        """A long-delayed piece arrives."""
         self.piece(*self.late.pop(index % len(self.late)))
 
     @precondition(lambda self: self.id)
@@ -205,7 +205,7 @@ class PiecesMachine(RuleBasedStateMachine):
         self.loop.close()
 
     async def sweep(self) -> None:
-        """What the sweeper does in its time."""
+        """Do what the sweeper does periodically."""
         self.endpoint.give_up_abandoned()
         await run_ready_tasks()
 
@@ -223,7 +223,7 @@ class PiecesMachine(RuleBasedStateMachine):
     # -- the carrier
 
     def take(self, answer: dict[str, Any]) -> None:
-        """Go on where the answer says."""
+        """Continue where the answer says."""
         assert self.expected <= answer["expected"] <= len(self.content)
         self.expected, self.status = answer["expected"], answer.get("status", 0)
 

@@ -92,7 +92,7 @@ def test_a_newer_poll_ends_the_older_one(serve: Serve) -> None:
 
 
 def test_a_stream_sends_frames_as_they_come(serve: Serve) -> None:
-    """The first bytes come at once, so that the page can tell whether the path buffers."""
+    """The first bytes come at once, so that the page can see whether the path buffers."""
     page = Page(serve()[0])
     page.open()
     with page.http.stream("GET", page.tunnel, params={"ack": 0, "mode": "stream"}) as response:

@@ -79,7 +79,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.id and self.late_bodies)
     @rule(index=st.integers(0, 99))
     def late_put(self, index: int) -> None:
-        """A request arrives that everybody had forgotten."""
+        """A long-delayed request arrives."""
         self.tunnel("POST", body=self.late_bodies.pop(index % len(self.late_bodies)))
 
     @precondition(lambda self: self.id)
@@ -124,7 +124,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.id)
     @rule(how=st.sampled_from(["page leaves", "expires", "server stops"]))
     def end(self, how: str) -> None:
-        """Nothing is left, and the page hears of it."""
+        """Nothing is left, and the page is notified."""
         tunnel = self.registry.find(self.id)
         assert tunnel is not None
         if how == "page leaves":
@@ -161,7 +161,7 @@ class TunnelMachine(RuleBasedStateMachine):
         self.loop.close()
 
     async def sweep(self) -> None:
-        """What the sweeper does in its time."""
+        """Do what the sweeper does periodically."""
         self.registry.give_up_abandoned()
 
     # -- the carrier

@@ -92,7 +92,7 @@ class Reply:
             self.status = 101 if message["type"] == "websocket.accept" else self.status or 403
 
     def check(self) -> None:
-        """Hold the answer to what all are held to."""
+        """Check the promises that hold for every answer."""
         assert 100 < self.status < 600, self.status
         assert self.status != 500, bytes(self.body)
         for name, value in self.headers:
@@ -165,7 +165,7 @@ async def ask(
 
 
 async def run_ready_tasks(is_done: Callable[[], bool] = lambda: False) -> None:
-    """Let the loop run what is ready."""
+    """Let the loop run whatever is ready."""
     for _ in range(8):
         await asyncio.sleep(0)
         if is_done():

@@ -1,6 +1,6 @@
-"""A tiny real upstream that tells each request as it arrived, and echoes over a WebSocket.
+"""A tiny real upstream that records each request as it arrived, and echoes over a WebSocket.
 
-Owns the recording. It must not know which proxy stands before it, and refuses nothing.
+Owns the recording. It must not know which proxy is in front of it, and refuses nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the app runs with: the generated config.toml, the user's own files, variables and flags."""
+"""The app's configuration: the generated config.toml, the user's files, variables and flags."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_app_runs_with_the_generated_file(project: Path) -> None:
 
 
 def test_precedence_is_streamlits_own(project: Path) -> None:
-    """Files, then variables, then flags; what the user set stays, his files are not touched."""
+    """Files, then variables, then flags; what the user set stays, the files are not touched."""
     config = project / ".streamlit" / "config.toml"
     text = (
         "# mine\n[server]\nmaxUploadSize = 7\nenableStaticServing = true\n"
@@ -136,7 +136,7 @@ def test_precedence_is_streamlits_own(project: Path) -> None:
 def test_a_file_next_to_the_script_goes_before_the_folders_and_the_home_folders(
     project: Path,
 ) -> None:
-    """The three places that Streamlit reads, in its order; address and port may stand there too."""
+    """The three places that Streamlit reads, in its order; address and port may be there too."""
     port = free_port()
     script = project / "scripts" / "app.py"
     places = (project / "home", project, script.parent)
@@ -227,7 +227,7 @@ def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:
 
 
 def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) -> None:
-    """The user's word counts, and is called what it is."""
+    """The user's choice counts, and the warning calls it what it is."""
     config = project / ".streamlit" / "config.toml"
     config.write_text("[server]\nenableCORS = false\nenableXsrfProtection = false\n")
 

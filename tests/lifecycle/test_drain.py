@@ -1,4 +1,4 @@
-"""The drain, from outside: who is let finish, who is refused, what pages are told."""
+"""The drain, from outside: who may finish, who is refused, and the code that pages get."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_to_the_end(page: Page) -> list[Received]:
 def test_runs_finish_newcomers_are_refused_and_everybody_is_notified(
     tmp_path: Path, tunnels: None
 ) -> None:
-    """Idle pages go at once; a run's page when its run is over; nobody comes in; then it ends."""
+    """Idle pages go at once, busy ones after their run; nobody new gets in; then it ends."""
     with (
         listening(tmp_path, "--behind-proxy", "/app") as running,
         open_session(running.url) as idle,
@@ -163,7 +163,7 @@ note("ended")
 
 @pytest.mark.parametrize("who_asks", ["page", "script"])
 def test_a_page_that_never_rests_is_closed_after_its_run(tmp_path: Path, who_asks: str) -> None:
-    """Its script runs again and again without a pause: the run that is going is the last one."""
+    """Its script runs again and again without a pause: the current run is the last one."""
     app = RESTLESS if who_asks == "page" else f"{RESTLESS}st.rerun()\n"
     with (
         listening(tmp_path, "--drain-timeout", "50", app=app) as running,

@@ -1,4 +1,4 @@
-"""`--max-sessions` and memory: who is let in, who is told what, and when a warning comes."""
+"""`--max-sessions` and memory: who gets in, what the others see, and when a warning comes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_low_soft_limit_on_open_files_ends_at_no_250_sessions(tmp_path: Path) 
 
 
 def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
-    """503 for page, socket and tunnel; who has a place may reload; a free place is taken."""
+    """503 for page, socket and tunnel; visitors with a place may reload; a free place is taken."""
     flags = ["--behind-proxy", "/app", "--max-sessions", "2"]
     with listening(tmp_path, *flags) as running:
         tunnel, late = Page(f"{running.url}app/_stlaunch"), Page(f"{running.url}app/_stlaunch")

@@ -120,7 +120,7 @@ def _unread_bytes(address: str) -> int:
 def test_half_finished_uploads_in_pieces_cost_what_they_cost_bare_streamlit(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """They were held: 63 of them took 1.1 GB, and as much again in a second round."""
+    """They used to be held: 63 of them took 1.1 GB, and as much again in a second round."""
     app = tmp_path / "app.py"
     app.write_text("import streamlit as st\nst.write('ready')\n")
     growth = {}

@@ -31,7 +31,7 @@ from tests.proxies.test_proxy_command import run
 def test_room_for_a_login_counts_where_the_app_has_one(
     tmp_path: Path, lines: str, has_login: bool, severities: list[str]
 ) -> None:
-    """secrets.toml tells; without, another proxy may log visitors in, and nobody is sure."""
+    """secrets.toml decides; without it, another proxy may log visitors in, and nothing is sure."""
     text = (CORPUS / "nginx" / "good_minimal.conf").read_text()
     path = tmp_path / "site.conf"
     path.write_text(text.replace("server {", f"server {{ {lines}", 1))

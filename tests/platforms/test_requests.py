@@ -20,7 +20,7 @@ STREAM = "/_stcore/stream"
 
 
 def make_on(name: str, app: Recorder, **changes: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    """Wrap an app as it would be on a platform that does not tell its path."""
+    """Wrap an app as it would be on a platform that does not reveal its path."""
     environ = SAMPLES[name].environ
     placement = place(
         detect_platforms(environ, frozenset().__contains__), environ, default_port=8501

@@ -145,7 +145,7 @@ def test_what_is_from_memory_decides_nothing() -> None:
 
 
 def test_a_fact_from_memory_of_a_known_platform_decides_nothing() -> None:
-    """Kubeflow's port 8888 is a memory, its path is read in the source."""
+    """Kubeflow's port 8888 is known from memory, its path from the source."""
     placement = placed(SAMPLES["kubeflow"].environ)
 
     assert placement.port is None

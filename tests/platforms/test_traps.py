@@ -47,7 +47,7 @@ def codes(placement: Placement, environ: dict[str, str] | None = None) -> list[s
 
 
 def test_dyno_alone_is_not_heroku() -> None:
-    """Dokku sets DYNO=web.1 as well; what both have in common holds."""
+    """Dokku sets DYNO=web.1 as well; only what both have in common applies."""
     placement = placed({"DYNO": "web.1", "PORT": "5000"})
 
     assert [hit.platform.name for hit in placement.hits] == ["heroku-or-dokku"]

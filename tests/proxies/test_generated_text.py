@@ -90,7 +90,7 @@ def test_snippet_is_a_part_of_the_whole(kind: Kind) -> None:
 @settings(deadline=None, max_examples=60)
 @given(text=HOSTILE, where=st.sampled_from(["path", "host", "upstream", "replica", "cert", "key"]))
 def test_no_value_injects_a_directive(text: str, where: str) -> None:
-    """A value is refused, or it is the only thing that differs from a harmless one's text."""
+    """A value is refused, or it is the only difference from the text of a harmless one."""
     kind = KINDS["nginx"]
     harmless, hostile = _asked(where, "abc"), _asked(where, text)
     try:

@@ -38,7 +38,7 @@ def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[s
 
 
 def test_output_is_the_same_in_every_process() -> None:
-    """No set, no time and no path of this machine gets into it."""
+    """No set order, no time and no path of this machine gets into it."""
     code = (
         "import json, sys; from tests.proxies.golden import texts; json.dump(texts(), sys.stdout)"
     )
@@ -194,7 +194,7 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
 def test_path_and_port_are_those_that_the_app_gets(
     toml: str, project: str, environ: dict[str, str], path_and_port: tuple[str, int], tmp_path: Path
 ) -> None:
-    """One resolver: `proxy` and `config` agree, whichever file or variable says it."""
+    """One resolver: `proxy` and `config` agree, whichever file or variable sets them."""
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\n{toml}\n")
     (tmp_path / "stlaunch.toml").write_text(f"{project}\n")
@@ -230,7 +230,7 @@ def test_lint_says_code_place_and_diff(tmp_path: Path) -> None:
 
 
 def test_lint_knows_the_apps_place_from_its_project(tmp_path: Path) -> None:
-    """As if `--upstream` and `--public-url` said it."""
+    """As if `--upstream` and `--public-url` were given."""
     (tmp_path / "stlaunch.toml").write_text('uds = "/run/board.sock"\nbehind_proxy = "/board"\n')
     (tmp_path / "site.conf").write_text(
         "server {\n    location / { proxy_pass http://127.0.0.1:8501; }\n"

@@ -1,4 +1,4 @@
-"""`--security-headers` in the real proxies: valid, sent once, in the place of the app's own."""
+"""`--security-headers` in the real proxies: valid, sent once, replacing the app's own."""
 
 from __future__ import annotations
 

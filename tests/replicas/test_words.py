@@ -1,4 +1,4 @@
-"""What becomes of the words of `stlaunch replicas`, and of its secret; nothing is started."""
+"""How `stlaunch replicas` handles its arguments and its secret; nothing is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments: every word lands with us, with Streamlit or with the script, and none is lost."""
+"""Arguments: each one goes to stlaunch, to Streamlit or to the script, and none is lost."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_restoring_is_no_news() -> None:
     ],
 )
 def test_static_files_of_the_app_are_no_doubled_base(path: str, is_served: bool) -> None:
-    """Streamlit serves them at `app/static/`, which doubles a base of `/app` before it settles."""
+    """Streamlit serves them at `app/static/`, which doubles `/app` before the mode is known."""
     paths = PublicPaths(known=(BasePath("/app"),))
 
     assert (paths.resolve(paths.locate(path), path) is not None) == is_served

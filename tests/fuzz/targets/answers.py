@@ -37,7 +37,7 @@ _SEEN = recorded()
 
 
 class _Wire(ByteStream):
-    """A connection on which somebody else has already said everything, in some cut."""
+    """A connection whose peer has already sent everything, cut somewhere."""
 
     def __init__(self, data: bytes, cut: int) -> None:
         self.left = data

@@ -1,4 +1,4 @@
-"""What stands in for the WebSocket and for an upload: many requests of hostile order and content."""
+"""The fallbacks for the WebSocket and for uploads: many requests, hostile in order and content."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class _App:
 
 
 class _Gateway:
-    """An app under all layers, made anew where it has settled on something."""
+    """An app under all layers, made anew once it knows its mode or path."""
 
     def __init__(self, rule: PrefixRule = PrefixRule.AUTO, *, is_learning: bool = False) -> None:
         self.rule, self.is_learning = rule, is_learning

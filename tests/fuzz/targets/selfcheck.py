@@ -1,4 +1,4 @@
-"""The self-check and its probes: what a stranger sends is answered to nobody else."""
+"""The self-check and its probes: what a stranger sends is shown to nobody else."""
 
 from __future__ import annotations
 
