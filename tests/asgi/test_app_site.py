@@ -117,7 +117,7 @@ def test_limits_are_those_of_the_app() -> None:
     assert "proxy_read_timeout 180s;" in fixes["STL604"]
 
 
-def test_the_report_tells_the_check_about_the_app() -> None:
+def test_the_report_describes_the_app_for_the_check() -> None:
     app = make(Recorder(), max_upload_bytes=lambda: 50 * 1024 * 1024)
     answer = request(
         app, "/app/_stlaunch/check", [*HOST, ("accept", "application/json")],

@@ -1,4 +1,4 @@
-"""What a page reports that its policy blocked: words of a list, once in the log."""
+"""Reports of what a page's policy blocked: words from a fixed list, logged once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_another_sites_page_reports_nothing(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_however_many_reports_are_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
-    """The words are few, and so is all that a flood can write."""
+    """The words are few, so a flood can write little."""
     app = make(Recorder())
     for _ in range(5):
         for directive in sorted(DIRECTIVES):
@@ -109,7 +109,7 @@ def test_however_many_reports_are_one_line_each(caplog: pytest.LogCaptureFixture
 
 
 def test_a_report_is_no_page_that_runs(caplog: pytest.LogCaptureFixture) -> None:
-    """It learns no path, and counts for no replica."""
+    """A report teaches no path, and counts for no replica."""
     caplog.set_level(logging.INFO)
     _report(make(Recorder()), b"i=other&blocked=connect-src&thing=own")
 

@@ -1,4 +1,4 @@
-"""The table of layers: what it says is what requests meet."""
+"""The table of layers matches what requests pass through."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ROWS = (*compose.OUTER, *compose.BY_KIND)
 
 
 def test_the_table_is_this() -> None:
-    """Whoever moves a layer changes the table here too, and sees what passes it."""
+    """Moving a layer means changing the table here too, and seeing what passes it."""
     assert render_table(ROWS) == TABLE.strip()
     assert all(row.reason for row in ROWS)
 

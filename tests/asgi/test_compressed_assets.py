@@ -131,7 +131,7 @@ def test_headers_are_streamlits_own_but_for_the_coding(app: ASGIApp, script: str
     assert others == {name: value for name, value in plain.items() if name not in changed}
 
 
-def test_head_tells_what_get_would(app: ASGIApp, script: str) -> None:
+def test_head_answers_like_get_without_a_body(app: ASGIApp, script: str) -> None:
     for accept in (*CODINGS, "identity"):
         got = get(app, f"/app/static/{script}", accept)
         head = get(app, f"/app/static/{script}", accept, method="HEAD")
@@ -239,10 +239,10 @@ def test_streamlit_inside_another_app(store: AssetStore, script: str) -> None:
     app = make(inner, mounts=lambda: (BasePath("/dash"),), **facts)
 
     below = get(app, f"/app/dash/static/{script}")
-    beside = get(app, f"/app/static/{script}")
+    elsewhere = get(app, f"/app/static/{script}")
 
     assert (below.status, below.header("content-encoding")) == (200, "gzip")
-    assert (beside.status, beside.header("content-encoding")) == (200, None)
+    assert (elsewhere.status, elsewhere.header("content-encoding")) == (200, None)
 
 
 def test_an_emptied_folder_costs_the_coding_and_nothing_else(

@@ -61,7 +61,7 @@ def test_no_odd_name_overrides_the_login(front: str, mark: str) -> None:
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_app_sees_its_own_login_alone(kind: str) -> None:
-    """That of the root's app, and of another path, stay out; everything else comes as it was."""
+    """Those of the app at the root and of another path stay out; all others pass unchanged."""
     app = Recorder()
     own = f"_streamlit_user{MARK}=mine; _streamlit_user_1{MARK}=more"
     foreign = "_streamlit_user=root; _streamlit_session.00000000=other"

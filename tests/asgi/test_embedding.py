@@ -1,4 +1,4 @@
-"""The app in a frame of another site: cookies, frame-ancestors, and why it is refused without."""
+"""The app in a frame of another site: cookies, frame-ancestors, and the refusal otherwise."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_embedded(
 
 
 @pytest.mark.parametrize(
-    "headers", [[("x-forwarded-proto", "https")], []], ids=["https", "scheme not told"]
+    "headers", [[("x-forwarded-proto", "https")], []], ids=["https", "scheme not forwarded"]
 )
 def test_our_cookies_are_set_for_frames_and_no_other(headers: list[tuple[str, str]]) -> None:
     answer = request(make_embedded(), "/app/", headers)

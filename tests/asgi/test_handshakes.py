@@ -1,4 +1,4 @@
-"""What becomes of a handshake: 426 where the upgrade is lost, 403 for strangers, else untouched."""
+"""Handshakes: 426 where the upgrade is lost, 403 for strangers, otherwise untouched."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _proven(name: str = HOST_COOKIE) -> tuple[list[tuple[str, str]], str]:
 def test_a_stripped_upgrade_is_answered_with_the_reason(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """426 names what is missing and how to fix it; the log says it once, and where to read on."""
+    """426 names what is missing and how to fix it; the log says it once, with a pointer to more."""
     app = Recorder()
     wrapped = make(app)
     caplog.set_level(logging.INFO, "stlaunch")
@@ -62,7 +62,7 @@ def test_a_stripped_upgrade_is_answered_with_the_reason(
 def test_an_origin_that_nobody_can_have_is_refused_and_not_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """`stlaunch check` asks with one; its own question must not look like trouble."""
+    """`stlaunch check` sends one; its own probe must not look like trouble."""
     app = Recorder()
     wrapped = make(app)
     caplog.set_level(logging.INFO, "stlaunch")
@@ -81,7 +81,7 @@ def test_an_origin_that_nobody_can_have_is_refused_and_not_counted(
     assert not caplog.records
 
 
-def test_a_lost_connection_header_is_told_apart() -> None:
+def test_a_lost_connection_header_has_its_own_verdict() -> None:
     """Upgrade arrived, Connection did not."""
     headers = [*HOST, ("sec-websocket-key", "k"), ("upgrade", "websocket")]
 
@@ -171,7 +171,7 @@ def test_a_plain_cookie_that_was_planted_does_not_count_over_https() -> None:
     OriginPolicy(public_origins=(Origin("https", "app.test", 443),)),
 ], ids=["public-url"])  # fmt: skip
 def test_a_public_url_switches_the_proof_off(policy: OriginPolicy) -> None:
-    """Then Origin must match it."""
+    """In that case Origin must match it."""
     cookie, token = _proven()
     wrapped = make(Recorder(), policy=policy)
 
@@ -211,7 +211,7 @@ def test_a_loopback_page_is_let_in_with_its_token_alone(
 @pytest.mark.parametrize("name", ["X_User", "x-user", "X-USER", "x_USER"])
 @pytest.mark.parametrize("client", [STRANGER, ("127.0.0.1", 1)], ids=["stranger", "proxy"])
 def test_an_identity_has_one_spelling(name: str, client: tuple[str, int]) -> None:
-    """Neither a stranger nor what a proxy overlooks names a user by another one."""
+    """Neither a stranger nor a header that a proxy overlooks can name a user."""
     app = Recorder()
     wrapped = make(app, identity_headers=lambda: frozenset({b"x-user"}))
 
@@ -222,7 +222,7 @@ def test_an_identity_has_one_spelling(name: str, client: tuple[str, int]) -> Non
 
 
 def test_sockets_of_the_users_own_routes_are_left_alone() -> None:
-    """The rule is for Streamlit's stream; a FastAPI app's own sockets are its own business."""
+    """The rule covers Streamlit's stream; a FastAPI app decides about its own sockets."""
     app = Recorder()
     wrapped = make(app, uses_root_path=True, mounts=lambda: (BasePath("/dashboard"),))
 
@@ -317,7 +317,7 @@ def test_cookies_are_secure_behind_https(proto: str, cookie: str) -> None:
 
 
 def test_a_secure_cookie_is_not_marked_twice() -> None:
-    """What the app says already stays as it is."""
+    """What the app already set stays unchanged."""
     app = Recorder(response_headers=[(b"set-cookie", b"a=b; secure; Path=/")])
 
     answer = request(make(app), "/app/media/x", [*HOST, ("x-forwarded-proto", "https")])
@@ -375,7 +375,7 @@ ATTACK_HEADERS = st.lists(
 def test_no_header_lets_a_foreign_page_in(
     host: str, origin: str, headers: list[tuple[str, str]], path: str
 ) -> None:
-    """From an untrusted peer nothing but a cookie with its own token makes up for the Origin."""
+    """From an untrusted peer only a cookie with its own token makes up for the Origin."""
     app = Recorder()
 
     status, _ = handshake(
@@ -408,7 +408,7 @@ def test_a_final_newline_does_not_walk_around_the_rule(path: str, policy: Origin
 
 
 def test_a_long_origin_is_compared_whole() -> None:
-    """A name that starts like a very long host of ours is another one."""
+    """A name that merely starts like a very long allowed host is a different host."""
     app = Recorder()
     wrapped = make(app)
 
@@ -447,7 +447,7 @@ def test_a_token_is_taken_out_of_repeated_headers() -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "same-origin, cross-site"])
 def test_fetch_metadata_vetoes_host_and_proof(site: str) -> None:
-    """It never vetoes an origin that the user allowed."""
+    """It never rejects an origin that the user allowed."""
     cookie, token = _proven()
     headers = [*SAME, ("sec-fetch-site", site), *cookie]
 

@@ -46,8 +46,8 @@ def _read_to_the_end(socket: WebSocketTestSession) -> None:
         socket.receive_bytes()
 
 
-def test_sessions_are_seen_settle_and_close(client: TestClient) -> None:
-    """What a drain needs: a run that is going, messages on their way, a socket to close."""
+def test_sessions_are_seen_become_idle_and_close(client: TestClient) -> None:
+    """What a drain needs: the running script, undelivered messages, a socket to close."""
     portal: Any = client.portal
     protocols = ["streamlit", "PLACEHOLDER_AUTH_TOKEN"]
     with client.websocket_connect("/app/_stcore/stream", subprotocols=protocols) as socket:
@@ -206,7 +206,7 @@ def test_options_and_files() -> None:
     assert internals.static_folder()
 
 
-def test_a_throw_away_run_tells_whether_it_worked(
+def test_a_throw_away_run_reports_whether_it_worked(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal: Any = client.portal

@@ -79,7 +79,7 @@ FORGERIES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_or_unknown_one_is_nobodys(forge: Callable[[str], str]) -> None:
-    """It is dropped: the app sees a stranger."""
+    """The cookie is dropped: the app sees a stranger."""
     app = Recorder(response_headers=SENT)
     wrapped = make(app)
     small = next(t for t in _cookies(request(wrapped, CALLBACK, HOST).headers) if "stlaunch." in t)
@@ -113,7 +113,7 @@ def _folder(path: Path | None, secret: bytes = SECRET) -> SealedFolder:
 def test_replicas_and_later_starts_share_it_by_the_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A logout on one of them ends it on all; another app of the same user has no part in it."""
+    """A logout on one of them ends it on all; another app of the same user is not affected."""
     caplog.set_level(logging.INFO)
     app = Recorder(response_headers=SENT)
     first = make(app, login_folder=_folder(tmp_path / "logins"))
@@ -162,7 +162,7 @@ def test_the_store_is_bounded_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("via", "told"),
+    ("via", "advice"),
     [
         ("1.1 proxy (Apache/2.4.66)", "LimitRequestFieldSize 16380"),
         ("", "stlaunch explain STL609"),
@@ -170,10 +170,10 @@ def test_the_store_is_bounded_and_ends() -> None:
     ],
 )
 @pytest.mark.parametrize("is_answer", [True, False])
-def test_what_stays_large_is_told_with_the_proxys_lines(
-    via: str, told: str, is_answer: bool, caplog: pytest.LogCaptureFixture
+def test_what_stays_large_is_logged_with_the_proxys_lines(
+    via: str, advice: str, is_answer: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As the cookies of a proxy that logs visitors in, which are nothing of the app's."""
+    """Such as the cookies of a proxy that logs visitors in, which are not the app's."""
     large = "oauth2_proxy=" + "x" * 4100
     app = Recorder(response_headers=[(b"set-cookie", large.encode())] if is_answer else [])
     wrapped = make(app)
@@ -182,8 +182,8 @@ def test_what_stays_large_is_told_with_the_proxys_lines(
         request(wrapped, CALLBACK, headers)
     lines = [r.getMessage() for r in caplog.records if "STL609" in r.getMessage()]
 
-    assert len(lines) == bool(told)
-    assert told in "".join(lines)
+    assert len(lines) == bool(advice)
+    assert advice in "".join(lines)
     assert "xxxx" not in caplog.text
 
 

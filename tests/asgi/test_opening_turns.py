@@ -1,4 +1,4 @@
-"""One WebSocket is opened after the other, so that those that are open do not wait for all."""
+"""WebSockets are opened one at a time, so that open ones do not wait for the whole queue."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_is_open_has_the_loop_between_two_openings(monkeypatch: pytest.Monk
 
 
 def test_an_app_that_waits_holds_up_nobody() -> None:
-    """It neither accepts nor refuses: no work is done meanwhile."""
+    """It neither accepts nor refuses yet: no work is done meanwhile."""
 
     async def test(gateway: _Gateway) -> None:
         gateway.connect(0, 1, 2)
@@ -132,7 +132,7 @@ def test_the_pause_is_bounded() -> None:
 
 
 def test_turns_end_with_their_event_loop() -> None:
-    """A test client has one for each connection: a turn that began there holds up no others."""
+    """A test client has one loop per connection: a turn that began in one blocks no other."""
     gateway = _Gateway()
 
     async def connect(number: int) -> None:
@@ -150,4 +150,4 @@ async def _never() -> None:
 
 
 async def _ignore(_message: object) -> None:
-    """Take it."""
+    """Take a message."""

@@ -85,7 +85,7 @@ def test_encoded_slash_is_left_alone() -> None:
         ("/app/second_page//", "../../second_page"),
     ],
 )
-def test_slashes_are_mended_relatively(path: str, location: str) -> None:
+def test_slashes_are_fixed_by_relative_redirects(path: str, location: str) -> None:
     """A base without its slash, and a page with one, redirect without naming host or prefix."""
     answer = request(_make(Recorder(), "/app"), path, query=b"x=1")
 
@@ -107,7 +107,7 @@ def test_nothing_is_served_below_another_path(path: str) -> None:
 @pytest.mark.parametrize("path", ["s", "s/x", "*", "../x", "http://app.test/app/", "app"])
 @pytest.mark.parametrize("rule", list(PrefixRule))
 def test_a_target_without_a_slash_is_no_path_below_the_base(path: str, rule: PrefixRule) -> None:
-    """`GET s` would be `/apps`, put behind the base."""
+    """`GET s`, appended to the base, would be `/apps`."""
     app = Recorder()
     paths = PublicPaths(known=(BasePath("/app"),), rule=rule)
 
@@ -224,7 +224,7 @@ def test_a_restart_remembers() -> None:
 
 
 def test_an_unknown_folder_is_a_base() -> None:
-    """`/app/`, kept by a proxy that nobody told us of, is the app's front page."""
+    """`/app/`, kept by a proxy that no setting mentions, is the app's front page."""
     wrapped, app, _ = _learning()
 
     request(wrapped, "/app/")
@@ -233,7 +233,7 @@ def test_an_unknown_folder_is_a_base() -> None:
 
 
 def test_uvicorns_root_path_counts_once() -> None:
-    """`uvicorn --root-path /app` and `--behind-proxy /app` say the same."""
+    """`uvicorn --root-path /app` and `--behind-proxy /app` mean the same."""
     app = Recorder()
 
     request(_make(app, "/app"), "/app/media/x", root_path="/app")
@@ -264,7 +264,7 @@ def test_a_redirect_is_a_url_again(prefix: str, path: str, location: str) -> Non
     "location", ["http://[x", "//[", ""], ids=["bad-address", "bad-host", "empty"]
 )
 def test_a_broken_redirect_of_the_app_passes(location: str) -> None:
-    """What cannot be read is the app's own business; it is no error of ours."""
+    """An unreadable path is passed to the app; it is no error of ours."""
     app = Recorder(status=302, response_headers=[(b"location", location.encode())])
 
     answer = request(_make(app, "/app"), "/app/media/x", [("host", "app.test")])

@@ -1,4 +1,4 @@
-"""Kept or stripped: the mode settles, so that a doubled path gets around no rule of a proxy."""
+"""Kept or stripped: once the mode is known, a doubled path bypasses no rule of a proxy."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def _script_app(rule: PrefixRule = PrefixRule.AUTO) -> tuple[Any, Recorder, Publ
 
 @pytest.mark.parametrize("path", BOTH)
 def test_both_are_served_as_long_as_nothing_is_known(path: str) -> None:
-    """The first request may be either."""
+    """The first request may be kept or stripped."""
     assert request(_make()[0], path).status == 200
 
 
 @pytest.mark.parametrize("path", DOUBLED)
 def test_a_doubled_path_is_never_served_before(path: str) -> None:
-    """Neither mode makes one, so a visitor did."""
+    """Neither mode produces one, so a visitor did."""
     wrapped, app, _ = _make()
 
     assert request(wrapped, path).status == 404
@@ -106,8 +106,8 @@ def test_other_names_may_be_spelled_as_the_client_likes(path: str, raw: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/app/items", "/app/_stcore/metrics", "/app/media/x", *ODD_KEPT])
-def test_a_page_that_arrives_stripped_settles(path: str) -> None:
-    """After one page load the path that a visitor doubled is no way in."""
+def test_a_page_that_arrives_stripped_decides_the_mode(path: str) -> None:
+    """After one page load, a path that a visitor doubled is no way in."""
     wrapped, app, _ = _script_app()
     request(wrapped, PAGE_SCRIPT, REFERER)
     app.scopes.clear()
@@ -148,8 +148,8 @@ def test_an_own_route_is_found_as_the_proxy_saw_it() -> None:
         pytest.param([*REFERER, ("x-stlaunch", "check")], id="our-own-check"),
     ],
 )
-def test_what_is_no_page_below_the_path_settles_nothing(headers: list[tuple[str, str]]) -> None:
-    """Else a health check, or a look past the proxy, would shut visitors out."""
+def test_what_is_no_page_below_the_path_decides_nothing(headers: list[tuple[str, str]]) -> None:
+    """Otherwise a health check, or a request around the proxy, would shut visitors out."""
     wrapped, _, paths = _script_app()
 
     request(wrapped, PAGE_SCRIPT, headers)
@@ -158,8 +158,8 @@ def test_what_is_no_page_below_the_path_settles_nothing(headers: list[tuple[str,
     assert request(wrapped, "/app/media/x").status == 200
 
 
-def test_a_page_and_an_api_client_settle_nothing() -> None:
-    """Only a page that runs does: its script's request."""
+def test_a_page_and_an_api_client_decide_nothing() -> None:
+    """Only a page that runs decides: by its script's request."""
     wrapped, _, paths = _script_app()
 
     for path in ("/", "/items", "/app/", "/_stcore/health", "/static/js/a.js"):
@@ -183,7 +183,7 @@ def test_kept_first_keeps_both_and_says_so(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_doubled_page_is_no_evidence_of_kept() -> None:
-    """Its own address tells that the proxy strips."""
+    """Its own address shows that the proxy strips."""
     wrapped, _, paths = _script_app()
 
     request(wrapped, "/app" + PAGE_SCRIPT, [("referer", "https://site.test/app/app/")])
@@ -211,7 +211,7 @@ def test_a_kept_page_may_have_the_name_of_the_base() -> None:
     ],
 )
 def test_the_option_decides(rule: PrefixRule, served: set[str]) -> None:
-    """Whatever the traffic shows."""
+    """An explicit mode holds, whatever the traffic shows."""
     wrapped, _, _ = _script_app(rule)
     request(wrapped, PAGE_SCRIPT, REFERER)
     request(wrapped, "/app" + PAGE_SCRIPT, REFERER)
@@ -225,12 +225,12 @@ def test_the_option_decides(rule: PrefixRule, served: set[str]) -> None:
 @pytest.mark.parametrize("front", ["", "/app"])
 @pytest.mark.parametrize("path", ["/_stcore/health", "/_stlaunch/health"])
 def test_health_is_answered_in_both(rule: PrefixRule, front: str, path: str) -> None:
-    """Who starts the app asks it directly: settling may not stop the container."""
+    """Health checks bypass the proxy: fixing the mode must not get the container stopped."""
     assert request(_script_app(rule)[0], front + path).status == 200
 
 
 def test_a_front_page_in_the_other_form_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever changes the proxy from stripping to keeping sees 404, and reads what to do."""
+    """Switching the proxy from stripping to keeping gives 404, and says what to do."""
     wrapped, _, paths = _script_app()
     paths.seen.note(APP, PrefixMode.STRIPPED)
 
@@ -303,7 +303,7 @@ def test_another_proxy_may_double_the_slash_of_the_other_form() -> None:
 
 @pytest.mark.parametrize("header", [[], [("x-forwarded-prefix", "/x")]], ids=["plain", "prefix"])
 def test_a_doubled_slash_gets_around_no_rule_at_the_root(header: list[tuple[str, str]]) -> None:
-    """`stlaunch app.py` knows no path: what its pages come with counts all the same."""
+    """`stlaunch app.py` knows no path: the paths of its page requests count all the same."""
     app = Recorder()
     wrapped = make(app, paths=PublicPaths(), app_base=BasePath())
     request(wrapped, PAGE_SCRIPT, headers=REFERER)

@@ -1,4 +1,4 @@
-"""What pages report of the scripts that they used, and what others are given of it."""
+"""Which scripts pages report as used, and which of them later visitors preload."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_an_app_whose_script_is_gone_still_gets_its_page(app: ASGIApp, tmp_path:
 
 
 def test_a_report_says_nothing_about_the_way_to_the_app(app: ASGIApp) -> None:
-    """It is no visit: neither is it counted among the pages, nor is a path learned from it."""
+    """A preload is no visit: it counts as no page, and no path is learned from it."""
     headers = [*OWN, ("referer", "http://elsewhere.test/app/")]
     _report(app, SLIDER, headers=headers)
     report = request(app, "/app/_stlaunch/check", HOST)

@@ -1,4 +1,4 @@
-"""The self-check's endpoints: who sees what, in which form, and what nobody ever sees."""
+"""The self-check's endpoints: who sees what, in which form, and what is never shown."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_local_is_this_machine_without_a_proxy(
 
 
 def test_others_are_named_to_the_operator_alone() -> None:
-    """Origins, hosts and addresses of others are in the log, and for whoever runs the app."""
+    """Origins, hosts and addresses of others are in the log, and shown to the app's operator."""
     app = _with_access(SelfCheck.PUBLIC, TOKEN)
     evil = [
         ("host", "inner.test"),
@@ -336,7 +336,7 @@ def test_echo_socket_says_what_arrived_and_echoes() -> None:
     ids=["none", "forged", "malformed", "long"],
 )
 def test_echo_socket_needs_a_ticket(query: str, headers: dict[str, str]) -> None:
-    """So that no page of another site gets in; a program sends a header that no page can."""
+    """This keeps pages of other sites out; a program sends a header that no page can."""
     client = _client(make(Recorder()))
     with (
         pytest.raises(WebSocketDisconnect),

@@ -1,4 +1,4 @@
-"""Who may see the self-check: nobody that a proxy handed on, and nobody who guesses."""
+"""Who may see the self-check: nobody who came through a proxy, and nobody who guesses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_local_refuses_what_a_proxy_handed_on(name: str, value: str) -> None:
 
 
 def test_guesses_are_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """After ten a minute none is compared; the holder elsewhere is let in all the time."""
+    """After ten a minute none is compared; the holder elsewhere is let in throughout."""
     now = [0.0]
     guesses = TokenGuesses(clock=lambda: now[0])
     policy = AccessPolicy(access=SelfCheck.TOKEN, token=TOKEN, guesses=guesses)
@@ -57,7 +57,7 @@ def test_guesses_are_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_guessers_are_bounded() -> None:
-    """However many addresses guess, little is kept."""
+    """However many addresses guess, memory stays bounded."""
     guesses = TokenGuesses(clock=lambda: 0.0)
 
     for number in range(2000):

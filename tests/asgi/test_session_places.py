@@ -1,4 +1,4 @@
-"""`--max-sessions` through a proxy: nobody alone takes all places."""
+"""`--max-sessions` through a proxy: no single client takes all places."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOST = ("host", "app.test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Who comes: by a cookie, by the address that a proxy names, or by neither."""
+    """A client known by a cookie, by the address that a proxy names, or by neither."""
 
     cookie: str = ""
     named: str = ""

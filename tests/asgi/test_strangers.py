@@ -1,4 +1,4 @@
-"""What a stranger may send to a server on the open internet, and what must not come of it."""
+"""Requests that strangers send to a server on the internet, and what they must not cause."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.asgi.driver import STRANGER, Recorder, handshake, make, proven, reque
 @pytest.mark.parametrize("query", [b"a&b&c&d&e&f&g&h&i&j", b"&" * 500, b"n=%ff&ticket=%ff"])
 @pytest.mark.parametrize("path", ["/app/_stlaunch/page.js", "/app/_stcore/stream"])
 def test_a_query_of_many_fields_breaks_nothing(path: str, query: bytes) -> None:
-    """Before, it ended in a traceback: one more for each request, in everybody's log."""
+    """It used to end in a traceback: one for each request, in the operator's log."""
     answer = request(make(Recorder()), path, query=query)
 
     assert answer.status == (200 if path.endswith(".js") else 426)
@@ -53,7 +53,7 @@ def test_what_a_stranger_sends_does_nothing_to_the_log(
 
 
 def test_a_page_that_fell_back_says_nothing_of_its_own() -> None:
-    """All clients read the report: nobody may write a sentence of his into it."""
+    """All clients read the report: none may write a sentence into it."""
     app = make(Recorder())
     sent = [
         ("x-stlaunch", "1"),
@@ -193,7 +193,7 @@ def test_two_clients_whose_pages_fail_set_the_verdict() -> None:
     "path", ["/x;reboot", "/x&reboot", "/$(reboot)", "/x'a", "/x!!", "/*", "/a(b)", "/plain"]
 )
 def test_a_fix_can_be_pasted_into_a_shell(path: str) -> None:
-    """Whatever a proxy hands on as the prefix: the flag's value is one word, and the last."""
+    """Whatever a proxy sends as the prefix: the flag's value is one word, and the last."""
     app = make(Recorder())
     report = request(app, "/app/_stlaunch/check", [("x-forwarded-prefix", path)], query=b"json")
     findings = json.loads(report.body)["findings"]
@@ -290,7 +290,7 @@ SPEAKERS = ["stlaunch.x", "streamlit.x", "uvicorn.error", "python_multipart", "w
 def test_no_line_can_be_forged(
     formatter: logging.Formatter, name: str, *, has_traceback: bool
 ) -> None:
-    """Whoever logs it: a record begins one line at the margin, all of it can be printed."""
+    """Whichever logger: a record begins one line at the margin, and all of it is printable."""
     text = UNPRINTABLE + "".join(f"{end}{FORGED_LINE}" for end in LINE_BREAKS)
     failure = None
     if has_traceback:
@@ -350,7 +350,7 @@ def test_no_number_of_malformed_requests_fills_the_log() -> None:
 def test_a_stop_leaves_no_traceback_of_who_still_sends(
     failure: type[BaseException], is_said: int
 ) -> None:
-    """A server cuts them off, says how many, and then logs each as a failure of the app."""
+    """A stopping server cuts them off, says how many, and then logs each as an app failure."""
     info = (failure, failure(), None)
     record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception", (), info)
 

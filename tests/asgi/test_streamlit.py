@@ -74,7 +74,7 @@ def test_page_keeps_good_ids_and_replaces_bad_ones(client: TestClient) -> None:
 
 
 def test_page_is_never_answered_from_a_cache(client: TestClient) -> None:
-    """It is made for one browser: no 304, and HEAD tells what GET would."""
+    """It is made for one browser: no 304, and HEAD answers like GET."""
     conditional = {"if-none-match": "*", "if-modified-since": "Wed, 01 Jan 2031 00:00:00 GMT"}
 
     got = client.get("/app/", headers=conditional)
@@ -151,7 +151,7 @@ def test_a_page_that_arrives_compressed_is_read() -> None:
 
 
 def test_odd_base_paths_are_escaped_in_the_page() -> None:
-    """A path may hold a quote and an ampersand; the page does not break."""
+    """A path may contain a quote and an ampersand; the page does not break."""
     index = (Path(internals.static_folder()) / "index.html").read_bytes()
 
     async def page(_scope: Any, _receive: Any, send: Any) -> None:

@@ -104,7 +104,7 @@ def test_streamlit_answers_kept_and_stripped(kind: str, mount: str, prefix: str)
 @pytest.mark.parametrize("prefix", ENDS)
 @pytest.mark.parametrize("kind", ["starlette", "fastapi", "app-with-routes"])
 def test_own_routes_answer_kept_and_stripped(kind: str, prefix: str) -> None:
-    """Routes beside Streamlit's stay where they are, and know their public address."""
+    """Routes next to Streamlit's stay where they are, and know their public address."""
     decoded = BasePath(prefix).decoded
 
     answers = _ask(
@@ -124,7 +124,7 @@ def test_own_routes_answer_kept_and_stripped(kind: str, prefix: str) -> None:
 
 
 def test_an_app_with_routes_still_serves_streamlit() -> None:
-    """The page and the socket do not move because of a route beside them."""
+    """The page and the socket do not move because of another route."""
     answers = _ask(
         "app-with-routes",
         "/app",

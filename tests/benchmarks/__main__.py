@@ -5,7 +5,7 @@
 All of it takes some thirty minutes on an idle machine; `--only start,page` takes the rows
 whose names begin so. `--from FILE` evaluates what was measured before by
 today's rows, and measures nothing. Nothing here fails
-because of a time; `--compare` reports what is worse than all that a stored table saw, and then
+because of a time; `--compare` reports what is worse than anything a stored table saw, and then
 exits with 1.
 The README shows tests/benchmarks/table.json: `--json` that file, then `python -m
 tests.docs.generated`.
@@ -82,7 +82,7 @@ def _measure(
 
 
 def _evaluate_again(document: dict[str, Any]) -> dict[str, Any]:
-    """Hold what was measured before against the rows as they are now."""
+    """Evaluate earlier measurements by today's rows."""
     known = {row.name: row for row in ROWS}
     rows = [
         asdict(evaluate(known[old["name"]], old["missing"] or _samples(old)))

@@ -1,4 +1,4 @@
-"""How long the commands take that people and orchestrators call often."""
+"""How long the commands that people and orchestrators call often take."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reruns: from the page's request to "script finished", over each way to the app.
 
 Fifty sessions are measured twice: at a pace that a bare server keeps up with, or the figure would
-tell the length of its queue; and each without a pause, for how many reruns a second come out.
+show the length of its queue; and each without a pause, for how many reruns a second come out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a visitor feels while others press on the server, beside bare Streamlit in the same run.
+"""How much load slows a visitor down, next to bare Streamlit in the same run.
 
     python -m tests.benchmarks.load [NAME ...]
 

@@ -30,7 +30,7 @@ PACE_S = 0.2
 """Between two openings on one server: bare Streamlit keeps up with it. Where it does not, it opens
 several at once and so pings several at once, which costs less than each by itself."""
 SETTLE_S = 35.0
-"""Until what follows on activity is over: compressed assets, collected garbage."""
+"""Until the aftermath of activity is over: compressed assets, collected garbage."""
 WINDOW_S = 31.0
 """More than a ping interval, in which each session is pinged once."""
 

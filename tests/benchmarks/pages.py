@@ -1,4 +1,4 @@
-"""What somebody in front of Chromium waits for: a cold page load, and what a click shows."""
+"""What a user in front of Chromium waits for: a cold page load, and the result of a click."""
 
 from __future__ import annotations
 

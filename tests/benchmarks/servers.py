@@ -1,4 +1,4 @@
-"""The servers that are held against each other, and what they cost: processor time and memory.
+"""The servers that are compared, and what they cost: processor time and memory.
 
 It knows nothing of rows. Both kinds run in what a user has: a virtual environment made by
 `python -m venv` and pip, with the built wheel, what it depends on, and bytecode; nothing of the

@@ -31,11 +31,11 @@ def slow_link(port: int) -> Iterator[int]:
         process.join()
 
 
-def _run(port: int, told: Connection) -> None:
-    asyncio.run(_serve(port, told))
+def _run(port: int, parent: Connection) -> None:
+    asyncio.run(_serve(port, parent))
 
 
-async def _serve(port: int, told: Connection) -> None:
+async def _serve(port: int, parent: Connection) -> None:
     lanes = _Lane(), _Lane()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ async def _serve(port: int, told: Connection) -> None:
         )
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=_CHUNK)
-    told.send(server.sockets[0].getsockname()[1])
+    parent.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 

@@ -1,8 +1,8 @@
-"""What a table of measurements is: rows, ratios, goals, and how they are shown and compared.
+"""A table of measurements: rows, ratios, goals, and how they are shown and compared.
 
 It measures nothing. A ratio is taken within each interleaved pair, and the row shows the median of
 the pairs' ratios with the lowest and the highest; `bare against bare` is the same for two
-processes of the same kind, so that noise is told from cost.
+processes of the same kind, so that noise can be separated from cost.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Samples:
 
 
 Measured = Mapping[str, Samples | str]
-"""By the row's name; a text says why there is nothing."""
+"""By the row's name; a text says why there is no measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +237,7 @@ def _shown(row: Mapping[str, Any], spread: Mapping[str, float] | None) -> str:
 
 
 def _digits(width: float) -> int:
-    """Return how many decimals tell something: a step of the last one is at most half the width.
+    """Return how many decimals are significant: a step of the last is at most half the width.
 
     >>> [_digits(width) for width in (0.0, 0.08, 0.3, 4.0)]
     [2, 2, 1, 0]

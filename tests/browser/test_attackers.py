@@ -1,7 +1,7 @@
 """Pages of others try to open the app's WebSocket, in Chromium, through real proxies.
 
-Most proxies here rewrite Host (`three-lines`), so the origin proof alone tells friend from foe.
-What it cannot keep out by nature is documented by a test, and said in the README.
+Most proxies here rewrite Host (`three-lines`), so only the origin proof separates friend from foe.
+What it inherently cannot keep out is documented by a test and in the README.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def test_a_sibling_gets_in_over_plain_http_by_nature(
 
 
 def test_no_other_site_gets_a_token(visit: Visit, plain: RunningProxy) -> None:
-    """It cannot read one, and no form, image or script makes the server give one out."""
+    """It cannot read a token, and no form, image or script makes the server give one out."""
     url = f"{plain.url}_stlaunch/token"
     visit.page.goto(plain.url)
     own = visit.page.evaluate(
@@ -349,7 +349,7 @@ def _attack_from(
 
 
 def _still_works(visit: Visit, proxy: RunningProxy) -> None:
-    """The app's own page works in the same browser, whatever was tried before."""
+    """The app's own page works in the same browser after every attack."""
     open_first_page(visit, proxy.url)
     count_to(visit, 1)
 

@@ -33,7 +33,7 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
 
 @pytest.mark.whole_chromium
 def test_full_passes_without_a_proxy(visit: Visit, server: RunningServer) -> None:
-    """The long journey, which the short one begins, is green where nothing stands in front."""
+    """The long journey, which starts with the short one, passes with nothing in front."""
     full(visit, server.url, restart=server.restart, allow=_GUESSES)
 
 
@@ -48,7 +48,7 @@ def test_websocket_opens_for_the_page_itself(visit: Visit, server: RunningServer
 def test_websocket_is_refused_to_another_site(
     visit: Visit, server: RunningServer, *, sandboxed: bool
 ) -> None:
-    """A page of another site is told apart from one that could not reach the server."""
+    """A refused page of another site is distinguished from one that never reached the server."""
     outcome = opens_websocket(
         visit.page,
         "http://evil.example.test/",

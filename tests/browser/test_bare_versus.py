@@ -54,7 +54,7 @@ def test_stlaunch_renders_behind_the_three_lines(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nginx", "nginx-1.22"])
-def test_the_bare_location_is_named_and_mended(kind: str) -> None:
+def test_the_bare_location_is_named_and_fixed(kind: str) -> None:
     """`location /streamlitApp/ { proxy_pass ...; }` alone: 426, the lines to add, one log line."""
     with start_site(kind, "blog") as site:
         url = site.proxy.url_for("127.0.0.1")

@@ -29,7 +29,7 @@ RULES = {
     "core is a page": f'{CORE} {{ default_type text/html; return 200 "<p>Welcome"; }}',
     "core leads elsewhere": f"{CORE} {{ return 302 /login; }}",
 }
-"""What somebody wrote beside the recommended lines, by a name of its own."""
+"""Extra lines next to the recommended ones, by a name of their own."""
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

@@ -104,7 +104,7 @@ def test_a_message_appears_when_nothing_connects_and_goes_by_itself(visit: Visit
 def test_a_large_upload_passes_a_small_body_limit(
     visit: Visit, server: RunningServer, setup: str
 ) -> None:
-    """20 MB through nginx's 1 MB, over the fallback and beside a healthy WebSocket."""
+    """20 MB through nginx's 1 MB, over the fallback and with a healthy WebSocket."""
     with start_proxy("nginx", setup, server.port, keep_prefix=False) as proxy:
         open_first_page(visit, proxy.url)
         upload(visit, 20_000_000)
@@ -118,7 +118,7 @@ def test_a_large_upload_passes_a_small_body_limit(
 def test_an_upload_passes_a_hop_that_cuts_the_connection(
     visit: Visit, server: RunningServer
 ) -> None:
-    """No 413, just a broken connection: a small request that passes tells why."""
+    """No 413, just a broken connection: a small request that passes shows why."""
     behaviour = Behaviour(largest_body=1_000_000, cuts_bodies=True)
     with start_middleman(server.port, behaviour) as hop:
         open_first_page(visit, url_through(hop))

@@ -66,7 +66,7 @@ def test_a_hanging_handshake_is_tried_once_a_page(visit: Visit, server: RunningS
 def test_a_refused_handshake_is_tried_again_by_each_connection(
     visit: Visit, hop: Middleman
 ) -> None:
-    """A proxy may have been mended meanwhile; and one refusal is one attempt."""
+    """A proxy may have been fixed meanwhile; and one refusal is one attempt."""
     tunnels = Tunnels(visit)
     open_first_page(visit, url_through(hop))
     count_to(visit, 1)

@@ -1,4 +1,4 @@
-"""A proxy that cuts what is quiet loses a page a few sockets, and then none, in Chromium."""
+"""A proxy that cuts idle sockets costs a page a few of them, and then none, in Chromium."""
 
 from __future__ import annotations
 

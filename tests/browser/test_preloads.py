@@ -79,7 +79,7 @@ def test_exactly_what_earlier_visitors_used_is_loaded_ahead(
 
 
 class _Seen:
-    """What a new visitor's page was given to load ahead, what it used, and what it reported."""
+    """What a new visitor's page was told to preload, what it used, and what it reported."""
 
     def __init__(self, visit: Visit) -> None:
         page = visit.page

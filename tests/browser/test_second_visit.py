@@ -1,4 +1,4 @@
-"""Whoever comes again asks for the page, and for nothing else."""
+"""A returning visitor requests the page, and nothing else."""
 
 from __future__ import annotations
 

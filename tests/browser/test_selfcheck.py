@@ -90,7 +90,7 @@ BREAKAGES = [
 def test_the_page_names_the_cause(
     visit: Visit, server: RunningServer, shoot: Shoot, case: tuple[str, str, str]
 ) -> None:
-    """One line of nginx is wrong: its code, what was seen, and nothing else beside it."""
+    """One line of nginx is wrong: its code, what was seen, and nothing else."""
     breakage, code, evidence = case
     with start_broken(breakage, server.port) as proxy:
         _run(visit.page, proxy.url)
@@ -145,7 +145,7 @@ def test_other_correct_proxies_are_clean(
 
 
 def test_fixes_follow_the_proxy_that_is_chosen(visit: Visit, server: RunningServer) -> None:
-    """Nginx is recognised; whoever knows better chooses another one. All of it by keyboard."""
+    """Nginx is recognised; the user can choose another proxy. All of it by keyboard."""
     with start_broken("stripped", server.port) as proxy:
         page = visit.page
         _run(page, proxy.url)

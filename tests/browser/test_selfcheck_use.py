@@ -194,17 +194,17 @@ def check_same_report(page: Page, proxy: RunningProxy, folder: Path) -> None:
         [sys.executable, "-m", "stlaunch", "check", proxy.url_for("127.0.0.1"), "--json"],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    told = {
+    reported = {
         one["code"]: one for one in json.loads(done.stdout)["findings"] if one["severity"] != "info"
     }
     shown = {card.get_attribute("data-code"): card for card in page.locator(".finding").all()}
 
-    assert list(shown) == list(told)
+    assert list(shown) == list(reported)
     assert set(shown) == {"STL301", "STL403", "STL602"}
     for code, card in shown.items():
         assert code is not None
-        expect(card.get_by_role("heading")).to_have_text(told[code]["title"])
-        lines = [line for line in told[code]["fix"].splitlines() if line.startswith(" ")]
+        expect(card.get_by_role("heading")).to_have_text(reported[code]["title"])
+        lines = [line for line in reported[code]["fix"].splitlines() if line.startswith(" ")]
         assert lines
         assert all(line in card.locator(".fix pre").inner_text() for line in lines)
-        expect(card).to_contain_text(told[code]["explain"])
+        expect(card).to_contain_text(reported[code]["explain"])

@@ -1,4 +1,4 @@
-"""`--behind-proxy` without a path: the public path is found out, whatever the proxy does."""
+"""`--behind-proxy` without a path: the public path is detected, whatever the proxy does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 @pytest.mark.parametrize("keep_prefix", [False, True], ids=["stripped", "kept"])
 @pytest.mark.parametrize("setup", ["recommended", "blog"])
 def test_smoke_journey_with_unknown_path(visit: Visit, setup: str, *, keep_prefix: bool) -> None:
-    """The app works though nobody said where it is, and though its second page opens first."""
+    """The app works without a configured path, even if its second page opens first."""
     with start_site("nginx", setup, behind="", keep_prefix=keep_prefix) as site:
         visit.page.goto(f"{site.url}second_page")
         visit.page.get_by_role("heading", name="Second page").wait_for()

@@ -65,7 +65,7 @@ def address(visit: Visit, proxy: RunningProxy) -> str:
 
 
 def test_progress_is_right_and_each_event_comes_once(visit: Visit, address: str) -> None:
-    """5 MB through nginx's 1 MB: what Streamlit's progress bar is told never goes back."""
+    """5 MB through nginx's 1 MB: Streamlit's progress bar never goes back."""
     seen = visit.page.evaluate(
         """([url, size]) => new Promise((resolve) => {
           const { request, seen, form } = uploadOf(url, size);

@@ -55,7 +55,7 @@ def test_all_ways_give_the_same(chromium: Browser) -> None:
 
 
 def use(visit: Visit, url: str) -> dict[str, Any]:
-    """Use each element, and return by its name what came of it."""
+    """Use each element, and return the results by name."""
     page = visit.page
     page.add_init_script(_CAMERA)
     page.goto(f"{url}?team=a%20b")
@@ -90,7 +90,7 @@ def press(page: Page, name: str) -> None:
 
 
 def says(page: Page, begin: str, wanted: str) -> str:
-    """Wait for what the line that begins so is to say, and return all of it."""
+    """Wait until the line with this beginning has the expected text, and return the line."""
     line = page.get_by_text(re.compile(f"^{re.escape(begin)}: "))
     expect(line).to_contain_text(wanted)
     return line.inner_text()

@@ -16,19 +16,21 @@ UP = (
 SIZE = "client_max_body_size 201m;"
 HOST = "proxy_set_header Host $http_host;"
 FULL = f"{UP} {HOST} {SIZE}"
-TOLD = "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-For $remote_addr;"
+FORWARDED = (
+    "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-For $remote_addr;"
+)
 STRIP = f"location /app/ {{ proxy_pass http://@bare@/; {FULL} }}"
 KEEP = f"location /app {{ proxy_pass http://@based@; {FULL} }}"
-STL = f"location /app/ {{ proxy_pass http://@stl@/; {UP} {SIZE} {TOLD} }}"
-STL_HOST = f"location /app/ {{ proxy_pass http://@stl@/; {FULL} {TOLD} }}"
+STL = f"location /app/ {{ proxy_pass http://@stl@/; {UP} {SIZE} {FORWARDED} }}"
+STL_HOST = f"location /app/ {{ proxy_pass http://@stl@/; {FULL} {FORWARDED} }}"
 
 NGINX_HEALTHY: tuple[Setup, ...] = (
     healthy("strips the prefix", nginx(STRIP)),
     healthy("keeps the prefix, app has baseUrlPath", nginx(KEEP)),
-    healthy("stlaunch, prefix stripped, Host told", nginx(STL_HOST)),
+    healthy("stlaunch, prefix stripped, Host forwarded", nginx(STL_HOST)),
     healthy(
         "stlaunch, prefix kept",
-        nginx(f"location /app {{ proxy_pass http://@stl@; {FULL} {TOLD} }}"),
+        nginx(f"location /app {{ proxy_pass http://@stl@; {FULL} {FORWARDED} }}"),
     ),
     healthy(
         "at the root",
@@ -250,7 +252,7 @@ _TLS: tuple[Setup, ...] = (
         tls="good",
     ),
     broken(
-        "the app is told http",
+        "the app sees http",
         "STL402",
         nginx(STL_HOST.replace("$scheme", "http")),
         tls="good",
@@ -299,7 +301,7 @@ _REST: tuple[Setup, ...] = (
         ),
     ),
     broken(
-        "stlaunch, the public host is not told",
+        "stlaunch, the public host is not forwarded",
         "STL403",
         nginx(STL),
     ),

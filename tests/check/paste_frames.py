@@ -29,7 +29,7 @@ UPGRADE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What stands in a configuration; a fault changes one of them.
+    """The parts of a configuration; a fault changes one of them.
 
     Attributes:
         up: the app's `host:port`, or what the balancer has instead of it.

@@ -23,7 +23,7 @@ class Row:
         code: that check has to name.
         product: whose lines are pasted.
         parts: its configuration, with the fault.
-        app: which of the apps stands behind it.
+        app: which of the apps is behind it.
         tls: whether the browser speaks https.
         url: where it is not the usual one.
         limits: measure limits, and watch an idle connection for so many seconds.
@@ -119,7 +119,7 @@ _LINES: tuple[tuple[str, Product, str, str], ...] = (
 """(code, product, place, the lines that are wrong there), before bare Streamlit."""
 _SECONDS = {"STL606": 6.0, "STL607": 2.0}
 
-_TOLD: tuple[tuple[str, Product, str, str], ...] = (
+_FORWARDED: tuple[tuple[str, Product, str, str], ...] = (
     ("STL402", p.NGINX, "location", "proxy_set_header X-Forwarded-Proto http;"),
     ("STL402", p.APACHE, "location", "RequestHeader set X-Forwarded-Proto http"),
     ("STL402", p.CADDY, "proxy", "header_up X-Forwarded-Proto http"),
@@ -179,7 +179,7 @@ def _rows() -> Iterator[Row]:
     for code, product, place, lines in _LINES:
         parts = Parts().with_more(place, lines)
         yield Row(code=code, product=product, parts=parts, limits=_SECONDS.get(code, 0))
-    for code, product, place, lines in _TOLD:
+    for code, product, place, lines in _FORWARDED:
         parts = _UNDER_STLAUNCH.with_more(place, lines)
         yield Row(code=code, product=product, parts=parts, app="stl", tls=code != "STL405")
     for product, place, lines in _HEADERS:

@@ -19,7 +19,7 @@ Key: TypeAlias = Callable[[str], str]
 
 
 def region(place: str, *lines: str, margin: str = "") -> str:
-    """Return a place with what stands in it."""
+    """Return a place with its content."""
     inner = [line for text in lines for line in dedent(text).strip("\n").splitlines()]
     return "\n".join(f"{margin}{line}" for line in (f"#{place}{{", *inner, f"#}}{place}"))
 

@@ -1,4 +1,4 @@
-"""Start the proxies of one row, check its URL, stop them, and tell what came out."""
+"""Start the proxies of one row, check its URL, stop them, and report the outcome."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Outcome:
         return above[0] if above else ""
 
     @property
-    def told(self) -> str:
-        """For a failing test."""
+    def summary(self) -> str:
+        """Findings, time and the end of the log, for a failing test."""
         lines = [
             f"{one.code} ({one.severity}) {one.evidence} [{one.hop}] "
             f"<- {' '.join(below.code for below in one.consequences)}"

@@ -1,4 +1,4 @@
-"""What one row of the matrix is: proxies in front of an app, and the code that must come out."""
+"""One row of the matrix: proxies in front of an app, and the code that must come out."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def check(url: str, *flags: str) -> subprocess.CompletedProcess[str]:
 # --- reports
 
 
-def test_healthy_app_is_told_so_and_exits_0(apps: dict[str, str]) -> None:
+def test_healthy_app_is_reported_healthy_and_exits_0(apps: dict[str, str]) -> None:
     done = check(apps["good"])
 
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
@@ -107,10 +107,10 @@ def test_fallback_goes_over_the_path_that_gets_through(apps: dict[str, str]) -> 
     with start_front(nginx(f"{lines} {rule}"), apps) as front:
         done = check(f"http://{front}/app/")
 
-    told = "at _stcore/upload_file/stlaunch/tunnel because _stlaunch/tunnel is blocked"
+    path = "at _stcore/upload_file/stlaunch/tunnel because _stlaunch/tunnel is blocked"
     assert done.returncode == ExitCode.OK
-    assert f"Script finished over HTTP, {told}:" in " ".join(done.stdout.split())
-    assert f"the page uses HTTP requests instead, {told}." in " ".join(done.stdout.split())
+    assert f"Script finished over HTTP, {path}:" in " ".join(done.stdout.split())
+    assert f"the page uses HTTP requests instead, {path}." in " ".join(done.stdout.split())
 
 
 def test_fallback_without_any_path_is_an_error(apps: dict[str, str]) -> None:
@@ -142,8 +142,8 @@ def test_json_is_stable(apps: dict[str, str]) -> None:
     assert first["hop"].startswith("nginx")
     assert {"dns", "dialled", "tls", "http", "openings", "session"} <= set(report["observations"])
     assert set(report["checks"]) == {rule.code for rule in RULES}
-    assert {told["status"] for told in report["checks"].values()} >= {"PASS", "WARN", "SKIP"}
-    assert all(told["reason"] for told in report["checks"].values() if told["status"] == "SKIP")
+    assert {entry["status"] for entry in report["checks"].values()} >= {"PASS", "WARN", "SKIP"}
+    assert all(entry["reason"] for entry in report["checks"].values() if entry["status"] == "SKIP")
 
 
 def test_markdown_can_be_pasted(apps: dict[str, str]) -> None:
@@ -232,17 +232,17 @@ def test_watch_prints_what_changes(tmp_path: Path) -> None:
 def test_probes_leave_no_trace_in_the_app_s_verdict(
     apps: dict[str, str], flags: tuple[str, ...]
 ) -> None:
-    """Not even through a proxy that strips the upgrade, where they are told apart and counted."""
+    """Not even through a proxy that strips the upgrade, where they are recognised and counted."""
 
-    def told() -> dict[str, Any]:
+    def report_of_app() -> dict[str, Any]:
         with urlopen(apps["direct"] + "_stlaunch/check?json", timeout=30) as answer:
             report: dict[str, Any] = json.load(answer)
         return report
 
-    before = told()
+    before = report_of_app()
     for url in (apps["good"], apps["stripped"], apps["direct"]):
         check(url, *flags)
-    after = told()
+    after = report_of_app()
 
     assert after["verdict"] == before["verdict"] == "unseen"
     assert after["findings"] == before["findings"] == []
@@ -334,7 +334,7 @@ def test_nothing_to_check_is_exit_4() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         pytest.param(["example.com"], "cannot be checked", id="no-scheme"),
         pytest.param(["ftp://example.com/"], "cannot be checked", id="scheme"),
@@ -349,11 +349,11 @@ def test_nothing_to_check_is_exit_4() -> None:
         pytest.param(["http://x/", "--json", "--junit"], "one report format", id="formats"),
     ],
 )
-def test_bad_input_is_one_sentence(words: list[str], told: str) -> None:
+def test_bad_input_is_one_sentence(words: list[str], expected: str) -> None:
     done = run("check", *words)
 
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert told in done.stderr.splitlines()[0]
+    assert expected in done.stderr.splitlines()[0]
     assert "Hint: " in done.stderr
 
 

@@ -62,7 +62,7 @@ def test_every_setup_is_checked(
             print(mark, took, setup.expected or "healthy", row_id(setup))  # noqa: T201 - the table
             if not is_right:
                 wrong.append(
-                    f"{row_id(setup)}: {outcome.first!r}, not {setup.expected!r}\n{outcome.told}"
+                    f"{row_id(setup)}: {outcome.first!r}, not {setup.expected!r}\n{outcome.summary}"
                 )
 
     assert not wrong, "\n\n".join(wrong)

@@ -184,7 +184,7 @@ def test_an_id_that_would_lead_elsewhere_is_not_taken(hostile: object) -> None:
         pytest.param('<script src="//cdn.test/static/js/a.js">', None, id="another-host"),
     ],
 )
-def test_the_page_tells_which_path_it_is_below(text: str, base: str | None) -> None:
+def test_the_page_shows_which_path_it_is_below(text: str, base: str | None) -> None:
     assert asset_base(Exchange(url="http://x/", text=text)) == base
 
 
@@ -231,13 +231,13 @@ def test_observations_are_masked() -> None:
         "text": '<script data-tokens="abc abc"></script>\x1b[2J',
         "client": "9.9.9.9",
     }
-    told = json.dumps(redacted(seen, secret_headers=["X-Mine"]))
+    text = json.dumps(redacted(seen, secret_headers=["X-Mine"]))
 
-    assert "abc" not in told
-    assert "9.9.9.9" not in told
-    assert "\\u001b" not in told
-    assert "10.0.0.1" in told
-    assert "streamlit" in told
+    assert "abc" not in text
+    assert "9.9.9.9" not in text
+    assert "\\u001b" not in text
+    assert "10.0.0.1" in text
+    assert "streamlit" in text
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,13 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
     frame, broken = world.plan(row)
     seen, diagnosis = world.look(row, frame, broken)
     found = find(diagnosis, row.code)
-    assert found is not None, told(diagnosis)
+    assert found is not None, summary(diagnosis)
     fix = lines_for(row.code, row.product, seen, row.needs)
     assert fix is not None
     steps = fix.steps
     if found.hop and str(row.product) in found.hop.lower():
         printed = [line.strip() for _, lines in steps for line in lines.splitlines()]
-        assert [line for line in printed if line not in found.fix] == [], told(diagnosis)
+        assert [line for line in printed if line not in found.fix] == [], summary(diagnosis)
 
     text = broken.config_text
     site = site_of(seen)
@@ -118,13 +118,13 @@ def test_printed_lines_cure(row: Row, world: World, tmp_path: Path) -> None:
     # A shell starts varnishd.
     binary = VARNISHD if row.product is Product.VARNISH else frame.binary()
     validate(row.product, binary, replace(broken, config_text=text), world.tls, tmp_path)
-    mended, after = world.look(row, frame, replace(broken, config_text=text))
+    repaired, after = world.look(row, frame, replace(broken, config_text=text))
 
-    assert find(after, row.code) is None, f"{told(after)}\n{text}"
-    assert mended.http["page"].status is not None
+    assert find(after, row.code) is None, f"{summary(after)}\n{text}"
+    assert repaired.http["page"].status is not None
     errors = {one.code for one in diagnosis.findings} | {row.code}
     new = [one for one in after.findings if one.severity == "error" and one.code not in errors]
-    assert not new, f"{told(after)}\n{text}"
+    assert not new, f"{summary(after)}\n{text}"
 
 
 def finish(product: Product, text: str, steps: list[tuple[str, str]]) -> str:
@@ -149,7 +149,7 @@ def find(diagnosis: Diagnosis, code: str) -> Finding | None:
     return next((one for one in below if one.code == code), None)
 
 
-def told(diagnosis: Diagnosis) -> str:
+def summary(diagnosis: Diagnosis) -> str:
     return "\n".join(
         f"{one.code} ({one.severity}) {one.evidence} [{one.hop}]\n{one.fix}"
         for one in diagnosis.findings

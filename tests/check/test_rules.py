@@ -103,7 +103,7 @@ def test_stripped_upgrade_is_a_warning_where_the_page_was_seen_to_fall_back() ->
     assert (bare.code, bare.status) == ("STL301", Status.FAIL)
 
 
-def test_a_fallback_that_fails_as_well_is_told() -> None:
+def test_a_fallback_that_fails_as_well_is_reported() -> None:
     patch = {**CASES["STL301"].fires, "http.tunnel": {"url": "x", "method": "POST", "status": 405}}
     first = diagnose(recorded(patch)).findings[0]
 
@@ -112,7 +112,7 @@ def test_a_fallback_that_fails_as_well_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("component", "missing", "told"),
+    ("component", "missing", "evidence"),
     [
         ([], [], "keeps images and frames of other sites"),
         (["cross-origin-embedder-policy"], [], "keeps images and frames of other sites"),
@@ -122,7 +122,7 @@ def test_a_fallback_that_fails_as_well_is_told() -> None:
     ids=["errors carry none", "both carry it", "errors carry others", "other errors carry it"],
 )
 def test_embedder_policy_is_compared_with_what_components_get(
-    component: list[str], missing: list[str], told: str
+    component: list[str], missing: list[str], evidence: str
 ) -> None:
     """A 404 without the header says nothing where the proxy leaves errors out."""
     embedder = "cross-origin-embedder-policy"
@@ -134,8 +134,8 @@ def test_embedder_policy_is_compared_with_what_components_get(
     }
     found = next(one for one in diagnose(recorded(patch)).findings if one.code == "STL811")
 
-    assert told in found.evidence
-    assert (found.severity is Severity.INFO) == (told.startswith("keeps"))
+    assert evidence in found.evidence
+    assert (found.severity is Severity.INFO) == (evidence.startswith("keeps"))
 
 
 # --- severity and ranking
@@ -244,15 +244,15 @@ def test_exit_code_and_counts(
 
 def test_an_app_whose_script_was_not_run_is_not_said_to_work() -> None:
     seen = recorded({"session": None})
-    told = render_text(seen, diagnose(seen), is_coloured=False)
+    text = render_text(seen, diagnose(seen), is_coloured=False)
 
-    assert "works" not in told
-    assert "whole" not in told
-    assert "No session was run." in told
+    assert "works" not in text
+    assert "whole" not in text
+    assert "No session was run." in text
 
 
 @pytest.mark.parametrize("code", ["STL502", "STL511"])
-def test_the_app_s_own_protections_are_the_app_s_to_mend(code: str) -> None:
+def test_the_app_s_own_protections_are_fixed_in_the_app(code: str) -> None:
     patch = {**CASES[code].fires}
     (found,) = [one for one in diagnose(recorded(patch)).findings if one.code == code]
 
@@ -281,7 +281,7 @@ def test_a_crash_of_one_rule_hides_nothing_else() -> None:
     assert "STL602" in {finding.code for finding in diagnosis.findings}
 
 
-def test_a_crash_of_a_probe_is_told_by_the_rules_that_needed_it() -> None:
+def test_a_crash_of_a_probe_is_reported_by_the_rules_that_needed_it() -> None:
     patch = {"openings": {}, "crashed": {"openings.browser": "ValueError: oh"}}
     diagnosis = diagnose(recorded(patch))
     statuses = {check.code: check.status for check in diagnosis.checks}
@@ -338,9 +338,9 @@ def test_a_line_to_paste_is_never_wrapped() -> None:
     line = "    location ~ ^/" + "(a|b|c) " * 15 + "{"
     finding = replace(diagnosis.findings[0], fix=f"in nginx:\n{line}")
 
-    told = render_text(seen, replace(diagnosis, findings=(finding,)), is_coloured=False)
+    text = render_text(seen, replace(diagnosis, findings=(finding,)), is_coloured=False)
 
-    assert line in told
+    assert line in text
 
 
 def test_a_check_that_was_cut_says_of_nothing_that_it_works() -> None:

@@ -97,11 +97,11 @@ def closed() -> Iterator[str]:
 
 @pytest.mark.process
 def test_what_is_checked_is_shown_while_it_runs(silent: str, tmp_path: Path) -> None:
-    told = shown(
+    screen = shown(
         tmp_path, "check", silent, "--timeout", "30", until=lambda text: "checking: the" in text
     )
 
-    assert "checking: the page" in told
+    assert "checking: the page" in screen
 
 
 @pytest.mark.process

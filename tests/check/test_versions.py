@@ -43,7 +43,7 @@ def test_other_versions_are_checked(version: str, tmp_path: Path) -> None:
     assert seen.session is not None
     assert seen.session.finished_ms is not None
     assert seen.session.streamlit_version == version
-    told = {one.code: one.evidence for one in diagnosis.findings if one.severity != "info"}
-    assert not told
+    problems = {one.code: one.evidence for one in diagnosis.findings if one.severity != "info"}
+    assert not problems
     is_old = "STL805" in {one.code for one in diagnosis.findings}
     assert is_old is (version == LAST_TORNADO)

@@ -56,7 +56,7 @@ def test_files_are_the_same_again_and_hold_no_secret(kind: DeployKind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         pytest.param({"name": "a b"}, "name 'a b'", id="name-blank"),
         pytest.param({"name": "x\nUser=root"}, "name", id="name-line"),
@@ -77,8 +77,8 @@ def test_files_are_the_same_again_and_hold_no_secret(kind: DeployKind) -> None:
         pytest.param({"replicas": 101}, "replicas cannot be 101", id="many"),
     ],
 )
-def test_what_could_be_misread_is_refused(changes: dict[str, object], told: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+def test_what_could_be_misread_is_refused(changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(expected)) as caught:
         make_deployment(**changes)
 
     assert caught.value.hint
@@ -174,7 +174,7 @@ def test_command_writes_and_says_what(app: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         pytest.param(["nowhere"], "'nowhere' is not one of 'compose'", id="kind"),
         pytest.param(["compose", "nope.py"], "'nope.py' does not exist", id="app"),
@@ -183,11 +183,11 @@ def test_command_writes_and_says_what(app: Path) -> None:
         pytest.param(["compose", "app.py", "--behind-proxy", "/a/../b"], "base path", id="path"),
     ],
 )
-def test_bad_words_are_told(app: Path, words: list[str], told: str) -> None:
+def test_bad_arguments_are_reported(app: Path, words: list[str], expected: str) -> None:
     done = run_deploy(*words, cwd=app)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr.splitlines()[0]
+    assert expected in done.stderr.splitlines()[0]
 
 
 def test_root_path_and_no_requirements_are_fine() -> None:

@@ -225,7 +225,7 @@ SHORT = {
     "HAProxy": (Product.HAPROXY, "haproxy", _HAPROXY),
     "Envoy": (Product.ENVOY, "yaml", _ENVOY),
 }
-"""What goes around the lines of `stlaunch.proxies`, which fill in the names of their needs."""
+"""The frames around the lines of `stlaunch.proxies`, which fill in the names of their needs."""
 
 
 def render_security_headers() -> str:

@@ -1,6 +1,6 @@
 """A client that opens an app as its page does: over HTTP, then over the WebSocket.
 
-Owns one visit. It must not know what stands between it and the app.
+Owns one visit. It must not know what is between it and the app.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ def test_image_serves_the_app(container: RunningServer) -> None:
     assert Path(f"/proc/{container.pid}").stat().st_uid in {int(last("USER")), os.getuid() or -1}
 
 
-def test_image_health_check_tells_alive_from_dead(container: RunningServer, home: Path) -> None:
+def test_image_health_check_distinguishes_alive_from_dead(
+    container: RunningServer, home: Path
+) -> None:
     # An image's outgoing proxy is not in the way, and the port is found; of the dead one the
     # default is asked, where nothing of this test listens.
     environ = {"PATH": os.defpath, "HOME": str(home), "http_proxy": "http://127.0.0.1:1"}
@@ -144,7 +146,7 @@ def test_image_health_check_tells_alive_from_dead(container: RunningServer, home
     assert (alive.returncode, dead.returncode) == (0, 1), alive.stderr
 
 
-def test_image_stops_cleanly_when_told(container: RunningServer) -> None:
+def test_image_stops_cleanly_on_sigterm(container: RunningServer) -> None:
     assert container.terminate() == 0
 
 

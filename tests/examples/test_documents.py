@@ -151,7 +151,7 @@ def test_toml_holds_settings(block: Block) -> None:
 )
 @pytest.mark.process
 def test_dockerfile_lines_pass_hadolint(block: Block, tmp_path: Path) -> None:
-    """They stand in the example as well, whose image `tests/examples` looks at."""
+    """They are in the example as well, whose image `tests/examples` examines."""
     example = (REPOSITORY / "examples" / "docker" / "Dockerfile").read_text(encoding="utf-8")
     file = tmp_path / "Dockerfile"
     file.write_text(f"FROM python:3.13-slim\nWORKDIR /app\nUSER 1000\n{block.text}")

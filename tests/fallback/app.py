@@ -68,7 +68,7 @@ async def health(_request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete nothing, for whoever has a token."""
+    """Delete nothing, for any client with a token."""
     await request.body()
     return Response(status_code=204 if "x-xsrftoken" in request.headers else 403)
 
@@ -102,7 +102,7 @@ def make(*, limits: TunnelLimits | None = None, **changes: Any) -> tuple[Any, Tu
     return compose(app, Composition(**(facts | changes))), registry
 
 
-async def settle() -> None:
-    """Let the loop run what is ready."""
+async def run_ready_tasks() -> None:
+    """Let the loop run whatever is ready."""
     for _ in range(5):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What nobody goes on with is given up, and nobody makes the server hold without bounds."""
+"""Abandoned uploads and tunnels are dropped, and no client makes the server hold unbounded data."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def _post(pieces: UploadPiecesEndpoint, scope: Scope) -> int:
 
 
 def test_an_abandoned_upload_is_freed_though_no_other_comes() -> None:
-    """Before, the next request of an upload freed it: without one, its pieces stayed for ever."""
+    """Only the next request of an upload used to free it: without one, it stayed forever."""
 
     async def run() -> int:
         app = _Waiting()
@@ -145,7 +145,7 @@ def test_an_app_may_think_about_an_upload_for_longer_than_pages_may_be_silent() 
 
 
 def test_one_address_never_takes_all_places_of_uploads() -> None:
-    """With a new cookie each time: whoever comes from elsewhere still gets in."""
+    """With a new cookie each time: clients from elsewhere still get in."""
 
     async def run() -> list[int]:
         pieces = _pieces(_Waiting())
@@ -214,7 +214,7 @@ def test_a_refused_upload_frees_its_place_at_once() -> None:
 
 
 def test_a_deletion_has_a_place_and_an_end() -> None:
-    """An app that never answers one held a task for each, as many as anybody liked to send."""
+    """An app that never answered used to hold a task for each upload, without a limit."""
 
     async def run() -> tuple[list[int], int]:
         ended = 0

@@ -108,7 +108,7 @@ def test_one_request_delivers_a_bounded_number_of_frames() -> None:
 
 
 def test_others_get_their_turn_while_messages_are_read() -> None:
-    """An app that finds its next message at once never gave the loop back."""
+    """An app that always has its next message ready used to never yield to the loop."""
 
     async def test(gateway: _Gateway) -> tuple[int, int]:
         turns = 0

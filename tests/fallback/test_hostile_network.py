@@ -175,7 +175,7 @@ def test_a_page_that_slept_learns_that_its_tunnel_is_gone(serve: Serve, tmp_path
     assert report == {"code": 1006, "reason": "the tunnel has ended (410)"}
 
 
-def test_a_path_that_buffers_is_found_out(serve: Serve, tmp_path: Path) -> None:
+def test_a_path_that_buffers_is_detected(serve: Serve, tmp_path: Path) -> None:
     """A stream that stays silent is given up for long polls."""
     url, _ = serve(limits=TunnelLimits(poll_s=3.0))
     with start_middleman(urlsplit(url).port or 0, Behaviour(buffers=True)) as hop:

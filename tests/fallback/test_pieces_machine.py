@@ -21,7 +21,7 @@ from stlaunch.gateway.places import Places
 from stlaunch.gateway.uploads.pieces import UploadPiecesEndpoint
 from stlaunch.urls.streamlit_routes import RequestKind
 from tests.asgi.driver import make, make_scope
-from tests.fallback.app import settle
+from tests.fallback.app import run_ready_tasks
 
 T = TypeVar("T")
 PIECES = "/app/_stlaunch/upload"
@@ -89,9 +89,9 @@ class PiecesMachine(RuleBasedStateMachine):
         self.inner.is_small = is_small
         self.content = (_PATTERN * (1 + size // 1000))[seed : seed + size]
         headers = [("x-stlaunch-target", "session/file"), ("x-stlaunch-size", str(size))]
-        status, told = self.request("POST", PIECES, headers=headers)
-        assert (status, told["expected"]) == (200, 0)
-        self.id, self.expected, self.status, self.late = told["id"], 0, 0, []
+        status, answer = self.request("POST", PIECES, headers=headers)
+        assert (status, answer["expected"]) == (200, 0)
+        self.id, self.expected, self.status, self.late = answer["id"], 0, 0, []
 
     @precondition(lambda self: self.id and not self.status)
     @rule(
@@ -110,14 +110,14 @@ class PiecesMachine(RuleBasedStateMachine):
             self.piece(offset, body[: len(body) * cut // 50], is_cut=True)
             return
         for _ in range(2 if fate == "twice" else 1):
-            told = self.piece(offset, body)
+            answer = self.piece(offset, body)
         if fate != "answer is lost":
-            self.take(told)
+            self.take(answer)
 
     @precondition(lambda self: self.id and self.late)
     @rule(index=st.integers(0, 99))
     def late_piece(self, index: int) -> None:
-        """A piece arrives that everybody had forgotten."""
+        """A long-delayed piece arrives."""
         self.piece(*self.late.pop(index % len(self.late)))
 
     @precondition(lambda self: self.id)
@@ -165,8 +165,8 @@ class PiecesMachine(RuleBasedStateMachine):
         assert self.status == (413 if self.is_refused else 204)
         assert self.is_refused or bytes(self.inner.read) == self.content
         if again:  # the answer to the last piece was lost
-            told = self.piece(max(len(self.content) - 5, 0), self.content[-5:])
-            assert (told["status"], told["body"]) == (self.status, "the app's own words")
+            answer = self.piece(max(len(self.content) - 5, 0), self.content[-5:])
+            assert (answer["status"], answer["body"]) == (self.status, "the app's own words")
         assert self.endpoint._places == self.none_taken
 
     @precondition(lambda self: self.id)
@@ -201,13 +201,13 @@ class PiecesMachine(RuleBasedStateMachine):
             self.expire()
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
-        self.run(settle())
+        self.run(run_ready_tasks())
         self.loop.close()
 
     async def sweep(self) -> None:
-        """What the sweeper does in its time."""
+        """Do what the sweeper does periodically."""
         self.endpoint.give_up_abandoned()
-        await settle()
+        await run_ready_tasks()
 
     @property
     def is_refused(self) -> bool:
@@ -222,18 +222,18 @@ class PiecesMachine(RuleBasedStateMachine):
 
     # -- the carrier
 
-    def take(self, told: dict[str, Any]) -> None:
-        """Go on where the answer says."""
-        assert self.expected <= told["expected"] <= len(self.content)
-        self.expected, self.status = told["expected"], told.get("status", 0)
+    def take(self, answer: dict[str, Any]) -> None:
+        """Continue where the answer says."""
+        assert self.expected <= answer["expected"] <= len(self.content)
+        self.expected, self.status = answer["expected"], answer.get("status", 0)
 
     def piece(self, offset: int, body: bytes, *, is_cut: bool = False) -> dict[str, Any]:
         """Send a piece; it is answered, if its connection is not cut."""
-        status, told = self.request(
+        status, answer = self.request(
             "POST", f"{PIECES}/{self.id}", f"offset={offset}", body, is_cut=is_cut
         )
         assert is_cut or status in {200, 413}
-        return told
+        return answer
 
     def request(
         self,
@@ -269,7 +269,7 @@ class PiecesMachine(RuleBasedStateMachine):
         common = [("host", "app.test"), ("x-stlaunch", "1"), *cookie, *(headers or [])]
         scope = make_scope(path, common, method=method, query=query.encode())
         self.run((app or self.app)(scope, receive, send))
-        self.run(settle())
+        self.run(run_ready_tasks())
         return status, json.loads(answer or b"{}")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

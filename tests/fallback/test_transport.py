@@ -92,7 +92,7 @@ def test_a_newer_poll_ends_the_older_one(serve: Serve) -> None:
 
 
 def test_a_stream_sends_frames_as_they_come(serve: Serve) -> None:
-    """The first bytes come at once, so that the page can tell whether the path buffers."""
+    """The first bytes come at once, so that the page can see whether the path buffers."""
     page = Page(serve()[0])
     page.open()
     with page.http.stream("GET", page.tunnel, params={"ack": 0, "mode": "stream"}) as response:
@@ -323,8 +323,8 @@ def test_a_deletion_is_handed_on(serve: Serve, token: str | None, status: int) -
     What refused it is a finding where the app then took it: else it may have been the app.
     """
     url, _ = serve()
-    told = {"x-stlaunch-method": "DELETE", "x-stlaunch-refused": "405"}
-    headers = {**OWN, **told, "x-stlaunch-target": "session/file"}
+    deletion = {"x-stlaunch-method": "DELETE", "x-stlaunch-refused": "405"}
+    headers = {**OWN, **deletion, "x-stlaunch-target": "session/file"}
     answer = httpx.post(
         f"{url}/upload", headers=headers | ({"x-xsrftoken": token} if token else {})
     )

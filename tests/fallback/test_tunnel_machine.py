@@ -79,7 +79,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.id and self.late_bodies)
     @rule(index=st.integers(0, 99))
     def late_put(self, index: int) -> None:
-        """A request arrives that everybody had forgotten."""
+        """A long-delayed request arrives."""
         self.tunnel("POST", body=self.late_bodies.pop(index % len(self.late_bodies)))
 
     @precondition(lambda self: self.id)
@@ -124,7 +124,7 @@ class TunnelMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.id)
     @rule(how=st.sampled_from(["page leaves", "expires", "server stops"]))
     def end(self, how: str) -> None:
-        """Nothing is left, and the page hears of it."""
+        """Nothing is left, and the page is notified."""
         tunnel = self.registry.find(self.id)
         assert tunnel is not None
         if how == "page leaves":
@@ -138,7 +138,7 @@ class TunnelMachine(RuleBasedStateMachine):
                 self.tunnel("GET", f"&mode=brief&ack={tunnel.outbox.last_number}")
             self.registry.is_stopping = False
         self.run(asyncio.wait_for(tunnel.end(), 30))
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         assert self.request("POST", f"{TUNNEL}/{self.id}")[0] == 410
         assert len(self.registry) == 0
         left = [task.get_name() for task in asyncio.all_tasks(self.loop)]
@@ -157,11 +157,11 @@ class TunnelMachine(RuleBasedStateMachine):
             self.end("page leaves")
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         self.loop.close()
 
     async def sweep(self) -> None:
-        """What the sweeper does in its time."""
+        """Do what the sweeper does periodically."""
         self.registry.give_up_abandoned()
 
     # -- the carrier
@@ -193,7 +193,7 @@ class TunnelMachine(RuleBasedStateMachine):
 
         scope = make_scope(path, HEADERS, method=method, query=query.encode())
         self.run((app or self.app)(scope, receive, send))
-        self.run(small_app.settle())
+        self.run(small_app.run_ready_tasks())
         return status, bytes(answer)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -52,24 +52,24 @@ def _status(url: str, *protocols: str, **headers: str) -> int:
         return exc.response.status_code
 
 
-def _tell(socket: ClientConnection, **what: Any) -> None:
+def _announce(socket: ClientConnection, **what: Any) -> None:
     socket.send(json.dumps({**FILE, **what}))
 
 
 def _upload(socket: ClientConnection, data: bytes, **what: str) -> dict[str, Any]:
     """Send a file as a page does; return the app's answer."""
-    _tell(socket, size=str(len(data)), **what)
+    _announce(socket, size=str(len(data)), **what)
     for start in range(0, len(data), 100_000):
         socket.send(data[start : start + 100_000])
-    return _told(socket)
+    return _read_answer(socket)
 
 
-def _told(socket: ClientConnection) -> dict[str, Any]:
+def _read_answer(socket: ClientConnection) -> dict[str, Any]:
     """Read on until the app has answered."""
-    told: dict[str, Any] = {}
-    while "status" not in told:
-        told = json.loads(socket.recv(timeout=20))
-    return told
+    answer: dict[str, Any] = {}
+    while "status" not in answer:
+        answer = json.loads(socket.recv(timeout=20))
+    return answer
 
 
 def test_a_file_arrives_with_a_valid_pair(serve: Serve) -> None:
@@ -77,19 +77,19 @@ def test_a_file_arrives_with_a_valid_pair(serve: Serve) -> None:
     data = bytes(range(250)) * 8000
     forged = {"Cookie": "theme=dark; _streamlit_xsrf=forged; x=y", "X-Xsrftoken": "other"}
     with _open(serve()[0], **forged) as socket:
-        told = _upload(socket, data)
+        answer = _upload(socket, data)
 
-    body = json.loads(told["body"])
-    assert (told["status"], told["expected"]) == (200, len(data))
+    body = json.loads(answer["body"])
+    assert (answer["status"], answer["expected"]) == (200, len(data))
     assert (body["bytes"], body["sum"]) == (len(data), sum(data))
     assert body["pair"] == [XSRF, XSRF]
 
 
 def test_a_deletion_goes_the_same_way(serve: Serve) -> None:
     with _open(serve()[0], **{"X-Xsrftoken": "other"}) as socket:
-        told = _upload(socket, b"", method="DELETE")
+        answer = _upload(socket, b"", method="DELETE")
 
-    assert told["status"] == 204
+    assert answer["status"] == 204
 
 
 def test_a_tunnel_carries_it_too(serve: Serve) -> None:
@@ -99,14 +99,14 @@ def test_a_tunnel_carries_it_too(serve: Serve) -> None:
     opened = page.open(**{"x-stlaunch-protocols": "stlaunch-upload"})
     page.outbox.put(json.dumps({**FILE, "size": "5"}).encode(), Flags.TEXT)
     page.send(b"bytes")
-    told: dict[str, Any] = {}
-    while "status" not in told:
+    answer: dict[str, Any] = {}
+    while "status" not in answer:
         texts = [item.payload for item in page.poll() if not item.flags & Flags.CLOSE]
-        told = {key: value for text in texts for key, value in json.loads(text).items()}
+        answer = {key: value for text in texts for key, value in json.loads(text).items()}
     foreign = {"x-stlaunch-protocols": "stlaunch-upload", "origin": "http://evil.test"}
 
     assert opened.json()["protocol"] == "stlaunch-upload"
-    assert told["status"] == 200
+    assert answer["status"] == 200
     assert Page(url).open(**foreign).status_code == 403
 
 
@@ -194,20 +194,20 @@ def test_anything_but_an_upload_ends_it(serve: Serve, message: str | bytes) -> N
     assert closed.value.rcvd.code == 1008
 
 
-def test_it_is_good_for_one_file_of_the_size_that_was_told(serve: Serve) -> None:
+def test_it_is_good_for_one_file_of_the_announced_size(serve: Serve) -> None:
     """A byte more ends it; after the answer nothing is taken."""
     url, _ = serve()
     with _open(url) as socket:
-        _tell(socket, size="5")
+        _announce(socket, size="5")
         socket.send(b"six of")
         with pytest.raises(ConnectionClosed):
-            _told(socket)
+            _read_answer(socket)
     with _open(url) as socket:
-        told = _upload(socket, b"hello")
+        answer = _upload(socket, b"hello")
         with pytest.raises(ConnectionClosed):
             _upload(socket, b"again")
 
-    assert told["status"] == 200
+    assert answer["status"] == 200
 
 
 def test_it_ends_where_nobody_goes_on(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""An app whose script misbehaves: what others notice, how it stops, what it leaves."""
+"""An app whose script misbehaves: what others notice, how it stops, what it leaves behind."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_others_go_on(app: Running, mode: str) -> None:
 
 
 def test_a_script_that_exits_is_run_again_when_it_is_asked_for(app: Running) -> None:
-    """`sys.exit` ends the run's thread; Streamlit tells the page of no end, and takes the next."""
+    """`sys.exit` ends the run's thread; Streamlit reports no end, and takes the next run."""
     with open_session(app.url) as page:
         page.start_run("mode=sys-exit")
         app.wait_until((Path(app._log).parent / "begun-sys-exit").exists, "the run")

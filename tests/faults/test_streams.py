@@ -39,7 +39,7 @@ def run(folder: Path, *words: str, streams: str = "", cwd: str = "") -> tuple[in
 
 @pytest.mark.parametrize("streams", STREAMS.values(), ids=STREAMS)
 def test_an_app_serves_and_stops_as_ever_without_a_log(tmp_path: Path, streams: str) -> None:
-    """Nobody reads what it says: it comes up, runs its script, and its exit code is 0."""
+    """Nobody reads its output: it comes up, runs its script, and its exit code is 0."""
     port = free_port()
     app = "import streamlit as st\nst.write('shown')\n"
     # The later port counts: without a log nobody could be told of another one.

@@ -41,7 +41,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         inputs: how many were tried.

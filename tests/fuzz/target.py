@@ -1,4 +1,4 @@
-"""What a fuzz target is: something that reads foreign bytes, and what holds whatever they are."""
+"""A fuzz target: something that reads foreign bytes, and what holds whatever they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Target:
         run: reads one input; raises where the promise is broken, else returns what became of it:
             an input with a new outcome is mutated further.
         seeds: inputs that lead far into it.
-        tokens: what mutations insert besides bytes.
+        tokens: what mutations insert in addition to bytes.
         max_bytes: inputs are cut to this.
     """
 

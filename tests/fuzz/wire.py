@@ -37,7 +37,7 @@ loop = asyncio.new_event_loop()
 def _close() -> None:
     for task in asyncio.all_tasks(loop):
         task.cancel()
-    run(settle())
+    run(run_ready_tasks())
     loop.close()
 
 
@@ -92,7 +92,7 @@ class Reply:
             self.status = 101 if message["type"] == "websocket.accept" else self.status or 403
 
     def check(self) -> None:
-        """Hold the answer to what all are held to."""
+        """Check the promises that hold for every answer."""
         assert 100 < self.status < 600, self.status
         assert self.status != 500, bytes(self.body)
         for name, value in self.headers:
@@ -164,9 +164,9 @@ async def ask(
     return reply
 
 
-async def settle(is_settled: Callable[[], bool] = lambda: False) -> None:
-    """Let the loop run what is ready."""
+async def run_ready_tasks(is_done: Callable[[], bool] = lambda: False) -> None:
+    """Let the loop run whatever is ready."""
     for _ in range(8):
         await asyncio.sleep(0)
-        if is_settled():
+        if is_done():
             return

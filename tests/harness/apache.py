@@ -33,7 +33,7 @@ def plan_apache(setup: Setup, site: ProxySite) -> ProxyPlan:
     """Render an Apache configuration; `blog` is the one without `upgrade=websocket`.
 
     As in the documentation there is no `ProxyPreserveHost`, so `Host` arrives rewritten and
-    `X-Forwarded-Host` tells the name that the browser used.
+    `X-Forwarded-Host` carries the name that the browser used.
 
     Raises:
         UsageError: for a setup other than `blog` and `recommended`.

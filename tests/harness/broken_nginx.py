@@ -47,7 +47,7 @@ REMOVED = {
     "stripped": (_UPGRADE, _CONNECTION),
     "host rewritten": (_HOST, _FORWARDED_HOST),
     "body limit": (_BODY,),
-    "scheme not told": (_PROTO,),
+    "scheme not forwarded": (_PROTO,),
     "tutorial": (_UPGRADE, _CONNECTION, _HOST, _FORWARDED_HOST, _BODY),
 }
 """Lines that are taken out of the recommended configuration."""

@@ -80,7 +80,7 @@ class Visit:
         self.page_errors.clear()
 
     def wait_until(self, is_so: Callable[[], object]) -> None:
-        """Let the page go on until something is so.
+        """Let the page run until a condition holds.
 
         Raises:
             AssertionError: If it is not within a minute, with what the page shows.
@@ -108,7 +108,7 @@ class Browsers:
         self._started: dict[Path, Browser] = {}
 
     def whole(self) -> Browser:
-        """Return the Chromium that people have."""
+        """Return the Chromium that users have."""
         return self._get(WHOLE)
 
     def quick(self) -> Browser:
@@ -153,7 +153,7 @@ def start_browsers() -> Iterator[Browsers]:
 
 @contextmanager
 def start_chromium() -> Iterator[Browser]:
-    """Run the Chromium that people have until the block ends."""
+    """Run the Chromium that users have until the block ends."""
     with start_browsers() as browsers:
         yield browsers.whole()
 

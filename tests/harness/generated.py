@@ -158,7 +158,7 @@ def _start(
 
 
 def validate(name: str, site: Site, tls: Tls, folder: Path) -> None:
-    """Have the real proxy check the configuration, as its documentation tells to.
+    """Have the real proxy check the configuration, as its documentation says to.
 
     Raises:
         AssertionError: with what the proxy said.

@@ -1,4 +1,4 @@
-"""Count the heaps of this process, as glibc itself tells (malloc_info(3))."""
+"""Count the heaps of this process, as glibc itself reports them (malloc_info(3))."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def console_is_clean(visit: Visit, *, allow: re.Pattern[str] | None = None) -> N
     assert not red, "\n".join(["nothing red was expected:", *red])
 
 
-def page_is_settled(visit: Visit) -> None:
+def page_is_loaded(visit: Visit) -> None:
     """Wait until the first page's late scripts, fonts and pictures are there as well.
 
     A script that a stopped server never sent stays missing until a reload; that is Streamlit's own.
@@ -240,7 +240,7 @@ def survive_restart(visit: Visit, url: str, restart: Callable[[], None]) -> None
     page = visit.page
     run = page.get_by_text(re.compile(r"^Server run \w+$"))
     before = run.inner_text()
-    page_is_settled(visit)
+    page_is_loaded(visit)
     visit.forget()
     reconnects_after(visit, restart)
     page.get_by_role("button", name="Count", exact=True).click()

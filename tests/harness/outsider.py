@@ -1,4 +1,4 @@
-"""A relay on loopback whose connections come from an address that is nobody's own: 127.0.0.2."""
+"""A relay on loopback whose connections come from an address that nothing else uses: 127.0.0.2."""
 
 from __future__ import annotations
 

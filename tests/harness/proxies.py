@@ -43,7 +43,7 @@ CHAIN_LOSING_SCHEME = "traefik>nginx, scheme lost"
 DEBIAN_BINARIES = {"apache": Path("/usr/sbin/apache2"), "nginx-1.22": Path("/usr/sbin/nginx")}
 KINDS: tuple[str, ...] = (*startable(), *DEBIAN_BINARIES, CHAIN)
 HTTP_1_0 = "nginx, HTTP/1.0"
-"""nginx that speaks HTTP/1.0 with the app, as it did unless told otherwise before 1.29.7."""
+"""nginx that speaks HTTP/1.0 with the app, its default before 1.29.7."""
 H2_CONNECT = "envoy, h2 with connect"
 """Envoy that offers browsers WebSockets over HTTP/2 (RFC 8441)."""
 STRICT_CSP = "nginx, strict CSP"

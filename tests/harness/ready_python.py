@@ -119,7 +119,7 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _fork_app(tests: socket.socket) -> None:
-    """Fork, tell `tests` the number of the child and later its exit code; the child returns."""
+    """Fork, send `tests` the child's number and later its exit code; the child returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:

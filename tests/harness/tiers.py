@@ -1,4 +1,4 @@
-"""Which tests are fast: those that run in this process, with no browser, proxy or server beside it.
+"""Which tests are fast: those that run in this process alone: no browser, proxy or server.
 
 Owns the mark `fast`, and holds a test that carries it to that. Nobody marks a test by hand: what a
 test and its fixtures call decides.

@@ -1,6 +1,6 @@
-"""A tiny real upstream that tells each request as it arrived, and echoes over a WebSocket.
+"""A tiny real upstream that records each request as it arrived, and echoes over a WebSocket.
 
-Owns the recording. It must not know which proxy stands before it, and refuses nothing.
+Owns the recording. It must not know which proxy is in front of it, and refuses nothing.
 """
 
 from __future__ import annotations
@@ -44,31 +44,31 @@ class Upstream:
     """The port, and what arrived there so far."""
 
     port: int
-    arrivals: list[RequestInfo] = field(default_factory=list)
+    requests: list[RequestInfo] = field(default_factory=list)
 
     def last(self) -> RequestInfo:
         """Return the last request that arrived."""
-        assert self.arrivals, "nothing arrived at the upstream"
-        return self.arrivals[-1]
+        assert self.requests, "nothing arrived at the upstream"
+        return self.requests[-1]
 
 
 @contextmanager
 def start_upstream(*sends: tuple[str, str]) -> Iterator[Upstream]:
     """Run an upstream on a port of 127.0.0.1 until the block ends; it sends these headers."""
-    arrivals: list[RequestInfo] = []
+    requests: list[RequestInfo] = []
 
     class Handler(_EchoHandler):
         sent = sends
 
-        def record(self, arrival: RequestInfo) -> None:
-            arrivals.append(arrival)
+        def record(self, request: RequestInfo) -> None:
+            requests.append(request)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield Upstream(port=server.server_address[1], arrivals=arrivals)
+            yield Upstream(port=server.server_address[1], requests=requests)
         finally:
             server.shutdown()
             thread.join()
@@ -81,18 +81,18 @@ class _EchoHandler(BaseHTTPRequestHandler):
     timeout = 10
     sent: tuple[tuple[str, str], ...] = ()
 
-    def record(self, arrival: RequestInfo) -> None:
+    def record(self, request: RequestInfo) -> None:
         raise NotImplementedError
 
     def do_GET(self) -> None:
-        arrival = RequestInfo(
+        request = RequestInfo(
             http_version=self.request_version, path=self.path, headers=self.headers
         )
-        self.record(arrival)
-        if arrival.is_upgrade:
-            self._echo_one_frame(arrival)
+        self.record(request)
+        if request.is_upgrade:
+            self._echo_one_frame(request)
         else:
-            body = f"{arrival.http_version} {arrival.path}".encode()
+            body = f"{request.http_version} {request.path}".encode()
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "text/plain")
             self.send_header("Content-Length", str(len(body)))
@@ -101,12 +101,12 @@ class _EchoHandler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
 
-    def _echo_one_frame(self, arrival: RequestInfo) -> None:
+    def _echo_one_frame(self, request: RequestInfo) -> None:
         """Speak as much of RFC 6455 as one short text frame takes, then hang up."""
         self.send_response(HTTPStatus.SWITCHING_PROTOCOLS)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
-        key = arrival.headers.get("Sec-WebSocket-Key", "")
+        key = request.headers.get("Sec-WebSocket-Key", "")
         self.send_header("Sec-WebSocket-Accept", accept_key(key))
         self.end_headers()
         self.close_connection = True

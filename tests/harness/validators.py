@@ -1,6 +1,6 @@
 """A proxy's own validator, asked as its recipe says, in a private folder and without privileges.
 
-Owns what that takes beside the recipe's command. It must not know what a configuration is for.
+Owns what that takes around the recipe's command. It must not know what a configuration is for.
 """
 
 from __future__ import annotations

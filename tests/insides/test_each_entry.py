@@ -140,7 +140,7 @@ def test_each_entry_says_everything_once() -> None:
 def test_a_signature_that_changed_switches_the_feature_off_too(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is there, and what it stands for is not what it was: said once."""
+    """The name is there, and what it refers to has changed: said once."""
     touch = Touch(feature="the test", purpose="a test", names=("math:sqrt",), without="It goes on.")
     monkeypatch.setattr(logging.getLogger("stlaunch"), "propagate", True)
     report_misfits([touch])
@@ -185,7 +185,7 @@ def test_nothing_undocumented_of_streamlit_is_imported_outside_of_the_entries() 
 
 
 def test_defaults_are_streamlits_own(tmp_path: Path) -> None:
-    """Of the ping interval it has none: it leaves that to its server."""
+    """It has no ping interval: it leaves that to its server."""
     code = (
         "from streamlit import get_option as get\n"
         "for name in 'port maxUploadSize maxMessageSize websocketPingInterval'.split():\n"

@@ -100,7 +100,7 @@ def _foreign_status(url: str) -> int:
 
 
 def test_launch_does_what_the_command_line_does(project: Path) -> None:
-    """The project file beside the app, typed values, options and arguments; and it returns."""
+    """The project file next to the app, typed values, options and arguments; and it returns."""
     port = free_port()
     with _start(project, port, "launched.py", str(port)) as server:
         with open_session(f"{server.url}from-the-file/") as session:
@@ -114,8 +114,8 @@ def test_launch_does_what_the_command_line_does(project: Path) -> None:
     assert "_stlaunch/" not in log
 
 
-def test_launch_in_a_thread_serves_and_stops_when_told(project: Path) -> None:
-    """Python gives signals to the main thread alone; the event stops it anywhere."""
+def test_launch_in_a_thread_serves_and_stops_on_request(project: Path) -> None:
+    """Python delivers signals to the main thread only; the event stops it in any thread."""
     port = free_port()
     with _start(project, port, "threaded.py", str(port)) as server:
         with open_session(server.url) as session:

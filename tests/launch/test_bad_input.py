@@ -167,7 +167,7 @@ def test_broken_config_names_file_and_line(folder: Path) -> None:
     ],
 )
 def test_an_option_of_another_kind_is_named(folder: Path, line: str, said: str) -> None:
-    """Streamlit takes it from the file as it is; it used to end as a bug of ours."""
+    """Streamlit takes it from the file unchecked; it used to be reported as a stlaunch bug."""
     config = folder / ".streamlit" / "config.toml"
     config.parent.mkdir()
     config.write_text(f"[server]\n{line}\n", encoding="utf-8")
@@ -290,7 +290,7 @@ def test_config_out_that_cannot_be_written(folder: Path) -> None:
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["term", "int"]
 )
 def test_signals_stop_it_cleanly(hello_app: Path, number: signal.Signals, code: int) -> None:
-    """Even with an open session, and the exit code tells which one it was."""
+    """Even with an open session, and the exit code shows which signal it was."""
     with (
         stlaunch_app(hello_app, free_port(), "--behind-proxy", "/a") as server,
         open_session(server.url) as session,

@@ -1,4 +1,4 @@
-"""A client that is no proxy says what the browser's Host was."""
+"""A client that is no proxy claims what the browser's Host was."""
 
 from __future__ import annotations
 

@@ -85,9 +85,9 @@ def test_a_page_without_a_connection_is_noticed(server: RunningServer) -> None:
     assert server.log().count("STL314") == 1
 
 
-def test_a_scheme_that_is_not_told_is_noticed(server: RunningServer, tls: Tls) -> None:
+def test_a_scheme_that_is_not_forwarded_is_noticed(server: RunningServer, tls: Tls) -> None:
     """Https in the browser, no X-Forwarded-Proto at the app: STL402 with nginx's line."""
-    with start_broken("scheme not told", server.port, tls=tls) as proxy:
+    with start_broken("scheme not forwarded", server.port, tls=tls) as proxy:
         url = proxy.url_for("127.0.0.1")
         _get(f"{url}_stlaunch/page.js", {"Referer": url}, tls)
         log = server.wait_for_log("STL402")

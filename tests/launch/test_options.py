@@ -1,4 +1,4 @@
-"""What the app runs with: the generated config.toml, the user's own files, variables and flags."""
+"""The app's configuration: the generated config.toml, the user's files, variables and flags."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_app_runs_with_the_generated_file(project: Path) -> None:
 
 
 def test_precedence_is_streamlits_own(project: Path) -> None:
-    """Files, then variables, then flags; what the user set stays, his files are not touched."""
+    """Files, then variables, then flags; what the user set stays, the files are not touched."""
     config = project / ".streamlit" / "config.toml"
     text = (
         "# mine\n[server]\nmaxUploadSize = 7\nenableStaticServing = true\n"
@@ -133,10 +133,10 @@ def test_precedence_is_streamlits_own(project: Path) -> None:
     assert seen["secret"] == "mellon"
 
 
-def test_a_file_beside_the_script_goes_before_the_folders_and_the_home_folders(
+def test_a_file_next_to_the_script_goes_before_the_folders_and_the_home_folders(
     project: Path,
 ) -> None:
-    """The three places that Streamlit reads, in its order; address and port may stand there too."""
+    """The three places that Streamlit reads, in its order; address and port may be there too."""
     port = free_port()
     script = project / "scripts" / "app.py"
     places = (project / "home", project, script.parent)
@@ -227,7 +227,7 @@ def test_a_base_path_of_the_users_own_is_taken_over(project: Path) -> None:
 
 
 def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) -> None:
-    """The user's word counts, and is called what it is."""
+    """The user's choice counts, and the warning calls it what it is."""
     config = project / ".streamlit" / "config.toml"
     config.write_text("[server]\nenableCORS = false\nenableXsrfProtection = false\n")
 
@@ -238,12 +238,12 @@ def test_cors_that_was_switched_off_is_honoured_with_a_warning(project: Path) ->
             findings = json.load(answer)["findings"]
         log = server.log()
 
-    told = " ".join(entry("STL502").fix.split())  # as `stlaunch check` says
+    fix = " ".join(entry("STL502").fix.split())  # as `stlaunch check` says
     assert f"STL502 server.enableCORS is false ({config}" in log
-    assert f"every website may open this app's WebSocket. {told} stlaunch works with it on." in log
+    assert f"every website may open this app's WebSocket. {fix} stlaunch works with it on." in log
     assert [one["code"] for one in findings] == ["STL502", "STL511"]
     assert findings[0]["title"].startswith("server.enableCORS is false: every website")
-    assert findings[0]["fix"] == f"{told} stlaunch works with it on."
+    assert findings[0]["fix"] == f"{fix} stlaunch works with it on."
     assert "Remove server.enableXsrfProtection=false" in findings[1]["fix"]
     assert "Remove server.enableXsrfProtection=false" in log
 
@@ -261,11 +261,13 @@ def test_in_memory_where_nothing_is_writable(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_temporary", "told"),
+    ("has_temporary", "expected"),
     [(True, "{project}/tmp/stlaunch-0/app-"), (False, "in memory")],
     ids=["temporary-folder", "in-memory"],
 )
-def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, told: str) -> None:
+def test_a_read_only_root_is_no_obstacle(
+    project: Path, *, has_temporary: bool, expected: str
+) -> None:
     """As in a hardened container: the kernel refuses to write, with or without a tmpfs."""
     port = free_port()
     (project / "tmp").mkdir()
@@ -284,7 +286,7 @@ def test_a_read_only_root_is_no_obstacle(project: Path, *, has_temporary: bool, 
         log = server.log()
 
     assert seen["options"]["server.baseUrlPath"] == "app"
-    assert told.format(project=project) in log
+    assert expected.format(project=project) in log
 
 
 def test_a_full_disk_is_no_obstacle(project: Path) -> None:

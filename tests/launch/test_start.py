@@ -36,7 +36,7 @@ LATE = (
 
 
 def test_a_first_run_of_the_script_loads_no_more_than_it_needs(tmp_path: Path) -> None:
-    """Each module costs every start; what is late is for a request or a command of its own."""
+    """Each module costs every start; late ones are for a request or a single command."""
     port = free_port()
     command = [sys.executable, "-m", "stlaunch", str(APP), "--behind-proxy", "--port", str(port)]
     with start_server(

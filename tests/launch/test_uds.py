@@ -106,7 +106,7 @@ def test_the_app_is_served_over_the_socket(project: Path) -> None:
 
 
 def test_a_stale_socket_is_replaced_and_a_live_one_is_not(project: Path) -> None:
-    """What a killed process left is in nobody's way."""
+    """Leftovers of a killed process do no harm."""
     path = project / "app.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))

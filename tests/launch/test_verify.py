@@ -1,4 +1,4 @@
-"""`--verify`: the running server dials its own public URL, and says once what comes of it."""
+"""`--verify`: the running server dials its own public URL, and reports the result once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(hello_app: Path) -> Iterator[RunningServer]:
 def test_the_launch_says_what_the_public_url_does(
     hello_app: Path, breakage: str, wanted: str
 ) -> None:
-    """The proxy stands before the app does; the verdict comes by itself."""
+    """The proxy is up before the app; the verdict comes by itself."""
     port = free_port()
     with start_broken(breakage, port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}{BASE}"

@@ -1,4 +1,4 @@
-"""A stlaunch process whose life is the subject: signals in, exit code out.
+"""A stlaunch process whose life cycle is the subject: signals in, exit code out.
 
 Owns the process and everything below it. It must not know what a test wants to see.
 """

@@ -71,7 +71,7 @@ def _fill(folder: Path) -> None:
 
 
 def _give(folder: Path, user: int, *, mode: int) -> None:
-    """Give away all that is in a folder; the folder itself stays."""
+    """Change the owner of all that is in a folder; the folder itself stays."""
     for path in folder.rglob("*"):
         os.lchown(path, user, user)
         if not path.is_symlink():
@@ -144,7 +144,7 @@ def test_what_another_user_planted_is_neither_obeyed_nor_written_into(
 
 
 def test_a_home_for_one_process_is_removed_by_the_next(shared: Path) -> None:
-    """Where the name stays taken, starts leave no heap of homes."""
+    """While the name stays taken, repeated starts do not pile up homes."""
     _plant(shared, "folder")
     homes = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The drain, from outside: who is let finish, who is refused, what pages are told."""
+"""The drain, from outside: who may finish, who is refused, and the code that pages get."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def read_to_the_end(page: Page) -> list[Received]:
     return messages
 
 
-def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
+def test_runs_finish_newcomers_are_refused_and_everybody_is_notified(
     tmp_path: Path, tunnels: None
 ) -> None:
-    """Idle pages go at once; a run's page when its run is over; nobody comes in; then it ends."""
+    """Idle pages go at once, busy ones after their run; nobody new gets in; then it ends."""
     with (
         listening(tmp_path, "--behind-proxy", "/app") as running,
         open_session(running.url) as idle,
@@ -78,7 +78,7 @@ def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
 
         running.send(signal.SIGTERM)
         idle_code = closing_code(idle)
-        told = read_to_the_end(idle_tunnel)[-1]
+        farewell = read_to_the_end(idle_tunnel)[-1]
         draining = running.get("/app/_stlaunch/ready")
         busy.start_run()  # no run follows while draining, and none takes the place of this one
         health = running.get("/app/_stcore/health")
@@ -100,7 +100,7 @@ def test_runs_finish_newcomers_are_refused_and_everybody_is_told(
     assert (new_tunnel.status_code, new_tunnel.headers["retry-after"]) == (503, "5")
     assert "finished wait" in str(finished)
     assert any(b"finished wait" in message.payload for message in messages)
-    assert idle_code == busy_code == code_of(told) == code_of(last) == SERVICE_RESTART
+    assert idle_code == busy_code == code_of(farewell) == code_of(last) == SERVICE_RESTART
     assert code == 0, running.log()
 
 
@@ -117,10 +117,10 @@ def test_what_takes_too_long_is_cut_off_and_said(tmp_path: Path) -> None:
     ):
         start_waiting(running, tmp_path, page)
         running.send(signal.SIGTERM)
-        told = closing_code(page)
+        page_code = closing_code(page)
         code = running.wait()
 
-    assert told == SERVICE_RESTART
+    assert page_code == SERVICE_RESTART
     assert code == 0
     assert "waiting up to 0.5 s for 1 running script" in running.log()
     assert "Cancelled 1 running script: the 0.5 s drain timeout is over." in running.log()
@@ -163,7 +163,7 @@ note("ended")
 
 @pytest.mark.parametrize("who_asks", ["page", "script"])
 def test_a_page_that_never_rests_is_closed_after_its_run(tmp_path: Path, who_asks: str) -> None:
-    """Its script runs again and again without a pause: the run that is going is the last one."""
+    """Its script runs again and again without a pause: the current run is the last one."""
     app = RESTLESS if who_asks == "page" else f"{RESTLESS}st.rerun()\n"
     with (
         listening(tmp_path, "--drain-timeout", "50", app=app) as running,

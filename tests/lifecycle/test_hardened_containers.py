@@ -104,7 +104,7 @@ def test_a_container_with_ipv4_alone(tmp_path: Path) -> None:
 
 
 def test_a_container_with_ipv6_alone(tmp_path: Path) -> None:
-    """All interfaces, which nobody asked for, are those of both families."""
+    """All interfaces, the default here, means those of both families."""
     setup = "ip link set lo up && ip address del 127.0.0.1/8 dev lo"
     around = namespace(setup, "env", "container=docker")
     with listening(tmp_path, "--port", "0", around=around, host="") as running:

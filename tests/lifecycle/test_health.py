@@ -1,4 +1,4 @@
-"""`stlaunch health`: quick, finds the app by itself, and tells ready from alive."""
+"""`stlaunch health`: quick, finds the app by itself, and distinguishes ready from alive."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ask(home: Path, *words: str, **env: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_it_finds_the_app_and_tells_ready_from_draining(tmp_path: Path) -> None:
+def test_it_finds_the_app_and_distinguishes_ready_from_draining(tmp_path: Path) -> None:
     """Its port and path come from the state folder, also through a Unix socket; so do all apps."""
     second = tmp_path / "second"
     second.mkdir()
@@ -113,7 +113,7 @@ def test_who_answers_without_http_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_used_again_is_not_the_app(tmp_path: Path) -> None:
-    """A file of a killed process is worth nothing when its number is another's."""
+    """A killed process's file is ignored once its process id belongs to another process."""
     folder = tmp_path / ".local" / "state" / "stlaunch" / running_apps.FOLDER
     folder.mkdir(parents=True)
     mine = running_apps.describe(os.getpid(), "http://127.0.0.1:1/")
@@ -175,7 +175,7 @@ def _ready(running: Running) -> tuple[int, str]:
 
 
 def test_the_warm_up_must_succeed_first(tmp_path: Path) -> None:
-    """Not ready before; told why; tried again; ready after the first run without an error."""
+    """Not ready before; says why; tries again; ready after the first run without an error."""
     with listening(tmp_path, "--warm-up", app=FLAKY) as running:
         before = _ready(running)
         running.wait_until(lambda: "Warm-up run 1 of 5" in running.log(), "the first failure")

@@ -93,7 +93,9 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, around: tuple[str, ...]
 
 
 @BOTH
-def test_ctrl_c_is_told_from_an_orderly_stop(tmp_path: Path, around: tuple[str, ...]) -> None:
+def test_ctrl_c_is_distinguished_from_an_orderly_stop(
+    tmp_path: Path, around: tuple[str, ...]
+) -> None:
     with listening(tmp_path, around=around) as running:
         running.send(signal.SIGINT)
         code = running.wait()

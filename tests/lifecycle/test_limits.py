@@ -1,4 +1,4 @@
-"""`--max-sessions` and memory: who is let in, who is told what, and when a warning comes."""
+"""`--max-sessions` and memory: who gets in, what the others see, and when a warning comes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_low_soft_limit_on_open_files_ends_at_no_250_sessions(tmp_path: Path) 
 
 
 def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
-    """503 for page, socket and tunnel; who has a place may reload; a free place is taken."""
+    """503 for page, socket and tunnel; visitors with a place may reload; a free place is taken."""
     flags = ["--behind-proxy", "/app", "--max-sessions", "2"]
     with listening(tmp_path, *flags) as running:
         tunnel, late = Page(f"{running.url}app/_stlaunch"), Page(f"{running.url}app/_stlaunch")
@@ -70,8 +70,8 @@ def test_beyond_the_limit_people_get_a_friendly_page(tmp_path: Path) -> None:
     assert refused_tunnel.status_code == 503
     assert refused_tunnel.json()["code"] == "STL603"
     assert taken == 200
-    told = re.findall(r"^process_resident_memory_bytes (\d+)$", metrics, re.MULTILINE)
-    assert 0.5 < int(told[0]) / process < 2
+    resident = re.findall(r"^process_resident_memory_bytes (\d+)$", metrics, re.MULTILINE)
+    assert 0.5 < int(resident[0]) / process < 2
     assert 0.5 < report["memory"]["process_bytes"] / process < 2
 
 
@@ -124,7 +124,7 @@ def test_cgroup_v1_and_a_path_that_is_the_hosts(tmp_path: Path) -> None:
     assert (unlimited.cgroup_bytes, unlimited.share) == (200 * MIB, None)
 
 
-def test_without_cgroups_the_process_alone_is_told(tmp_path: Path) -> None:
+def test_without_cgroups_the_process_alone_is_reported(tmp_path: Path) -> None:
     memory = read_memory(cgroups=tmp_path, own=tmp_path / "none")
 
     assert memory.process_bytes > 0

@@ -82,7 +82,7 @@ def _visit(running: Running) -> str:
     return str(secret)
 
 
-def test_json_lines_tell_who_asked_for_what(tmp_path: Path) -> None:
+def test_json_lines_record_who_asked_for_what(tmp_path: Path) -> None:
     """Every line is an object; page changes inside of the socket are there; secrets are not."""
     flags = ["--behind-proxy", "/app", "--access-log", "--log-format", "json"]
     with listening(tmp_path, *flags, app=APP) as running:
@@ -134,7 +134,7 @@ def test_text_lines_have_one_form(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("whose", "count"), [("bare", 1), ("ours", 0)])
 def test_a_folder_that_is_no_longer_watched_is_no_error(whose: str, count: int) -> None:
-    """Watchdog says so of each file that is touched while a session, or the app, ends."""
+    """Watchdog logs this for each file that is touched while a session, or the app, ends."""
     done = subprocess.run(
         [sys.executable, "-c", UNWATCHED, whose], capture_output=True, text=True, check=True
     )

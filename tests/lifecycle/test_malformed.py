@@ -103,7 +103,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes],
 
 @pytest.mark.parametrize("name", HANDSHAKES | REQUESTS)
 def test_a_malformed_request_is_answered(name: str, answers: tuple[dict[str, bytes], str]) -> None:
-    """Uvicorn alone lets such a handshake hang for ever."""
+    """Uvicorn alone lets such a handshake hang forever."""
     assert answers[0][name] == (HANDSHAKES | REQUESTS)[name][1]
 
 

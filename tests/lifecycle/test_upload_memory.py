@@ -56,8 +56,8 @@ def _answer(connection: socket.socket) -> dict[str, int | str]:
     length = int(re.findall(rb"(?i)content-length: (\d+)", head)[0])
     while len(body) < length:
         body += connection.recv(65536)
-    told: dict[str, int | str] = json.loads(body)
-    return told
+    answer: dict[str, int | str] = json.loads(body)
+    return answer
 
 
 def _in_pieces(stack: ExitStack, server: RunningServer, session: str, number: int) -> socket.socket:
@@ -120,7 +120,7 @@ def _unread_bytes(address: str) -> int:
 def test_half_finished_uploads_in_pieces_cost_what_they_cost_bare_streamlit(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """They were held: 63 of them took 1.1 GB, and as much again in a second round."""
+    """They used to be held: 63 of them took 1.1 GB, and as much again in a second round."""
     app = tmp_path / "app.py"
     app.write_text("import streamlit as st\nst.write('ready')\n")
     growth = {}

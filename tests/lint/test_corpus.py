@@ -42,15 +42,15 @@ def seeded(path: Path) -> set[tuple[str, str, int]]:
         (code, file.name, number)
         for file in files
         for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1)
-        for told in re.findall(r"(?:#|//|<!-- )! ((?:STL\d{3} ?)+)", line)
-        for code in told.split()
+        for codes in re.findall(r"(?:#|//|<!-- )! ((?:STL\d{3} ?)+)", line)
+        for code in codes.split()
     }
 
 
 def app_of(path: Path) -> App:
     """Return the app that a file's `#lint:` line speaks of."""
-    told = re.search(r"#lint: (.*)", path.read_text(errors="replace"))
-    words = told[1].split() if told else []
+    marked = re.search(r"#lint: (.*)", path.read_text(errors="replace"))
+    words = marked[1].split() if marked else []
     options = dict(zip(words[::2], words[1::2], strict=True))
     upstream = options.get("--upstream", "")
     socket = socket_path(upstream) if upstream else None

@@ -100,7 +100,7 @@ def test_fix_leaves_only_what_a_person_decides(path: Path, tmp_path: Path) -> No
     ids=lambda path: path.stem,
 )
 def test_fix_writes_the_lines_that_are_shown(path: Path, tmp_path: Path) -> None:
-    """Who reads the report and who uses `--fix` get the same."""
+    """The report and `--fix` agree."""
     folder = tmp_path / "corpus"
     shutil.copytree(path.parent, folder)
     app = app_of(path)
@@ -192,7 +192,7 @@ def test_a_location_on_one_line_is_written_out(
     ],
     ids=["quotes", "comment", "two", "nested", "include"],
 )
-def test_what_else_stands_on_one_line_is_left_to_a_person(tmp_path: Path, location: str) -> None:
+def test_what_else_is_on_one_line_is_left_to_a_person(tmp_path: Path, location: str) -> None:
     site = tmp_path / "site.conf"
     site.write_text(f"server {{\n{location}\n}}\n")
     (tmp_path / "more.conf").write_text("proxy_buffering off;\nproxy_redirect off;\n")
@@ -206,7 +206,7 @@ def test_what_else_stands_on_one_line_is_left_to_a_person(tmp_path: Path, locati
 
 @pytest.mark.parametrize("path", NGINX, ids=lambda path: path.stem)
 def test_nothing_is_edited_where_an_include_was_not_read(path: Path, tmp_path: Path) -> None:
-    """Whatever the file lacks may be in there: a second `Host` gets 400 for every request."""
+    """The missing lines may be in the include: a second `Host` gets 400 for every request."""
     copy = tmp_path / "site.conf"
     text = path.read_text(errors="replace")
     copy.write_text(re.sub(r"(location [^{;]*\{)", r"\1 include /nonexistent/params;", text))
@@ -216,7 +216,7 @@ def test_nothing_is_edited_where_an_include_was_not_read(path: Path, tmp_path: P
 
 
 def test_debian_layout_is_read_as_nginx_reads_it(tmp_path: Path) -> None:
-    """`include proxy_params;` below sites-available is the one beside nginx.conf."""
+    """`include proxy_params;` below sites-available is the one next to nginx.conf."""
     folder = tmp_path / "nginx"
     shutil.copytree(CORPUS / "layouts" / "debian", folder, symlinks=True)
     site = folder / "sites-available" / "site_missing.conf"
@@ -247,7 +247,7 @@ def test_line_of_a_shared_include_is_never_changed_or_doubled(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["sites-enabled", "conf.d", "sites-available"])
 def test_backup_is_where_no_include_reaches(name: str, tmp_path: Path) -> None:
-    """A copy beside a file in sites-enabled is loaded too: duplicate upstream."""
+    """A copy next to a file in sites-enabled is loaded too: duplicate upstream."""
     folder = tmp_path / "nginx" / name
     folder.mkdir(parents=True)
     (tmp_path / "nginx" / "nginx.conf").write_text(f"events {{}}\nhttp {{ include {name}/*; }}\n")
@@ -262,7 +262,7 @@ def test_backup_is_where_no_include_reaches(name: str, tmp_path: Path) -> None:
     assert str(backups[0]) in done.stderr
 
 
-def test_backup_beside_a_file_that_nobody_includes(tmp_path: Path) -> None:
+def test_backup_next_to_a_file_that_nobody_includes(tmp_path: Path) -> None:
     (tmp_path / "site.conf").write_text(BARE)
     changes = fix(tmp_path / "site.conf", App())
 
@@ -281,7 +281,7 @@ def fake_nginx(folder: Path, script: str) -> str:
 
 
 def test_refusal_restores_the_file(tmp_path: Path) -> None:
-    """The proxy has the last word: what it does not take is taken back."""
+    """The proxy has the last word: a change that it rejects is reverted."""
     (tmp_path / "bin").mkdir()
     refuse = 'grep -q Upgrade "$(sed -n \'s/.*include "\\(.*\\)";.*/\\1/p\' "$last")" || exit 0\n'
     path = fake_nginx(tmp_path / "bin", refuse + "echo 'nginx: [emerg] not like this' >&2; exit 1")
@@ -357,7 +357,7 @@ def test_apache_is_asked_with_the_folders_that_debian_gives_it(tmp_path: Path) -
 
 
 def test_all_files_are_changed_or_none(tmp_path: Path) -> None:
-    """A change that cannot be written takes back those before it, with their backups."""
+    """A change that cannot be written reverts those before it, with their backups."""
     good, gone = tmp_path / "good.conf", tmp_path / "gone.conf"
     for path in (good, gone):
         path.write_text(BARE)

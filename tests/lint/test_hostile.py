@@ -1,4 +1,4 @@
-"""Files that are no files, have no end, or steer the terminal: bounded, and one clear sentence."""
+"""Non-files, endless files, terminal escapes: bounded, and one clear sentence."""
 
 from __future__ import annotations
 

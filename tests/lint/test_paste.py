@@ -145,7 +145,7 @@ def test_printed_lines_silence_the_linter(product: Product, tls: TlsFiles, tmp_p
 
 
 def test_every_pair_is_run_or_says_why_not() -> None:
-    """Over the linter's whole corpus; and no reason is left over for what is printed no more."""
+    """Over the linter's whole corpus; and no reason is left for lines no longer printed."""
     run = {f"{code} {product}" for product in RUNNABLE for code in found_pairs(product)}
     printed = {f"{code} {product}" for code, product in printed_pairs() if product in RUNNABLE}
 

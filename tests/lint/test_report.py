@@ -31,7 +31,7 @@ from tests.proxies.test_proxy_command import run
 def test_room_for_a_login_counts_where_the_app_has_one(
     tmp_path: Path, lines: str, has_login: bool, severities: list[str]
 ) -> None:
-    """secrets.toml tells; without, another proxy may log visitors in, and nobody is sure."""
+    """secrets.toml decides; without it, another proxy may log visitors in, and nothing is sure."""
     text = (CORPUS / "nginx" / "good_minimal.conf").read_text()
     path = tmp_path / "site.conf"
     path.write_text(text.replace("server {", f"server {{ {lines}", 1))
@@ -42,7 +42,7 @@ def test_room_for_a_login_counts_where_the_app_has_one(
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         pytest.param("a.yaml", "a: [", "a.yaml, line 1", id="yaml"),
         pytest.param(
@@ -100,19 +100,19 @@ def test_room_for_a_login_counts_where_the_app_has_one(
     ],
 )
 def test_broken_file_is_one_sentence_with_its_line(
-    tmp_path: Path, name: str, text: str | None, told: str
+    tmp_path: Path, name: str, text: str | None, expected: str
 ) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
 
     with pytest.raises(UsageError) as caught:
         lint_file(tmp_path / name, App())
-    assert told in caught.value.message
+    assert expected in caught.value.message
     assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         pytest.param("notes.txt", "Dear diary\n", "none of", id="unknown"),
         pytest.param("traefik.toml", "[http.routers.app]\n", "takes the same", id="toml"),
@@ -146,11 +146,13 @@ def test_broken_file_is_one_sentence_with_its_line(
         pytest.param("h.yaml", "a: {{ .Values.b }}\n", "render it first", id="helm"),
     ],
 )
-def test_what_is_not_understood_is_said(tmp_path: Path, name: str, text: str, told: str) -> None:
+def test_what_is_not_understood_is_said(
+    tmp_path: Path, name: str, text: str, expected: str
+) -> None:
     (tmp_path / name).write_text(text)
     report = lint_file(tmp_path / name, App())
 
-    assert any(told in note.text for note in report.notes), report.notes
+    assert any(expected in note.text for note in report.notes), report.notes
 
 
 def lines(report_of: str, tmp_path: Path, app: App | None = None) -> str:
@@ -172,24 +174,24 @@ NGINX = "server {\n  listen 80;\n  location / {\n    proxy_pass %s;\n  }\n}\n"
     ],
 )
 def test_no_route_names_what_was_found(target: str, tried: str, tmp_path: Path) -> None:
-    told = lines(NGINX % target, tmp_path)
+    text = lines(NGINX % target, tmp_path)
 
-    assert f"line 4, passes to {tried}: if that is the app, try --upstream {tried}" in told
-    assert "nothing is passed to port 8501" in told
+    assert f"line 4, passes to {tried}: if that is the app, try --upstream {tried}" in text
+    assert "nothing is passed to port 8501" in text
 
 
 def test_no_route_never_claims_what_it_did_not_understand(tmp_path: Path) -> None:
-    told = lines(NGINX % "http://$unknown", tmp_path)
+    text = lines(NGINX % "http://$unknown", tmp_path)
 
-    assert "nothing is passed" not in told
-    assert "not understood" in told
+    assert "nothing is passed" not in text
+    assert "not understood" in text
 
 
 def test_no_route_speaks_of_the_given_upstream(tmp_path: Path) -> None:
-    told = lines(NGINX % "http://a:1", tmp_path, App(upstream=HostPort("b", 2)))
+    text = lines(NGINX % "http://a:1", tmp_path, App(upstream=HostPort("b", 2)))
 
-    assert "nothing is passed to b:2 (--upstream)" in told
-    assert "8501" not in told
+    assert "nothing is passed to b:2 (--upstream)" in text
+    assert "8501" not in text
 
 
 def test_files_are_checked_together(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the linter takes nginx and Apache to do with one request, line by line of their manuals."""
+"""What nginx and Apache do with a request, in the linter's model, line by line of their manuals."""
 
 from __future__ import annotations
 

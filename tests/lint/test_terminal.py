@@ -26,23 +26,23 @@ ADDED = '+            proxy_set_header Connection "upgrade";'
 def test_the_difference_of_a_fix_is_shown_once_and_in_styles(tmp_path: Path) -> None:
     """Heads and the difference; the lines of each fix would say it twice."""
     (tmp_path / "nginx.conf").write_text(CONFIG)
-    told = shown(tmp_path, "lint", "--fix", "nginx.conf")
-    lines = ESCAPE.sub("", told).replace("\r\n", "\n").splitlines()
+    screen = shown(tmp_path, "lint", "--fix", "nginx.conf")
+    lines = ESCAPE.sub("", screen).replace("\r\n", "\n").splitlines()
 
     assert ADDED in lines
-    assert f"\x1b[1m{ADDED}" in told
+    assert f"\x1b[1m{ADDED}" in screen
     assert sum("proxy_set_header Upgrade" in line for line in lines) == 1
-    assert "--fix would change" not in told
+    assert "--fix would change" not in screen
     assert any(line.startswith("Changed 1 file. The old one: ") for line in lines)
-    assert {"31", "35"} <= used_colours(told) <= LEGIBLE
+    assert {"31", "35"} <= used_colours(screen) <= LEGIBLE
     assert all(len(line) <= COLUMNS or str(tmp_path) in line for line in lines), lines
 
 
 @pytest.mark.process
 def test_nothing_has_a_colour_where_none_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(CONFIG)
-    told = shown(tmp_path, "lint", "nginx.conf", NO_COLOR="1")
+    screen = shown(tmp_path, "lint", "nginx.conf", NO_COLOR="1")
 
-    assert not COLOUR.search(told)
-    assert "--fix would change:" in told
-    assert "1 route to the app, 4 findings, 0 notes." in told
+    assert not COLOUR.search(screen)
+    assert "--fix would change:" in screen
+    assert "1 route to the app, 4 findings, 0 notes." in screen

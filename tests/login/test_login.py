@@ -127,7 +127,7 @@ def test_login_and_logout(
 
 
 def known_to(visit: Visit) -> set[str]:
-    """Open the page until each replica has greeted the user by his name; their process ids."""
+    """Open the page until each replica has greeted the user by name; return their process ids."""
     found: set[str] = set()
     for _ in range(4 * REPLICAS):
         visit.context.clear_cookies(name=re.compile("stlaunch_replica"))
@@ -144,7 +144,7 @@ def test_a_large_login_fits_through_nginx_and_comes_back(
 ) -> None:
     """120 groups and both tokens make cookies of 12 KB, for which nginx has no room as it comes.
 
-    Every replica knows the visitor, also one that never saw him before.
+    Every replica knows the visitor, even one that has never seen them.
     """
     port = free_port()
     with ExitStack() as stack:
@@ -221,8 +221,8 @@ def test_two_apps_on_one_host(visit: Visit, tls: Tls, tmp_path: Path) -> None:
         says(second, f"Hello {NAME}")
 
 
-def test_wrong_redirect_uri_is_told_at_start(tmp_path: Path) -> None:
-    """The warning holds the very line to write."""
+def test_wrong_redirect_uri_is_reported_at_start(tmp_path: Path) -> None:
+    """The warning contains the exact line to write."""
     with start_provider([]) as provider:
         toml = provider.secrets_toml("http://localhost:8501/oauth2callback", secrets.token_hex())
         flags = ("--behind-proxy", "https://app.example.test/streamlitApp")

@@ -1,4 +1,4 @@
-"""A realistic environment for each platform, and one that only resembles it.
+"""For each platform a realistic environment, and one that only resembles it.
 
 Owns data alone. The values are made up; secrets look like real ones, so that a test can search all
 output for them.

@@ -98,7 +98,7 @@ def test_the_apps_own_port_works_in_a_terminal_too(
 def test_jupyter_server_proxy_is_named_by_its_headers(
     visit: Visit, jupyter: RunningServer, in_terminal: RunningServer
 ) -> None:
-    """What the first requests tell is in the log, once, and in the report."""
+    """What the first requests reveal is in the log, once, and in the report."""
     url = f"{jupyter.url}{BASE[1:]}proxy/{in_terminal.port}/"
     visit.page.goto(url)
     visit.page.reload()
@@ -132,7 +132,7 @@ def test_jupyter_server_proxy_standalone(visit: Visit, hello_app: Path) -> None:
 
 @pytest.mark.parametrize("path", ["proxy", "absproxy"], ids=["stripped", "kept"])
 def test_code_server(visit: Visit, modules: NodeModules, hello_app: Path, path: str) -> None:
-    """A proxy without a single forwarding header; code-server's terminals tell its address."""
+    """A proxy without a single forwarding header; code-server's terminals reveal its address."""
     with code_server_like(modules) as proxy:
         environ = {"VSCODE_PROXY_URI": f"{proxy.url}proxy/{{{{port}}}}/", "PORT": str(proxy.port)}
         with _app(hello_app, environ) as server:
@@ -144,7 +144,7 @@ def test_code_server(visit: Visit, modules: NodeModules, hello_app: Path, path: 
 def test_code_server_with_a_relative_address(
     visit: Visit, modules: NodeModules, hello_app: Path
 ) -> None:
-    """`./proxy/{{port}}` does not tell what is in front of it: that is found out."""
+    """`./proxy/{{port}}` does not say what is in front of it: that is detected."""
     with (
         code_server_like(modules) as proxy,
         _app(hello_app, {"VSCODE_PROXY_URI": "./proxy/{{port}}"}) as server,

@@ -20,13 +20,15 @@ STREAM = "/_stcore/stream"
 
 
 def make_on(name: str, app: Recorder, **changes: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    """Wrap an app as it would be on a platform that does not tell its path."""
+    """Wrap an app as it would be on a platform that does not reveal its path."""
     environ = SAMPLES[name].environ
-    told = place(detect_platforms(environ, frozenset().__contains__), environ, default_port=8501)
+    placement = place(
+        detect_platforms(environ, frozenset().__contains__), environ, default_port=8501
+    )
     facts = {
-        "trusted": trusted_by_default(told),
-        "public_url": told.public_url.value if told.public_url else None,
-        "paths": PublicPaths(is_learning=told.is_behind_proxy),
+        "trusted": trusted_by_default(placement),
+        "public_url": placement.public_url.value if placement.public_url else None,
+        "paths": PublicPaths(is_learning=placement.is_behind_proxy),
     }
     return make(app, **(facts | changes))
 

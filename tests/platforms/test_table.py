@@ -57,9 +57,9 @@ def test_every_fact_has_its_source(platform: Platform) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
 def test_no_platform_is_trusted_beyond_loopback_and_private_peers(platform: Platform) -> None:
-    told = placed(SAMPLES[platform.name].environ, SAMPLES[platform.name].files)
+    placement = placed(SAMPLES[platform.name].environ, SAMPLES[platform.name].files)
 
-    trusted = trusted_by_default(told)
+    trusted = trusted_by_default(placement)
 
     widest = TrustedProxies.default(in_container=True)
     for network in trusted.networks:
@@ -118,15 +118,15 @@ def test_nested_platforms_are_all_kept_and_the_innermost_decides(names: tuple[st
         environ |= SAMPLES[name].environ
     files = tuple(file for name in names for file in SAMPLES[name].files)
 
-    told = placed(environ, files)
+    placement = placed(environ, files)
     alone = placed(SAMPLES[names[0]].environ, SAMPLES[names[0]].files)
 
-    assert [hit.platform.name for hit in told.hits] == list(names)
-    assert told.nearest is not None
-    assert told.nearest.name == names[0]
-    assert told.base_paths == alone.base_paths
-    assert told.public_url == alone.public_url
-    assert told.port == alone.port
+    assert [hit.platform.name for hit in placement.hits] == list(names)
+    assert placement.nearest is not None
+    assert placement.nearest.name == names[0]
+    assert placement.base_paths == alone.base_paths
+    assert placement.public_url == alone.public_url
+    assert placement.port == alone.port
 
 
 def test_the_order_is_that_of_the_layers() -> None:
@@ -136,20 +136,20 @@ def test_the_order_is_that_of_the_layers() -> None:
 
 def test_what_is_from_memory_decides_nothing() -> None:
     """AWS Cloud9 is known from memory: it is shown, and the plan is that of a plain machine."""
-    told = placed(SAMPLES["cloud9"].environ)
+    placement = placed(SAMPLES["cloud9"].environ)
 
-    assert [hit.platform.name for hit in told.hits] == ["cloud9"]
-    assert told.nearest is None
-    assert told == Placement(hits=told.hits)
-    assert [found.code for found in findings_about(told, {})] == ["STL907"]
+    assert [hit.platform.name for hit in placement.hits] == ["cloud9"]
+    assert placement.nearest is None
+    assert placement == Placement(hits=placement.hits)
+    assert [found.code for found in findings_about(placement, {})] == ["STL907"]
 
 
 def test_a_fact_from_memory_of_a_known_platform_decides_nothing() -> None:
-    """Kubeflow's port 8888 is a memory, its path is read in the source."""
-    told = placed(SAMPLES["kubeflow"].environ)
+    """Kubeflow's port 8888 is known from memory, its path from the source."""
+    placement = placed(SAMPLES["kubeflow"].environ)
 
-    assert told.port is None
-    assert told.base_paths is not None
+    assert placement.port is None
+    assert placement.base_paths is not None
 
 
 # --- the resulting plans
@@ -162,10 +162,10 @@ def plan_of(sample: Sample) -> dict[str, Any]:
         hits=detect_platforms(sample.environ, set(sample.files).__contains__),
         environ=sample.environ,
     )
-    told = settings.placement
+    placement = settings.placement
     sources = {field.name: getattr(settings, field.name).where for field in FIELDS}
-    switched_off = platform_switches(told, sample.environ)
-    findings = findings_about(told, sample.environ, switched_off=switched_off)
+    switched_off = platform_switches(placement, sample.environ)
+    findings = findings_about(placement, sample.environ, switched_off=switched_off)
     return {
         "options": streamlit_options(settings, {}, takes_base_path=True),
         "public_paths": [path.with_slash for path in settings.public_paths],

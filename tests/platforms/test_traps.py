@@ -47,13 +47,13 @@ def codes(placement: Placement, environ: dict[str, str] | None = None) -> list[s
 
 
 def test_dyno_alone_is_not_heroku() -> None:
-    """Dokku sets DYNO=web.1 as well; what both have in common holds."""
-    told = placed({"DYNO": "web.1", "PORT": "5000"})
+    """Dokku sets DYNO=web.1 as well; only what both have in common applies."""
+    placement = placed({"DYNO": "web.1", "PORT": "5000"})
 
-    assert [hit.platform.name for hit in told.hits] == ["heroku-or-dokku"]
-    assert told.port is not None
-    assert told.port.value == 5000
-    assert told.public_url is None
+    assert [hit.platform.name for hit in placement.hits] == ["heroku-or-dokku"]
+    assert placement.port is not None
+    assert placement.port.value == 5000
+    assert placement.public_url is None
 
 
 def test_the_port_of_an_ide_is_not_the_apps() -> None:
@@ -85,9 +85,9 @@ def test_coolifys_two_variables_may_be_swapped() -> None:
     swapped = {"COOLIFY_URL": "a.example.com", "COOLIFY_FQDN": "https://a.example.com"}
     several = {"COOLIFY_URL": "https://a.example.com,https://b.example.com"}
     for pair in (usual, swapped, several):
-        told = placed({"COOLIFY_RESOURCE_UUID": "x", **pair})
-        assert told.public_url is not None
-        assert str(told.public_url.value) == "https://a.example.com/"
+        placement = placed({"COOLIFY_RESOURCE_UUID": "x", **pair})
+        assert placement.public_url is not None
+        assert str(placement.public_url.value) == "https://a.example.com/"
 
 
 def test_jhub_apps_strips_the_prefix_and_gives_its_own_port() -> None:
@@ -103,15 +103,15 @@ def test_jhub_apps_strips_the_prefix_and_gives_its_own_port() -> None:
 
 def test_databricks_switches_cors_off_and_stlaunch_leaves_it_on() -> None:
     environ = SAMPLES["databricks-apps"].environ
-    told = placed(environ)
+    placement = placed(environ)
 
-    names = platform_switches(told, environ)
+    names = platform_switches(placement, environ)
 
     assert names == ("STREAMLIT_SERVER_ENABLE_CORS", "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION")
-    found = findings_about(told, environ, switched_off=names)
+    found = findings_about(placement, environ, switched_off=names)
     assert [finding.code for finding in found] == ["STL902"]
     assert "STREAMLIT_SERVER_ENABLE_CORS" in found[0].title
-    assert platform_switches(told, {**environ, names[0]: "true", names[1]: "true"}) == ()
+    assert platform_switches(placement, {**environ, names[0]: "true", names[1]: "true"}) == ()
 
 
 # --- precedence
@@ -175,7 +175,7 @@ def test_a_port_that_was_asked_for_is_part_of_the_platforms_address() -> None:
     assert str(settings.public_url.value) == "https://ide.example.com/proxy/9000/"
 
 
-def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_found_out() -> None:
+def test_a_port_that_is_not_known_yet_leaves_the_path_to_be_detected() -> None:
     settings = decided(SAMPLES["code-server"].environ, {"port": ["0"]})
 
     assert settings.public_paths == ()
@@ -226,19 +226,19 @@ def test_a_ping_above_the_idle_limit_is_lowered_and_said() -> None:
 def test_the_lowest_limit_of_all_layers_counts() -> None:
     environ = {**SAMPLES["heroku"].environ, **SAMPLES["nginx-proxy"].environ}
 
-    told = placed(environ)
+    placement = placed(environ)
 
-    assert told.idle_s is not None
-    assert told.body_bytes is not None
-    assert (told.idle_s.value, told.body_bytes.value) == (55, 1024 * 1024)
-    assert "STL904" in codes(told)
+    assert placement.idle_s is not None
+    assert placement.body_bytes is not None
+    assert (placement.idle_s.value, placement.body_bytes.value) == (55, 1024 * 1024)
+    assert "STL904" in codes(placement)
 
 
 def test_a_body_limit_above_the_upload_size_is_no_trouble() -> None:
     limits = AppLimits(upload_bytes=1024 * 1024)
-    told = placed(SAMPLES["nginx-proxy"].environ)
+    placement = placed(SAMPLES["nginx-proxy"].environ)
 
-    assert "STL904" not in [found.code for found in findings_about(told, {}, limits=limits)]
+    assert "STL904" not in [found.code for found in findings_about(placement, {}, limits=limits)]
 
 
 def test_two_hosting_platforms_contradict_each_other() -> None:
@@ -250,10 +250,10 @@ def test_two_hosting_platforms_contradict_each_other() -> None:
 def test_an_unusable_variable_is_named_and_its_value_is_not() -> None:
     environ = {"K_SERVICE": "a", "K_REVISION": "b", "PORT": "not-a-port"}
 
-    told = placed({**environ, "VIRTUAL_HOST": "h", "VIRTUAL_PATH": "~^/re"})
+    placement = placed({**environ, "VIRTUAL_HOST": "h", "VIRTUAL_PATH": "~^/re"})
 
-    assert told.port is not None
-    assert told.port.value == 8080
+    assert placement.port is not None
+    assert placement.port.value == 8080
     only = placed({"VIRTUAL_HOST": "h.example", "VIRTUAL_PATH": "~^/secret"})
     found = [finding for finding in findings_about(only, {}) if finding.code == "STL910"]
     assert [finding.title for finding in found] == [
@@ -269,11 +269,11 @@ def test_a_platform_without_websockets_is_a_warning_from_memory_too() -> None:
     assert "not verified" in found[0].title
 
 
-def test_a_frame_of_another_site_is_told_unless_it_was_named() -> None:
-    told = placed(SAMPLES["huggingface"].environ)
+def test_a_frame_of_another_site_is_reported_unless_it_was_named() -> None:
+    placement = placed(SAMPLES["huggingface"].environ)
 
-    assert codes(told) == ["STL905"]
-    assert findings_about(told, {}, is_embedded=True) == ()
+    assert codes(placement) == ["STL905"]
+    assert findings_about(placement, {}, is_embedded=True) == ()
     assert decided(SAMPLES["huggingface"].environ).embed_in.value
 
 

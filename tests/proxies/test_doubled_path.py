@@ -1,4 +1,4 @@
-"""nginx that strips, with a rule for one path: a visitor who doubles the path gets around nothing.
+"""nginx that strips, with a rule for one path: doubling the path bypasses nothing.
 
 nginx is the real one, and so is the app; the page load is a browser's requests, one after another.
 """

@@ -66,10 +66,10 @@ def test_every_fix_is_filled_in_and_placed(product: Product, site: Site) -> None
 
 
 @pytest.mark.parametrize("product", Product)
-def test_what_a_product_must_be_told_it_is_told(product: Product) -> None:
-    told = {need.value for need in Need if fix_for(need, product, SITES["kept"])}
+def test_every_product_gets_the_lines_it_needs(product: Product) -> None:
+    fixed = {need.value for need in Need if fix_for(need, product, SITES["kept"])}
 
-    assert BY_HAND[product] <= told
+    assert BY_HAND[product] <= fixed
 
 
 @pytest.mark.parametrize("product", Product)

@@ -127,7 +127,7 @@ def read_until(stream: TextIO, word: str) -> str:
 
 
 class Switch:
-    """A port that hands connections on to another one, which may change."""
+    """A port that forwards connections to another one, which may change."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -136,7 +136,7 @@ class Switch:
         self._sockets: list[socket.socket] = [self._listener]
 
     def leads_to(self, port: int) -> None:
-        """Hand new connections on to this port."""
+        """Forward new connections to this port."""
         self._target = port
 
     def run(self) -> None:

@@ -125,12 +125,12 @@ def check_path_and_headers(proxy: RunningProxy, upstream: Upstream, name: str, t
 
 
 def check_closed(proxy: RunningProxy, upstream: Upstream) -> None:
-    before = len(upstream.arrivals)
+    before = len(upstream.requests)
     for path in (*DIAGNOSTIC, *WAYS_AROUND):
         status, _ = fetch(proxy, f"{proxy.base_path}/{path}")
 
         assert status in {403, 404}, path
-    assert len(upstream.arrivals) == before
+    assert len(upstream.requests) == before
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -165,7 +165,7 @@ def fetch(
         connection.close()
 
 
-SURROUNDINGS = {
+EXISTING_SITES = {
     "nginx": "events {{}}\nhttp {{\n server {{\n listen {port};\n{snippet}\n }}\n}}\n",
     "apache": "{before}<VirtualHost *:{port}>\n{snippet}\n</VirtualHost>\n",
     "caddy": "{before}http://:{port} {{\n{snippet}\n}}\n",
@@ -173,12 +173,12 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("keep_prefix", [True, False], ids=["kept", "stripped"])
-@pytest.mark.parametrize("name", SURROUNDINGS)
+@pytest.mark.parametrize("name", EXISTING_SITES)
 def test_snippet_works_in_an_existing_site(name: str, keep_prefix: bool) -> None:
     with start_upstream() as upstream:
         site = generated_site(name, [upstream.port], keep_prefix=keep_prefix, is_https=False)
         site = replace(site, is_whole=False)
-        with start_generated(name, site, None, around=SURROUNDINGS[name]) as proxy:
+        with start_generated(name, site, None, around=EXISTING_SITES[name]) as proxy:
             status, _ = fetch(proxy, f"{proxy.base_path}/page", FORGED)
 
     assert status == http.HTTPStatus.OK

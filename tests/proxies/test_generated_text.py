@@ -54,10 +54,10 @@ def test_every_line_has_a_reason(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KIND_LIST, ids=KINDS)
 def test_explanation_numbers_the_lines_of_the_file(kind: Kind) -> None:
     configuration = generate(kind, plan_site(kind, Asked(public_url=URL), AppFacts()))
-    told = re.findall(r"^ *\d+  (.*\S)", configuration.explained, re.MULTILINE)
+    numbered = re.findall(r"^ *\d+  (.*\S)", configuration.explained, re.MULTILINE)
     written = [line for group in configuration.groups for line in group.lines if line.strip()]
 
-    assert told == [line.rstrip() for line in written]
+    assert numbered == [line.rstrip() for line in written]
     assert configuration.explained.count("^ ") >= 5
 
 
@@ -90,7 +90,7 @@ def test_snippet_is_a_part_of_the_whole(kind: Kind) -> None:
 @settings(deadline=None, max_examples=60)
 @given(text=HOSTILE, where=st.sampled_from(["path", "host", "upstream", "replica", "cert", "key"]))
 def test_no_value_injects_a_directive(text: str, where: str) -> None:
-    """A value is refused, or it is the only thing that differs from a harmless one's text."""
+    """A value is refused, or it is the only difference from the text of a harmless one."""
     kind = KINDS["nginx"]
     harmless, hostile = _asked(where, "abc"), _asked(where, text)
     try:

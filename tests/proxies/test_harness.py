@@ -70,7 +70,7 @@ def upstream() -> Iterator[Upstream]:
 def test_recommended_setup_passes_path_upgrade_and_public_name(
     upstream: Upstream, tls: Tls, kind: str, keep_prefix: bool, is_tls: bool
 ) -> None:
-    """Path as asked for, query untouched, upgrade intact, and the public name told somehow."""
+    """Path as asked for, query untouched, upgrade intact, and the public name forwarded somehow."""
     front = tls if is_tls else None
     prefix = "/streamlitApp" if keep_prefix else ""
 
@@ -126,7 +126,7 @@ def test_blog_setup_loses_the_upgrade(upstream: Upstream, kind: str, keep_prefix
 def test_copied_nginx_setups_pass_the_upgrade_and_rewrite_host(
     upstream: Upstream, tls: Tls, *, kind: str, setup: str, keep_prefix: bool, is_tls: bool
 ) -> None:
-    """The WebSocket opens, but the app is told the upstream's name, and no forwarding header."""
+    """The WebSocket opens, but the app gets the upstream's name, and no forwarding header."""
     front = tls if is_tls else None
     prefix = "/streamlitApp" if keep_prefix else ""
 

@@ -1,4 +1,4 @@
-"""What is known about a proxy stands in `stlaunch/proxies`, and nowhere else in the package."""
+"""Knowledge about proxies is in `stlaunch/proxies`, and nowhere else in the package."""
 
 from __future__ import annotations
 

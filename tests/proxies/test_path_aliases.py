@@ -73,7 +73,7 @@ REFUSED = {301, 302, 303, 307, 308, 400, 403, 404, 405}
 
 @pytest.fixture(scope="module", params=["kept", "stripped"])
 def app(request: pytest.FixtureRequest, hello_app: Path) -> Iterator[tuple[RunningServer, bool]]:
-    """The app, told what the proxy does."""
+    """The app, configured for what the proxy does."""
     flags = ("--behind-proxy", BASE, "--prefix", request.param)
     with stlaunch_app(hello_app, free_port(), *flags) as server:
         yield server, request.param == "kept"

@@ -38,7 +38,7 @@ def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[s
 
 
 def test_output_is_the_same_in_every_process() -> None:
-    """No set, no time and no path of this machine gets into it."""
+    """No set order, no time and no path of this machine gets into it."""
     code = (
         "import json, sys; from tests.proxies.golden import texts; json.dump(texts(), sys.stdout)"
     )
@@ -84,12 +84,12 @@ def test_an_app_with_a_login_gets_room_for_its_cookies(
 def test_forms_differ(tmp_path: Path) -> None:
     whole = run("proxy", "nginx", "--public-url", URL, cwd=tmp_path).stdout
     snippet = run("proxy", "nginx", "--public-url", URL, "--snippet", cwd=tmp_path).stdout
-    told = run("proxy", "nginx", "--public-url", URL, "--explain", cwd=tmp_path).stdout
+    explained = run("proxy", "nginx", "--public-url", URL, "--explain", cwd=tmp_path).stdout
 
     assert "events {" in whole
     assert "events {" not in snippet
     assert "location /streamlitApp/ {" in snippet
-    assert "^ nginx refuses bodies above 1 MB" in told
+    assert "^ nginx refuses bodies above 1 MB" in explained
 
 
 def test_path_and_limits_come_from_the_project(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_output_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         pytest.param(("ngnix",), "Did you mean 'nginx'?", id="kind"),
         pytest.param(("nginx", "--snippet", "--explain"), "cannot be combined", id="forms"),
@@ -141,13 +141,13 @@ def test_output_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_a_sentence_and_a_hint(
-    words: tuple[str, ...], told: str, tmp_path: Path
+    words: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
     done = run("proxy", *words, cwd=tmp_path)
 
     assert done.returncode in {2, 3}
     assert done.stderr.startswith("Error: ")
-    assert told in done.stderr
+    assert expected in done.stderr
     assert done.stdout == ""
 
 
@@ -163,7 +163,7 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("toml", "project", "environ", "told"),
+    ("toml", "project", "environ", "path_and_port"),
     [
         pytest.param(
             'baseUrlPath = "my.app"\nport = 28501', "", {}, ("/my.app/", 28501), id="streamlits"
@@ -192,14 +192,14 @@ def test_imports_nothing_heavy(tmp_path: Path) -> None:
     ],
 )
 def test_path_and_port_are_those_that_the_app_gets(
-    toml: str, project: str, environ: dict[str, str], told: tuple[str, int], tmp_path: Path
+    toml: str, project: str, environ: dict[str, str], path_and_port: tuple[str, int], tmp_path: Path
 ) -> None:
-    """One resolver: `proxy` and `config` agree, whichever file or variable says it."""
+    """One resolver: `proxy` and `config` agree, whichever file or variable sets them."""
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\n{toml}\n")
     (tmp_path / "stlaunch.toml").write_text(f"{project}\n")
     (tmp_path / "app.py").write_text("import streamlit\n")
-    path, port = told
+    path, port = path_and_port
     done = run("proxy", "nginx", "app.py", cwd=tmp_path, **environ)
     shown = run("config", "app.py", cwd=tmp_path, **environ).stdout
 
@@ -230,7 +230,7 @@ def test_lint_says_code_place_and_diff(tmp_path: Path) -> None:
 
 
 def test_lint_knows_the_apps_place_from_its_project(tmp_path: Path) -> None:
-    """As if `--upstream` and `--public-url` said it."""
+    """As if `--upstream` and `--public-url` were given."""
     (tmp_path / "stlaunch.toml").write_text('uds = "/run/board.sock"\nbehind_proxy = "/board"\n')
     (tmp_path / "site.conf").write_text(
         "server {\n    location / { proxy_pass http://127.0.0.1:8501; }\n"
@@ -273,7 +273,7 @@ def test_lint_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "expected"),
     [
         pytest.param(("x.txt",), 4, "none of nginx", id="unknown"),
         pytest.param(("good.conf",), 0, "1 route to the app, 0 findings", id="good"),
@@ -282,13 +282,13 @@ def test_lint_as_json(tmp_path: Path) -> None:
         pytest.param(("good.conf", "--upstream", "x"), 2, "host:port", id="upstream"),
     ],
 )
-def test_lint_exit_codes(words: tuple[str, ...], code: int, told: str, tmp_path: Path) -> None:
+def test_lint_exit_codes(words: tuple[str, ...], code: int, expected: str, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("hello\n")
     shutil.copy(CORPUS / "nginx" / "good_minimal.conf", tmp_path / "good.conf")
     done = run("lint", *words, cwd=tmp_path)
 
     assert done.returncode == code
-    assert told in done.stdout + done.stderr
+    assert expected in done.stdout + done.stderr
 
 
 def test_lint_takes_limits_from_the_app(tmp_path: Path) -> None:

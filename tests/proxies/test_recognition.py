@@ -163,12 +163,12 @@ def test_each_product_has_a_title_and_signs_with_one_meaning() -> None:
     assert {known.sign.side for known in table() if not known.sign.header} == {Side.ANSWER}
 
 
-def test_what_the_app_tells_is_listed_even_without_a_sign() -> None:
-    told = replace(
+def test_what_the_app_reports_is_listed_even_without_a_sign() -> None:
+    seen = replace(
         seen_alone(Exchange(url="http://x/", headers=(("server", "uvicorn"),))),
         self_check={"request": {"proxies": ["gateway-api", "no such thing"]}},
     )
-    first, last = recognise(told)
+    first, last = recognise(seen)
 
     assert first.product is Product.GATEWAY_API
     assert last.is_app

@@ -1,4 +1,4 @@
-"""`--security-headers` in the real proxies: valid, sent once, in the place of the app's own."""
+"""`--security-headers` in the real proxies: valid, sent once, replacing the app's own."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_no_rule_finds_a_fault_in_them() -> None:
 
 
 def test_only_plain_origins_reach_a_configuration() -> None:
-    told = ("https://portal.example", "https://portal.example:8443", "'self'", "*", "https:",
-            'https://a";x', "https://a b", "https://A.example", "http://[::1]")  # fmt: skip
+    origins = ("https://portal.example", "https://portal.example:8443", "'self'", "*", "https:",
+               'https://a";x', "https://a b", "https://A.example", "http://[::1]")  # fmt: skip
 
-    assert plain_origins(told) == told[:2]
-    assert page_policy(told[:1]).endswith("frame-ancestors 'self' https://portal.example")
+    assert plain_origins(origins) == origins[:2]
+    assert page_policy(origins[:1]).endswith("frame-ancestors 'self' https://portal.example")

@@ -65,15 +65,15 @@ def test_a_kept_path_is_written_for_nginx() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("reported", "expected"),
     [
         pytest.param(f"unix:{SOCKET}", f"unix:{SOCKET}", id="socket"),
         pytest.param('unix:/run/a";return 200', "127.0.0.1:8501", id="hostile"),
         pytest.param("unix:relative", "127.0.0.1:8501", id="relative"),
     ],
 )
-def test_check_takes_the_socket_that_the_app_tells(told: str, expected: str) -> None:
-    seen = recorded({"direct": None, "self_check.app": {"upstream": told}})
+def test_check_takes_the_socket_that_the_app_reports(reported: str, expected: str) -> None:
+    seen = recorded({"direct": None, "self_check.app": {"upstream": reported}})
 
     assert site_of(seen).upstream == expected
 

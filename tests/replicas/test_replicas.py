@@ -127,8 +127,8 @@ def test_browser_stays_with_its_instance(server: RunningServer) -> None:
     assert set(processes) == instances(server)
 
 
-def test_one_banner_tells_about_all(server: RunningServer) -> None:
-    """The facts stand there once, and one line for each instance."""
+def test_one_banner_covers_all_instances(server: RunningServer) -> None:
+    """The facts appear once, with one line for each instance."""
     log = server.log()
 
     assert log.count("listening on") == 1
@@ -237,7 +237,7 @@ def test_dead_instance_and_dead_balancer_are_replaced(server: RunningServer) -> 
 
 
 def test_a_frozen_replica_gets_no_visitors_until_it_answers_again(server: RunningServer) -> None:
-    """Alive to the kernel, dead to people: HAProxy's own checks tell."""
+    """Alive to the kernel, dead to people: HAProxy's own checks notice."""
     wait_until(lambda: ready_processes(server) == instances(server), "both serve")
     frozen = min(instances(server))
     os.kill(frozen, signal.SIGSTOP)
@@ -278,7 +278,7 @@ def test_hangup_replaces_all_without_a_gap(server: RunningServer) -> None:
 
 
 def statuses_of_a_roll(server: RunningServer) -> list[int]:
-    """Have all instances replaced, and ask for the page all the time."""
+    """Replace all instances, and request the page all the time."""
     before = instances(server)
     os.kill(server.pid, signal.SIGHUP)
     statuses = []
@@ -325,7 +325,7 @@ def test_signal_ends_all_of_it(number: signal.Signals, code: int) -> None:
 
 
 def test_killed_supervisor_leaves_no_child() -> None:
-    """Kill -9: the kernel tells the instances and HAProxy, and they end by themselves."""
+    """Kill -9: the kernel notifies the instances and HAProxy, and they end by themselves."""
     with replicas(2) as server:
         family = psutil.Process(server.pid).children(recursive=True)
         assert len(family) == 3
@@ -342,7 +342,7 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def test_taken_port_and_broken_app_are_told(tmp_path: Path) -> None:
+def test_taken_port_and_broken_app_are_reported(tmp_path: Path) -> None:
     """Both end the command with 3 and a sentence; no process is left."""
     command = [sys.executable, "-m", "stlaunch", "replicas", "2"]
     app = tmp_path / "main.py"

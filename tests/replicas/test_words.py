@@ -1,4 +1,4 @@
-"""What becomes of the words of `stlaunch replicas`, and of its secret; nothing is started."""
+"""How `stlaunch replicas` handles its arguments and its secret; nothing is started."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_instance_gets_all_but_the_address(line: str, trusted: str, words: str) 
 
 
 @pytest.mark.parametrize(
-    ("words", "told", "hint"),
+    ("words", "expected", "hint"),
     [
         pytest.param(
             ["app.py"], "replicas must be 1 to 64, not 'app.py'", "replicas 4 app.py", id="order"
@@ -83,12 +83,14 @@ def test_instance_gets_all_but_the_address(line: str, trusted: str, words: str) 
         ),
     ],
 )
-def test_bad_words_are_told(folder: Path, words: list[str], told: str, hint: str) -> None:
+def test_bad_arguments_are_reported(
+    folder: Path, words: list[str], expected: str, hint: str
+) -> None:
     done = run_replicas(*words, cwd=folder)
     first, second, *_ = done.stderr.splitlines()
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in first
+    assert expected in first
     assert hint in second
 
 

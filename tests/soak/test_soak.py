@@ -37,7 +37,7 @@ SESSIONS = 100
 AT_ONCE = 20
 PAUSE_S = 0.7
 KEPT_S = 4
-"""Streamlit keeps a session whose page has gone, in case it comes back: 120 s unless told."""
+"""Streamlit keeps a session whose page has gone, in case it comes back: 120 s by default."""
 WARM_UP_SESSIONS = 100
 MAX_GROWTH = 1.05
 MAX_HEAPS = 4
@@ -63,7 +63,7 @@ class Held:
 
 
 def held(server: RunningServer, watcher: Session) -> Held:
-    """Ask with a session that is there all the time: one of its own would be kept afterwards."""
+    """Ask with a permanent session: a new one would be kept afterwards."""
     tasks = re.search(r"tasks=(.*)", watcher.shown("tasks=1"))
     assert tasks
     counts = (word.rpartition(":") for word in tasks[1].split(","))

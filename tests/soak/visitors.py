@@ -15,7 +15,7 @@ from tests.soak.ways import Way
 
 
 class Visitors:
-    """Rounds of sessions, until told to stop; use it as a context.
+    """Rounds of sessions, until asked to stop; use it as a context.
 
     Args:
         url: the app's address, with its final slash.

@@ -196,7 +196,7 @@ def _is_finished(data: bytes) -> bool:
 
 
 def _session_id(messages: bytes) -> str:
-    """Return the session's id out of a run's messages."""
+    """Return the session's id from a run's messages."""
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     message = ForwardMsg()

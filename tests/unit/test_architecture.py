@@ -91,7 +91,7 @@ def test_streamlits_paths_have_one_home() -> None:
 
 
 def test_what_streamlit_does_by_default_has_one_home() -> None:
-    """Not the examples in hints: they are there to be typed."""
+    """Except for the examples in hints: they are there to be typed."""
     found = [place for place, value in _constants() if value == streamlit_defaults.PORT]
 
     assert found == ["urls/streamlit_defaults.py"]

@@ -1,4 +1,4 @@
-"""Arguments: every word lands with us, with Streamlit or with the script, and none is lost."""
+"""Arguments: each one goes to stlaunch, to Streamlit or to the script, and none is lost."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_words_are_sorted(
         pytest.param("--behind-proxy -- /a", "--behind-proxy=", id="before-the-end"),
     ],
 )
-def test_value_of_behind_proxy_is_told_from_the_app(line: str, own: str) -> None:
+def test_value_of_behind_proxy_is_distinguished_from_the_app(line: str, own: str) -> None:
     arguments = split_arguments(line.split(), exists=EXISTING.__contains__)
 
     assert arguments.own == own.split()

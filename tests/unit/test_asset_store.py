@@ -1,4 +1,4 @@
-"""The kept files: what is taken, what is mended, where they lie."""
+"""The asset cache: what is used, what is repaired, where it is stored."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_folder_is_below_the_users_own_cache(tmp_path: Path) -> None:
 def test_folder_that_others_may_write_is_not_used(
     tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies there is sent to browsers: whoever can write there could run scripts in them."""
+    """Its files are sent to browsers: anyone who can write there could run scripts in them."""
     cache = tmp_path / ".cache"
     planted = cache / "stlaunch"
     spare = tmp_path / "spare"

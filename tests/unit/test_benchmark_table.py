@@ -101,14 +101,14 @@ def test_the_table_is_shown_written_and_compared(
     same = main(["--from", old, "--compare", old, "--json", str(tmp_path / "copy.json")])
     quiet = capsys.readouterr().out
     worse = main(["--from", new, "--compare", old])
-    told = capsys.readouterr().out
+    shown = capsys.readouterr().out
     document = json.loads((tmp_path / "copy.json").read_text(encoding="utf-8"))
 
     assert (same, worse) == (0, 1)
     assert "nothing is worse" in quiet
     assert "not there: no nginx" in quiet
-    assert "worse: start: 0.95x" in told
-    assert "worse: asset: 1.90x" in told
+    assert "worse: start: 0.95x" in shown
+    assert "worse: asset: 1.90x" in shown
     assert document["schema"] == "stlaunch.benchmarks/1"
     assert render_text(document) in quiet
     assert "| w | a | 0.85x (0.80x to 0.90x) |  | 1.00x |" in render_markdown(document)

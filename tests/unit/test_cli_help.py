@@ -187,7 +187,7 @@ def fail_with(exc: BaseException) -> NoReturn:
 
 
 @pytest.mark.parametrize(
-    ("exc", "code", "told"),
+    ("exc", "code", "expected"),
     [
         pytest.param(UsageError("Bad.", hint="Do."), 2, "Error: Bad.\nHint: Do.\n", id="usage"),
         pytest.param(StartError("No.", hint="a\nb"), 3, "Error: No.\nHint: a\n  b\n", id="start"),
@@ -199,11 +199,11 @@ def fail_with(exc: BaseException) -> NoReturn:
         pytest.param(click.Abort(), 130, "", id="aborted"),
     ],
 )
-def test_error_becomes_message_and_exit_code(exc: BaseException, code: int, told: str) -> None:
+def test_error_becomes_message_and_exit_code(exc: BaseException, code: int, expected: str) -> None:
     stderr = io.StringIO()
 
     assert run_guarded(lambda: fail_with(exc), environ={}, stderr=stderr) == code
-    assert stderr.getvalue() == told
+    assert stderr.getvalue() == expected
 
 
 @pytest.mark.process  # the platform module asks `uname`

@@ -158,7 +158,7 @@ def test_client_forms(line: str, expected: Peer) -> None:
             "https",
             id="RFC 7239 that names the same client",
         ),
-        pytest.param(["X-Forwarded-For: 192.0.2.1"], None, id="not told"),
+        pytest.param(["X-Forwarded-For: 192.0.2.1"], None, id="not sent"),
     ],
 )
 def test_scheme(lines: list[str], expected: str | None) -> None:
@@ -238,7 +238,7 @@ def test_prefix(lines: list[str], expected: str | None) -> None:
     assert resolve(*lines).prefix == (None if expected is None else BasePath(expected))
 
 
-def test_what_was_believed_and_what_not_is_told_with_reasons() -> None:
+def test_what_was_believed_and_what_not_is_shown_with_reasons() -> None:
     found = resolve(
         "X-Forwarded-For: 192.0.2.1",
         "Forwarded: for=6.6.6.6;host=evil",
@@ -366,8 +366,8 @@ def test_nothing_is_believed_from_an_untrusted_peer(
 def test_no_other_header_changes_the_client_that_x_forwarded_for_names(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
-    told = [*headers, (b"x-forwarded-for", b"6.6.6.6, 192.0.2.1")]
+    extended = [*headers, (b"x-forwarded-for", b"6.6.6.6, 192.0.2.1")]
 
-    found = resolve_forwarded(headers=told, peer=("127.0.0.1", 9), scheme="http", trusted=LOCAL)
+    found = resolve_forwarded(headers=extended, peer=("127.0.0.1", 9), scheme="http", trusted=LOCAL)
 
     assert found.client == ("192.0.2.1", 0)

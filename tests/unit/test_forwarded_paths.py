@@ -39,10 +39,10 @@ def test_every_prefix_header_is_read_and_forged_ones_are_refused(name: str) -> N
     assert resolve(f"{name}: /a/b/", peer="192.0.2.1").prefix is None
 
 
-def test_posit_connect_tells_a_url_of_which_the_path_counts() -> None:
-    told = resolve("RStudio-Connect-App-Base-URL: https://connect.example.com/content/7b0c/")
-    assert told.prefix == BasePath("/content/7b0c")
-    assert told.host is None
+def test_posit_connect_sends_a_url_of_which_the_path_counts() -> None:
+    found = resolve("RStudio-Connect-App-Base-URL: https://connect.example.com/content/7b0c/")
+    assert found.prefix == BasePath("/content/7b0c")
+    assert found.host is None
 
 
 ORIGINALS = (
@@ -99,12 +99,12 @@ def test_a_prefix_header_goes_before_an_original_path() -> None:
     assert "not needed" in found.reasons["X-Original-URI"]
 
 
-def test_two_different_original_paths_tell_nothing() -> None:
+def test_two_different_original_paths_prove_nothing() -> None:
     lines = ("X-Original-URI: /a/x", "X-Original-URI: /b/x")
     assert resolve(*lines, path="/x").prefix is None
 
 
-def test_an_untrusted_peer_tells_no_path() -> None:
+def test_an_untrusted_peer_sets_no_path() -> None:
     assert resolve("X-Original-URI: /a/x", path="/x", peer="192.0.2.1").prefix is None
 
 

@@ -56,7 +56,7 @@ def test_verdict_table(
     verdict: HandshakeVerdict,
     missing: int,
 ) -> None:
-    """What is left of a handshake tells what was lost."""
+    """What is left of a handshake shows what was lost."""
     handshake = _read(*headers, kind=kind)
 
     assert handshake.verdict is verdict
@@ -126,7 +126,7 @@ def test_list_header(lines: list[bytes], values: list[str]) -> None:
 def test_cookies_are_read_with_their_duplicates(
     lines: list[bytes], pairs: list[tuple[str, str]]
 ) -> None:
-    """A planted cookie beside the real one is seen, not merged away."""
+    """A planted cookie next to the real one is seen, not merged away."""
     assert read_cookies([(b"cookie", line) for line in lines]) == pairs
 
 
@@ -168,7 +168,7 @@ def test_compare_names_what_changed() -> None:
     ids=lambda value: value if isinstance(value, str) else "+".join(value) or "nothing",
 )
 def test_stats_says_it_in_one_word(verdicts: list[HandshakeVerdict], summary: str) -> None:
-    """The word covers all handshakes so far."""
+    """The verdict covers all handshakes so far."""
     handshake_stats = HandshakeStats()
 
     for verdict in verdicts:

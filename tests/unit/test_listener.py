@@ -41,7 +41,7 @@ async def _nodelay_of_an_accepted_connection(host: str) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_at_once(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
-    """The loop wakes rarely; whoever stops the app does not wait for it."""
+    """The loop wakes rarely; a stop does not wait for it."""
     monkeypatch.setattr(server, "_TICK_S", 3600.0)
     seen: list[str] = []
 

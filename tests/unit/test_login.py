@@ -1,4 +1,4 @@
-"""Which `redirect_uri` is right, and what is said of a wrong one."""
+"""Which `redirect_uri` is right, and what is reported about a wrong one."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_the_log_has_the_address_that_the_browser_shows(
     assert line[len(f"Reached at {expected}")] in ",. "
 
 
-def test_a_client_that_tells_no_port_sees_its_own_address() -> None:
+def test_a_client_that_sends_no_port_sees_its_own_address() -> None:
     routes = ObservedRoutes()
     routes.note(make_request("app.test", referer="https://app.test:8443/app/"))
 
@@ -109,10 +109,10 @@ def test_another_clients_address_is_not_shown() -> None:
     routes = ObservedRoutes()
     routes.note(make_request("private.example.com", via="1.1 varnish"))
 
-    (told,) = routes.as_list(make_request("app.example.com"))
+    (route,) = routes.as_list(make_request("app.example.com"))
 
-    assert told["public_origin"] is None
-    assert told["proxies"] == ["varnish"]
+    assert route["public_origin"] is None
+    assert route["proxies"] == ["varnish"]
 
 
 def test_an_untrusted_peer_names_no_proxy() -> None:

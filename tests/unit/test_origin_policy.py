@@ -149,7 +149,7 @@ ID = new_cookie_id()
         "plain", "host", "host-over-unknown-scheme", "plain-does-not-count-over-https",
         "token-of-the-other-cookie", "token-of-the-plain-one", "host-cookie-silences-plain",
         "somebody-elses-id", "other-secret", "truncated", "no-token", "no-cookie",
-        "malformed-id", "planted-beside",
+        "malformed-id", "planted-as-well",
     ],
 )  # fmt: skip
 def test_cookie_and_token_belong_together(

@@ -1,4 +1,4 @@
-"""Nobody alone takes all places, whatever is known of who asks."""
+"""No single client takes all places, however little is known about it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_one_browser_behind_a_proxy_that_names_nobody_has_its_own_share() -> Non
     ids=["browser through a proxy", "browser", "program"],
 )
 def test_one_client_leaves_a_session_to_others(limit: int, greedy: Visitor) -> None:
-    """Of `--max-sessions 1` there is none to leave."""
+    """With `--max-sessions 1` there is no place to leave free."""
     places, taken = session_places(limit), 0
     while places.has_room(greedy):
         places.take(greedy)

@@ -21,7 +21,7 @@ SECRETS = '[auth]\nredirect_uri = "https://other.test/oauth2callback"\nTOP_SECRE
 
 
 class Untouchable(Mapping[str, str]):
-    """An environment that nobody may look at."""
+    """An environment that fails when it is read."""
 
     def __getitem__(self, name: str) -> NoReturn:
         raise AssertionError(f"os.environ[{name!r}] was read")

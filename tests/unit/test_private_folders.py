@@ -1,4 +1,4 @@
-"""Folders in a temporary folder, which somebody else may have made first."""
+"""Folders in a temporary folder, which another user may have created first."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _plant(shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_planted_folder_is_not_read_by_health(
     shared: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever plants one would tell `stlaunch health` whom to ask."""
+    """A planted one would decide which server `stlaunch health` asks."""
     _plant(shared, fault, monkeypatch)
 
     assert URL not in running_apps.running_urls({**os.environ, "TMPDIR": str(shared)})

@@ -45,15 +45,15 @@ CASES: list[tuple[str, PublicPaths, str, BasePath | None, Location]] = [
     ("doubled-later-stays", GIVEN, "/app/x//y", None, Location(APP, "/x//y", KEPT, 1)),
     ("mount", HALF, "/half/x", None, Location(APP, "/x", STRIPPED, 1)),
     ("two-stripped", TWO, "/x", None, Location(None, "/x", STRIPPED, 0)),
-    ("two-told", TWO, "/x", BasePath("/b"), Location(BasePath("/b"), "/x", STRIPPED, 0)),
+    ("two-and-header", TWO, "/x", BasePath("/b"), Location(BasePath("/b"), "/x", STRIPPED, 0)),
     ("given-beats-header", GIVEN, "/x", BasePath("/evil"), Location(APP, "/x", STRIPPED, 0)),
     ("header-is-no-path", GIVEN, "/e/x", BasePath("/e"), Location(APP, "/e/x", STRIPPED, 0)),
     ("deepest-wins", DEEP, "/app/inner/x", None, Location(NESTED, "/x", KEPT, 2)),
     ("root", AT_ROOT, "/app/x", None, Location(ROOT, "/app/x", KEPT, 0)),
     ("encoded", ODD, "/@x/y", None, Location(BasePath("/%40x"), "/y", KEPT, 1)),
     ("unknown", NOTHING, "/app/x", None, Location(None, "/app/x", STRIPPED, 0)),
-    ("told", NOTHING, "/x", APP, Location(APP, "/x", STRIPPED, 0)),
-    ("told-and-kept", NOTHING, "/app/x", APP, Location(APP, "/x", KEPT, 1)),
+    ("header", NOTHING, "/x", APP, Location(APP, "/x", STRIPPED, 0)),
+    ("header-and-kept", NOTHING, "/app/x", APP, Location(APP, "/x", KEPT, 1)),
     ("learned", LEARNED, "/app/x", None, Location(APP, "/x", KEPT, 1)),
     ("learned-deepest", LEARNED, "/app/inner/x", None, Location(NESTED, "/x", KEPT, 2)),
     ("not-learning", FIXED, "/app/x", None, Location(None, "/app/x", STRIPPED, 0)),
@@ -196,25 +196,25 @@ def test_many_changes_are_one_write_now_and_one_later() -> None:
     assert asyncio.run(run()) == [(APP,), (APP, BasePath("/465"))]
 
 
-def test_paths_are_told_deepest_first_and_only_when_new() -> None:
+def test_paths_are_reported_deepest_first_and_only_when_new() -> None:
     """Saving happens once for each new path, not for each page."""
-    told: list[tuple[BasePath, ...]] = []
-    learned = LearnedPaths(on_change=told.append)
+    reported: list[tuple[BasePath, ...]] = []
+    learned = LearnedPaths(on_change=reported.append)
 
     for path in (APP, NESTED, APP, NESTED):
         learned.confirm(path)
 
-    assert told == [(APP,), (NESTED, APP)]
+    assert reported == [(APP,), (NESTED, APP)]
 
 
 def test_restoring_is_no_news() -> None:
     """What comes from the disk is not written back."""
-    told: list[tuple[BasePath, ...]] = []
-    learned = LearnedPaths(on_change=told.append)
+    reported: list[tuple[BasePath, ...]] = []
+    learned = LearnedPaths(on_change=reported.append)
 
     learned.restore([APP])
 
-    assert (told, learned.paths) == ([], (APP,))
+    assert (reported, learned.paths) == ([], (APP,))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_restoring_is_no_news() -> None:
     ],
 )
 def test_static_files_of_the_app_are_no_doubled_base(path: str, is_served: bool) -> None:
-    """Streamlit serves them at `app/static/`, which doubles a base of `/app` before it settles."""
+    """Streamlit serves them at `app/static/`, which doubles `/app` before the mode is known."""
     paths = PublicPaths(known=(BasePath("/app"),))
 
     assert (paths.resolve(paths.locate(path), path) is not None) == is_served

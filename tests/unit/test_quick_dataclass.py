@@ -32,7 +32,7 @@ def _point(decorator: Decorator, **flags: bool) -> Any:
 
         @property
         def total(self) -> int:
-            """What it comes to."""
+            """Return the sum."""
             return self.x + self.y
 
     return Point

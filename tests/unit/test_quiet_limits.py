@@ -1,4 +1,4 @@
-"""What silence each way to the app allows, and for whom it is pinged more often."""
+"""How long each way to the app may be silent, and which clients are pinged more often."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_pings_come_at_less_than_half_of_the_limit(limit_s: float, ping_s: int) 
 
 
 def test_one_browser_decides_for_itself_alone() -> None:
-    """Whoever closes their own sockets is pinged more often; no other browser, no other way is."""
+    """Closing one's own sockets gets only oneself more pings; no other browser, no other way."""
     limits = QuietLimits()
     for _ in range(50):
         _lose(limits, _visitor("hostile"), 2.0, 2.0, 2.0)
@@ -85,7 +85,7 @@ def test_one_browser_decides_for_itself_alone() -> None:
 
 
 def test_many_browsers_of_two_addresses_are_no_proof() -> None:
-    """Ids cost nothing: who asks for a page gets a new one."""
+    """Ids cost nothing: each request for a page gets a new one."""
     limits = QuietLimits()
     for number in range(40):
         who = _visitor(f"browser {number}", f"203.0.113.{number % 2}")

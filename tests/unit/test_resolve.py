@@ -58,7 +58,7 @@ def test_the_strongest_place_wins_and_the_others_are_shadowed_in_order(start: in
 
 
 def test_only_the_winner_is_parsed() -> None:
-    """A variable that an image sets wrongly does no harm to who gives the flag."""
+    """An image's wrong variable does no harm when the flag is given."""
     settings = make_settings({"port": ["8502"]}, {"STLAUNCH_PORT": "many"})
 
     assert settings.port.value == 8502

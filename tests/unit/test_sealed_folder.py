@@ -52,7 +52,7 @@ def test_who_reads_the_disk_learns_nothing(tmp_path: Path) -> None:
 
 
 def test_a_changed_or_exchanged_file_is_none(tmp_path: Path) -> None:
-    """One login's file in the place of another's gives nobody that login."""
+    """Swapping one login's file for another's gives nobody that login."""
     sealed = _sealed(tmp_path / "logins")
     sealed.write("one", SECRET)
     (first,) = _files(tmp_path / "logins")

@@ -87,7 +87,7 @@ def test_replicas_alternate_and_a_restart_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "told", "code"),
+    ("page", "scheme", "code"),
     [
         ("https://a.test", "http", "STL402"),
         ("https://a.test", None, "STL402"),
@@ -96,14 +96,14 @@ def test_replicas_alternate_and_a_restart_does_not() -> None:
         ("null", "http", None),
     ],
 )
-def test_scheme_mismatch(page: str, told: str | None, code: str | None) -> None:
-    finding = scheme_mismatch(Origin.parse(page), told, "")
+def test_scheme_mismatch(page: str, scheme: str | None, code: str | None) -> None:
+    finding = scheme_mismatch(Origin.parse(page), scheme, "")
 
     assert (finding.code if finding else None) == code
 
 
 @pytest.mark.parametrize(
-    ("told", "known", "code"),
+    ("prefix", "known", "code"),
     [
         ("/tool", ("/app",), "STL407"),
         ("/app", ("/app",), None),
@@ -112,9 +112,9 @@ def test_scheme_mismatch(page: str, told: str | None, code: str | None) -> None:
         (None, ("/app",), None),
     ],
 )
-def test_prefix_mismatch(told: str | None, known: tuple[str, ...], code: str | None) -> None:
+def test_prefix_mismatch(prefix: str | None, known: tuple[str, ...], code: str | None) -> None:
     paths = tuple(BasePath(path) for path in known)
-    finding = prefix_mismatch(BasePath(told) if told else None, paths)
+    finding = prefix_mismatch(BasePath(prefix) if prefix else None, paths)
 
     assert (finding.code if finding else None) == code
 
@@ -237,13 +237,13 @@ def test_tickets_expire_and_cannot_be_forged() -> None:
     assert Tickets(secret=b"t" * 32).read(f"ticket={ticket}".encode()) is None
 
 
-def test_arrivals_are_bounded() -> None:
-    arrivals = ReceivedProbes()
+def test_received_probes_are_bounded() -> None:
+    probes = ReceivedProbes()
     for number in range(3000):
-        arrivals.keep(("id", str(number)), {"verdict": "intact"})
+        probes.keep(("id", str(number)), {"verdict": "intact"})
 
-    assert arrivals.find(("id", "0")) is None
-    assert arrivals.find(("id", "2999")) == {"verdict": "intact"}
+    assert probes.find(("id", "0")) is None
+    assert probes.find(("id", "2999")) == {"verdict": "intact"}
 
 
 # --- recognised proxies

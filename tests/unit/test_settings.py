@@ -448,7 +448,7 @@ def test_foreign_broken_file_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "expected"),
     [
         pytest.param(
             "stlaunch.toml", b"host = 'x'\nport = \n", "line 2, is not valid TOML", id="own"
@@ -464,11 +464,11 @@ def test_foreign_broken_file_is_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_broken_project_file_is_refused_with_its_line(
-    tmp_path: Path, name: str, content: bytes, told: str
+    tmp_path: Path, name: str, content: bytes, expected: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
 
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=expected) as caught:
         read_project(tmp_path)
 
     assert str(tmp_path / name) in caught.value.message

@@ -1,4 +1,4 @@
-"""What a path is for is decided once, by exact names."""
+"""The kind of a path is decided once, by exact names."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _serving(location: str = "") -> Iterator[tuple[str, list[str | None]]]:
 
 
 def test_a_login_on_another_host_does_not_get_the_key() -> None:
-    """It makes an operator of its holder, and a login redirects everybody."""
+    """Its holder is treated as an operator, and a login redirects everybody."""
     with ExitStack() as stack:
         login, of_login = stack.enter_context(_serving())
         public, of_app = stack.enter_context(_serving(login))

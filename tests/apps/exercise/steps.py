@@ -10,10 +10,10 @@ EXERCISE = Path(__file__).with_name("streamlit_app.py")
 
 
 def open_exercise(page: Page, url: str) -> None:
-    """Open the app and wait until its script has come to rest, and nothing moves any more.
+    """Open the app and wait until its script has finished and nothing moves any more.
 
-    Streamlit fetches a widget's script when the widget is first shown: what stands below it moves,
-    and a click that is under way hits nothing.
+    Streamlit fetches a widget's script when the widget is first shown: what is below it moves,
+    and a click under way hits nothing.
     """
     page.goto(url)
     expect(page.get_by_role("heading", name="Exercise", exact=True)).to_be_visible()
@@ -30,12 +30,12 @@ def open_exercise(page: Page, url: str) -> None:
 
 
 def at_rest(page: Page) -> None:
-    """Wait until no run is under way."""
+    """Wait until no script is running."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def press(page: Page, name: str) -> None:
-    """Click a button once the script rests: while the page moves, a click may hit nothing."""
+    """Click a button once the script is idle: while the page moves, a click may hit nothing."""
     at_rest(page)
     page.get_by_role("button", name=name, exact=True).click()

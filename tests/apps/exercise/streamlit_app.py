@@ -27,7 +27,7 @@ def server_run() -> str:
 
 
 def words() -> Iterator[str]:
-    """Numbered words, so that one that is lost, doubled or moved shows."""
+    """Numbered words, so that a lost, doubled or moved one shows."""
     for number in range(1, WORDS + 1):
         yield f"w{number} "
         time.sleep(0.01)
@@ -96,7 +96,7 @@ def part() -> None:
 
 @st.fragment(run_every=0.5)
 def clock() -> None:
-    """Run again and again by itself."""
+    """Rerun at an interval by itself."""
     state.ticks = state.get("ticks", 0) + 1
     st.write(f"Ticks: {state.ticks}.")
 

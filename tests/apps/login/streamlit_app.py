@@ -1,4 +1,4 @@
-"""Logs a user in and out, and says who that is."""
+"""Logs a user in and out, and shows who it is."""
 
 from __future__ import annotations
 

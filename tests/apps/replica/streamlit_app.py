@@ -1,4 +1,4 @@
-"""Tells which process ran it, and for whom.
+"""Shows which process ran it, and for whom.
 
 `?busy=1.5` takes that long on the processor, `?wait=1.5` takes that long without it.
 """

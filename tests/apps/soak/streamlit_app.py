@@ -1,4 +1,4 @@
-"""An ordinary small page, which also tells which tasks and how many heaps its server has."""
+"""An ordinary small page, which also shows its server's tasks and number of heaps."""
 
 from __future__ import annotations
 

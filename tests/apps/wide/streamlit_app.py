@@ -1,4 +1,4 @@
-"""Every element that uses the network; each says in text what reached Python."""
+"""Every element that uses the network; each shows as text what reached Python."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _SEEN = recorded()
 
 
 class _Wire(ByteStream):
-    """A connection on which somebody else has already said everything, in some cut."""
+    """A connection whose peer has already sent everything, cut somewhere."""
 
     def __init__(self, data: bytes, cut: int) -> None:
         self.left = data
@@ -166,20 +166,20 @@ def websocket(data: bytes) -> Hashable:
 
 def http_2(data: bytes) -> Hashable:
     """Read an answer of HTTP/2 to its status."""
-    told: list[str] = []
+    notes: list[str] = []
     cut, body = (data[0] if data else 1), data[1:]
     http2._status(body)
 
     async def work() -> Any:
         client = _client(b"", 1)
         with contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream):
-            return await http2._shake(_Wire(body, cut), client, Browser(), told)
+            return await http2._shake(_Wire(body, cut), client, Browser(), notes)
         return None
 
     seen = run(work())
     status = seen.status if seen is not None else None
     assert status is None or 0 <= status < 10**127
-    return (len(told), status if status is None or status < 1000 else 1000, seen is None)
+    return (len(notes), status if status is None or status < 1000 else 1000, seen is None)
 
 
 def tunnel_answers(data: bytes) -> Hashable:
@@ -196,10 +196,10 @@ def tunnel_answers(data: bytes) -> Hashable:
 def reports(data: bytes) -> Hashable:
     """Evaluate an app by reports that somebody else wrote."""
     parts = data.split(_NEXT)
-    told = [
+    parsed = [
         self_check.parse(replace(_JSON, text=part.decode("utf-8", "replace"))) for part in parts
     ]
-    report, forged = (*told, None, None)[:2]
+    report, forged = (*parsed, None, None)[:2]
     with contextlib.suppress(ValueError, RecursionError):
         handshake = {"sent": (), "arrived": self_check._pairs(json.loads(parts[-1]))}
         _evaluate(replace(_SEEN, handshake=handshake))

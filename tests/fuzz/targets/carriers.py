@@ -1,4 +1,4 @@
-"""What stands in for the WebSocket and for an upload: many requests of hostile order and content."""
+"""The fallbacks for the WebSocket and for uploads: many requests, hostile in order and content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stlaunch.gateway.tunnel.frames import (
 from stlaunch.gateway.tunnel.registry import TunnelLimits
 from tests.fallback import app as small_app
 from tests.fuzz.target import Target
-from tests.fuzz.wire import INJECTIONS, Reply, ask, loop, read_request, run, settle
+from tests.fuzz.wire import INJECTIONS, Reply, ask, loop, read_request, run, run_ready_tasks
 
 _OWN = b"\nhost: app.test\norigin: http://app.test\nx-stlaunch: 1"
 _NEXT = b"\n----\n"
@@ -103,9 +103,9 @@ def tunnel(data: bytes) -> Hashable:
         reply.check()
         kinds.append(reply.status)
         if reply.header(b"content-type") == b"application/json" and reply.status == 200:
-            told = json.loads(reply.body)
-            tunnel_id = told.get("id", tunnel_id)
-            assert told.get("ack", 0) >= 0
+            answer = json.loads(reply.body)
+            tunnel_id = answer.get("id", tunnel_id)
+            assert answer.get("ack", 0) >= 0
         elif reply.status == 200 and b"content-encoding" not in dict(reply.headers):
             list(decode_frames(bytes(reply.body)))
         assert len(_registry) <= 12
@@ -125,10 +125,10 @@ async def _end() -> None:
     for one in list(_registry._tunnels.values()):
         assert len(one.outbox.frames) < 10_000
         _registry._give_up(one)
-    await settle(lambda: _registry._ending is None or _registry._ending.done())
+    await run_ready_tasks(lambda: _registry._ending is None or _registry._ending.done())
     if _registry._ending is not None:
         await _registry._ending
-    await settle()
+    await run_ready_tasks()
 
 
 _uploads, _ = small_app.make()
@@ -146,11 +146,11 @@ def pieces(data: bytes) -> Hashable:
         reply.check()
         kinds.append(reply.status)
         if reply.status == 200:
-            told = json.loads(reply.body)
-            upload_id = told.get("id", upload_id)
-            assert 0 <= told["expected"] <= sent
-            if told.get("status") == 200:
-                assert json.loads(told["body"])["bytes"] == told["expected"]
+            answer = json.loads(reply.body)
+            upload_id = answer.get("id", upload_id)
+            assert 0 <= answer["expected"] <= sent
+            if answer.get("status") == 200:
+                assert json.loads(answer["body"])["bytes"] == answer["expected"]
     run(_cancel_uploads())
     left = [task.get_name() for task in asyncio.all_tasks(loop)]
     assert "upload in pieces" not in left
@@ -163,7 +163,7 @@ async def _cancel_uploads() -> None:
     for task in mine:
         task.cancel()
     await asyncio.gather(*mine, return_exceptions=True)
-    await settle()
+    await run_ready_tasks()
 
 
 def _request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:

@@ -80,7 +80,7 @@ class _App:
 
 
 class _Gateway:
-    """An app under all layers, made anew where it has settled on something."""
+    """An app under all layers, made anew once it knows its mode or path."""
 
     def __init__(self, rule: PrefixRule = PrefixRule.AUTO, *, is_learning: bool = False) -> None:
         self.rule, self.is_learning = rule, is_learning
@@ -127,18 +127,18 @@ def requests(data: bytes) -> Hashable:
         reply = gateway.ask(asked.scope(), asked.body)
         reply.check()
         for scope in gateway.app.seen:
-            _check_seen(scope, asked, rule, is_settled=bool(gateway.paths.seen.first))
+            _check_seen(scope, asked, rule, is_mode_known=bool(gateway.paths.seen.first))
         kinds += [reply.status, len(gateway.app.seen)]
     return tuple(kinds)
 
 
-def _check_seen(scope: Scope, asked: Request, rule: PrefixRule, *, is_settled: bool) -> None:
+def _check_seen(scope: Scope, asked: Request, rule: PrefixRule, *, is_mode_known: bool) -> None:
     path = scope["path"]
     assert path == "/app" or path.startswith("/app/"), path
     below = _segments(path.removeprefix("/app"))
     assert not f"{path}/".startswith("/app/_stlaunch/"), path
     # A doubled base is a page of that name, or one of the app's own public files.
-    if below[:1] == ["app"] and rule is PrefixRule.AUTO and not is_settled:
+    if below[:1] == ["app"] and rule is PrefixRule.AUTO and not is_mode_known:
         assert below == ["app"] or path.startswith("/app/app/static/"), path
     if rule is PrefixRule.KEPT and not path.endswith("/_stcore/health"):
         assert asked.scope()["path"].lstrip("/").startswith("app"), path

@@ -1,4 +1,4 @@
-"""The self-check and its probes: what a stranger sends is answered to nobody else."""
+"""The self-check and its probes: what a stranger sends is shown to nobody else."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def self_check(data: bytes) -> Hashable:
 def _check_others(app: ASGIApp) -> None:
     for path in ("/app/_stlaunch/check", "/app/_stlaunch/metrics", "/app/_stlaunch/fixes"):
         scope = make_scope(path, [("host", "app.test")], client=("198.51.100.7", 1))
-        told = run(ask(app, scope))
-        told.check()
-        assert _MARK not in told.body.lower(), path
+        reply = run(ask(app, scope))
+        reply.check()
+        assert _MARK not in reply.body.lower(), path
 
 
 def _get(name: bytes, *headers: bytes, method: bytes = b"GET", body: bytes = b"") -> bytes:

@@ -35,9 +35,9 @@ def base_paths(data: bytes) -> Hashable:
     """Read a path as a user, a header and a URL give it."""
     text = data.decode("latin-1")
     found: list[object] = []
-    told = BasePath.parse_forwarded(text)
-    if told is not None:
-        _check_path(told)
+    forwarded = BasePath.parse_forwarded(text)
+    if forwarded is not None:
+        _check_path(forwarded)
     for parse in (BasePath.parse, PublicUrl.parse):
         try:
             parsed = parse(text)
@@ -49,7 +49,7 @@ def base_paths(data: bytes) -> Hashable:
         found.append(path.depth)
     rest = BasePath("/app").strip_from(unquote(text))
     assert rest is None or rest == "" or rest.startswith("/")
-    return (told is None, *found)
+    return (forwarded is None, *found)
 
 
 def origins(data: bytes) -> Hashable:
