@@ -1,1 +1,1 @@
-"""Everything a request passes, in order; `compose.py` is the table."""
+"""Everything a request passes through; `compose.py` has the table, in order."""

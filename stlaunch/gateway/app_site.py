@@ -1,6 +1,6 @@
-"""The values that fill in the fixes for the running app: address, path, limits.
+"""Hold the values that fill in the fixes for the running app: address, path, limits.
 
-Made once, by `compose`, and shared by the log and the self-check; nothing is decided here.
+Created once, by `compose`, and shared by the log and the self-check; nothing is decided here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stlaunch.urls.origin import HostPort, Origin
 from stlaunch.urls.public_paths import PrefixMode
 
 LOSE_UPGRADES = (Product.NGINX, Product.APACHE, Product.ENVOY)
-"""The usual ones, named where the proxy did not give itself away."""
+"""The usual ones, named if the proxy does not identify itself."""
 SOME_SOCKET = "/PATH/TO/APP.sock"
-"""Stands for a path of the app's machine, which clients do not learn."""
+"""Placeholder for a path on the app's machine, which clients must not see."""
 _BYTES_IN_MB = 1024 * 1024  # as in server.maxUploadSize
 
 
@@ -32,7 +32,7 @@ class AppSite:
 
     Attributes:
         max_upload_bytes: Streamlit's limit for one file.
-        ping_interval_s: how often a quiet socket is used.
+        ping_interval_s: how often a quiet socket is pinged.
         embedders: the only other sites that may show the app in a frame.
     """
 
@@ -41,11 +41,11 @@ class AppSite:
     embedders: tuple[Origin, ...] = ()
 
     def seen_by(self, request: RequestInfo, *, hides_host: bool = False) -> Site:
-        """Return the site as one request found it, behind the proxy that it came through.
+        """Return the site as one request saw it, behind the proxy that it came through.
 
         Args:
-            request: tells the path, the scheme, and where it reached the app.
-            hides_host: for a client, who learns the app's port and not its machine.
+            request: its path, its scheme, and the address at which it reached the app.
+            hides_host: for a client, who may see the app's port but not its machine.
         """
         known = Site(
             base_path=request.base or BasePath(),
@@ -66,12 +66,12 @@ class AppSite:
     def fixes(
         self, need: Need, request: RequestInfo, *otherwise: Product, hides_host: bool = False
     ) -> tuple[tuple[Product, Fix], ...]:
-        """Return the lines for the proxy that the request came through, where they are known.
+        """Return the lines for the proxy that the request came through, if they are known.
 
         Args:
             need: what is missing.
-            request: its headers tell the proxy, and the site.
-            otherwise: the products to name where no recognised one has lines for this need.
+            request: identifies the proxy, by its headers, and the site.
+            otherwise: the products to name if no recognised one has lines for this need.
             hides_host: as above.
         """
         site = self.seen_by(request, hides_host=hides_host)
@@ -84,7 +84,7 @@ class AppSite:
     def fix_text(
         self, need: Need, request: RequestInfo, *otherwise: Product, hides_host: bool = False
     ) -> str:
-        """Return the same as text to paste, one block a product."""
+        """Return the same as text to paste, one block per product."""
         return "\n".join(
             fix.text for _, fix in self.fixes(need, request, *otherwise, hides_host=hides_host)
         )

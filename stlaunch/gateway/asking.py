@@ -1,4 +1,4 @@
-"""Ask the app itself for a small answer, on behalf of a browser whose request has come."""
+"""Ask the app itself for a small answer, on behalf of a browser whose request has arrived."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ASKED_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the app said; an answer that is too large has more than `MAX_ASKED_BYTES`."""
+    """The app's answer; more than `MAX_ASKED_BYTES` if it is too large."""
 
     status: int = 0
     headers: Sequence[tuple[bytes, bytes]] = ()
@@ -28,14 +28,14 @@ class Asked:
 async def ask(
     app: ASGIApp, scope: Scope, path: str, kind: RequestKind, *, without: Collection[bytes]
 ) -> Asked:
-    """Make a GET request as this browser would; an empty answer where the app fails.
+    """Make a GET request as this browser would; return an empty answer if the app fails.
 
     Args:
         app: the chain for requests of this kind, or the rest of it.
         scope: the browser's request, or its handshake.
         path: inside Streamlit.
         kind: of that path.
-        without: the names of the headers that are left out.
+        without: the names of the headers to leave out.
     """
     asked = for_streamlit_path(scope, path, kind)
     asked.pop("subprotocols", None)
@@ -58,7 +58,7 @@ async def ask(
 
     try:
         await app(asked, receive, collect)
-    except Exception:  # what is asked for here is never worth the browser's own request
+    except Exception:  # nothing asked for here is worth failing the browser's own request
         logger.warning("The app did not answer %s when it was asked", path, exc_info=True)
         return Asked()
     return Asked(status=status, headers=found, body=body)

@@ -154,8 +154,8 @@ class Dispatch:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one ASGI scope."""
         if scope.get("method") == "CONNECT":
-            # h11 takes a 2xx for the start of a tunnel, and fails at the answer's body; no layer
-            # and no app knows the method.
+            # h11 takes a 2xx as the start of a tunnel, and fails at the answer's body; no layer and
+            # no app handles the method.
             return _NO_TUNNEL(scope, receive, send)
         key = (scope["type"], request_info(scope).kind) if scope["type"] in _TYPES else LIFESPAN
         return self.chains[key](scope, receive, send)

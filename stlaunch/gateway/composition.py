@@ -121,7 +121,7 @@ def composition_for(
         proof_secret=proof_secret,
         public_url=public_url,
         is_embedded=bool(embed_in.value),
-        # The platform's frame is let in, and shuts nobody out.
+        # The platform's own frame is allowed, without locking anybody else out.
         frame_ancestors=embed_in.value if embed_in.is_chosen else (),
         access_policy=AccessPolicy(
             access=settings.self_check.value,

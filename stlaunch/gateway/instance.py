@@ -16,10 +16,10 @@ class Instance:
     """This process.
 
     Attributes:
-        versions: of what runs in it.
-        id: another replica has another one; a restart changes it.
+        versions: of the software that runs in it.
+        id: differs between replicas, and changes with a restart.
         started_at: Unix time.
-        begun_at: the same moment in seconds that only go forward.
+        begun_at: the same moment in monotonic seconds.
     """
 
     versions: Mapping[str, str]
@@ -36,5 +36,5 @@ def installed_versions() -> dict[str, str]:
 def _version(name: str) -> str:
     try:
         return version(name)
-    except PackageNotFoundError:  # its modules come from a package of another name
+    except PackageNotFoundError:  # its modules come from a package with another name
         return "unknown"

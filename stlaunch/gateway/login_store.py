@@ -1,7 +1,7 @@
-"""Where the cookies of large logins are kept: encrypted in a folder, else in this process.
+"""Store the cookies of large logins: encrypted in a folder if possible, else in this process.
 
-The folder outlives a restart, and every process of this user on this machine that has the app's
-cookie secret shares it. Another machine cannot: a visitor who is sent to one signs in again there.
+The folder survives a restart, and is shared by every process of this user on this machine that has
+the app's cookie secret. Other machines cannot read it: a visitor sent to one signs in again.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ logger = logging.getLogger(__name__)
 
 MARK = "stlaunch."
 MAX_BYTES = 64 * 1024 * 1024
-LIFE_S = 30 * 24 * 3600  # as Streamlit's own cookies
+LIFE_S = 30 * 24 * 3600  # like Streamlit's own cookies
 _ID_BYTES = 16
 
 
 @dataclass(slots=True)
 class LoginStore:
-    """The cookies of logins by id: of those that are used least, few where there is no room.
+    """Login cookies by id; when memory is full, the least recently used are dropped.
 
     Attributes:
         secret: signs the ids.
-        shared: the folder; None without a cookie secret, so that nobody else could read it.
-        clock: seconds that only go forward.
+        shared: the folder; None without a cookie secret, as no other process could read it.
+        clock: monotonic, in seconds.
     """
 
     secret: bytes = field(repr=False)
@@ -45,7 +45,7 @@ class LoginStore:
     _is_gone_said: bool = False
 
     def keep(self, cookies: bytes) -> str:
-        """Keep cookies, and return what the browser gets in their place; it may take a while."""
+        """Store cookies and return the value that the browser gets instead; may take a while."""
         login_id = secrets.token_urlsafe(_ID_BYTES)
         place, end = self._put(login_id, cookies)
         if not self._is_kept_said:
@@ -60,7 +60,7 @@ class LoginStore:
         return f"{MARK}{login_id}.{self._signature(login_id)}"
 
     def find(self, value: str) -> bytes | None:
-        """Return what was kept; None for anything else, and for what is too old."""
+        """Return the stored cookies; None if the value is not ours, or they are gone or expired."""
         login_id = self._id_of(value)
         if login_id is None:
             return None
@@ -86,7 +86,7 @@ class LoginStore:
         self._drop(login_id)
 
     def _put(self, login_id: str, cookies: bytes) -> tuple[str, str]:
-        """Return where they are now, and until when."""
+        """Store cookies; return where they are now, and how far that reaches, both as text."""
         reason = "there is no cookie secret"
         if self.shared:
             try:

@@ -151,7 +151,7 @@ def upload_socket(
     endpoint = UploadSocketEndpoint(
         below=below, places=state.upload_places, finding_log=state.finding_log
     )
-    # Only the app's own pages: an origin that may open the stream cannot upload with a request.
+    # Only the app's own pages: an origin that may open the stream cannot upload with requests.
     policy = replace(composition.policy, allowed_origins=(), is_cors_disabled=False)
     own_pages = replace(composition, policy=policy)
     return UploadSocketLayer(app, guarded=same_origin(endpoint, own_pages, state))

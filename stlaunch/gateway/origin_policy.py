@@ -55,8 +55,8 @@ class OriginPolicy:
     """What the user allows.
 
     Attributes:
-        public_origins: the public URL's; where there is one, only it, `allowed_origins` and, on
-            this machine, loopback names are let in.
+        public_origins: the public URL's; if there is one, only it, `allowed_origins` and, on this
+            machine, loopback names are accepted.
         allowed_origins: `--allow-origin` and `server.corsAllowedOrigins`.
         check: `strict` switches the origin proof off.
         is_cors_disabled: the user wrote `server.enableCORS=false`; honoured, with a warning.
@@ -74,25 +74,25 @@ class OriginPolicy:
 
     @property
     def sends_proof(self) -> bool:
-        """Whether pages get a token: to be accepted by it, or to show that they are local."""
+        """Whether pages get a token: to be accepted by it, or to prove that they are local."""
         return self.is_proof_accepted or bool(self.public_origins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What one handshake says about where it comes from.
+    """The evidence in one handshake of where it comes from.
 
     Attributes:
         origin: the Origin header as it arrived; None without one.
         host: the effective host after trusted forwarding.
-        scheme: the browser's scheme where it is known, else None.
+        scheme: the browser's scheme if it is known, else None.
         is_websocket: False for the opening of a tunnel.
         has_cookie: whether any cookie came.
         fetch_site: Sec-Fetch-Site, or None.
         has_fetch_metadata: whether any Sec-Fetch-* header came.
         is_proven: whether cookie and token belong together (`OriginProof.verify`).
-        is_local: whether the handshake came straight from a page of the app on a loopback name. A
-            proxy that rewrites Host lets a page of the visitor's own machine look so.
+        is_local: whether the handshake came directly from a page of the app on a loopback name. A
+            proxy that rewrites Host can make a page on the visitor's own machine look like that.
     """
 
     origin: str | None
@@ -173,14 +173,14 @@ class OriginProof:
         Args:
             cookies: (name, value), duplicates included.
             tokens: what the page's script sent.
-            is_https: https is known, or Origin names it. Then, and whenever a `__Host-` cookie
+            is_https: whether the scheme or Origin is https. Then, and whenever a `__Host-` cookie
                 arrived, the plain cookie, which a sibling domain can plant, does not count.
         """
         names = {name for name, _ in cookies}
         wanted = HOST_COOKIE if is_https or HOST_COOKIE in names else PLAIN_COOKIE
         ids = [value for name, value in cookies if name == wanted and is_cookie_id(value)]
         expected = [self.token(wanted, cookie_id) for cookie_id in ids[:8]]
-        # No early exit: the time taken says nothing about how close a guess was.
+        # No early exit: the time taken must not reveal how close a guess was.
         matches = [
             hmac.compare_digest(token.encode(), candidate.encode())
             for token in tokens[:8]

@@ -13,8 +13,8 @@ from stlaunch.urls.origin import Origin
 def origin_policy(settings: Settings, user_options: Mapping[str, UserOption]) -> OriginPolicy:
     """Return the same-origin policy; Streamlit's own allow-list and CORS switch are honoured.
 
-    A platform's public URL is let in like an allowed origin, and refuses no other: the app may
-    have further host names that the platform's variables do not name.
+    A platform's public URL counts as an allowed origin and excludes no other: the app may have
+    more host names than the platform's variables list.
     """
     url = settings.public_url
     known = (url.value.origin,) if url.value else ()

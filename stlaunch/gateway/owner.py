@@ -1,4 +1,4 @@
-"""Recognise a browser by the ids that the app's page gave it, without keeping who it is."""
+"""Recognise a browser by the ids that the app's page gave it, without storing who it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def browser_ids(request: RequestInfo) -> tuple[tuple[str, str], ...]:
 def owner_of(scope: Scope, identity_headers: Collection[bytes] = ()) -> str:
     """Return a digest of the browser's ids and the user's identity headers.
 
-    Where no id arrives (a proxy drops cookies), the client's address takes its place.
+    If no id arrives (a proxy drops cookies), the client's address takes its place.
     """
     request = request_info(scope)
     ids = browser_ids(request)

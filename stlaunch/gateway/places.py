@@ -39,7 +39,7 @@ class Visitor:
 
 
 def client_key(address: str | None) -> str:
-    """Return who shares a limit: an IPv4 address, or the /64 that one IPv6 customer has."""
+    """Return the key for a client's limit: its IPv4 address, or the /64 of an IPv6 customer."""
     if address is None:
         return "unix"
     try:
@@ -54,7 +54,7 @@ def client_key(address: str | None) -> str:
 
 
 def may_be_proxy(address: str | None) -> bool:
-    """Whether an address is one from which proxies connect: on this machine, or near it."""
+    """Return whether proxies may connect from an address: it is on this machine, or near it."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
@@ -109,7 +109,7 @@ class Places:
         self._addresses[visitor.address] += 1
 
     def free(self, visitor: Visitor) -> None:
-        """Count one place less for this visitor."""
+        """Count one place fewer for this visitor."""
         for counter, key in (
             (self._browsers, visitor.browser),
             (self._addresses, visitor.address),

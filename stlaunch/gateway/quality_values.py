@@ -6,7 +6,7 @@ _MAX_LENGTH = 1024
 
 
 def read_quality_values(header: str) -> dict[str, float]:
-    """Return each listed value, in lower case, with its weight: 0 for one that is not acceptable.
+    """Return each listed value, in lower case, with its weight; 0 means not acceptable.
 
     >>> read_quality_values("text/html, text/plain;q=0.5")
     {'text/html': 1.0, 'text/plain': 0.5}

@@ -12,7 +12,7 @@ NO_STORE = {
     "cross-origin-resource-policy": "same-origin",
     "x-accel-buffering": "no",
 }
-"""Of every answer that is for one page alone."""
+"""The headers of every answer that is for one page alone."""
 RETRY_S = 5
 _BUSY = frozenset({429, 503})
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
@@ -22,10 +22,10 @@ def refusal(status: int, code: str, reason: str, *, retry_s: int = RETRY_S) -> R
     """Return a refusal that is never cached.
 
     Args:
-        status: the HTTP status; 429 and 503 say when to try again.
-        code: as the catalogue has it, `STL503`.
-        reason: for a reader of the network panel; it must hold nothing secret.
-        retry_s: after how many seconds, where the status says that this is of use.
+        status: the HTTP status; 429 and 503 include when to retry.
+        code: as in the catalogue, such as `STL503`.
+        reason: for a reader of the network panel; must contain no secrets.
+        retry_s: after how many seconds to retry, for these two statuses.
     """
     headers = {**NO_STORE, "retry-after": str(retry_s)} if status in _BUSY else NO_STORE
     body = {"schema": "stlaunch.refusal/1", "code": code, "reason": reason}
@@ -33,7 +33,7 @@ def refusal(status: int, code: str, reason: str, *, retry_s: int = RETRY_S) -> R
 
 
 def refuse_other_pages(headers: Headers) -> Response | None:
-    """Refuse a request that no page of the app made; None for one of its own.
+    """Refuse a request that no page of the app made; return None for its own.
 
     Forms, images and scripts of other sites cannot send the header without a preflight, and no
     preflight is ever answered below `_stlaunch`.
@@ -45,14 +45,14 @@ def refuse_other_pages(headers: Headers) -> Response | None:
 
 
 def refuse_other_methods(scope: Scope) -> Response | None:
-    """Refuse a request that is no GET or HEAD; None for one that is."""
+    """Refuse a request that is neither GET nor HEAD; return None for one that is."""
     if scope["method"] in {"GET", "HEAD"}:
         return None
     return PlainTextResponse("Method Not Allowed", 405, {"allow": "GET, HEAD", **NO_STORE})
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request for something that is not served: an ASGI app."""
+    """Answer a request for something that is not served; an ASGI app."""
     if scope["type"] == "http":
         await PlainTextResponse("Not Found", 404, NO_STORE)(scope, receive, send)
         return
@@ -63,9 +63,9 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
 async def deny_handshake(
     response: Response, close_code: int, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Refuse a WebSocket with `response`, or a close code where the server cannot send one.
+    """Refuse a WebSocket with `response`, or with a close code if the server cannot send that.
 
-    Call it before the scope's first message was received.
+    Call it before receiving the scope's first message.
     """
     if "websocket.http.response" in scope.get("extensions", {}):
         await response(scope, receive, send)

@@ -1,7 +1,7 @@
-"""What our own server and the gateway say to each other about the pings of one WebSocket.
+"""Let our own server and the gateway agree on the pings of one WebSocket.
 
-It travels in the scope's extensions, so that neither has to look into the other. Under another
-server, which has no such extension, sockets are pinged as that server pings.
+They share a record in the scope's extensions, so that neither has to look inside the other. Another
+server has no such extension, and pings sockets in its own way.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class SocketPings:
     """The pings of one socket.
 
     Attributes:
-        interval_s: how often a quiet socket is pinged; to be changed until it is accepted.
-        used_at: when anything but a ping of ours went either way (`time.monotonic`).
+        interval_s: how often a quiet socket is pinged; can be changed until it is accepted.
+        used_at: when anything but our own pings last went either way (`time.monotonic`).
     """
 
     interval_s: float | None
@@ -30,6 +30,6 @@ class SocketPings:
 
 
 def pings_of(scope: Mapping[str, Any]) -> SocketPings | None:
-    """Return those of a handshake; None under a server that does not let us decide."""
+    """Return the pings of a handshake; None under a server that does not let us decide."""
     found = scope.get("extensions", {}).get(EXTENSION)
     return found if isinstance(found, SocketPings) else None

@@ -59,7 +59,7 @@ def session_places(limit: int) -> Places:
     """Return the places of `--max-sessions`, some of which are always left for other visitors.
 
     One browser or one address leaves an eighth to others, at least one place. An address that may
-    be a proxy's stands for many visitors, who together may take all places.
+    be a proxy's represents many visitors, who together may take all places.
     """
     share = limit - max(1, limit // 8) if limit > 1 else limit
     return Places(
@@ -75,7 +75,7 @@ class GatewayState:
         instance: this process.
         readiness: shared with the drain and the warm-up.
         paths: the public paths, given and learned.
-        sessions: who holds one; None where there is no limit.
+        sessions: who holds one; None if there is no limit.
         tunnels: the open connections of the HTTP transport, shared with the drain.
         handshakes: counts of handshakes and transports.
         finding_log: the problems that this process has noticed.

@@ -1,7 +1,7 @@
 """Allow one request of a kind at a time: a newer one ends the one before it.
 
-A page never makes two at once. Where two are there, the older one's connection is dead, or somebody
-wants this process to hold many.
+A page never makes two at once. If two are open, the older one's connection is dead, or somebody is
+trying to make this process hold many.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Turn:
-    """Whose turn it is."""
+    """A turn that one request at a time can hold."""
 
     def __init__(self) -> None:
         self._current: asyncio.Timeout | None = None
 
     @asynccontextmanager
     async def take(self) -> AsyncGenerator[None]:
-        """Take the turn for as long as the block lasts.
+        """Hold the turn while the block runs.
 
         Raises:
-            TimeoutError: where another request takes it meanwhile, or nobody may have it.
+            TimeoutError: if another request takes it meanwhile, or `end` is called.
         """
         self.end()
         async with asyncio.timeout(None) as mine:
@@ -34,7 +34,7 @@ class Turn:
                     self._current = None
 
     def end(self) -> None:
-        """End the turn that is taken, if one is."""
+        """End the current turn, if there is one."""
         if self._current is not None:
             with suppress(RuntimeError):  # it is ending already
                 self._current.reschedule(asyncio.get_running_loop().time())

@@ -1,7 +1,7 @@
-"""Merge what stlaunch decided into the app's own `.streamlit/config.toml`, for plain Streamlit.
+"""Merge stlaunch's decisions into the app's own `.streamlit/config.toml`, for plain Streamlit.
 
-Comments, order and everything that stlaunch did not decide stay as they are. A launch never comes
-here; only `stlaunch config --write` does.
+Comments, order and everything that stlaunch did not decide stay as they are. Only
+`stlaunch config --write` uses this; a launch never does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MergedConfig:
 
     @property
     def diff(self) -> str:
-        """The change as a unified diff; empty where there is none."""
+        """The change as a unified diff; empty if there is none."""
         lines = difflib.unified_diff(
             self.before.splitlines(keepends=True),
             self.after.splitlines(keepends=True),
@@ -49,7 +49,7 @@ class MergedConfig:
 
 
 def merged_config(plan: LaunchPlan) -> MergedConfig:
-    """Return the app's configuration with the plan's decisions in it; writes nothing.
+    """Return the app's configuration with the plan's decisions in it; write nothing.
 
     Raises:
         UsageError: for a file that cannot be read or is not TOML.
@@ -75,10 +75,10 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
 
 
 def plain_streamlit_options(plan: LaunchPlan) -> dict[str, Any]:
-    """Return what plain `streamlit run` needs to work where the plan would.
+    """Return the options that plain `streamlit run` needs to work where the plan would.
 
-    Behind a proxy that strips the path bare Streamlit works with no base path alone, where
-    stlaunch takes both.
+    Behind a proxy that strips the path, bare Streamlit works only without a base path, while
+    stlaunch accepts both.
     """
     options = dict(plan.options)
     behind, prefix = plan.settings.behind_proxy, plan.settings.placement.prefix
@@ -94,7 +94,7 @@ def write_merged(merged: MergedConfig) -> Path | None:
     """Write the file, atomically; return the backup of what was there before.
 
     Raises:
-        StartError: where it cannot be written.
+        StartError: if it cannot be written.
     """
     path = merged.path
     try:
@@ -115,7 +115,7 @@ def _backup(path: Path) -> Path | None:
         return None
     for number in range(1, _MAX_BACKUPS):
         backup = path.with_name(path.name + (".bak" if number == 1 else f".bak{number}"))
-        if not os.path.lexists(backup):  # a copy would go through a link, wherever it leads
+        if not os.path.lexists(backup):  # a copy would follow a link, wherever it leads
             shutil.copy2(path, backup)
             return backup
     raise OSError(f"there are already {_MAX_BACKUPS} backups")

@@ -22,13 +22,12 @@ _TELL_S = 2.0
 async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: float) -> None:
     """Take no new sessions, and close each open one as soon as its script run is over.
 
-    No further run begins: a page that runs its script again and again would never be idle. A page
-    whose socket closes with 1012 (service restart) connects again at once, to another replica
-    where there is one, and asks there. What still runs at the end of the time is cut off by the
-    server.
+    No further run starts: a page that keeps rerunning its script would never be idle. A page whose
+    socket closes with 1012 (service restart) reconnects at once, to another replica if there is
+    one, and repeats its request there. The server cuts off runs that exceed the timeout.
 
     Args:
-        readiness: fails from now on.
+        readiness: reports not ready from now on.
         tunnels: the sessions without a WebSocket.
         timeout_s: how long script runs may take; idle pages are never waited for.
     """
@@ -49,7 +48,7 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
     while await _close_idle(sessions, closing) and time.monotonic() < end_at:
         await asyncio.sleep(_LOOK_S)
         sessions = streamlit_adapter.connected_sessions()
-        _let_no_run_follow(sessions, last_runs)  # a page may still have been on its way in
+        _let_no_run_follow(sessions, last_runs)  # a page may still have been connecting
     cut_off = sum(session.is_running for session in sessions)
     if cut_off:
         counted = _counted(cut_off)
@@ -70,7 +69,7 @@ def _let_no_run_follow(sessions: list[Session], notified: set[str]) -> None:
 
 
 async def _close_idle(sessions: list[Session], closing: dict[str, asyncio.Task[None]]) -> bool:
-    """Begin to close what is idle; return whether anything is left to wait for."""
+    """Start closing idle sessions; return whether anything is left to wait for."""
     open_ones = [session for session in sessions if session.id not in closing]
     idle = [session for session in open_ones if not session.is_busy]
     is_flushed = not idle or await streamlit_adapter.wait_for_flush()

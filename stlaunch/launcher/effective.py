@@ -1,6 +1,6 @@
 """Show every setting of a plan next to what bare Streamlit does.
 
-Pure; secrets are masked here, so that no output has to think of it.
+Pure; secrets are masked here, so that no output has to take care of it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class EffectiveSetting:
     name: str
     """`port`, or Streamlit's `server.port`."""
     setting: Setting[Any]
-    """Its value is as JSON has it."""
+    """Its value is in its JSON form."""
     bare: Any
-    """What plain `streamlit run` would do in its place; None where it has no such thing."""
+    """The value that plain `streamlit run` would use; None if it has no such setting."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a JSON document."""
@@ -64,7 +64,7 @@ class EffectiveSetting:
 
 
 def own_settings(plan: LaunchPlan) -> dict[str, Setting[Any]]:
-    """Return stlaunch's own settings by name, in the order of the table, as JSON has them."""
+    """Return stlaunch's own settings by name, in the order of the table, in their JSON form."""
     settings = plan.settings
     paths: Any = [path.with_slash for path in settings.public_paths]
     if not paths:
@@ -141,7 +141,7 @@ def _masked_setting(name: str, setting: Setting[Any]) -> Setting[Any]:
 
 
 def _masked(name: str, value: Any) -> Any:
-    """Return the value, or a mask where its name says that it is a secret."""
+    """Return the value, or a mask if its name marks it as a secret."""
     if value in (None, "", [], {}):
         return _json(value)
     if name in sensitive_options() or _SECRET_NAME.search(name.rpartition(".")[2]):

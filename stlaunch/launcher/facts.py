@@ -23,18 +23,18 @@ from stlaunch.streamlit_adapter import UserOption
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the machine, the environment and Streamlit's own configuration say.
+    """The facts from the machine, the environment and Streamlit's own configuration.
 
     Attributes:
         environ: the environment.
-        hits: the platforms that were recognised, the innermost first.
+        hits: the recognised platforms, the innermost first.
         script: the script; for `module:attr` the path that sys.argv gets.
-        import_string: where the target defines its own ASGI app.
+        import_string: `module:attr` if the target defines its own ASGI app, else None.
         takes_base_path: whether the app takes its path from `server.baseUrlPath`.
         user_options: what the user set for Streamlit.
-        redirect_uri: `[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`.
-        state: the app's own folder for what outlives a restart; None where nothing is writable.
-        versions: of stlaunch and of the packages below it.
+        redirect_uri: `[auth].redirect_uri`; empty if `[auth]` has none, None without `[auth]`.
+        state: the app's own folder for files that outlive a restart; None if nothing is writable.
+        versions: of stlaunch and the packages it runs on.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -51,11 +51,11 @@ class Facts:
 def gather_facts(request: LaunchRequest, environ: Mapping[str, str]) -> Facts:
     """Read everything that a plan for `request` depends on.
 
-    A process without HOME is given one: Streamlit cannot be imported without.
+    A process without HOME is given one, as Streamlit cannot be imported without it.
 
     Raises:
         UsageError: for an option or a file of Streamlit's that cannot be used.
-        StartError: where Streamlit itself cannot be imported here.
+        StartError: if Streamlit itself cannot be imported here.
     """
     environ = dict(environ)
     script, import_string = _script_of(request)
@@ -89,6 +89,6 @@ def _script_of(request: LaunchRequest) -> tuple[Path, str | None]:
 
 
 def _without_services(environ: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what a Kubernetes Service named `streamlit-server` puts among the options."""
+    """Drop variables that look like options but come from a Service named `streamlit-server`."""
     ignored = service_variables(environ, "STREAMLIT_")
     return {name: value for name, value in environ.items() if name not in ignored}

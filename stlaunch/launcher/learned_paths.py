@@ -16,14 +16,14 @@ Paths: TypeAlias = tuple[BasePath, ...]
 
 
 class Debounced:
-    """Keep paths at once, and the last ones once more after a while, however often they change.
+    """Keep paths at once, then at most one more time per pause, however often they change.
 
-    Strangers can cause changes: each would be a write and a line of log. The writing is done in a
-    thread, one at a time, because a disk may take its time and the app's sessions may not.
+    Strangers can cause changes: each would be a write and a log line. Writes run in a thread, one
+    at a time, because a slow disk must not delay the app's sessions.
 
     Args:
-        keep: what is called, in a thread of its own.
-        pause_s: how long it is not called again.
+        keep: the function to call, in a thread of its own.
+        pause_s: the least time between two calls.
     """
 
     def __init__(self, keep: Callable[[Paths], None], *, pause_s: float = 10.0) -> None:
@@ -33,7 +33,7 @@ class Debounced:
         self._work: asyncio.Task[None] | None = None
 
     def __call__(self, paths: Paths) -> None:
-        """Ask for it; in the event loop."""
+        """Schedule a call; from the event loop."""
         self._latest = paths
         if self._work is None or self._work.done():
             self._work = asyncio.get_running_loop().create_task(self._run(), name="learned paths")
@@ -58,7 +58,7 @@ def read_learned(state: Path | None) -> tuple[BasePath, ...]:
 
 
 def write_learned(state: Path | None, paths: tuple[BasePath, ...]) -> None:
-    """Keep learned paths for the next process; quietly not, where nothing is writable."""
+    """Keep learned paths for the next process; silently skip that if nothing is writable."""
     if state is not None:
         with contextlib.suppress(OSError):
             write_private(state / "paths.json", json.dumps([path.value for path in paths]))

@@ -17,14 +17,14 @@ from stlaunch.storage.state_folder import write_running
 
 
 class Lifecycle:
-    """The warm-up, the watch over memory, the file for `health` and `check`, and the drain.
+    """The warm-up, the memory watch, the file for `health` and `check`, and the drain.
 
     Args:
         settings: what the user decided.
         composition: holds the readiness and the tunnels.
-        state: the app's own folder; None where nothing is writable.
-        url: at which this machine reaches the app.
-        public_url: at which a browser does; empty where that is not known.
+        state: the app's own folder; None if nothing is writable.
+        url: the address of the app on this machine.
+        public_url: its address in the browser; empty if that is not known.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Lifecycle:
             composition.readiness.not_warm = WARMING_UP
 
     def begin(self) -> None:
-        """Begin, in the server's event loop, when it listens."""
+        """Start, in the server's event loop, when it listens."""
         self._file = write_running(self.state, self.url, self.public_url)
         self._start(watch_memory(), "memory watch")
         self._start(collect_when_quiet(), "garbage")
@@ -55,7 +55,7 @@ class Lifecycle:
             self._start(warm_up(self.composition.readiness), "warm-up")
 
     async def end(self) -> None:
-        """Drain; the listener is still open."""
+        """Drain, while the listener is still open."""
         for task in self._tasks:
             task.cancel()
         await drain(
@@ -65,7 +65,7 @@ class Lifecycle:
         )
 
     def forget(self) -> None:
-        """Remove the file; where that cannot be, the next start does."""
+        """Remove the file; if that fails, the next start does it."""
         if self._file is not None:
             with contextlib.suppress(OSError):  # the disk may have turned read-only
                 self._file.unlink()

@@ -17,9 +17,9 @@ def redirect_uri_warnings(
     """Return what is wrong with `[auth].redirect_uri`, with the exact line to write.
 
     Args:
-        given: its value; empty where `[auth]` has none, None where there is no `[auth]`.
-        public_url: where it is known.
-        paths: the public paths, as far as known; the first one is where logins come back to.
+        given: its value; empty if `[auth]` has none, None if there is no `[auth]`.
+        public_url: the public URL, if it is known.
+        paths: the public paths, as far as known; logins return to the first one.
     """
     expected = None if given is None else _expected(given, public_url, paths)
     if expected is None or given == expected:
@@ -41,8 +41,8 @@ def _expected(given: str, public_url: PublicUrl | None, paths: Sequence[BasePath
     except ValueError:  # such as `http://[x`, which Streamlit itself refuses
         return None
     if not parts.netloc:
-        return None  # nobody has said what the browser shows
-    # Of an address that nobody confirmed, the path alone can be evaluated.
+        return None  # nobody has said what address the browser shows
+    # Of an unconfirmed address, only the path can be evaluated.
     if paths:
         path = f"{paths[0]}{CALLBACK}"
     elif parts.path.endswith(CALLBACK):

@@ -1,6 +1,6 @@
 """Plan a launch: decide everything before anything is done.
 
-Pure: request and facts come in, nothing is read and nothing is touched.
+Pure: request and facts are passed in, nothing is read or changed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class LaunchPlan:
         request: what was asked for.
         facts: what it was decided from.
         settings: every setting, resolved.
-        options: Streamlit's options that stlaunch decides; exactly what the generated config.toml
-            holds.
-        user_options: what the user set for Streamlit; without what the platform sets.
-        config_file: where the generated config.toml goes; None for in memory.
-        findings: what the surroundings make a person want to know.
+        options: Streamlit's options that stlaunch decides; exactly the contents of the generated
+            config.toml.
+        user_options: what the user set for Streamlit, without the platform's own settings.
+        config_file: where the generated config.toml goes; None to keep it in memory.
+        findings: what the user should know about the environment.
         warnings: protections that are off, values that were overruled, findings.
     """
 
@@ -62,7 +62,7 @@ class LaunchPlan:
 
     @property
     def streamlit_options(self) -> dict[str, Any]:
-        """What the app runs with: the user's flags and variables below our decisions."""
+        """The options that the app runs with: ours, then the user's flags and variables."""
         own = {
             key: option.value
             for key, option in self.user_options.items()
@@ -71,12 +71,12 @@ class LaunchPlan:
         return {**own, **self.options}
 
     def without_state(self) -> LaunchPlan:
-        """Return it with everything in memory, but for a file that was asked for."""
+        """Return the plan with everything in memory, except a file that was asked for."""
         facts = replace(self.facts, state=None)
         return replace(self, facts=facts, config_file=self.settings.config_out.value)
 
     def with_token(self, token: str) -> LaunchPlan:
-        """Return it with a token for the self-check."""
+        """Return the plan with a token for the self-check."""
         settings = replace(self.settings, self_check_token=token)
         return replace(self, request=self.request.with_token(token), settings=settings)
 
@@ -89,7 +89,7 @@ def plan_launch(
     Args:
         request: what was asked for.
         facts: see `gather_facts`.
-        bound_port: the port that the app has already, where any free one was asked for.
+        bound_port: the port that the app already has, if any free one was asked for.
 
     Raises:
         UsageError: for a setting that cannot be used.
@@ -102,7 +102,7 @@ def plan_launch(
         bound_port=bound_port,
     )
     switched_off = platform_switches(settings.placement, facts.environ)
-    # What the platform's own variables switch off, the user has not switched off.
+    # A protection that the platform's own variables switch off was not switched off by the user.
     user = {
         key: option
         for key, option in facts.user_options.items()
@@ -130,7 +130,7 @@ def plan_launch(
             *(f"{found.code} {found.title}. {found.fix}" for found in findings),
             *redirect_uri_warnings(
                 facts.redirect_uri,
-                # A platform names one of the app's hosts; logins may come back to a custom domain.
+                # A platform names one of the app's hosts; logins may return to a custom domain.
                 public_url=None if is_platforms_url else settings.public_url.value,
                 paths=settings.public_paths,
             ),
@@ -139,7 +139,7 @@ def plan_launch(
 
 
 def plan_again(plan: LaunchPlan, *, port: int | None, takes_base_path: bool) -> LaunchPlan:
-    """Decide again with what turned out later: the port that was free, the kind of the app."""
+    """Decide again with facts that emerged later: the free port, the kind of the app."""
     facts = replace(plan.facts, takes_base_path=takes_base_path)
     again = plan_launch(plan.request, facts, bound_port=port)
     return replace(again, config_file=plan.config_file)

@@ -22,19 +22,19 @@ def render_banner(
     shows_token: bool = False,
     more: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return the start-up banner: one fact a line, or one line of a JSON log.
+    """Return the start-up banner: one fact per line, or one line of a JSON log.
 
     Args:
         plan: the plan in force.
         listening: `http://127.0.0.1:8501` or `unix:/run/app.sock`.
-        shows_token: whether the self-check's token was made just now, so that nobody has it yet.
-        more: facts of a supervisor that runs several instances.
+        shows_token: whether the self-check's token was just generated, so that nobody has it yet.
+        more: facts from a supervisor that runs several instances.
     """
     settings, versions = plan.settings, plan.facts.versions
     here = [("listening on", listening)]
     checks = []
     if settings.self_check.value is not SelfCheck.OFF:
-        # The stripped form works from this machine, unless the option says otherwise.
+        # On this machine the stripped form works, unless the option says otherwise.
         is_kept = settings.prefix.value is PrefixRule.KEPT and settings.public_paths
         base = settings.public_paths[0].value if is_kept else ""
         front = _local(listening) if settings.uds.value is None else ""
@@ -43,7 +43,7 @@ def render_banner(
         rows = [*here, *more, *_facts(plan), *checks]
         facts = {name.replace(" ", "_").replace(".", "_"): value for name, value in rows}
         return json_line(f"stlaunch {versions['stlaunch']} listens on {listening}", **facts)
-    # Of several instances the lines that `open` and the command line repeat are left out.
+    # For several instances, leave out the lines that only repeat `open` and the command line.
     rows = [fact for fact in _facts(plan, to_act_on=True) if not more or fact[0] not in _REPEATED]
     rows += [*more, *checks, *here]
     rows.append(("open", _to_open(plan, listening)))
@@ -60,7 +60,7 @@ def _local(listening: str) -> str:
 
 
 def _to_open(plan: LaunchPlan, listening: str) -> str:
-    """Return what to type into the browser, or the part of it that is known."""
+    """Return the address to open in the browser, or the part of it that is known."""
     settings = plan.settings
     if settings.public_url.value:
         return f"{str(settings.public_url.value).rstrip('/')}/"
@@ -101,7 +101,7 @@ def _who(plan: LaunchPlan, shows_token: bool) -> str:
 
 
 def _facts(plan: LaunchPlan, *, to_act_on: bool = False) -> list[tuple[str, str]]:
-    """Return the plan's facts; with `to_act_on` only what may have to be changed."""
+    """Return the plan's facts; with `to_act_on` only those that may need a change."""
     settings, versions = plan.settings, plan.facts.versions
     known = ", ".join(path.with_slash for path in settings.public_paths)
     base = known or ("not known yet" if settings.is_behind_proxy else "/")
@@ -136,7 +136,7 @@ def _facts(plan: LaunchPlan, *, to_act_on: bool = False) -> list[tuple[str, str]
 
 
 def _gaps(plan: LaunchPlan, is_off: list[str]) -> str:
-    """Return what is not protected, for the banner."""
+    """Return the missing protections, for the banner."""
     off = f"off: {', '.join(is_off)}" if is_off else "on"
     gap = "not against another port of this host: --public-url"
     return f"{off}, but {gap}" if plan.accepts_origin_proof else off

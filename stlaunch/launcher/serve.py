@@ -53,12 +53,12 @@ def serve(
     Args:
         plan: see `plan_launch`.
         on_ready: called with the banner when the app listens.
-        stop: stops the app when it is set.
-        is_own_process: whether the process is ours: its heaps, its limit on
-            open files, and its end, with its children, at a second signal.
+        stop: stops the app when set.
+        is_own_process: whether the process is ours to control: its heaps, its limit on open
+            files, and its end, including its children, at a second signal.
 
     Raises:
-        StartError: where the port, the file system or the app refuses.
+        StartError: if the port, the file system or the app fails.
     """
     _configure_log(plan)
     if is_own_process:
@@ -123,7 +123,7 @@ def _configure_log(plan: LaunchPlan) -> None:
 
 
 def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Composition]:
-    """Write the configuration, load the app and wrap it; return the plan as it came out."""
+    """Write the configuration, load the app and wrap it; return the final plan with them."""
     if listener.port is not None and listener.port != plan.settings.port.value:
         plan = plan_again(plan, port=listener.port, takes_base_path=plan.facts.takes_base_path)
     plan = _write(plan)
@@ -158,7 +158,7 @@ def _load(plan: LaunchPlan, listener: Listener) -> tuple[LaunchPlan, ASGIApp, Co
 
 
 def _own_url(plan: LaunchPlan, listener: Listener, *, is_tls: bool) -> str:
-    """Return the address at which this machine reaches the app."""
+    """Return the app's address on this machine."""
     paths, bound = plan.settings.public_paths, plan.settings.host.value
     base = paths[0].with_slash if paths else "/"
     if listener.uds is not None:
@@ -171,7 +171,7 @@ def _own_url(plan: LaunchPlan, listener: Listener, *, is_tls: bool) -> str:
 def _verify(plan: LaunchPlan, composition: Composition) -> None:
     url = plan.settings.public_url.value
     if plan.settings.verify.value and url is not None:
-        # A thread: the probe talks to this very server, whose event loop must stay free.
+        # In a thread: the probe talks to this very server, whose event loop must stay free.
         threading.Thread(
             target=report_verdict,
             args=(str(url), composition.instance.id, composition.access_policy.own_key),
@@ -193,7 +193,7 @@ def _write(plan: LaunchPlan) -> LaunchPlan:
 
 
 def _say_where_the_config_is(plan: LaunchPlan) -> None:
-    """Log it where it is not in its usual place."""
+    """Log where config.toml is, unless it is in its usual place."""
     if plan.config_file is None:
         logger.info("config.toml is in memory: no private folder is writable.")
     elif Path(own_part_of(tempfile.gettempdir())) in plan.config_file.parents:
@@ -201,7 +201,7 @@ def _say_where_the_config_is(plan: LaunchPlan) -> None:
 
 
 def _check_base_path(plan: LaunchPlan, *, port: int | None, is_streamlit: bool) -> LaunchPlan:
-    """Decide again where the app turned out to be of another kind than its source looked like."""
+    """Decide again if the app is not of the kind that its source suggested."""
     if is_streamlit == plan.facts.takes_base_path:
         return plan
     plan = _write(plan_again(plan, port=port, takes_base_path=is_streamlit))

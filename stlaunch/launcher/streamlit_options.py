@@ -16,13 +16,13 @@ _MEGABYTE = 1_000_000
 _OURS = frozenset(
     {"server.baseUrlPath", "server.address", "server.port", "server.corsAllowedOrigins"}
 )
-"""Resolved from the user's options too, so that what comes out is in force."""
+"""Resolved from the user's options too, so the result is what applies."""
 
 
 def streamlit_options(
     settings: Settings, user: Mapping[str, UserOption], *, takes_base_path: bool
 ) -> dict[str, Any]:
-    """Return the options; what the user set explicitly for Streamlit stays as it is.
+    """Return the options; any that the user set explicitly for Streamlit stay as they are.
 
     Args:
         settings: stlaunch's own, resolved.
@@ -43,7 +43,7 @@ def streamlit_options(
         "runner.postScriptGC": False,  # stlaunch.process.garbage collects at a quiet moment
     }
     if settings.log_format.value is LogFormat.JSON:
-        # rich prints the script's tracebacks past every log handler.
+        # rich prints the script's tracebacks without going through any log handler.
         options["logger.enableRich"] = False
     origins = _origins(settings, user)
     if origins:
@@ -51,7 +51,7 @@ def streamlit_options(
     if url:
         options["browser.serverAddress"] = url.origin.host
         options["browser.serverPort"] = url.origin.port
-    # The user's own value stays in force, from the user's own place.
+    # The user's own value stays in force, from where the user set it.
     options = {key: value for key, value in options.items() if key in _OURS or key not in user}
     ping_s = lowered_ping_s(settings.placement, app_limits(user).ping_s)
     if ping_s is not None:
@@ -60,7 +60,7 @@ def streamlit_options(
 
 
 def option_warnings(settings: Settings, user: Mapping[str, UserOption]) -> list[str]:
-    """Return what a person should know about options that were overruled or are dangerous."""
+    """Return warnings about options that were overruled or are dangerous."""
     warnings = []
     path = user.get("server.baseUrlPath")
     if path is not None and settings.public_paths and settings.behind_proxy.is_chosen:

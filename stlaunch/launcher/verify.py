@@ -1,7 +1,7 @@
-"""`--verify`: dial the app's own public URL as a browser would, and log the result.
+"""Implement `--verify`: open the app's own public URL like a browser, and log the result.
 
-Probes and rules are those of `stlaunch.check`; this adds whether this very process answers, and
-the log lines.
+Probes and rules come from `stlaunch.check`; this adds whether this very process answers, and the
+log lines.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _TIMEOUT_S = 90
 _ATTEMPTS = 5
 _PAUSE_S = 2.0
 _NOT_YET = frozenset({"STL101", "STL102", "STL103", "STL120"})
-"""Nothing answers: the proxy, or its name, may come later than the app."""
+"""Nothing answers: the proxy or its DNS name may be ready later than the app."""
 
 
 def report_verdict(url: str, instance: str, key: str) -> None:
-    """Verify, again for a while where nothing answers yet, and log the verdict."""
+    """Verify, retrying for a while if nothing answers yet, and log the verdict."""
     findings = verify(url, instance=instance, key=key)
     for _ in range(_ATTEMPTS - 1):
         if not any(finding.code in _NOT_YET for finding in findings):
@@ -45,16 +45,16 @@ def report_verdict(url: str, instance: str, key: str) -> None:
 
 
 def verify(url: str, *, instance: str, key: str) -> list[Finding]:
-    """Return what is wrong between the public URL and this process; empty where nothing is.
+    """Return what is wrong between the public URL and this process; empty if nothing is.
 
-    Runs an event loop of its own: call it in a thread that has none.
+    It runs its own event loop: call it in a thread that has none.
 
     Args:
         url: the public URL.
         instance: this process's id.
-        key: opens the self-check for this process; empty for whatever is open to everybody.
+        key: unlocks the self-check for this process; empty to see only what everybody may.
     """
-    # Late: neither the start nor an app without --verify pays for it.
+    # Imported late: neither the start nor an app without --verify pays for it.
     import anyio  # noqa: PLC0415
 
     from stlaunch.check.diagnosis import diagnose  # noqa: PLC0415

@@ -17,10 +17,10 @@ WARMING_UP = "warming up"
 
 
 async def warm_up(readiness: Readiness, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
-    """Let sessions in after one run without an error, in a session of its own.
+    """Accept sessions after one run without an error, in a session of its own.
 
-    The run also registers the app's components, and fills its caches. It is repeated after 1, 2,
-    4 and 8 seconds; then the app stays not ready, and says so, until it is started again.
+    The run also registers the app's components and fills its caches. It is retried after 1, 2, 4
+    and 8 seconds; then the app stays not ready, and logs that, until it is restarted.
     """
     tries = len(pauses_s) + 1
     problem = ""

@@ -18,7 +18,7 @@ _RELAXED = 0.8
 async def watch_memory(
     read: Callable[[], Memory] = read_memory, *, every_s: float = _LOOK_S
 ) -> None:
-    """Log STL610 at 90 % of the cgroup's limit, and again only after it was below 80 %."""
+    """Log STL610 at 90 % of the cgroup's limit, and again only after a drop below 80 %."""
     is_reported = False
     while True:
         memory = read()

@@ -7,7 +7,7 @@ import http.client
 
 
 def answers_ok(connection: http.client.HTTPConnection, path: str) -> bool:
-    """Return whether a GET of `path` is answered with 200; the connection is closed."""
+    """Return whether a GET of `path` is answered with 200; close the connection."""
     with contextlib.closing(connection):
         try:
             connection.request("GET", path)

@@ -1,7 +1,7 @@
 """End the processes that the user's code started; for the command line only.
 
-`stlaunch.launch` runs inside of somebody else's process, whose children are theirs. psutil takes
-22 ms to import and 0.9 MB, which a start does without.
+`stlaunch.launch` runs inside somebody else's process, whose children are theirs. psutil takes 22 ms
+to import and 0.9 MB of memory, which a start does not need.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import contextlib
 import psutil
 
 _POLITE_S = 2.0
-# Ends by itself with our last descriptor, and then cleans up what shared memory is left.
+# Ends by itself with our last descriptor, and then cleans up any shared memory that is left.
 _RESOURCE_TRACKER = "multiprocessing.resource_tracker"
 
 
 def end_children() -> None:
-    """Terminate every process that descends from this one; kill what is left after two seconds."""
+    """Terminate all descendants of this process; kill those left after two seconds."""
     children = _children()
     for child in children:
         with contextlib.suppress(psutil.Error):
@@ -26,7 +26,7 @@ def end_children() -> None:
 
 
 def kill_children() -> None:
-    """Kill every process that descends from this one."""
+    """Kill all descendants of this process."""
     for child in _children():
         with contextlib.suppress(psutil.Error):
             child.kill()

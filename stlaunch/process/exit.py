@@ -1,6 +1,6 @@
 """End this process in time, whatever threads the user's code left; command line only.
 
-`stlaunch.launch` runs inside of somebody else's process, whose threads are theirs.
+`stlaunch.launch` runs inside somebody else's process, whose threads are theirs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 
 
 def exit_within(seconds: float, code: int) -> None:
-    """See to it that the process is gone by then: a thread that never ends would hold it up."""
+    """Make sure that the process is gone by then: a thread that never ends would keep it alive."""
     timer = threading.Timer(seconds, exit_now, [code])
     timer.daemon = True
     timer.start()

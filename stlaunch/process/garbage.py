@@ -2,9 +2,9 @@
 
 Streamlit's own collection (`runner.postScriptGC`) walks through every object of every imported
 module after each run: 65 ms of a rerun with pandas and Altair, whose script takes 12 (measured).
-With that switched off, a full collection comes here: when nothing has run for a second; after half
-a minute without such a second; and at once where memory has grown much. Python's own collections
-go on beside it.
+With that switched off, a full collection happens here: when nothing has run for a second; after
+half a minute without such a second; and at once if memory has grown a lot. Python's own collections
+continue as well.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _LOOK_S = 1.0
 _EVERY_S = 30.0
 _QUIET_SHARE = 0.05
 _MAX_COST = 0.02
-"""Of the time, at quiet moments: many sessions make a collection long."""
+"""The largest share of time for collections at quiet moments: many sessions make them long."""
 _GROWTH = 1.2
 _GROWTH_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the process did until a moment.
+    """What the process has done so far.
 
     Attributes:
-        at: on a clock in seconds.
-        processor_s: processor time that it has used.
-        young: collections of the young generation: objects were made, and kept for a while.
+        at: the time of the sample, in seconds.
+        processor_s: processor time used.
+        young: collections of the young generation: objects were created, and kept for a while.
         memory_bytes: its resident memory.
     """
 
@@ -44,7 +44,7 @@ class Sample:
 
 
 def take_sample() -> Sample:
-    """Look at this process."""
+    """Take a sample of this process."""
     return Sample(
         at=time.monotonic(),
         processor_s=time.process_time(),
@@ -58,12 +58,12 @@ def is_due(collected: Sample, before: Sample, now: Sample, *, took_s: float) -> 
 
     Args:
         collected: right after the last full collection.
-        before: one look ago.
-        now: this look.
+        before: the previous sample.
+        now: the current sample.
         took_s: how long the last full collection took.
     """
     if now.young == collected.young:
-        return False  # nothing was made that could be garbage
+        return False  # nothing was created that could be garbage
     if now.memory_bytes > collected.memory_bytes * _GROWTH + _GROWTH_BYTES:
         return True
     rested_s = now.at - collected.at
@@ -74,7 +74,7 @@ def is_due(collected: Sample, before: Sample, now: Sample, *, took_s: float) -> 
 async def collect_when_quiet(
     *, look_s: float = _LOOK_S, sample: Callable[[], Sample] = take_sample
 ) -> None:
-    """Collect whenever it is due, until it is cancelled."""
+    """Collect whenever it is due, until cancelled."""
     collected = before = sample()
     took_s = 0.0
     while True:

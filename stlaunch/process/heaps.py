@@ -1,8 +1,8 @@
 """Let all threads allocate from a few heaps, so that memory stays flat as sessions come and go.
 
-Streamlit runs each script in a new thread, and glibc gives threads up to eight heaps for each
-processor; what sessions hold and leave is scattered over all of them. After ten minutes with twenty
-sessions at a time, on two processors: 91 MB and growing, where four heaps take 72 MB (measured).
+Streamlit runs each script in a new thread, and glibc gives threads up to eight heaps per processor;
+what sessions allocate and free is scattered over all of them. After ten minutes with twenty
+sessions at a time, on two processors: 91 MB and growing, but 72 MB with four heaps (measured).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _HEAPS = 4
 def share_heaps() -> None:
     """Limit the heaps to four, unless the environment sets a number (mallopt(3)).
 
-    To be called before threads take them, in a process of our own alone. C libraries other than
-    glibc have no such heaps, and nothing is done.
+    Call it before threads take them, and only in a process of our own. Other C libraries than glibc
+    have no such heaps; there it does nothing.
     """
     if sys.platform != "linux":
         return

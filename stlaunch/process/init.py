@@ -1,7 +1,7 @@
-"""PID 1 of a container: a parent that forwards signals and reaps orphans around the real process.
+"""Act as PID 1 of a container: a parent that forwards signals and reaps orphans.
 
-Standard library only, and imported before anything heavy. The app runs in the child, and nowhere
-but here is `waitpid(-1)` called: in the app's own process it would steal the exit codes of the
+Standard library only, and imported before anything heavy. The app runs in the child. `waitpid(-1)`
+is called only here, in the parent: in the app's own process it would steal the exit codes of the
 user's subprocesses.
 """
 
@@ -15,8 +15,8 @@ import sys
 if sys.platform == "win32":
     raise ImportError("There is no PID 1 on Windows.")
 
-# Those of the kernel for this very process, and those that a terminal sends to stop a background
-# process; SIGCHLD is waited for, not handed on.
+# Signals from the kernel to this very process, and those that a terminal sends to stop a background
+# process; SIGCHLD is waited for, not forwarded.
 _NOT_FORWARDED = frozenset(
     {
         signal.SIGABRT, signal.SIGBUS, signal.SIGCHLD, signal.SIGFPE, signal.SIGILL,
@@ -30,8 +30,8 @@ _FORWARDED = frozenset(signal.valid_signals()) - _NOT_FORWARDED
 def run_in_child() -> None:
     """Return in a forked child; the parent stays behind and exits with the child's code.
 
-    A child that a signal killed gives 128 and the signal's number, as in a shell. When the parent
-    ends as PID 1, the kernel ends every process that is left in the container.
+    For a child killed by a signal the code is 128 plus its number, as in a shell. When the parent
+    exits as PID 1, the kernel kills every process that is left in the container.
     """
     watched = _FORWARDED | {signal.SIGCHLD}
     # Blocked before the fork, so that no signal falls between fork and wait.
@@ -56,7 +56,7 @@ def _stand_by(child: int, watched: frozenset[int]) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Reap all that have ended; return the exit code of `child` if it is among them."""
+    """Reap all ended processes; return the exit code of `child` if it is one of them."""
     code = None
     while True:
         try:
@@ -71,10 +71,10 @@ def _reap(child: int) -> int | None:
 
 
 def _take_terminal() -> None:
-    """Become a process group of its own, and the terminal's.
+    """Become a process group of its own, in the terminal's foreground.
 
-    Ctrl-C goes to the terminal's whole group: parent and child would both get it, and the child
-    a second time from its parent.
+    Ctrl-C goes to the whole foreground group: otherwise parent and child would both get it, and the
+    child a second time from its parent.
     """
     os.setpgid(0, 0)
     with contextlib.suppress(OSError):  # no terminal

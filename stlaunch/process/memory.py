@@ -1,4 +1,4 @@
-"""How much memory this process and its cgroup use, and what the cgroup may use."""
+"""Read how much memory this process and its cgroup use, and the cgroup's limit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ ALMOST_FULL = 0.9
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 _PAGES = Path("/proc/self/statm")
-# cgroup v1 says "no limit" with a number near 2^63.
+# cgroup v1 expresses "no limit" as a number near 2^63.
 _NO_LIMIT = 1 << 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Memory in bytes; what the kernel could drop at once (the file cache) does not count.
+    """Memory in bytes, without what the kernel could drop at once (the file cache).
 
     Attributes:
         process_bytes: resident in this process.
-        cgroup_bytes: used by the container, pod or service; None where that is not known.
+        cgroup_bytes: used by the container, pod or service; None if that is not known.
         limit_bytes: what it may use before the kernel kills a process; None for no limit.
     """
 
@@ -40,7 +40,7 @@ class Memory:
 
     @property
     def is_almost_full(self) -> bool:
-        """Whether 90 % of the limit are used."""
+        """Whether 90 % of the limit is used."""
         return self.share is not None and self.share >= ALMOST_FULL
 
     def as_dict(self) -> dict[str, int | float | None]:
@@ -54,9 +54,9 @@ class Memory:
 
 
 def read_memory(*, cgroups: Path = _CGROUPS, own: Path = _OWN) -> Memory:
-    """Read it now; quietly less, where this machine has no cgroups (or no cgroup files).
+    """Read the current values; leave out the cgroup's if there are no cgroups (or their files).
 
-    Of the cgroups around this process, the one nearest to its limit counts.
+    Of the cgroups around this process, the one closest to its limit counts.
 
     Args:
         cgroups: where the cgroup file system is mounted.
@@ -77,9 +77,9 @@ def read_memory(*, cgroups: Path = _CGROUPS, own: Path = _OWN) -> Memory:
 
 def resident_bytes() -> int:
     """Return the resident memory of this process."""
-    # psutil tells the same, but takes 22 ms to import and 0.9 MB, which each start would pay.
+    # psutil reports the same, but takes 22 ms to import and 0.9 MB, a cost for every start.
     if sys.platform != "win32":
-        with contextlib.suppress(OSError):  # Linux alone has this file
+        with contextlib.suppress(OSError):  # only Linux has this file
             return int(_PAGES.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     import psutil  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def resident_bytes() -> int:
 def _folders(cgroups: Path, own: Path) -> list[Path]:
     """Return the folders of our cgroup and of those around it, the innermost first.
 
-    Inside of a container the path may be the host's, which is not there: then the mount is ours.
+    In a container the path may be the host's, which does not exist there: then the mount is ours.
     """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()

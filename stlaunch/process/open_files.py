@@ -13,10 +13,10 @@ _RESERVE = 32
 
 
 def allow_many_open_files() -> None:
-    """Raise the soft limit as far as the hard one goes, up to 65,536; never lower it.
+    """Raise the soft limit as far as the hard one allows, up to 65,536; never lower it.
 
-    Streamlit takes four descriptors for a session, so the usual 1024 are used up by some 250 pages,
-    and the next one stays blank. The soft limit is that low for programs that use select(2).
+    Streamlit takes four descriptors per session, so some 250 pages use up the usual 1024, and the
+    next one stays blank. The soft limit is that low for programs that use select(2).
     Windows has no such limit.
     """
     if sys.platform == "win32":
@@ -35,7 +35,7 @@ def allow_many_open_files() -> None:
 
 
 def has_room_for_more_files(reserve: int = _RESERVE) -> bool:
-    """Whether the process is further than `reserve` from its limit; costs two system calls.
+    """Return whether the limit is more than `reserve` away; costs two system calls.
 
     A new descriptor gets the lowest free number, which is at most the number of those in use.
     """
@@ -49,7 +49,7 @@ def has_room_for_more_files(reserve: int = _RESERVE) -> bool:
 
 
 def _limits() -> tuple[float, float]:
-    """Return the soft and the hard limit; infinite where the system has none."""
+    """Return the soft and the hard limit; infinite if the system has none."""
     if sys.platform == "win32":
         return math.inf, math.inf
     try:

@@ -1,6 +1,6 @@
-"""Standard streams that were closed before the start, or that take no more: neither ends a server.
+"""Survive standard streams that were closed before the start, or that cannot be written to.
 
-Nothing but the standard library, and little of it: `stlaunch health` imports it.
+Uses only the standard library, and little of it: `stlaunch health` imports it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 def open_closed_streams() -> None:
-    """Open those of this process that are closed, on nothing.
+    """Open the closed standard streams of this process on the null device.
 
-    A service manager or `2>&-` may start it so. The next file or socket would get the number of
-    the closed one, and whatever a library prints would go there.
+    A service manager or `2>&-` may start it like that. The next file or socket would get the closed
+    one's number, and receive whatever a library prints.
     """
     for name, mode in _MODES.items():
         if getattr(sys, name) is None:
@@ -25,9 +25,9 @@ def open_closed_streams() -> None:
 
 
 def flush_or_drop(name: str) -> None:
-    """Write what `sys.stdout` or `sys.stderr` holds; drop it where the disk is full.
+    """Flush `sys.stdout` or `sys.stderr`; drop its buffer if the disk is full.
 
-    Python would try again at its very end, and then exit with 120, whatever the code was.
+    Python would try again at the very end, and then exit with 120, whatever the code was.
     """
     stream = getattr(sys, name)
     try:

@@ -1,4 +1,4 @@
-"""What only Unix has: a feature that needs it says so when it is asked for."""
+"""Refuse features that need Unix when they are used elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 from stlaunch.errors import StartError
 
 UNIX_FAMILY: int = getattr(socket, "AF_UNIX", 0)
-"""The family of Unix sockets; 0 where Python has none."""
+"""The address family of Unix sockets; 0 if Python has none."""
 _NAMES = ((os, "killpg"), (signal, "SIGHUP"), (socket, "AF_UNIX"))
 
 
@@ -17,11 +17,11 @@ def require_unix(feature: str, *, instead: str) -> None:
     """Do nothing on Unix.
 
     Args:
-        feature: the beginning of the sentence, such as `stlaunch demo`.
+        feature: the start of the error message, such as `stlaunch demo`.
         instead: a hint.
 
     Raises:
-        StartError: on Windows, and wherever else process groups or Unix sockets are missing.
+        StartError: on Windows, and anywhere else without process groups or Unix sockets.
     """
     if not all(hasattr(module, name) for module, name in _NAMES):
         raise StartError(

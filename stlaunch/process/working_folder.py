@@ -1,4 +1,4 @@
-"""The folder that the command was given in, which may have been removed since."""
+"""Return the folder that the command was started in, which may have been removed since."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def working_folder() -> Path:
     """Return the working folder.
 
     Raises:
-        UsageError: where it has been removed.
+        UsageError: if it has been removed.
     """
     try:
         return Path.cwd()

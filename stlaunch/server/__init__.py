@@ -1,1 +1,1 @@
-"""The listener and our own uvicorn, with its pings and signals."""
+"""The listener, and our own uvicorn with its pings and signals."""

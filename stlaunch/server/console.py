@@ -1,7 +1,7 @@
 """Stop in time when Windows closes the console, logs the user off or shuts down.
 
-Ctrl-C and Ctrl-Break are signals, and not handled here. Of the other events Python makes signals as
-well, but Windows ends the process as soon as the handler of one returns.
+Ctrl-C and Ctrl-Break are signals, and not handled here. Python turns the other events into signals
+too, but Windows ends the process as soon as their handler returns.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator
 _CLOSE, _LOGOFF, _SHUTDOWN = 2, 5, 6  # of <consoleapi.h>
 _ENDING = frozenset({_CLOSE, _LOGOFF, _SHUTDOWN})
 _MAX_S = 5.0
-"""Windows waits no longer for the handler."""
+"""Windows waits no longer than this for the handler."""
 
 
 @contextlib.contextmanager
 def stopping_with_console(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` when the console goes away while the block runs, and give it time to act.
+    """Call `stop` if the console goes away while the block runs, and give it time to act.
 
-    Outside of Windows a terminal says so by SIGHUP, and nothing is done.
+    Do nothing outside Windows, where a terminal sends SIGHUP instead.
 
     Args:
-        stop: called in a thread of Windows's own.
+        stop: called in a thread that Windows starts.
     """
     if sys.platform != "win32":
         yield
@@ -45,9 +45,9 @@ def stopping_with_console(stop: Callable[[], object]) -> Iterator[None]:
 def on_console_event(
     event: int, stop: Callable[[], object], *, wait: Callable[[float], object] = time.sleep
 ) -> bool:
-    """Call `stop` where the console goes away, and wait for the process to end by itself.
+    """Call `stop` if the console is going away, and wait for the process to end by itself.
 
-    True where the event needs no other handler.
+    Return True if the event needs no other handler.
     """
     if event not in _ENDING:
         return False

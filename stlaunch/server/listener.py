@@ -1,4 +1,4 @@
-"""Bind the TCP or Unix socket that the app listens on; it serves nothing itself."""
+"""Bind the TCP or Unix socket that the app listens on; serve nothing on it."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Listener:
     port: int | None
     uds: Path | None = None
     ipv6: Socket | None = None
-    """The same port in the other family, where all interfaces are meant."""
+    """The same port in the other address family, if all interfaces are meant."""
 
     @property
     def sockets(self) -> list[Socket]:
-        """All of them."""
+        """All its sockets."""
         return [self.socket, *([self.ipv6] if self.ipv6 else [])]
 
     def close(self) -> None:
-        """Close it, and remove the file of a unix socket."""
+        """Close the sockets, and remove the file of a unix socket."""
         for sock in self.sockets:
             sock.close()
         if self.uds is not None:
@@ -46,19 +46,19 @@ class Listener:
 
 
 def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:
-    """Listen on an address; `::` takes IPv4 as well.
+    """Listen on an address; `::` accepts IPv4 as well.
 
     Args:
         host: the address.
         port: the port; 0 for any free one.
-        is_any_family: whether 0.0.0.0 is nobody's wish but our word for all interfaces: then those
-            of IPv6 as well, where this machine has it. A pod may have no other.
+        is_any_family: whether 0.0.0.0 is not the user's choice but our default for all interfaces:
+            then IPv6 is included if this machine has it. A pod may have no IPv4.
 
     Raises:
-        StartError: for a port that is taken (naming who holds it), not permitted, or an address
-            that is not this machine's. Never silently another port.
+        StartError: if the port is taken (naming the process that holds it) or not permitted, or
+            the address is not this machine's. It never falls back to another port.
     """
-    # As bytes where it can be: for text Python loads what it knows of international names.
+    # As bytes if possible: for text Python loads its support for international names.
     name = host.encode() if host.isascii() else host
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -86,11 +86,11 @@ def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:
 
 
 def bind_unix(path: Path) -> Listener:
-    """Listen on a unix socket that owner and group may use; a stale file is replaced.
+    """Listen on a unix socket that owner and group may use; replace a stale file.
 
     Raises:
-        StartError: where another process listens there, the path cannot be used, or the system
-            has no such sockets.
+        StartError: if another process listens there, the path cannot be used, or the system has
+            no such sockets.
     """
     if not UNIX_FAMILY:
         raise StartError(
@@ -118,11 +118,11 @@ def bind_unix(path: Path) -> Listener:
 
 
 def _tcp_socket(family: int) -> socket.socket:
-    # Named, not left at 0: asyncio sets TCP_NODELAY on what is accepted from such a socket alone.
+    # Named, not left at 0: asyncio sets TCP_NODELAY only on connections from such a socket.
     # Without it the end of each rerun waits for the client's delayed ACK, 40 ms on Linux.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if sys.platform == "win32":
-        # There SO_REUSEADDR lets a second process listen on a port that is taken.
+        # On Windows SO_REUSEADDR lets a second process listen on a port that is taken.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
     else:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -164,7 +164,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def _bind_error(host: str, port: int, exc: OSError) -> StartError:
-    # Windows says EACCES for a port that its holder shares with nobody.
+    # Windows reports EACCES for a port that another process holds exclusively.
     holder = _holder_of(port) if exc.errno in {errno.EADDRINUSE, errno.EACCES} else None
     if exc.errno == errno.EADDRINUSE or holder:
         return StartError(

@@ -1,6 +1,6 @@
 """Answer malformed requests that uvicorn's HTTP and WebSocket protocols leave hanging.
 
-Each closes one gap and changes nothing else; what a well-formed request gets is uvicorn's own.
+Each class closes one gap and changes nothing else; uvicorn still answers well-formed requests.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _BAD_REQUEST = (
 
 
 class RefusingWebSockets(WebSocketsSansIOProtocol):
-    """Answers a handshake that cannot be parsed: 400, 414 or 431, and closes.
+    """Answers an unparsable handshake with 400, 414 or 431, and closes the connection.
 
-    websockets keeps the answer to itself, and uvicorn waits for a handshake that never comes.
+    Otherwise websockets never sends its answer, and uvicorn waits forever for a handshake.
     """
 
     _logged_at = float("-inf")
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in; the first ones are the whole handshake."""
+        """Receive bytes; the first ones contain the whole handshake."""
         super().data_received(data)
         trouble = self.conn.handshake_exc
         if trouble is None or self.handshake_initiated or self.transport.is_closing():
             return
-        # From here on nobody waits for this handshake: also not at the server's stop.
+        # From here on nothing waits for this handshake, not even the server's shutdown.
         self.handshake_complete = self.close_sent = True
         self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
         self.transport.close()
@@ -51,7 +51,7 @@ class RefusingWebSockets(WebSocketsSansIOProtocol):
 class QuietH11(H11Protocol):
     """Ends a request whose body turns out malformed: the app gets a disconnect.
 
-    uvicorn answers 400 in its place; whatever the app would answer then is an error in the log.
+    uvicorn answers 400 for the app; an answer of the app's own would then log an error.
     """
 
     def send_400_response(self, msg: str) -> None:

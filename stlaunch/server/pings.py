@@ -1,4 +1,4 @@
-"""Ping all sockets together; how often is decided elsewhere, for each socket."""
+"""Ping all sockets in step; each socket's interval is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from stlaunch.server.malformed_requests import RefusingWebSockets
 
 
 class PingsInStep(RefusingWebSockets):
-    """uvicorn's WebSocket protocol, whose pings go out at whole seconds.
+    """uvicorn's WebSocket protocol, with pings at whole seconds.
 
-    A thousand idle sessions then wake the process once a second, and not at a thousand times of
-    their own: waking up costs more than a ping. A ping is sent up to a second early, never late,
-    because proxies cut what is idle.
+    A thousand idle sessions then wake the process once a second instead of at a thousand different
+    times: waking up costs more than a ping. A ping is sent up to a second early, never late,
+    because proxies cut idle sockets.
     """
 
     pings: SocketPings | None = None
     _used_before = 0.0
 
     def handle_connect(self, event: Request) -> None:
-        """Start the app on a handshake; it may say how often this socket is to be pinged."""
+        """Start the app on a handshake; the app may set how often this socket is pinged."""
         super().handle_connect(event)
         extensions: Any = getattr(self, "scope", {}).get("extensions")
-        if extensions is not None:  # a handshake that is answered already has no scope
+        if extensions is not None:  # a handshake that is already answered has no scope
             self.pings = SocketPings(interval_s=self.ping_interval)
-            extensions[EXTENSION] = self.pings  # the app's task begins after this
+            extensions[EXTENSION] = self.pings  # the app's task starts after this
 
     def start_keepalive(self) -> None:
-        """Begin to ping an accepted socket."""
+        """Start pinging an accepted socket."""
         if self.pings is not None:
             self.ping_interval = self.pings.interval_s
         super().start_keepalive()
@@ -45,23 +45,23 @@ class PingsInStep(RefusingWebSockets):
         self.ping_timer = self.loop.call_at(math.floor(due), self.send_keepalive_ping)
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
-        """Send a message of the app: the socket is in use."""
+        """Send a message from the app, which counts as use."""
         self._is_used()
         return super().send(message)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in; the answer to a ping is use as well."""
+        """Receive bytes; even the answer to a ping counts as use."""
         self._is_used()
         super().data_received(data)
 
     def handle_close(self, event: Frame) -> None:
-        """End it as the other side wants: a proxy that gives up may say so. It is no use."""
+        """Close as the other side asks; this is not use, as it may be a proxy giving up."""
         if self.pings is not None:
             self.pings.used_at = self._used_before
         super().handle_close(event)
 
     def keepalive_timeout(self) -> None:
-        """End a socket whose page does not answer: nobody else has cut it."""
+        """End a socket whose page does not answer; count it as used, as no proxy has cut it."""
         self._is_used()
         super().keepalive_timeout()
 

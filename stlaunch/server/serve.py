@@ -41,7 +41,7 @@ _SHUTDOWN_S = 5
 _TICK_S = 1.0
 _LOOK_S = 0.005
 _EXIT_S = 3
-# Ctrl-Break is how one process stops another on Windows, which has no SIGTERM to send.
+# On Windows, which cannot send SIGTERM, one process stops another with Ctrl-Break.
 _SIGNALS = tuple(
     signal.Signals[name]
     for name in ("SIGTERM", "SIGINT", "SIGBREAK")
@@ -62,20 +62,20 @@ def serve(
 ) -> int:
     """Serve until SIGTERM, SIGINT or SIGBREAK; return the exit code. A second one ends it at once.
 
-    Python delivers signals to the main thread alone: in another one only `stop` ends it.
+    Python delivers signals only to the main thread: in any other thread only `stop` ends it.
 
     Args:
         app: the composed app.
-        listener: where; closed at the end.
+        listener: where to serve; closed at the end.
         websocket: how Streamlit wants its socket served.
-        tls: certificate and key, where the app speaks https itself.
-        on_ready: called when it listens.
+        tls: certificate and key, if the app itself serves https.
+        on_ready: called when the server listens.
         on_stop: awaited while the listener is still open, before connections are closed.
-        stop: stops it when it is set; looked at once a second.
-        is_own_process: whether the process is ours to end, whatever still runs in it.
+        stop: stops the server when set; checked once a second.
+        is_own_process: whether we may end the process, whatever still runs in it.
 
     Raises:
-        StartError: where the app's own start-up fails.
+        StartError: if the app's own start-up fails.
     """
     server = _Server(
         uvicorn.Config(
@@ -91,7 +91,7 @@ def serve(
             ssl_certfile=tls[0] if tls else None,
             ssl_keyfile=tls[1] if tls else None,
             lifespan="on",
-            log_config=None,  # its lines go through stlaunch.log
+            log_config=None,  # its log lines go through stlaunch.log
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_SHUTDOWN_S,
@@ -113,9 +113,9 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it listens, drains before it closes, and leaves the exit code to us.
+    """uvicorn that reports when it listens, drains before it closes, and leaves us the exit code.
 
-    Beyond its public `serve`, only `main_loop` is replaced, where it is what it used to be.
+    Apart from its public `serve`, only `main_loop` is replaced, and only in versions where it fits.
     """
 
     def __init__(
@@ -159,11 +159,11 @@ class _Server(uvicorn.Server):
                     await life
 
     async def _live(self, handle_signals: Callable[[], None]) -> None:
-        """Wait until it listens, and then for a signal; drain, and let uvicorn end."""
+        """Wait until the server listens, then for a signal; drain, and let uvicorn end."""
         try:
             while not getattr(self, "started", True):  # noqa: ASYNC110 - uvicorn tells nobody
                 await asyncio.sleep(_LOOK_S)
-            handle_signals()  # uvicorn has taken them for itself
+            handle_signals()  # uvicorn has taken them over
             self.on_ready()
             await self._wait_for_stop()
             await self._wind_down()
@@ -181,8 +181,8 @@ class _Server(uvicorn.Server):
 
     async def _wind_down(self) -> None:
         if self.on_second_signal is not None:
-            # In a thread: a second signal that needs it meanwhile then waits for the whole of it.
-            with contextlib.suppress(RuntimeError):  # no more threads: it comes in when needed
+            # In a thread: a second signal that needs the module waits for the import to complete.
+            with contextlib.suppress(RuntimeError):  # no more threads: it is imported when needed
                 threading.Thread(
                     target=importlib.import_module, args=["stlaunch.process.children"], daemon=True
                 ).start()
@@ -194,15 +194,15 @@ class _Server(uvicorn.Server):
             exit_within(_SHUTDOWN_S + _EXIT_S, _exit_code(self.stopped_by))
 
     async def main_loop(self) -> None:
-        # uvicorn's own wakes ten times a second to see whether it was stopped: a quarter of all
-        # that wakes an idle app. We know when; the Date header needs one look a second.
+        # uvicorn's own loop wakes ten times a second to check for a stop: a quarter of all wake-ups
+        # of an idle app. We are notified; the Date header needs one wake-up a second.
         if not QUIET_LOOP.fits:
             await super().main_loop()
             return
         loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                # At the whole seconds, at which sockets are pinged too.
+                # At whole seconds, when sockets are pinged too.
                 async with asyncio.timeout_at(math.floor(loop.time() + _TICK_S)):
                     await self._has_ended.wait()
 
@@ -218,9 +218,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def _handling_signals(self) -> Generator[Callable[[], None], None, None]:
-        """Handle signals in the block; give what does so again where uvicorn took them."""
+        """Handle signals in the block; yield a function that re-installs the handlers."""
         if threading.current_thread() is not threading.main_thread():
-            yield lambda: None  # Python hands signals to the main thread alone
+            yield lambda: None  # Python delivers signals only to the main thread
             return
 
         def handle() -> None:
@@ -258,10 +258,10 @@ def _http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
 
 
 def _leave_to_parent(server: uvicorn.Server, listener: Listener) -> None:
-    """Let go of all sockets in a process that the script forked, such as multiprocessing's.
+    """Release all sockets in a process that the script forked, such as multiprocessing's.
 
-    A port stays taken, and a browser waits for the end of a connection, until the last process
-    that has it open is gone. The numbers stay in use: objects of Python's will close them again.
+    A port stays taken, and a browser waits for the end of a connection, until the last process that
+    has it open is gone. The descriptors stay in use, as Python objects will close them again.
     """
     held = [sock.fileno() for sock in listener.sockets]
     none: list[Any] = []

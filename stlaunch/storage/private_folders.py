@@ -1,4 +1,4 @@
-"""Folders that belong to this user alone; others' are neither read nor written into as ours.
+"""Make and recognise folders of this user alone; never read or write another's as ours.
 
 Standard library only, and little of it: `stlaunch health` imports it.
 """
@@ -13,7 +13,7 @@ import stat
 def make_private(*folders: str | os.PathLike[str]) -> bool:
     """Make folders, each inside the one before; return whether all of them are ours alone.
 
-    Nothing is made inside of one that is not: a link that somebody left there leads anywhere.
+    Nothing is made inside one that is not: a link that somebody left there may lead anywhere.
     """
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -24,9 +24,9 @@ def make_private(*folders: str | os.PathLike[str]) -> bool:
 
 
 def is_private(folder: str | os.PathLike[str]) -> bool:
-    """Return whether `folder` is no link, belongs to this user, and only he may write into it.
+    """Return whether `folder` is no link, and belongs to and is writable by this user alone.
 
-    In a temporary folder, which all users share, somebody else may have made it first.
+    In a temporary folder, which all users share, somebody else may have created it first.
     """
     try:
         found = os.lstat(folder)
@@ -43,7 +43,7 @@ def is_private(folder: str | os.PathLike[str]) -> bool:
 def _is_in_profile(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder is inside the user's home, wherever links and junctions lead.
 
-    Windows keeps no owner and mode to ask for. Its access list closes a home to other users.
+    Windows has no Unix owner and mode to check. Its access list closes a home to other users.
     """
     home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - pathlib is slow to import
     try:

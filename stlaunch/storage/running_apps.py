@@ -1,4 +1,4 @@
-"""The running apps of this user and machine, as small files in the state folder.
+"""Describe and list this user's running apps on this machine, as small files in the state folder.
 
 Standard library only: `stlaunch health` reads them every few seconds. It starts and stops nothing.
 """
@@ -15,12 +15,12 @@ _GONE = "gone"
 
 
 def describe(pid: int, url: str, public_url: str = "") -> str:
-    """Return what a process's file says.
+    """Return the contents of a process's file.
 
     Args:
         pid: the process that listens.
         url: `http://127.0.0.1:8501/app/`, or `unix:/run/app.sock:/app/`.
-        public_url: what the browser shows; empty where that is not known.
+        public_url: the address in the browser; empty if that is not known.
     """
     process = f"pid {pid}\nstarted {_started(pid)}\nnamespace {_namespace()}\n"
     public = f"public_url {public_url}\n" if public_url else ""
@@ -28,12 +28,12 @@ def describe(pid: int, url: str, public_url: str = "") -> str:
 
 
 def running_urls(environ: object) -> list[str]:
-    """Return the addresses of all apps that run, in the order of their process ids."""
+    """Return the addresses of all running apps, in the order of their process ids."""
     return [facts["url"] for facts in running(environ)]
 
 
 def running(environ: object) -> list[dict[str, str]]:
-    """Return the facts of all apps that run, in the order of their process ids."""
+    """Return the facts of all running apps, in the order of their process ids."""
     found: dict[int, dict[str, str]] = {}
     for root in readable_roots(environ):
         folder = f"{root}/{FOLDER}"
@@ -49,7 +49,7 @@ def running(environ: object) -> list[dict[str, str]]:
 
 
 def read(path: str) -> dict[str, str]:
-    """Return the facts of one file; empty for one that cannot be read."""
+    """Return the facts in one file; empty if it cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123
             lines = file.read(_MAX_BYTES).splitlines()
@@ -63,7 +63,7 @@ def is_alive(facts: dict[str, str]) -> bool:
     pid = facts.get("pid", "")
     if not pid.isdecimal() or "url" not in facts:
         return False
-    # A number is used again, and means another process in another container.
+    # A process id is reused, and means a different process in another container.
     started = facts.get("started", _GONE)
     return (
         started != _GONE
@@ -87,7 +87,7 @@ def _started(pid: int) -> str:
 
 
 def _ticks(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; Linux alone says so in a file."""
+    """Return when a process started, in the kernel's ticks; only Linux has a file for that."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
             return file.read().rpartition(b")")[2].split()[19].decode()

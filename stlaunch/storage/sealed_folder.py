@@ -1,7 +1,7 @@
-"""A folder of small secrets that processes with one key share: encrypted, bounded, for a time.
+"""Store small secrets in a folder shared by processes with one key: encrypted, bounded, for a time.
 
-Who reads the folder learns how many there are and how large, and not whose: a file's name and its
-key are made of the process's key and the secret's own name, which stands nowhere in it.
+Anyone who reads the folder learns how many there are and how large, but not whose: a file's name
+and its key are derived from the process's key and the secret's own name, which is never stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stlaunch.storage.private_folders import is_private
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-_USED_S = 3600.0  # how exactly a file's time says when it was last read
+_USED_S = 3600.0  # how precisely a file's time records its last read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,10 @@ class SealedFolder:
     """The files of one key; those of other keys in the same folder stay unread.
 
     Attributes:
-        find_folder: names the folder, and makes the one above it; None where there can be none.
+        find_folder: returns the folder, and makes the one above it; None if there can be none.
         key: shared by all who may read.
-        max_bytes: of all files, whoever wrote them; those that were used least give way.
-        life_s: how long a file is read after it was written.
+        max_bytes: of all files, whoever wrote them; the least recently used are removed.
+        life_s: how long a file can be read after it was written.
     """
 
     find_folder: Callable[[], Path | None]
@@ -47,8 +47,8 @@ class SealedFolder:
         """Keep `content` under a name that cannot be guessed, and return the folder.
 
         Raises:
-            OSError: where there is no private folder, or it cannot be written.
-            ImportError: without the library that encrypts; logins need it as well.
+            OSError: if there is no private folder, or it cannot be written.
+            ImportError: without the encryption library, which logins need as well.
         """
         folder = self.find_folder()
         if folder is None:
@@ -62,7 +62,7 @@ class SealedFolder:
         return folder
 
     def read(self, name: str) -> bytes | None:
-        """Return what was kept; None where nothing is, where it is too old, or not of this key."""
+        """Return the content; None if there is none, it is too old, or it has another key."""
         folder = self.find_folder()
         if folder is None or not is_private(folder):
             return None
@@ -83,14 +83,14 @@ class SealedFolder:
             return None
 
     def remove(self, name: str) -> None:
-        """Forget one, if it is there."""
+        """Remove one, if it is there."""
         folder = self.find_folder()
         if folder is not None and is_private(folder):
             with contextlib.suppress(OSError):
                 (folder / self._file(name)).unlink()
 
     def _make_room(self, folder: Path, more: int) -> None:
-        """Remove what has ended, and then what was used least."""
+        """Remove expired files, then the least recently used ones."""
         found = []
         for entry in os.scandir(folder):
             with contextlib.suppress(OSError):  # another process was faster

@@ -1,4 +1,4 @@
-"""The folder for what outlives a restart, and the generated files in it."""
+"""Find the folder for files that outlive a restart, and write the generated files in it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LOGINS = "logins"
 
 
 def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the app's own folder: among the user's, else a temporary one, else None.
+    """Return the app's own folder: one of the user's, else a temporary one, else None.
 
-    Nothing is made here; see `claim_state`.
+    Nothing is created here; see `claim_state`.
     """
     root = _state_root(environ)
     name = f"{script.stem}-{hashlib.sha256(str(script).encode()).hexdigest()[:12]}"
@@ -35,7 +35,7 @@ def state_folder(script: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def login_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return the folder for the logins of all apps of this user, which may not be there yet."""
+    """Return the folder for the logins of all of this user's apps, which may not exist yet."""
     root = _state_root(environ)
     folder = root / _LOGINS if root else None
     return folder if folder and claim_state(folder, environ) else None
@@ -54,7 +54,7 @@ def _state_root(environ: Mapping[str, str]) -> Path | None:
 def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
     """Make our folder in the temporary one; return whether `state` may be used.
 
-    What a start reads from there, it must have written itself, and somebody else may have made
+    A start must read only files from there that it wrote itself, and somebody else may have created
     the folder first.
     """
     root = state.parent
@@ -65,7 +65,7 @@ def claim_state(state: Path, environ: Mapping[str, str]) -> bool:
 
 
 def ensure_home(environ: Mapping[str, str]) -> None:
-    """Give the process a HOME where it has none, without which Streamlit does not start.
+    """Give the process a HOME if it has none, as Streamlit does not start without one.
 
     Never a folder that others can write into: Streamlit obeys the `.streamlit/config.toml` in it.
     """
@@ -76,7 +76,7 @@ def ensure_home(environ: Mapping[str, str]) -> None:
 def _private_home(environ: Mapping[str, str]) -> str:
     """Make a folder that is ours alone, the same one each time.
 
-    Where its name is taken, one for this process: a later start removes it.
+    If its name is taken, make one for this process, which a later start removes.
     """
     root = temporary_root(environ)
     if not root:  # nothing is writable: a read-only root without a tmpfs
@@ -91,10 +91,10 @@ def _private_home(environ: Mapping[str, str]) -> str:
 
 
 def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Write Streamlit options as a config.toml, atomically, and return what reads back.
+    """Write Streamlit options as a config.toml, atomically, and return them as read back.
 
     Raises:
-        StartError: where the file cannot be written.
+        StartError: if the file cannot be written.
     """
     tables: dict[str, Any] = {}
     for key, value in options.items():
@@ -118,7 +118,7 @@ def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 def write_running(state: Path | None, url: str, public_url: str = "") -> Path | None:
     """Record where this process listens, for `stlaunch health` and `stlaunch check`.
 
-    None where nothing is writable.
+    Return None if nothing is writable.
 
     Files of processes that were killed are removed.
     """

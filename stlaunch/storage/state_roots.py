@@ -1,7 +1,7 @@
-"""Where stlaunch keeps its state: the only place that knows the folders' names.
+"""Choose where stlaunch keeps its state: the only place that knows the folders' names.
 
 Standard library only, and little of it: `stlaunch health` imports it. Not platformdirs, which reads
-the process's environment, and takes longer to import than that command takes to run. It makes
+the process's environment, and takes longer to import than that command takes to run. It creates
 nothing.
 """
 
@@ -18,10 +18,10 @@ _BELOW_HOME = ".local/state/stlaunch"
 
 
 def home_folder(environ: object) -> str:
-    """Return the user's home by HOME, else by the passwd entry; empty where there is none.
+    """Return the user's home from HOME, else from the passwd entry; empty if there is none.
 
     Args:
-        environ: the environment, a mapping of texts.
+        environ: the environment, a mapping of strings.
     """
     home = _get(environ, HOME)
     if home or sys.platform == "win32":
@@ -48,7 +48,7 @@ def own_roots(environ: object, system: str = sys.platform) -> list[str]:
 
 
 def cache_roots(environ: object, system: str = sys.platform) -> list[str]:
-    """Return the folders for what can be made again, the preferred one first."""
+    """Return the folders for files that can be recreated, the preferred one first."""
     cache, home = _get(environ, "XDG_CACHE_HOME"), _get(environ, HOME)
     if cache:
         return [f"{cache}/stlaunch"]
@@ -61,7 +61,7 @@ def cache_roots(environ: object, system: str = sys.platform) -> list[str]:
 def temporary_root(environ: object) -> str:
     """Return our folder in the first writable temporary folder, in the order of `tempfile`.
 
-    Whoever makes it first owns it: see `is_private`. Empty where no folder is writable.
+    The first to create it owns it: see `is_private`. Empty if no folder is writable.
     """
     for folder in _temporary_folders(environ):
         if os.access(folder, os.W_OK | os.X_OK):
@@ -71,14 +71,14 @@ def temporary_root(environ: object) -> str:
 
 def own_part_of(folder: str) -> str:
     """Return our folder in a temporary one."""
-    # Windows, whose users have no numbers, gives each of them a temporary folder.
+    # Windows, whose users have no numeric ids, gives each of them a temporary folder.
     return f"{folder}/stlaunch-{os.getuid()}" if hasattr(os, "getuid") else f"{folder}/stlaunch"
 
 
 def readable_roots(environ: object) -> list[str]:
     """Return every folder in which an app of this user may have left its state.
 
-    Of those in a temporary folder, which others can write into, only our own.
+    In a temporary folder, which others can write into, only our own count.
     """
     roots = own_roots(environ)
     for folder in _temporary_folders(environ):

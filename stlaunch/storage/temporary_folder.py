@@ -1,4 +1,4 @@
-"""A folder for as long as a process lives; one that was killed leaves it to the next to remove.
+"""Make a folder for the lifetime of a process; if that is killed, the next one removes it.
 
 The owner holds a lock on a file in it, which the kernel releases however the owner ends. Only
 folders of this user with such a file, and a lock that nobody holds, are ever removed.
@@ -20,10 +20,10 @@ _LOCK = ".owner"
 
 
 class TemporaryFolder:
-    """A private folder in the temporary one, made at once.
+    """A private folder in the temporary one, created at once.
 
     Args:
-        name: goes into the folder's name.
+        name: part of the folder's name.
 
     Attributes:
         path: the folder.
@@ -36,13 +36,13 @@ class TemporaryFolder:
         if sys.platform != "win32":
             import fcntl  # noqa: PLC0415 - not everywhere
 
-            # Locked before it gets its name: a lock that is free has an owner that is gone.
+            # Locked before it gets its name: the owner of a free lock is gone.
             self._lock, unnamed = tempfile.mkstemp(dir=self.path)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             Path(unnamed).rename(self.path / _LOCK)
 
     def remove(self) -> None:
-        """Remove it with all that is in it; harmless when repeated."""
+        """Remove it with everything in it; harmless when repeated."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)

@@ -1,4 +1,4 @@
-"""The only package that imports Streamlit, and always late, inside functions."""
+"""The only package that imports Streamlit, always late, inside functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streamlit as an ASGI app, and questions about one."""
+"""Load Streamlit as an ASGI app, and inspect such an app."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from stlaunch.urls.base_path import BasePath
 def load_app(
     *, script: Path, import_string: str | None, args: Sequence[str], options: Mapping[str, Any]
 ) -> ASGIApp:
-    """Return the target as an ASGI app; the script's own code runs only where it defines one.
+    """Return the target as an ASGI app; the script's own code runs only if it defines one.
 
     Args:
-        script: the script, or the file that stands for it in sys.argv.
+        script: the script, or the file that represents it in sys.argv.
         import_string: `module:attribute` of an ASGI app, or None for a plain script.
         args: what the script finds in `sys.argv[1:]`.
         options: what the app runs with, kept in force when configuration files change.
 
     Raises:
-        UsageError: where there is no such module or attribute.
-        AppFailedError: where the target raises while it is imported.
+        UsageError: if there is no such module or attribute.
+        AppFailedError: if the target raises while it is imported.
     """
     # As `streamlit run` does.
     sys.path.insert(0, os.path.dirname(script))  # noqa: PTH120 - empty for the working directory
@@ -83,9 +83,9 @@ def _import(module_name: str, import_string: str) -> object:
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the frames in front of the app's own: ours and importlib's.
+    """Skip the frames before the app's own: ours and importlib's.
 
-    None where it has none: a SyntaxError names its file and line itself.
+    Return None if it has none: a SyntaxError names its file and line itself.
     """
     here = (__file__, "<frozen importlib", importlib.__file__)
     rest = frames
@@ -116,12 +116,12 @@ def find_streamlit_mounts(app: Any) -> tuple[BasePath, ...]:
 
 
 def is_own_route(app: object, scope: Scope) -> bool:
-    """Return whether a request is for a route that an `st.App` was given beside Streamlit's.
+    """Return whether a request is for a route that the user added to an `st.App`.
 
     Args:
         app: any ASGI app; only an `st.App` has such routes.
-        scope: with the public path as its root_path, because `server.baseUrlPath` is no part of
-            these routes' own paths.
+        scope: with the public path as its root_path, because these routes' own paths do not include
+            `server.baseUrlPath`.
     """
     if not is_streamlit_app(app):
         return False
@@ -129,12 +129,12 @@ def is_own_route(app: object, scope: Scope) -> bool:
 
 
 def is_static_asset(name: str) -> bool:
-    """Return whether Streamlit ships a static file of this name, such as `js/index.abc.js`."""
+    """Return whether Streamlit ships a static file with this name, such as `js/index.abc.js`."""
     return name in _static_assets()
 
 
 def static_asset_size(name: str) -> int | None:
-    """Return the size in bytes of the static file of this name; None where there is none."""
+    """Return the size in bytes of the static file with this name; None if there is none."""
     return _static_assets().get(name)
 
 
@@ -175,7 +175,7 @@ def takes_host_config(entry_script: str) -> bool:
 
 
 def trusted_user_headers() -> frozenset[bytes]:
-    """Return the lower-case names of headers that the app takes the user's identity from."""
+    """Return the lower-case names of headers from which the app takes the user's identity."""
     names = header_names(get_options(["server.trustedUserHeaders"])["server.trustedUserHeaders"])
     return frozenset(name.encode("latin-1", "replace") for name in names)
 

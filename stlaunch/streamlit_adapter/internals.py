@@ -1,8 +1,8 @@
 """Every use of Streamlit's and uvicorn's private names: one entry each, in this file only.
 
-An update of either may rename any of it. Then the feature is off, one log line says so, and the
-app starts: `tests/insides` renames each name in a real Streamlit, in turn. What needs no entry is
-documented: `st.App`, `st.get_option`, `st.secrets`, `uvicorn.Config`, `uvicorn.Server.run`.
+An update of either may rename any of them. Then the feature is off, one log line says so, and the
+app starts: `tests/insides` renames each name in a real Streamlit, in turn. Documented names need no
+entry: `st.App`, `st.get_option`, `st.secrets`, `uvicorn.Config`, `uvicorn.Server.run`.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ _metadata: Any = vars(Distribution).get("metadata")
 
 
 def parse_metadata_once() -> None:
-    """Keep what is parsed of an installed package; for a start in a process of our own."""
+    """Cache the parsed metadata of installed packages; for a start in a process of our own."""
 
     def parsed_once(distribution: Distribution) -> Any:
         known = vars(distribution)
@@ -297,14 +297,14 @@ def parse_metadata_as_usual() -> None:
 
 
 def option_templates() -> Mapping[str, Any]:
-    """Return Streamlit's `ConfigOption` by key; none where they cannot be read."""
+    """Return Streamlit's `ConfigOption` by key; empty if they cannot be read."""
     from streamlit import config
 
     return OPTION_TABLE.attempt(lambda: config._config_options_template, {})  # noqa: SLF001
 
 
 def set_main_script(path: Path) -> None:
-    """Name the script whose folder holds `.streamlit/`; must come before options are read."""
+    """Set the script whose folder contains `.streamlit/`; call it before options are read."""
     from streamlit import config
 
     if MAIN_SCRIPT.fits:
@@ -312,7 +312,7 @@ def set_main_script(path: Path) -> None:
 
 
 def main_script() -> Path | None:
-    """Return the app's script; None where no script is known, as in an app of another framework."""
+    """Return the app's script; None if no script is known, as in an app of another framework."""
     from streamlit import config
 
     known = MAIN_SCRIPT.attempt(lambda: config._main_script_path, None)  # noqa: SLF001
@@ -321,7 +321,7 @@ def main_script() -> Path | None:
 
 @contextmanager
 def restored_configuration() -> Iterator[None]:
-    """Put Streamlit's configuration back as it was, whatever is loaded meanwhile."""
+    """Restore Streamlit's configuration after the block, whatever was loaded in it."""
     from streamlit import config
 
     names = [
@@ -336,12 +336,12 @@ def restored_configuration() -> Iterator[None]:
 
 
 def load_options(flags: Mapping[str, Any]) -> None:
-    """Read all configuration anew, with `flags` (by key) above every file and variable.
+    """Reread all configuration, with `flags` (by key) above every file and variable.
 
     Options that this Streamlit does not have are left out.
 
     Raises:
-        RuntimeError: where options contradict each other.
+        RuntimeError: if options contradict each other.
     """
     from streamlit import config
 
@@ -354,7 +354,7 @@ def load_options(flags: Mapping[str, Any]) -> None:
         signature = inspect.signature(config.get_config_options)
         return signature.bind(force_reparse=True, options_from_flags=given)
 
-    # Only what it takes: what it raises is about the user's configuration.
+    # Only its signature is checked here: its exceptions are about the user's configuration.
     if bound := LOADING.attempt(arguments, None):
         config.get_config_options(*bound.args, **bound.kwargs)
         return
@@ -363,14 +363,14 @@ def load_options(flags: Mapping[str, Any]) -> None:
 
 
 def set_option(key: str, value: object, where: str = "stlaunch") -> None:
-    """Set one option for as long as no configuration is read again."""
+    """Set one option until the configuration is read again."""
     from streamlit import config
 
     SETTING.attempt(lambda: config.set_option(key, value, where), None)
 
 
 def explicit_options() -> Mapping[str, tuple[Any, str]]:
-    """Return value and place of each option that is set explicitly, in any place."""
+    """Return the value and source of each option that is set explicitly, anywhere."""
     import streamlit
     from streamlit import config
 
@@ -401,7 +401,7 @@ def watch_config_files(flags: Mapping[str, Any]) -> None:
 
 
 def discover_asgi_app(script: Path) -> str | None:
-    """Return `module:attribute` where the script defines an ASGI app, by reading it only."""
+    """Return `module:attribute` if the script defines an ASGI app; only read its source."""
 
     def look() -> str | None:
         from streamlit.web.server.app_discovery import discover_asgi_app as discover
@@ -413,7 +413,7 @@ def discover_asgi_app(script: Path) -> str | None:
 
 
 def own_routes(app: Any) -> Sequence[Any]:
-    """Return the routes that an `st.App` was given beside Streamlit's."""
+    """Return the routes that the user added to an `st.App`."""
     return OWN_ROUTES.attempt(lambda: list(app._user_routes), [])  # noqa: SLF001
 
 
@@ -427,9 +427,9 @@ def static_folder() -> str:
 
 
 def share_module_watch() -> None:
-    """Let all sessions share what Streamlit's file watcher finds out about modules.
+    """Let all sessions share what Streamlit's file watcher learns about modules.
 
-    What is watched stays the same.
+    It still watches the same files.
     """
     if not MODULE_WATCH.fits:
         return
@@ -445,8 +445,8 @@ def share_module_watch() -> None:
     names: set[str] = set()
 
     def find_once(imported: ModuleType) -> set[str]:
-        # Some packages put objects of their own into sys.modules: those may compare, hash and load
-        # themselves as they like, and Streamlit knows how to ask them.
+        # Some packages put their own objects into sys.modules, which may compare, hash and load in
+        # unusual ways; Streamlit knows how to handle them.
         if type(imported) is not ModuleType:
             return find(imported)
         found = known.get(imported)
@@ -471,7 +471,7 @@ def share_module_watch() -> None:
 
 
 def log_through(handler: logging.Handler) -> None:
-    """Make Streamlit's loggers, also later ones, write through `handler` alone."""
+    """Make Streamlit's loggers, including later ones, write only through `handler`."""
 
     def set_up(logger: Any) -> None:
         old = getattr(logger, "streamlit_console_handler", None)
@@ -491,7 +491,7 @@ def log_through(handler: logging.Handler) -> None:
 
 
 def _runtime() -> Any:
-    """Return Streamlit's runtime; None where the app has not started."""
+    """Return Streamlit's runtime; None if the app has not started."""
 
     def look() -> Any:
         from streamlit.runtime import Runtime
@@ -502,7 +502,7 @@ def _runtime() -> Any:
 
 
 def connected_sessions() -> list[tuple[Any, Any]]:
-    """Return session and client of every page that is connected."""
+    """Return session and client of every connected page."""
     runtime = _runtime()
 
     def look() -> list[tuple[Any, Any]]:
@@ -513,16 +513,16 @@ def connected_sessions() -> list[tuple[Any, Any]]:
 
 
 def is_running(session: Any) -> bool:
-    """Return whether a script run is going, or is about to be repeated."""
+    """Return whether a script is running, or is about to rerun."""
     return RUNS.attempt(lambda: session._scriptrunner is not None, otherwise=False)  # noqa: SLF001
 
 
 def let_no_run_follow(session: Any) -> None:
-    """Make the script run that is going the session's last; where none is, none begins.
+    """Make the current script run the session's last; if there is none, start none.
 
-    A request of the page, a fragment's timer or a changed file is ignored. Where the script itself
-    asks for another run (`st.rerun`), its own run ends there as `st.stop` would end it. Call it in
-    the app's event loop, once a session.
+    Requests from the page, fragment timers and changed files are ignored. If the script itself asks
+    for another run (`st.rerun`), its own run ends there, as `st.stop` would end it. Call it in the
+    app's event loop, once per session.
     """
 
     def make_last() -> None:
@@ -534,7 +534,7 @@ def let_no_run_follow(session: Any) -> None:
 
         def stop(*_args: Any, **_kwargs: Any) -> bool:
             requests.request_stop()
-            return False  # the request is not honoured, as of a runner that has stopped
+            return False  # the request is refused, as by a runner that has stopped
 
         requests.request_rerun = stop
         if hasattr(requests, "request_rerun_batch"):  # of callbacks, since 1.6x
@@ -545,7 +545,7 @@ def let_no_run_follow(session: Any) -> None:
 
 
 def _ignore_request(*_args: Any, **_kwargs: Any) -> None:
-    """Ignore a request for a run: the page asks again where it connects next."""
+    """Ignore a request for a run: the page repeats it wherever it connects next."""
 
 
 def has_undelivered(session: Any, client: Any) -> bool:
@@ -560,9 +560,9 @@ def has_undelivered(session: Any, client: Any) -> bool:
 
 
 def flush_request() -> asyncio.Event | None:
-    """Return the event that asks the runtime to send what is queued.
+    """Return the event that asks the runtime to send queued messages; None without a runtime.
 
-    It is cleared when a cycle of sending begins, so the one before is over. None without runtime.
+    It is cleared when a send cycle starts, so the previous one is over.
     """
     runtime = _runtime()
 
@@ -574,12 +574,12 @@ def flush_request() -> asyncio.Event | None:
 
 
 def socket_of(client: Any) -> Any:
-    """Return the Starlette WebSocket of a client; None for one that is no page."""
+    """Return the Starlette WebSocket of a client; None if it is not a page."""
     return getattr(client, "_websocket", None) if SOCKETS.fits else None
 
 
 async def run_script_once() -> str:
-    """Run the script in a session of its own; return what went wrong, empty for nothing."""
+    """Run the script in a session of its own; return what went wrong, empty if nothing."""
     runtime = _runtime()
     if runtime is None:
         return ""
@@ -601,9 +601,9 @@ async def run_script_once() -> str:
 
 
 def read_page(data: bytes) -> tuple[str, str] | None:
-    """Return hash and name of the page that a page's message asks for; None for other messages.
+    """Return hash and name of the page that a message asks for; None for other messages.
 
-    The page names its first page by name, and later ones by hash.
+    The browser identifies its first page by name, and later ones by hash.
     """
 
     def look() -> tuple[str, str] | None:

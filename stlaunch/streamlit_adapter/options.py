@@ -1,4 +1,4 @@
-"""Streamlit's own configuration: what the user set, and what the app runs with."""
+"""Read and apply Streamlit's own configuration: what the user set, and what the app runs with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stlaunch.urls.base_path import BasePath
 
 _MEGABYTE = 1_000_000
 _OWN = "stlaunch"
-"""Where an option was defined that is ours, not the user's."""
+"""The source recorded for our options, as opposed to the user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class UserConfiguration:
     """What the user set for Streamlit itself."""
 
     options: Mapping[str, UserOption]
-    """Those that somebody set explicitly, by key."""
+    """The explicitly set ones, by key."""
     redirect_uri: str | None
-    """`[auth].redirect_uri`; empty where `[auth]` has none, None without `[auth]`."""
+    """`[auth].redirect_uri`; empty if `[auth]` has none, None without `[auth]`."""
 
 
 def read_user_configuration(
@@ -46,7 +46,7 @@ def read_user_configuration(
 ) -> UserConfiguration:
     """Read files, variables and flags with Streamlit's own precedence.
 
-    Streamlit's configuration is afterwards what it was.
+    Streamlit's configuration is left unchanged.
 
     Raises:
         UsageError: for an unknown or sensitive flag, a value of the wrong type, and a
@@ -59,8 +59,8 @@ def read_user_configuration(
         given = {**_read_environ(environ), **_read_flags(flags)}
         try:
             internals.load_options({key: option.value for key, option in given.items()})
-        # A RuntimeError is Streamlit's own check for conflicting options; the others come from
-        # values of a kind that it did not expect.
+        # A RuntimeError comes from Streamlit's own check for conflicting options; the others from
+        # values of an unexpected type.
         except (AttributeError, RuntimeError, TypeError, ValueError) as exc:
             raise UsageError(
                 f"Streamlit rejects its configuration: {exc}",
@@ -82,7 +82,7 @@ def current_user_options() -> dict[str, UserOption]:
 
 
 def default_options(keys: Iterable[str]) -> dict[str, Any]:
-    """Return what Streamlit does where nobody sets anything; unknown keys are left out."""
+    """Return Streamlit's defaults for these options; unknown keys are left out."""
     templates = internals.option_templates()
     return {key: templates[key].default_val for key in keys if key in templates}
 
@@ -105,7 +105,7 @@ def apply_options(script: Path, options: Mapping[str, Any]) -> None:
 
 
 def get_options(keys: Iterable[str]) -> dict[str, Any]:
-    """Return what the app runs with; None for what this Streamlit does not know."""
+    """Return the values that the app runs with; None for options unknown to this Streamlit."""
     import streamlit
 
     found = {}
@@ -143,10 +143,10 @@ def max_upload_bytes() -> int:
 
 
 def tls_files() -> tuple[str, str] | None:
-    """Return certificate and key where the app is to speak https itself.
+    """Return certificate and key if the app itself is to serve https.
 
     Raises:
-        UsageError: where only one of them is set.
+        UsageError: if only one of them is set.
     """
     certificate, key = (
         get_options([name])[name] for name in ("server.sslCertFile", "server.sslKeyFile")
@@ -228,7 +228,7 @@ def _convert(template: Any, texts: Sequence[str], where: str) -> Any:
 
 
 def _check_kinds(options: Mapping[str, UserOption]) -> None:
-    """Refuse what Streamlit takes from a file as it is, and fails on when it is used."""
+    """Refuse values that Streamlit reads from a file unchecked, and fails on when it uses them."""
     templates = internals.option_templates()
     for key, option in options.items():
         template = templates[key]
@@ -268,10 +268,10 @@ def _check_toml(path: Path) -> None:
 
 
 def _redirect_uri(places: Iterable[Path]) -> str | None:
-    """Read it from the secrets themselves: Streamlit's reader puts secrets into os.environ.
+    """Read it directly from the secrets: Streamlit's own reader puts secrets into os.environ.
 
-    As there, a later place replaces the section of an earlier one, and a folder holds a folder
-    for each section. What cannot be read counts as absent: Streamlit itself complains.
+    As there, a later place replaces the section of an earlier one, and a folder contains a folder
+    for each section. Unreadable files count as absent: Streamlit itself complains about them.
     """
     section: object = None
     for place in places:

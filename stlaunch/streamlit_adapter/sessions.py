@@ -22,17 +22,17 @@ class Session:
 
     @property
     def id(self) -> str:
-        """Streamlit's id of it."""
+        """Streamlit's id of the session."""
         return str(self._session.id)
 
     @property
     def is_running(self) -> bool:
-        """Whether a script run is going."""
+        """Whether a script is running."""
         return internals.is_running(self._session)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a script run is going, or the page has not been sent all of it."""
+        """Whether a script is running, or some of its output has not been sent yet."""
         return self.is_running or internals.has_undelivered(self._session, self._client)
 
     @property
@@ -41,22 +41,22 @@ class Session:
         return internals.socket_of(self._client) is not None
 
     def let_no_run_follow(self) -> None:
-        """Make the script run that is going the last one, whoever asks for more; call it once."""
+        """Make the current script run the last one, whoever asks for more; call it once."""
         internals.let_no_run_follow(self._session)
 
     async def close(self, code: int) -> None:
-        """Close the page's socket behind everything that was sent."""
+        """Close the page's socket after everything that was sent."""
         socket = internals.socket_of(self._client)
         if socket is not None:
             await socket.close(code)
 
 
 async def wait_for_flush() -> bool:
-    """Wait until everything that was queued for a page so far has reached its socket's own queue.
+    """Wait until everything queued for a page so far has reached its socket's own queue.
 
     The runtime takes all messages out of a session's queue at once, and then sends them one at a
-    time: an empty queue alone does not tell that they are on their way. False where it takes
-    more than a second.
+    time: an empty queue alone does not show that they have been sent. Return False if it takes more
+    than a second.
     """
     request = internals.flush_request()
     if request is None:
@@ -71,7 +71,7 @@ async def wait_for_flush() -> bool:
 
 
 def connected_sessions() -> list[Session]:
-    """Return all sessions whose page, or agent, is connected; none where the app has not started.
+    """Return all sessions whose page, or agent, is connected; none if the app has not started.
 
     Call it in the app's event loop.
     """
@@ -79,7 +79,7 @@ def connected_sessions() -> list[Session]:
 
 
 async def run_once() -> str:
-    """Run the script in a throw-away session; return what went wrong in words, else nothing."""
+    """Run the script in a throw-away session; return what went wrong, empty if nothing."""
     match await internals.run_script_once():
         case "":
             return ""
@@ -92,7 +92,7 @@ async def run_once() -> str:
 def page_of(data: bytes) -> str | None:
     """Return the path, below the app's, of the page that a message asks for, such as `/report`.
 
-    None for messages that ask for no run, and for one that is too large to be looked into.
+    None for messages that ask for no run, and for one that is too large to parse.
     """
     if len(data) > _MAX_READ_BYTES:
         return None

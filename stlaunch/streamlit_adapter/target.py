@@ -16,7 +16,7 @@ def find_asgi_app(script: Path) -> str | None:
 def defines_streamlit_app(script: Path, import_string: str) -> bool:
     """Distinguish an `st.App` from a FastAPI or Starlette app by reading the source only.
 
-    A wrong guess is mended when the app has been loaded.
+    A wrong guess is corrected once the app is loaded.
     """
     name = import_string.partition(":")[2].partition(".")[0]
     try:

@@ -1,4 +1,4 @@
-"""One use of a private name: an entry with a check, and what happens without it.
+"""Describe one use of a private name: an entry with a check, and what happens without it.
 
 The entries themselves are in `internals.py`. Nothing here knows Streamlit.
 """
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# What code raises when a name, a module or a signature is not what it used to be.
+# The exceptions when a name, a module or a signature is not what it used to be.
 _MISFIT = (AttributeError, ImportError, TypeError)
 
 
@@ -25,12 +25,12 @@ _MISFIT = (AttributeError, ImportError, TypeError)
 class Touch:
     """One use of names that their project does not promise to keep.
 
-    Where one of them is missing, the feature is off, one log line says so, and the app starts.
+    If one of them is missing, the feature is off, one log line says so, and the app starts.
 
     Attributes:
         feature: what is off without it, for the log line.
-        purpose: why it is worth touching.
-        names: `module:Class.attribute`; an attribute that `__init__` sets counts as there.
+        purpose: why it is worth using.
+        names: `module:Class.attribute`; an attribute that `__init__` sets counts as present.
         without: what a user sees instead, as a sentence.
         seen_in: the versions whose source was read.
     """
@@ -43,7 +43,7 @@ class Touch:
 
     @property
     def fits(self) -> bool:
-        """Whether all names are there; looked up once."""
+        """Whether all names exist; looked up once."""
         if self.feature not in _known:
             missing = next((name for name in self.names if not _is_there(name)), None)
             _known[self.feature] = missing is None
@@ -52,7 +52,7 @@ class Touch:
         return _known[self.feature]
 
     def attempt(self, action: Callable[[], T], otherwise: T) -> T:
-        """Return what `action` returns; `otherwise` where the insides turn out to be different."""
+        """Return the result of `action`, or `otherwise` if the internals turn out to differ."""
         if not self.fits:
             return otherwise
         try:
@@ -63,14 +63,14 @@ class Touch:
             return otherwise
 
 
-# A process has one Streamlit and one uvicorn, so it looks once.
+# A process has one Streamlit and one uvicorn, so each entry is looked up once.
 _known: dict[str, bool] = {}
 _unsaid: list[str] = []
 _may_log = False
 
 
 def report_misfits(touches: Iterable[Touch]) -> None:
-    """Check all entries and log one line for each that does not fit, from now on at once.
+    """Check all entries and log one line per misfit; from now on each is logged at once.
 
     Call it when the log is configured.
     """

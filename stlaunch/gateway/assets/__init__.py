@@ -1,4 +1,4 @@
-"""Streamlit's hashed static files, compressed once and kept; serving them is not done here."""
+"""Streamlit's hashed static files, compressed once and kept; they are served elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compressions this Python supports, and the one a client gets (RFC 9110, 12.5.3)."""
+"""List the compressions this Python supports, and choose a client's (RFC 9110, 12.5.3)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Coding:
     """One content coding; it works in pieces, so that no large file is in memory as a whole.
 
     Attributes:
-        token: its name in HTTP, which is also the ending of files kept in it.
-        compress: slow and small, for what is made once and downloaded often. The giver of the
-            pieces can end it between two.
-        decompress: raises `ValueError` for what is not of this coding, or not whole.
+        token: its name in HTTP, which is also the suffix of files kept in it.
+        compress: slow, but makes small files: they are made once and downloaded often. The
+            iterator of pieces can end it between two of them.
+        decompress: raises `ValueError` for data that is not in this coding, or incomplete.
     """
 
     token: str
@@ -33,7 +33,7 @@ class Coding:
 
 @functools.cache
 def available_codings() -> tuple[Coding, ...]:
-    """Return the codings of this Python, the one that makes the smallest files first.
+    """Return the codings of this Python, the one with the smallest files first.
 
     gzip is always there, brotli with `stlaunch[brotli]`, zstd from Python 3.14.
     """
@@ -42,7 +42,7 @@ def available_codings() -> tuple[Coding, ...]:
 
 
 def choose_coding(accept_encoding: str | None, offered: Collection[str]) -> str | None:
-    """Return the token to answer with, or None for the file as it is.
+    """Return the token to answer with, or None for the uncompressed file.
 
     >>> choose_coding("gzip, deflate, br", ["br", "gzip"])
     'br'
@@ -50,9 +50,9 @@ def choose_coding(accept_encoding: str | None, offered: Collection[str]) -> str 
     True
 
     Args:
-        accept_encoding: the header as it came; several lines joined with commas.
-        offered: what there is, the best first. Where a client accepts none of them, nor the file
-            as it is, it gets the file as it is, as the RFC allows.
+        accept_encoding: the header as it arrived; several lines joined with commas.
+        offered: the available codings, the best first. A client that accepts none of them, nor the
+            uncompressed file, gets the uncompressed file, as the RFC allows.
     """
     values = read_quality_values(accept_encoding or "")
     # x-gzip is gzip (RFC 9110, 8.4.1.3).

@@ -1,4 +1,4 @@
-"""Where compressed files are kept across restarts; only this user may write there."""
+"""Find a folder to keep compressed files in across restarts; only this user may write there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from stlaunch.storage.state_roots import cache_roots, own_part_of
 
 
 def asset_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return a folder that is ours alone, made if needed, or None where there can be none.
+    """Return a folder that is ours alone, created if needed, or None if that is impossible.
 
-    The user's cache folder, else a temporary one. A folder that is a link, of another user,
-    or writable for others is not taken: what lies in it is served to browsers.
+    It is in the user's cache folder, else a temporary one. A folder that is a link, belongs to
+    another user or is writable for others is not used: its files are served to browsers.
     """
     for candidate in _candidates(environ):
         folder = candidate / "assets"

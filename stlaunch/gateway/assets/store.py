@@ -1,8 +1,8 @@
 """Compress each of Streamlit's hashed files once, in the background, and keep the result.
 
-A kept file is named by the SHA-256 of what is in it, and is unpacked and compared with Streamlit's
-own before it is used, at each start: a damaged one is made anew. Files without a hash in their name
-are never touched, nor anything outside of Streamlit's own static folder.
+A kept file is named by the SHA-256 of the original. At each start it is unpacked and compared with
+the original before it is used; a damaged one is made again. Files without a hash in their name are
+never touched, nor anything outside Streamlit's own static folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stlaunch.storage.atomic_write import write_atomic
 
 logger = logging.getLogger(__name__)
 
-# Such as js/index.DormvYxC.js: a name, a hash of eight, and an ending of text.
+# Such as js/index.DormvYxC.js: a name, a hash of eight characters, and an extension of text files.
 _HASHED = re.compile(r"(?:[\w-]+/)*[\w.-]+\.[\w-]{8}\.(?:js|css|svg|json|wasm)")
 _IN_PAGE = re.compile(r'"\./static/([^"]+)"')
 _MIN_BYTES = 1_000
@@ -43,8 +43,8 @@ class Asset:
     """One of Streamlit's files.
 
     Attributes:
-        size: of the file itself.
-        kept: by token of the coding: a file, or the bytes where no file could be written.
+        size: of the original file.
+        kept: by coding token: a file, or the bytes if no file could be written.
     """
 
     size: int
@@ -52,11 +52,11 @@ class Asset:
 
 
 class AssetStore:
-    """The compressed files, each of them there when it has been made.
+    """The compressed files, each available once it has been made.
 
     Args:
         source: Streamlit's static folder, with index.html and `static/` in it.
-        folder: where they are kept; None for a few in memory.
+        folder: where they are kept; None to keep a few in memory.
     """
 
     def __init__(self, source: Path, folder: Path | None) -> None:
@@ -68,28 +68,28 @@ class AssetStore:
         self._thread: threading.Thread | None = None
 
     def find(self, name: str) -> Asset | None:
-        """Return the asset of a name such as `js/index.DormvYxC.js`, if it has been compressed."""
+        """Return the asset named, say, `js/index.DormvYxC.js`, if it has been compressed."""
         return self._assets.get(name)
 
     def start(self) -> None:
-        """Begin in the background, at the lowest priority; once."""
+        """Start in the background, at the lowest priority; later calls do nothing."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="stlaunch-assets", daemon=True)
             self._thread.start()
-            # A thread inside of a compressor can bring the interpreter down while that ends.
+            # A thread inside a compressor can crash the interpreter as it exits.
             atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End the background work, also in the middle of a file."""
+        """End the background work, even in the middle of a file."""
         self._is_stopped.set()
         if self._thread is not None:
             self._thread.join()
             atexit.unregister(self.stop)
 
     def build(self) -> None:
-        """Compress what is not kept yet: all with gzip, and what the page loads with the others.
+        """Compress what is not kept yet: all files with gzip, the page's own with the others too.
 
-        Those cost about ten times the time and more memory, for about a tenth of the size.
+        Those take about ten times as long and more memory, to save about a tenth of the size.
         """
         of_page = list(self._names_in_page())
         gzip, *others = reversed(available_codings())
@@ -98,11 +98,11 @@ class AssetStore:
         for coding in others:
             for name in of_page:
                 self._add(name, coding)
-        with contextlib.suppress(OSError):  # another process prunes, too
+        with contextlib.suppress(OSError):  # another process is pruning too
             self._prune()
 
     def _run(self) -> None:
-        # On Linux alone a priority is a thread's.
+        # Only on Linux does each thread have its own priority.
         if sys.platform == "linux" and hasattr(os, "setpriority"):
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
@@ -110,7 +110,7 @@ class AssetStore:
             self.build()
         except _StoppedError:
             return
-        except Exception:  # the app works without
+        except Exception:  # the app works without it
             logger.warning("Static files are sent uncompressed from now on", exc_info=True)
 
     def _names_in_page(self) -> Iterator[str]:
@@ -173,7 +173,7 @@ class AssetStore:
             yield content[begin : begin + _PIECE_BYTES]
 
     def _prune(self) -> None:
-        """Remove what other versions of Streamlit left, the oldest first, beyond a bound."""
+        """Remove files of other Streamlit versions beyond a size limit, the oldest first."""
         if self.folder is None:
             return
         ours = {kept for asset in self._assets.values() for kept in asset.kept.values()}
@@ -188,7 +188,7 @@ class AssetStore:
 
 
 class _StoppedError(Exception):
-    """The process ends."""
+    """The process is ending."""
 
 
 def _by_preference(kept: dict[str, Path | bytes]) -> dict[str, Path | bytes]:
@@ -205,7 +205,7 @@ def _holds(path: Path, content: mmap, coding: Coding) -> bool:
                 if piece != content[done : done + len(piece)]:
                     return False
                 done += len(piece)
-        os.utime(path)  # in use: it is not the oldest
+        os.utime(path)  # in use, so not the oldest
     except (OSError, ValueError):
         return False
     return done == len(content)

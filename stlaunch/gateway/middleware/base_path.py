@@ -9,9 +9,9 @@ Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPat
     /app            kept, no slash          307 to app/
     /app/app/page2  doubled by a visitor    404
 
-For a FastAPI or Starlette target, and for the routes that an `st.App` has beside Streamlit's, the
-public path is ASGI's `root_path` and the path is the full one. What a path is for is decided by
-`streamlit_routes.classify`, and asked nowhere else.
+For a FastAPI or Starlette target, and for the routes that an `st.App` adds to Streamlit's, the
+public path is ASGI's `root_path` and the path is the full one. Only `streamlit_routes.classify`
+decides what a path is for.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ _NEEDLESSLY_ENCODED = re.compile(
 class BasePathMiddleware:
     """Find the path below the public path, and classify the request: once, for all layers below.
 
-    The app is served under its public path and under what is left of it after stripping.
+    The app is served at its public path, and without it for a proxy that strips it.
 
     Args:
         app: the next layer.
         paths: the public and mount paths.
-        app_base: the path that the app itself expects in front: `server.baseUrlPath` of a script.
-        uses_root_path: hand the public path on as ASGI's root_path (FastAPI, Starlette).
+        app_base: the prefix that the app itself expects: `server.baseUrlPath` of a script.
+        uses_root_path: whether to pass the public path as ASGI's root_path (FastAPI, Starlette).
         is_own_route: says whether a request, its public path in root_path, is for a route that
-            an `st.App` has beside Streamlit's: `app_base` is no part of that route's own path.
+            an `st.App` adds to Streamlit's: that route's own path does not include `app_base`.
         mounts: where Streamlit is mounted inside the app; a function, because routes may be
             added after the app was wrapped.
         is_asset: says whether `js/index.abc.js` exists among Streamlit's static files.
         requests_by_mode: counts the requests that came kept, and those that came stripped.
-        finding_log: takes the finding about paths that come in both forms.
+        finding_log: takes the finding about paths that arrive in both forms.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class BasePathMiddleware:
         arrived = arrived_request(scope)
         outer = str(scope.get("root_path", ""))
         if outer and BasePath(outer) in self.paths.known:
-            # `uvicorn --root-path /app` says what --behind-proxy says: it counts once.
+            # `uvicorn --root-path /app` means the same as --behind-proxy: it counts once.
             scope, outer = {**scope, "root_path": ""}, ""
         glued = self.paths.glued_base(scope["path"]) if not outer else None
         if glued is not None and (unglued := self._unglue(scope, glued, arrived)):
@@ -114,7 +114,7 @@ class BasePathMiddleware:
         return self.app(canonical, receive, send)
 
     def _unglue(self, scope: Scope, base: BasePath, arrived: ArrivedRequest) -> Scope | None:
-        """Put the slash back that a proxy left out; None where the path is spelled otherwise."""
+        """Put back the slash that a proxy left out; None if the path is spelled differently."""
         raw, front = scope.get("raw_path"), base.value.encode()
         if raw is not None and not raw.startswith(front):
             return None
@@ -127,12 +127,12 @@ class BasePathMiddleware:
         return {**scope, "path": path, "raw_path": front + b"/" + raw[len(front) :]}
 
     def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
-        """Return where a request points to, in the mode that is decided, and what is there."""
+        """Return where a request points to, in the decided mode, and the route there."""
         location = self._locate(path, arrived)
-        if path and not path.startswith("/"):  # `GET s`: put behind the base, it would be `/apps`
+        if path and not path.startswith("/"):  # `GET s`: after the base, it would be `/apps`
             return location, Route(kind=RequestKind.ALIAS)
         route = classify(location.rest, self.mounts())
-        if route.is_health:  # asked by whoever starts the app, who may not know of the proxy
+        if route.is_health:  # whatever starts the app asks, and may not know about the proxy
             return location, route
         resolved = self.paths.resolve(location, path)
         if resolved is None or _has_encoded_slash(scope, location):
@@ -155,7 +155,7 @@ class BasePathMiddleware:
         return resolved, route
 
     def _note_loaded(self, location: Location, arrived: ArrivedRequest) -> None:
-        """Learn from a page that runs what the proxy did to its path."""
+        """Learn from a running page what the proxy did to its path."""
         if header_value(arrived.headers, b"x-stlaunch") is not None:  # no visitor's page
             return
         if self.paths.glued_base(arrived.path) is not None:
@@ -183,7 +183,7 @@ class BasePathMiddleware:
             self.paths.seen.note(base_shown or BasePath(), PrefixMode.STRIPPED)
 
     def _note_refused(self, location: Location, route: Route) -> None:
-        # A page in the form that is not served: the proxy may have been changed, or be another one.
+        # A page in the form that is not served: the proxy may have changed, or be a different one.
         is_front = route.kind is RequestKind.PAGE and location.rest in {"", "/"}
         if (is_front or route.kind is RequestKind.PAGE_SCRIPT) and location.public is not None:
             self.finding_log.post(both_forms(location.public))
@@ -203,7 +203,7 @@ class BasePathMiddleware:
             return self.paths.locate(path, arrived.forwarded.prefix)
         if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
             base = BasePath.parse_forwarded(location.rest.rstrip("/"))
-            if base is not None:  # an address with a final slash is a base that is not known yet
+            if base is not None:  # an address that ends in a slash is a base not known yet
                 return replace(location, rest="/", depth=location.depth + base.depth)
         return location
 
@@ -252,7 +252,7 @@ def _request_info(
 
 
 def _path_of_referer(arrived: ArrivedRequest) -> str:
-    """Return the path that a page says it is at, decoded; empty where it does not say."""
+    """Return the path of the page in the Referer, decoded; empty without one."""
     try:
         return unquote(urlsplit(header_value(arrived.headers, b"referer") or "").path)
     except ValueError:
@@ -260,27 +260,27 @@ def _path_of_referer(arrived: ArrivedRequest) -> str:
 
 
 def _has_encoded_slash(scope: Scope, location: Location) -> bool:
-    """Return whether the segments in front of `rest` are apart by an encoded slash alone."""
+    """Return whether an encoded slash separates the segments before `rest`."""
     raw = scope.get("raw_path") or b""
     front = raw.lstrip(b"/").split(b"/")[: location.depth]
     return any(b"%2f" in segment.lower() for segment in front)
 
 
 def _is_spelled_otherwise(scope: Scope, location: Location, outer: BasePath) -> bool:
-    """Return whether a name encodes what needs none: some proxies compare it as it is."""
+    """Return whether a name is encoded needlessly: some proxies compare it undecoded."""
     rest = _drop_segments(scope.get("raw_path") or b"", location.depth + outer.depth)
     return _NEEDLESSLY_ENCODED.search(rest) is not None
 
 
 def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | None:
-    """Return the redirect for a page with the wrong number of slashes at its end."""
+    """Return the redirect for a page whose path ends in the wrong number of slashes."""
     if route.kind is not RequestKind.PAGE or scope["type"] != "http":
         return None
     if scope["method"] not in {"GET", "HEAD"}:
         return None
     if not route.streamlit_path:  # the base without its slash: relative addresses would miss it
         last = _encoded(scope["path"].rsplit("/", 1)[-1])
-        here = "./" if not last or ":" in last else ""  # `a:b/` would be of the scheme `a`
+        here = "./" if not last or ":" in last else ""  # `a:b/` would have the scheme `a`
         return _redirect(f"{here}{last}/" if last else here, scope)
     if route.streamlit_path.endswith("/") and route.streamlit_path != "/":
         page = location.rest.rstrip("/")
@@ -290,7 +290,7 @@ def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | N
 
 
 def relative_location(location: str, *, host: str, front: str, rest: str) -> str:
-    """Turn a redirect within the app into a relative one, so that no Host can mislead it.
+    """Make a redirect within the app relative, so that no Host can mislead it.
 
     >>> relative_location("http://127.0.0.1:8501/app/", host="127.0.0.1:8501",
     ...                   front="/app", rest="/page2")
@@ -300,9 +300,9 @@ def relative_location(location: str, *, host: str, front: str, rest: str) -> str
 
     Args:
         location: the app's Location header.
-        host: the Host that the app saw; an absolute address there is the app's own.
-        front: the path in front of `rest` in the app's own addresses, decoded.
-        rest: what this request asked for below it, decoded.
+        host: the Host that the app saw; an absolute URL with that host is the app's own.
+        front: the path before `rest` in the app's own addresses, decoded.
+        rest: the path below it that this request asked for, decoded.
     """
     try:
         parts = urlsplit(location)
@@ -318,7 +318,7 @@ def relative_location(location: str, *, host: str, front: str, rest: str) -> str
     path = posixpath.relpath(folder, posixpath.dirname(rest) or "/")
     path = "./" if path == "." else path + "/"
     path = path.removeprefix("./") + name if name else path
-    if ":" in path.partition("/")[0]:  # `x:y/` would be of the scheme `x`
+    if ":" in path.partition("/")[0]:  # `x:y/` would have the scheme `x`
         path = f"./{path}"
     query = f"?{parts.query}" if parts.query else ""
     fragment = f"#{parts.fragment}" if parts.fragment else ""

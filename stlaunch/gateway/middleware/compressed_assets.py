@@ -1,15 +1,15 @@
-"""Send Streamlit's hashed static files compressed in advance; nothing else changes.
+"""Send Streamlit's hashed static files precompressed; change nothing else.
 
 The app is asked each time (with HEAD), so that its own headers, its answer to a conditional request
-and whatever an app of the user's own puts in front of its files stay in force:
+and any checks of the user's own app in front of its files stay in force:
 
-    the app says                            the browser gets
+    the app sends                           the browser gets
     200, content-length: 861230, etag: "a"  200, content-length: 203344, etag: "a-gzip",
                                             content-encoding: gzip, vary: Accept-Encoding
     304, etag: "a"                          304, etag: "a-gzip"
     anything else                           the same
 
-A request for a range gets a range of the file as it is. Bare Streamlit sends all uncompressed.
+A range request gets a range of the uncompressed file. Bare Streamlit sends everything uncompressed.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from stlaunch.urls.streamlit_routes import ASSETS
 
 Headers = list[tuple[bytes, bytes]]
 
-# The first page and the first run of the script come before work that only later visitors notice.
+# The first page and the first script run come before work that only later visitors benefit from.
 _DELAY_S = 1.0
 _PIECE_BYTES = 256 * 1024
-# Of the file as it is, and none of these holds for another representation of it.
+# These headers describe the uncompressed file, and are wrong for any other representation of it.
 _DROPPED = frozenset({b"content-length", b"etag", b"accept-ranges", b"vary"})
 
 
 class CompressedAssetsMiddleware:
-    """Answer with a compressed file where there is one and the client takes it.
+    """Answer with a compressed file if there is one and the client accepts it.
 
     Args:
         app: the app itself.
-        store: the files; they are made once the app has started.
+        store: the files; compressed once the app has started.
     """
 
     def __init__(self, app: ASGIApp, *, store: AssetStore) -> None:
@@ -78,14 +78,14 @@ class CompressedAssetsMiddleware:
     def _find(self, scope: Scope) -> Asset | None:
         if scope["method"] not in {"GET", "HEAD"}:
             return None
-        self.store.start()  # an app that is mounted in another one gets no lifespan
+        self.store.start()  # an app mounted in another one gets no lifespan
         path = request_info(scope).streamlit_path or ""
         return self.store.find(path.removeprefix(ASSETS))
 
     async def _send_compressed(
         self, asset: Asset, token: str, scope: Scope, receive: Receive, send: Send
     ) -> bool:
-        """Send the file in this coding; False, with nothing sent, where that cannot be."""
+        """Send the file in this coding; return False, with nothing sent, if that is impossible."""
         start = await self._ask(token, scope, receive)
         if start is None:
             return False
@@ -127,7 +127,7 @@ class CompressedAssetsMiddleware:
 
 
 class _Pieces:
-    """A kept file in pieces, so that a slow client holds one piece of it and not all."""
+    """A kept file in pieces, so that a slow client keeps only one of them in memory."""
 
     def __init__(self, kept: Path | bytes) -> None:
         self._kept = kept
@@ -135,7 +135,7 @@ class _Pieces:
         self._first = b""
 
     async def open(self) -> int:
-        """Return the size; the first piece, mostly the only one, is read in the same go."""
+        """Return the size; also read the first piece, which is usually the only one."""
         if isinstance(self._kept, bytes):
             return len(self._kept)
         return await to_thread.run_sync(self._open, self._kept)
@@ -177,7 +177,7 @@ def _as_head(scope: Scope, token: str) -> Scope:
 
 
 def _own_tags(value: bytes, token: str) -> bytes:
-    """Return the tags of this coding as the app knows them; those of other codings do not match."""
+    """Return this coding's tags as the app knows them; those of other codings do not match."""
     ending = f'-{token}"'.encode()
     tags = [tag.strip() for tag in value.split(b",")]
     own = [tag.removesuffix(ending) + b'"' for tag in tags if tag.endswith(ending)]

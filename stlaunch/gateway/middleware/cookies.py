@@ -1,15 +1,15 @@
 """Separate the app's login cookies from other apps', and make them `Secure` behind https.
 
-Streamlit calls its login and session cookies the same in every app, and sets or deletes some of
-them for the whole host. Two apps on one host, one of them at its root, would log each other out.
-So an app below a path has names of its own in the browser:
+Streamlit's login and session cookies have the same names in every app, and some are set or deleted
+for the whole host. Two apps on one host, one of them at its root, would log each other out. So an
+app below a path uses its own names in the browser:
 
     the app's                   in the browser, for the app at /sales
     _streamlit_user             _streamlit_user.1e5dc0ae
     _streamlit_session          _streamlit_session.1e5dc0ae
 
-The app sees its own names, both ways, and never the login of another app. The XSRF cookie stays as
-it is: the page reads it by its name, and sharing it is harmless, because it names nobody.
+The app sees its own names, both ways, and never another app's login. The XSRF cookie stays as it
+is: the page reads it by its name, and sharing it is harmless, because it identifies nobody.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _APART = (b"_streamlit_user", b"_streamlit_session")
 
 
 class CookieMiddleware:
-    """Change the names of the app's login cookies, and add `Secure` where the browser uses https.
+    """Rename the app's login cookies, and add `Secure` if the browser uses https.
 
     Args:
         app: the next layer.
@@ -67,7 +67,7 @@ class CookieMiddleware:
         return self.app(scope, receive, send_changed)
 
     def _received(self, header: bytes) -> bytes:
-        """Return the Cookie header with the app's own names, and nobody else's login."""
+        """Return the Cookie header with the app's own names, and no other app's login."""
         kept = []
         for cookie in header.split(b";"):
             name, equals, value = cookie.strip(b" \t").partition(b"=")
@@ -89,9 +89,9 @@ class CookieMiddleware:
 
 
 def _bare(name: bytes) -> bytes:
-    """Return a name without what no name holds (RFC 6265 section 4.1.1).
+    """Return a name without the characters that no name may contain (RFC 6265 section 4.1.1).
 
-    A lenient app strips some of that, so that a name with a no-break space in front is its own.
+    A lenient app strips some of these, and takes a name with a leading no-break space for its own.
     """
     return bytes(octet for octet in name if octet in _TOKEN)
 

@@ -1,7 +1,7 @@
-"""Let another site show the app in a frame: cookies that work there, and who may do it.
+"""Let other sites show the app in a frame: set cookies that work there, and name those sites.
 
 Browsers keep `SameSite=Lax` cookies out of third-party frames, so uploads fail with 403 and the
-origin proof fails. `SameSite=None; Partitioned` cookies are kept apart for each embedding site.
+origin proof fails. `SameSite=None; Partitioned` cookies are stored separately per embedding site.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ class RefusedUploadMiddleware:
 
     def _report(self, request: RequestInfo) -> None:
         names = {name for name, _ in read_cookies(request.headers)}
-        is_probe = header_value(request.headers, b"x-stlaunch") is not None  # a check's own
+        is_probe = header_value(request.headers, b"x-stlaunch") is not None  # a check's own upload
         if not is_probe and XSRF_COOKIE not in names:
             self.finding_log.post(cookies_missing_in_frame("An upload"))
 
 
 def for_frames(cookie: bytes) -> bytes:
-    """Return a Set-Cookie value of ours that browsers also keep in a third-party frame.
+    """Change a Set-Cookie value of ours so that browsers keep it in a third-party frame too.
 
     >>> for_frames(b"stlaunch=x; Path=/; HttpOnly; SameSite=Lax")
     b'stlaunch=x; Path=/; HttpOnly; Secure; SameSite=None; Partitioned'

@@ -1,6 +1,6 @@
 """Trust forwarding and identity headers from trusted peers only.
 
-It does not look at the path; what it learns is handed on as an `ArrivedRequest`.
+It does not look at the path; the result is passed on as an `ArrivedRequest`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _SEPARATORS = re.compile(rb"[^a-z0-9]")
 
 
 class ForwardedHeadersMiddleware:
-    """Put the browser's address, scheme and host into the scope, as trusted proxies say.
+    """Put the browser's address, scheme and host into the scope, as trusted proxies report them.
 
     Args:
         app: the next layer.
-        trusted: whose headers are believed.
-        public_url: its scheme is believed for requests that name its host.
-        identity_headers: lower-case names of headers that the app believes to name the user
-            (`server.trustedUserHeaders`); removed from an untrusted peer's requests, and from all
-            in another spelling. A function, because Streamlit reads them anew when its
+        trusted: the peers whose headers are trusted.
+        public_url: its scheme applies to requests that name its host.
+        identity_headers: lower-case names of headers in which the app trusts the user's identity
+            (`server.trustedUserHeaders`); removed from an untrusted peer's requests, and in any
+            other spelling from all. A function, because Streamlit rereads them when its
             configuration changes.
         finding_log: takes the finding about a peer that should be trusted.
     """
@@ -103,7 +103,7 @@ class ForwardedHeadersMiddleware:
         names = self.identity_headers()
         kept = [*headers]
         if names:
-            # An app may read `X_User` or `X.User` as `X-User`; a proxy that removes one may hand on
+            # An app may read `X_User` or `X.User` as `X-User`; a proxy that removes one may pass on
             # the other.
             alike = {_folded(name) for name in names}
             believed = names if forwarded.is_peer_trusted else frozenset()
@@ -135,10 +135,10 @@ def _app_address(scope: Scope) -> HostPort | None:
 
 
 def _peer_of(scope: Scope) -> tuple[str, int] | None:
-    """Return the TCP peer; None on a unix socket alone.
+    """Return the TCP peer; None only on a unix socket.
 
-    uvicorn also reports no peer for a TCP connection that was reset at once; that one must not
-    pass for a unix socket, which is trusted.
+    uvicorn also reports no peer for a TCP connection that was reset at once; that must not be
+    mistaken for a unix socket, which is trusted.
     """
     client = scope.get("client")
     if client:

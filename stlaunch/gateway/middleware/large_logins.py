@@ -1,4 +1,4 @@
-"""Give the browser one small cookie in place of those of a login that is too large for a proxy.
+"""Give the browser one small cookie instead of a login's cookies that are too large for a proxy.
 
 A user with a hundred groups, or an app that asks for the tokens, gets cookies of 12 KB. nginx
 answers such a callback with 502, and every later request with 400. The small one has a random id
@@ -30,8 +30,8 @@ class LargeLoginsMiddleware:
     """Swap large login cookies for a small one on the way out, and back on the way in.
 
     Args:
-        app: the next layer, for which nothing is different.
-        store: keeps them; it is asked in a thread, because it may read a disk.
+        app: the next layer, for which nothing changes.
+        store: keeps them; called in a thread, because it may read from disk.
         large_headers: is notified of headers that stay large anyway, such as a proxy's own login.
     """
 
@@ -92,7 +92,7 @@ class LargeLoginsMiddleware:
 
 
 def _without_hint(name: bytes, value: bytes) -> bytes:
-    """Return a Location that fits: a logout at the provider names the whole id token, as a hint.
+    """Return a Location that fits: a logout URL at the provider has the whole id token as a hint.
 
     Without the hint the provider may ask the visitor to confirm (OpenID Connect RP-Initiated
     Logout 1.0, section 2).

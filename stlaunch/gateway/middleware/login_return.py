@@ -1,8 +1,8 @@
-"""Bring a visitor back from a login to the page that asked for it, with its query string.
+"""Return a visitor after a login to the page that asked for it, with its query string.
 
-Streamlit's callback always leads to the front page. The browser says with its Referer which page
-asked; that is kept in a cookie which only the callback gets. What comes back in it is believed as
-little as the Referer is: it can name a page of this app, and nothing else.
+Streamlit's callback always leads to the front page. The browser's Referer names the page that
+asked; it is kept in a cookie that only the callback gets. The cookie is trusted as little as the
+Referer: it can name a page of this app, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX = 1500
 
 
 class LoginReturnMiddleware:
-    """Note where a login began, and lead its callback there."""
+    """Remember where a login started, and redirect its callback there."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,7 +43,7 @@ class LoginReturnMiddleware:
 
 
 def _asking_page(request: RequestInfo) -> str:
-    """Return the page that asks, below the base: `/second_page?x=1`; empty for the front page."""
+    """Return the asking page below the base: `/second_page?x=1`; empty for the front page."""
     if header_value(request.headers, b"sec-fetch-site") not in {None, "same-origin"}:
         return ""
     try:
@@ -59,7 +59,7 @@ def _asking_page(request: RequestInfo) -> str:
 
 
 def is_page(page: str) -> bool:
-    """Return whether this is a page of the app, below its base: nothing else, and nowhere else.
+    """Return whether this is a page of the app below its base, and nothing else.
 
     >>> [is_page(page) for page in ("/?x=1", "/page2?x=1", "//evil.example", "/auth/logout")]
     [True, True, False, False]

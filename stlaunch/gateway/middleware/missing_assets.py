@@ -1,4 +1,4 @@
-"""Answer 404 for a static file that does not exist, where Streamlit sends its index page.
+"""Answer 404 for a static file that does not exist; Streamlit sends its index page instead.
 
 After an upgrade an open tab asks for old files; HTML under a `.js` name breaks it with a MIME
 error, and a shared cache may keep that answer for a year.

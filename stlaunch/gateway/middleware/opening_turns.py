@@ -1,7 +1,7 @@
-"""Let the app open one WebSocket after the other, with pauses for the sessions that it has.
+"""Let the app open WebSockets one at a time, with pauses for the sessions it already has.
 
-A new session is some milliseconds of the event loop's time. Fifty at once, as after a restart or in
-an attack, would stand in one queue with everybody's clicks, which then wait for all of them.
+A new session takes some milliseconds of the event loop. With fifty at once, as after a restart or
+in an attack, every click of open sessions would queue behind all of them.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOOK_S = 0.002
-"""How long an app may wait for others between the handshake and the session that it makes."""
+"""How long an app may await other tasks between the handshake and creating the session."""
 _PAUSE_FACTOR = 2
-"""What is open has the event loop for twice as long as an opening took."""
+"""Open sockets get the event loop for twice as long as an opening took."""
 _MAX_PAUSE_S = 0.1
-"""Something else may have kept the loop, for seconds: new visitors do not wait for that twice."""
+"""Something else may have blocked the loop for seconds: new visitors do not wait for it again."""
 _MAX_WAIT_S = 2.0
-"""Where openings are slow, or somebody keeps very many of them waiting, all others go ahead."""
+"""If openings are slow, or somebody queues very many, a handshake opens after this time anyway."""
 
 
 class OpeningTurnsMiddleware:
-    """Hold handshakes back while the ones before them keep the event loop; refuse none.
+    """Hold handshakes back while earlier ones keep the event loop busy; refuse none.
 
     Each waits for a bounded time, and is then opened without a turn. An accepted socket is not
-    wrapped, and one that is refused gives its turn back at once.
+    wrapped, and a refused one ends its turn at once.
 
     Args:
         app: the rest of the stream's chain.
@@ -38,7 +38,7 @@ class OpeningTurnsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one handshake."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:  # as in tests of an app: the turns of an ended one never end
+        if loop is not self._loop:  # as in tests of an app: turns of a closed loop never end
             self._loop, self._is_free = loop, asyncio.Semaphore()
         try:
             async with asyncio.timeout(_MAX_WAIT_S):
@@ -54,7 +54,7 @@ class OpeningTurnsMiddleware:
 
 
 class _Turn:
-    """The right to be opened: it ends when the loop comes back, or with the handshake."""
+    """The right to be opened: it ends when the loop is free again, or with the handshake."""
 
     __slots__ = ("_began_at", "_is_free", "_look", "_loop")
 
@@ -65,7 +65,7 @@ class _Turn:
         self._look: asyncio.TimerHandle | None = loop.call_later(_LOOK_S, self.end)
 
     def end(self) -> None:
-        """Pass it on after a pause; once. The look comes late by as long as the loop was busy."""
+        """Pass the turn on after a pause, once. The timer is late by the time the loop was busy."""
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -74,5 +74,5 @@ class _Turn:
 
 
 def pause_after(busy_s: float) -> float:
-    """Return for how many seconds nobody is opened, after an opening that took `busy_s`."""
+    """Return how many seconds to open no socket after an opening that took `busy_s`."""
     return min(_PAUSE_FACTOR * busy_s, _MAX_PAUSE_S)

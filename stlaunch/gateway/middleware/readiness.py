@@ -1,4 +1,4 @@
-"""Note when the app has started, and when it stops."""
+"""Record when the app has started, and when it stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ReadinessLifespan:
 
     Args:
         app: the next layer.
-        readiness: is changed.
+        readiness: the state to update.
     """
 
     def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:

@@ -29,8 +29,8 @@ PageOf = Callable[[bytes], str | None]
 class RequestLogMiddleware:
     """Put the request's id into every log line, the response and the app's headers.
 
-    An id that arrives is kept if it is well-formed. With an access log one is made where none
-    arrives, and each request gets its line, a WebSocket one at its opening and one at its end.
+    A well-formed id that arrives is kept. With an access log a missing one is generated, and each
+    request gets a log line; a WebSocket gets one when it opens and one when it ends.
 
     Args:
         app: the next layer.
@@ -98,13 +98,13 @@ class RequestLogMiddleware:
 
 
 class PageChangeLogMiddleware:
-    """Log which page a session shows: the socket is one request for all of them.
+    """Log which page a session shows: one socket, and so one request, serves them all.
 
-    Wraps `receive` of the app's socket, so it is there with `--access-log` only.
+    Wraps `receive` of the app's socket, so it exists only with `--access-log`.
 
     Args:
         app: the next layer.
-        page_of: returns the page that a message starts a run of; None for other messages.
+        page_of: returns the page whose run a message starts; None for other messages.
     """
 
     def __init__(self, app: ASGIApp, *, page_of: PageOf) -> None:

@@ -46,7 +46,7 @@ _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
 class SameOriginMiddleware:
-    """Refuse sockets of other sites with 403; hand the others on with a Host that agrees.
+    """Refuse sockets of other sites with 403; pass the others on with a matching Host.
 
     An accepted handshake reaches Streamlit with `Host` set to Origin's host, so that its own
     check, left on, agrees and never looks up its external address; and without our token. The
@@ -54,11 +54,11 @@ class SameOriginMiddleware:
 
     Args:
         app: the next layer.
-        policy: who is let in.
+        policy: who is accepted.
         proof: verifies tokens.
         handshakes: counts the attempts.
         finding_log: takes the finding about a refused one.
-        app_site: knows the lines that keep Host.
+        app_site: knows the proxy's lines that keep Host.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class SameOriginMiddleware:
             fetch_site=header_value(headers, b"sec-fetch-site"),
             has_fetch_metadata=any(name.startswith(b"sec-fetch-") for name, _ in headers),
             is_proven=is_proven,
-            # A proxy may rewrite Host and add no header: only the page itself tells them apart.
+            # A proxy may rewrite Host and add no header: only the page itself can distinguish them.
             is_local=is_proven and not is_handed_on(request.headers),
         )
 
@@ -151,16 +151,16 @@ class SameOriginMiddleware:
 
 
 def _is_nobodys(origin: str | None) -> bool:
-    """Return whether no page can have this origin (RFC 6761 section 6.4): it is a check's.
+    """Return whether no page can have this origin (RFC 6761 section 6.4): a check sends it.
 
-    It is refused as any other, and says nothing about the app's own pages: it is not counted.
+    It is refused like any other, but not counted: it says nothing about the app's own pages.
     """
     parsed = Origin.parse(origin) if origin else None
     return parsed is not None and parsed.host.endswith(".invalid")
 
 
 def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Tell a handshake whose page had a token but whose browser sent no cookie to go with it."""
+    """Return whether the page had a token but the browser sent no cookie to go with it."""
     has_token = any(value.startswith(TOKEN_PREFIX) for value in list_values(headers, _PROTOCOL))
     names = {name for name, _ in read_cookies(headers)}
     return has_token and names.isdisjoint({HOST_COOKIE, PLAIN_COOKIE})
@@ -168,7 +168,7 @@ def _lacks_cookie(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def _accepted(scope: Scope) -> Scope:
     origin = header_value(scope["headers"], b"origin") or ""
-    # As it was written: Streamlit compares the text after the scheme with Host.
+    # Exactly as sent: Streamlit compares the text after the scheme with Host.
     host = origin.partition("://")[2] if Origin.parse(origin) else ""
     headers = []
     for name, value in scope["headers"]:

@@ -1,7 +1,7 @@
-"""Accept sessions while there is room and no shutdown is in progress; close no open ones.
+"""Accept sessions while there is room and no shutdown is in progress; never close open ones.
 
 A refused one gets 503 with Retry-After, on the socket and on the tunnel alike, and the app never
-sees it. Sits above the same-origin rule; an accepted socket is not wrapped.
+sees it. Runs before the same-origin rule; an accepted socket is not wrapped.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _FULL = refusal(503, "STL603", "the app is at capacity", retry_s=_FULL_RETRY_S)
 
 
 class SessionLimitMiddleware:
-    """Refuse new sessions while draining, beyond `--max-sessions`, and when files run out.
+    """Refuse new sessions while draining, beyond `--max-sessions`, and when descriptors run out.
 
     Args:
         app: the rest of the stream's chain.
-        readiness: says whether this process drains.
+        readiness: says whether this process is draining.
         sessions: who holds one; None for any number.
     """
 
@@ -48,7 +48,7 @@ class SessionLimitMiddleware:
             return
         visitor = visitor_of(request_info(scope), owner_of(scope))
         has_place = self.sessions is None or self.sessions.has_room(visitor)
-        # Without descriptors a session would fail half-way, and so would those that are open.
+        # Without descriptors a session would fail half-way, and so would the open ones.
         if not (has_place and has_room_for_more_files()):
             await deny_handshake(_FULL, _TRY_AGAIN_LATER, scope, receive, send)
         elif self.sessions is None:
@@ -64,8 +64,8 @@ class SessionLimitMiddleware:
 class FullPageMiddleware:
     """Answer a new visitor's page with one that waits for a place.
 
-    A browser that has a place reloads its page: the old session ends only after the new page has
-    come.
+    A browser that holds a place can reload its page: the old session ends only after the new page
+    has arrived.
 
     Args:
         app: the rest of the page's chain.
@@ -91,11 +91,11 @@ class FullPageMiddleware:
 class DrainingHealthMiddleware:
     """Answer Streamlit's health check with 503 while draining.
 
-    Load balancers ask here, and pages before they connect again: both go elsewhere.
+    Load balancers ask here, and so do pages before they reconnect: both then go elsewhere.
 
     Args:
         app: the rest of the health check's chain.
-        readiness: says whether this process drains.
+        readiness: says whether this process is draining.
     """
 
     def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:

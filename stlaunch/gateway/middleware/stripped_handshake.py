@@ -35,7 +35,7 @@ class StrippedHandshakeEndpoint:
         handshakes: counts the attempts.
         finding_log: takes the finding about the first of each kind.
         app_site: knows the lines that let the WebSocket through.
-        policy: says what a page of the app has to show.
+        policy: says how a page of the app has to prove itself.
         proof: verifies its token.
     """
 

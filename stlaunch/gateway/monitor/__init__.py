@@ -1,1 +1,1 @@
-"""What the traffic shows: detectors, and the log of findings."""
+"""Watch the traffic: detectors, and the log of findings."""

@@ -1,6 +1,6 @@
 """Detect problems from how requests arrive. Pure; the clock is passed in.
 
-Each detector watches one thing and returns a `Finding` once it is sure. It serves nothing.
+Each detector watches one thing and returns a `Finding` once it is sure. It answers no requests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PageLoads:
     is_said: bool = False
 
     def served(self, now: float, base: BasePath | None) -> Finding | None:
-        """Count a page; a finding where several were served and no connection arrived."""
+        """Count a page; return a finding if several were served and no connection arrived."""
         if self.pages == 0:
             self.first_at = now
         finding = None
@@ -47,9 +47,9 @@ class PageLoads:
         self.scripts += 1
 
     def connected(self) -> None:
-        """A connection of whatever kind arrived: all is well so far.
+        """Note a connection of any kind: all is well so far.
 
-        A script that was asked for once is in browsers' caches, and counts from then on.
+        A script that was requested once is in browsers' caches, and counts from then on.
         """
         self.pages = 0
         self.is_said = False
@@ -79,7 +79,7 @@ class PageLoads:
 
 @dataclass(slots=True)
 class Replicas:
-    """Page scripts that were asked for by pages of another process, between those of our own."""
+    """Script requests from pages of another process, mixed with those from our own pages."""
 
     instance_id: str
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=12))
@@ -89,7 +89,7 @@ class Replicas:
         if not instance_id:
             return None
         self._last.append(instance_id != self.instance_id)
-        # A restart leaves a run of foreign ones and then none; replicas alternate.
+        # After a restart there is one run of foreign ones and then none; replicas alternate.
         kinds = list(self._last)
         foreign = sum(kinds)
         changes = sum(a != b for a, b in itertools.pairwise(kinds))
@@ -105,7 +105,7 @@ class Replicas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detectors:
-    """What the monitor remembers of the traffic, for all its chains."""
+    """What the monitor remembers about the traffic, shared by all chains."""
 
     replicas: Replicas
     pages: PageLoads = field(default_factory=PageLoads)
@@ -129,7 +129,7 @@ def scheme_mismatch(page: Origin | None, sent: str | None, fix: str) -> Finding 
 
 
 def prefix_mismatch(sent: BasePath | None, known: Sequence[BasePath]) -> Finding | None:
-    """Describe a trusted proxy that tells another prefix than the ones given."""
+    """Describe a trusted proxy that sends a prefix other than the given ones."""
     if sent is None or not sent.value or not known or sent in known:
         return None
     given = ", ".join(path.with_slash for path in known)

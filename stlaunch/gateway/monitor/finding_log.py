@@ -1,6 +1,6 @@
-"""The findings since the start: each one once in the log, and all of them for the report.
+"""Keep the findings since the start: each one logged once, and all of them for the report.
 
-It decides nothing about what is a trouble; a layer that sees one posts a `Finding`.
+It does not decide what is a problem; a layer that sees one posts a `Finding`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MAX_SUMMED_UP = 3
 
 @dataclass(slots=True, kw_only=True)
 class LoggedFinding:
-    """One finding, and how often it was made.
+    """One finding, and how often it was posted.
 
     Attributes:
         finding: the first of its kind.
-        count: how often.
+        count: how often it was posted.
         first_at: on the log's clock.
         last_at: on the log's clock.
         is_logged: whether the log names it.
@@ -43,7 +43,7 @@ class LoggedFinding:
 
 @dataclass(slots=True)
 class _OfACode:
-    """The findings of one code, the lines they have left, and whether a summary is on its way."""
+    """The findings of one code, the lines they have left, and whether a summary is scheduled."""
 
     notices: dict[Finding, LoggedFinding] = field(default_factory=dict)
     budget: LineBudget = field(default_factory=LineBudget)
@@ -52,13 +52,13 @@ class _OfACode:
 
 @dataclass(slots=True)
 class FindingLog:
-    """Findings by code; bounded, because what leads to one may come from anybody.
+    """Findings by code; bounded, because anybody may be able to cause one.
 
-    A new one gets its line while its client, and all clients, have lines left in this window.
-    Others are summed up, those that were made most often by name, so the log is never blind.
+    A new one gets its own line while its client, and all clients, have lines left in this window.
+    The rest are summed up, the most frequent ones by name, so the log never misses a problem.
 
     Attributes:
-        clock: seconds that only go forward.
+        clock: monotonic, in seconds.
         counts: how often each code was posted.
     """
 
@@ -67,12 +67,12 @@ class FindingLog:
     _by_code: dict[str, _OfACode] = field(default_factory=dict)
 
     def post(self, finding: Finding, context: str = "", *, client: str = "") -> None:
-        """Keep a finding, and log it where it is a new one.
+        """Keep a finding, and log it if it is new.
 
         Args:
             finding: what is wrong.
             context: for the log line alone, right after the title.
-            client: whose request shows it (`client_key`); empty for nobody's in particular.
+            client: the client whose request shows it (`client_key`); empty for no particular one.
         """
         self.counts[finding.code] += 1
         of_code = self._by_code.setdefault(finding.code, _OfACode())
@@ -99,7 +99,7 @@ class FindingLog:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return  # the next one of this code sums up
+            return  # the next finding of this code triggers the summary
         of_code.is_summary_due = True
         loop.call_later(of_code.budget.summary_s, self._summary_is_due, of_code)
 
@@ -123,7 +123,7 @@ def _make_room(notices: dict[Finding, LoggedFinding]) -> None:
 
 
 def _sum_up(of_code: _OfACode) -> None:
-    """Name in one line the most frequent, and then the latest, that had none of their own."""
+    """Log one line for the findings without one, naming the most frequent, then the latest."""
     unnamed = [item for item in of_code.notices.values() if not item.is_logged]
     if not unnamed:
         return

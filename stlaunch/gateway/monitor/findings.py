@@ -1,4 +1,4 @@
-"""The findings of the running server: what happened, and the lines that fix it."""
+"""Build the findings of the running server: what happened, and the lines that fix it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def origin_rejected(
 
 
 def both_forms(path: BasePath) -> Finding:
-    """Describe pages that are loaded kept and stripped, of which one may be a visitor's doing."""
+    """Describe pages loaded both kept and stripped; one of the two may be a visitor's doing."""
     return Finding(
         code="STL214",
         title=f"Pages below {path.with_slash} arrive both with the path and without it",
@@ -95,9 +95,9 @@ def fell_back(
     Args:
         reason: what the page saw, such as `does not open`.
         upgrade_fix: the lines that let the WebSocket through.
-        via: the proxies that left their name, empty without one.
-        brief: what the log says in place of those lines.
-        is_explained: whether `upgrade_stripped` has been logged with its fix already.
+        via: the proxies that named themselves; empty if none did.
+        brief: what the log says instead of those lines.
+        is_explained: whether `upgrade_stripped` has already been logged with its fix.
     """
     proxy = f" (the request came through {via})" if via else ""
     works = "The app works, a little slower. To get the WebSocket back: "
@@ -114,7 +114,7 @@ def body_limited(passed: int, refused: int, fix: str) -> Finding:
     """Describe a proxy that refuses large request bodies.
 
     Args:
-        passed: the largest body in bytes that got through; 0 where not known.
+        passed: the largest body in bytes that got through; 0 if not known.
         refused: the smallest that did not.
         fix: the lines that raise the limit.
     """
@@ -127,11 +127,11 @@ def body_limited(passed: int, refused: int, fix: str) -> Finding:
 
 
 def large_headers(way: str, size: int, *, fix: str, brief: str) -> Finding:
-    """Describe headers that a proxy with its usual limits refuses.
+    """Describe headers that a proxy with the usual limits refuses.
 
     Args:
         way: who sends them, such as `A browser sends`.
-        size: of all of them in bytes.
+        size: their total size in bytes.
         fix: the lines that raise the limit.
         brief: what the log says instead.
     """
@@ -157,7 +157,7 @@ def method_refused(status: str) -> Finding:
 
 
 def uploads_over_socket() -> Finding:
-    """Describe a path on which no request that uploads arrives whole."""
+    """Describe a path on which no upload request arrives whole."""
     return Finding(
         code="STL506",
         title="No request that uploads arrives as its page sent it; uploads use a WebSocket",

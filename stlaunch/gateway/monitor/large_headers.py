@@ -1,4 +1,4 @@
-"""Notice headers that are too large for the usual limits of proxies, each way once."""
+"""Notice headers too large for the usual proxy limits, once for requests and once for answers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from stlaunch.proxies.needs import Need
 from stlaunch.proxies.recognition import products_in
 from stlaunch.quick_dataclass import dataclass
 
-MAX_BYTES = 4096  # nginx's proxy_buffer_size; of a request it takes twice that
+MAX_BYTES = 4096  # nginx's proxy_buffer_size; for a request it allows twice that
 _WAYS = ("A browser sends", "The app answers with")
 
 
 @dataclass(slots=True, kw_only=True)
 class LargeHeaders:
-    """What has been said about large headers.
+    """Reports large headers, and remembers which ones it has reported.
 
     Attributes:
         finding_log: takes the findings.
         app_site: knows the lines that raise a proxy's limit.
-        is_proxied: a proxy is expected; without one there is no limit to warn of.
+        is_proxied: whether a proxy is expected; without one there is no limit to warn about.
     """
 
     finding_log: FindingLog
@@ -37,7 +37,7 @@ class LargeHeaders:
     def note(
         self, scope: Scope, headers: Iterable[tuple[bytes, bytes]], *, is_answer: bool
     ) -> None:
-        """Look at the headers of a request, or of its answer."""
+        """Check the headers of a request, or of its answer."""
         way = _WAYS[is_answer]
         if not self.is_proxied or way in self._said:
             return
@@ -47,6 +47,6 @@ class LargeHeaders:
         self._said.add(way)
         request = request_info(scope)
         fix = self.app_site.fix_text(Need.HEADER_SIZE, request)
-        if fix or not products_in(request.headers):  # else the proxy has room for more
+        if fix or not products_in(request.headers):  # else the proxy's limit is higher
             brief = self.app_site.brief_fix(Need.HEADER_SIZE, request, "STL609")
             self.finding_log.post(large_headers(way, size, fix=fix or brief, brief=brief))

@@ -1,7 +1,7 @@
 """Limit the log lines of one kind of problem: bounded in each window, never zero.
 
-Pure, with the clock from outside. What strangers can bring about must not fill a disk, and must
-not use up the lines that somebody else's trouble needs.
+Pure; the clock is passed in. Strangers must be able neither to fill the disk with log lines nor to
+use up the lines needed for other clients' problems.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from stlaunch.quick_dataclass import dataclass
 
 @dataclass(slots=True, kw_only=True)
 class LineBudget:
-    """Lines left in this window, for each client and in all.
+    """The lines left in this window, per client and in total.
 
     Attributes:
         in_all: lines in a window.
         per_client: of these, for one client.
-        unattributed: of these, for trouble that is nobody's in particular.
-        window_s: after this time all begins anew.
-        summary_s: what found no place is summed up in a line, one in this time.
+        unattributed: of these, for problems of no particular client.
+        window_s: length of a window, after which all counts start over.
+        summary_s: at most one line in this time sums up the problems without a line of their own.
     """
 
     in_all: int = 100
@@ -34,11 +34,11 @@ class LineBudget:
     _summed_up_at: float = float("-inf")
 
     def takes_line(self, client: str, now: float) -> bool:
-        """Use a line; False where the client, or all of them, have none left.
+        """Use a line; return False if the client, or all clients together, have none left.
 
         Args:
-            client: whose trouble it is; empty for nobody's.
-            now: seconds that only go forward.
+            client: the client with the problem; empty for no particular one.
+            now: monotonic, in seconds.
         """
         if now - self._began_at >= self.window_s:
             self._used.clear()
@@ -50,7 +50,7 @@ class LineBudget:
         return True
 
     def takes_summary(self, now: float) -> bool:
-        """Use the line that sums up; False where the last one was a moment ago."""
+        """Use the summary line; return False if the last one was less than `summary_s` ago."""
         if now - self._summed_up_at < self.summary_s:
             return False
         self._summed_up_at = now

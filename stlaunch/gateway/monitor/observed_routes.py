@@ -1,7 +1,7 @@
-"""How pages reached the app (address, path, proxies): shown, never acted on.
+"""Observe how pages reached the app (address, path, proxies): shown, never acted on.
 
-Nothing here widens trust: a value counts for its own request alone, wherever that is decided. A
-page that runs asks for the page script, so health probes and scanners add nothing.
+Nothing here widens trust: a value counts for its own request alone, wherever that is decided. Only
+a page that runs requests the page script, so health probes and scanners add nothing.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class ObservedRoute:
     """How one page reached the app."""
 
     host: str | None
-    """The host in the browser's address bar, with its port where it is not the usual one."""
+    """The host in the browser's address bar, with its port unless it is the default one."""
     scheme: str | None
-    """None where nobody trusted says it."""
+    """None if no trusted proxy sends it."""
     base_path: str | None
     mode: PrefixMode | None
     proxies: tuple[str, ...]
@@ -44,7 +44,7 @@ class ObservedRoute:
 
     @property
     def public_origin(self) -> str | None:
-        """`https://app.example.com`; None where scheme or host is not known."""
+        """`https://app.example.com`; None if scheme or host is not known."""
         return f"{self.scheme}://{self.host}" if self.scheme and self.host else None
 
     def __str__(self) -> str:
@@ -57,18 +57,18 @@ class ObservedRoute:
 
 @dataclass(slots=True)
 class ObservedRoutes:
-    """The few routes that most pages came by, with how many came by each."""
+    """The few most frequent routes of pages, each with its count."""
 
     _budget: LineBudget = field(default_factory=lambda: LineBudget(in_all=20, per_client=_MAX))
     _routes: dict[ObservedRoute, int] = field(default_factory=dict)
 
     def note(self, request: RequestInfo) -> None:
-        """Take one request of a page into account; a new route is logged, once."""
+        """Count one request of a page; a new route is logged once."""
         route = _as_the_browser_shows_it(observed_route(request), request)
         if route in self._routes:
             self._routes[route] += 1
             return
-        if len(self._routes) >= _MAX:  # the rarest one gives way: one that is used stays
+        if len(self._routes) >= _MAX:  # the rarest one goes: one in use stays
             del self._routes[min(self._routes, key=lambda known: self._routes[known])]
         self._routes[route] = 1
         client = client_key(request.client or request.peer)
@@ -76,9 +76,9 @@ class ObservedRoutes:
             logger.info("Reached at %s.", route)
 
     def as_list(self, asking: RequestInfo) -> list[dict[str, Any]]:
-        """Return it for the self-check's report, the usual one first.
+        """Return the routes for the self-check's report, the most frequent first.
 
-        Addresses are those of the client that asks; of others it shows only how they arrived.
+        It shows the asking client's own addresses; of other routes only how they reached the app.
         """
         own = observed_route(asking)
         usual_first = sorted(self._routes.items(), key=lambda item: -item[1])
@@ -97,16 +97,16 @@ class ObservedRoutes:
 
 
 def _name(route: ObservedRoute) -> str | None:
-    """Return the host without its port, which `Host $host` does not tell."""
+    """Return the host without its port, which `Host $host` leaves out."""
     host = HostPort.parse(route.host) if route.host else None
     return host.host if host else None
 
 
 def _as_the_browser_shows_it(route: ObservedRoute, request: RequestInfo) -> ObservedRoute:
-    """Fill in what the proxy does not tell: scheme, port, and the path that it strips.
+    """Fill in what the proxy does not send: scheme, port, and the path that it strips.
 
-    The Referer of a page's script is the page's own address. Where it names another host it is
-    not believed: anybody can send one.
+    The Referer of a page's script is the page's own address. If it names another host it is
+    ignored: anybody can send one.
     """
     try:
         page = urlsplit((header_value(request.headers, b"referer") or "")[:_MAX_REFERER])

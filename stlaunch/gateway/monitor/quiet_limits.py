@@ -1,14 +1,14 @@
-"""Learn how long each way to the app lets a quiet socket live, and ping more often than that.
+"""Learn how long each route to the app keeps a quiet socket open, and ping more often than that.
 
-A socket counts that died and whose page came back under its session: a closed tab says nothing.
-Where three of one browser on one way died after the same silence, something on the way cuts them.
+A dead socket counts only if its page came back with the same session: a closed tab proves nothing.
+If three sockets of one browser on one route die after the same silence, something there cuts them.
 
-Who closes their own sockets on purpose is pinged more often, at the price of three connections,
-and nobody else is: a browser's sockets decide about that browser's. Only what browsers at three
-different addresses found, independently, holds for all on that way. Even then a ping each second is
-all that they bring about: 6 bytes, sent in step with those of all other sockets.
+A browser's sockets affect that browser alone: closing three of one's own on purpose gains more
+frequent pings and changes nothing for others. A limit applies to everyone on a route only after
+browsers at three different addresses hit it independently. Even then the worst case is a ping each
+second: 6 bytes, sent in step with those of all other sockets.
 
-Pure, with the clock from outside.
+Pure; the clock is passed in.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _MAX_ADDRESSES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Whose socket it is, and how it came.
+    """The owner of a socket, and its route to the app.
 
     Attributes:
         browser: a digest of the browser's ids (`owner_of`).
         address: the client's (`client_key`).
-        route: the way to the app (`ObservedRoute`).
+        route: the route to the app (`ObservedRoute`).
     """
 
     browser: str
@@ -46,7 +46,7 @@ class Visitor:
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of one browser on one way."""
+    """What is known about one browser on one route."""
 
     ended: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=8))
     cut: deque[float] = field(default_factory=lambda: deque(maxlen=_ALIKE))
@@ -55,13 +55,13 @@ class _Seen:
 
 @dataclass(slots=True)
 class QuietLimits:
-    """After which silence sockets die though their page still wants them."""
+    """How long sockets can stay quiet before something cuts them, though their page needs them."""
 
     _seen: OrderedDict[tuple[Hashable, str], _Seen] = field(default_factory=OrderedDict)
     _by_route: OrderedDict[Hashable, dict[str, int]] = field(default_factory=OrderedDict)
 
     def ended(self, visitor: Visitor, quiet_s: float, now: float) -> None:
-        """Note that a socket ended after a silence."""
+        """Record that a socket ended after a silence."""
         if quiet_s < _MIN_QUIET_S:
             return
         key = (visitor.route, visitor.browser)
@@ -71,7 +71,7 @@ class QuietLimits:
             self._seen.popitem(last=False)
 
     def resumed(self, visitor: Visitor, now: float) -> tuple[float, ...]:
-        """Note that a page came back; the silences in s, where its sockets die after the same."""
+        """Record that a page came back; return its silences in s if its sockets die alike."""
         seen = self._seen.get((visitor.route, visitor.browser))
         if seen is None or not seen.ended:
             return ()
@@ -92,7 +92,7 @@ class QuietLimits:
         return cut
 
     def ping_s(self, visitor: Visitor) -> int | None:
-        """Return how often to ping a socket of this visitor; None where nothing was learned."""
+        """Return how often to ping this visitor's sockets; None if nothing was learned."""
         seen = self._seen.get((visitor.route, visitor.browser))
         learned = sorted(self._by_route.get(visitor.route, {}).values())
         found = [seen.ping_s if seen else None, learned[_ADDRESSES - 1] if learned[2:] else None]
@@ -100,7 +100,7 @@ class QuietLimits:
 
 
 def ping_below(limit_s: float) -> int:
-    """Return the whole seconds below half of a limit; 1 at least.
+    """Return a ping interval below half of a limit, in whole seconds; at least 1.
 
     >>> [ping_below(limit) for limit in (1.9, 4.0, 5.2, 30.0, 61.0)]
     [1, 1, 2, 14, 30]
@@ -111,14 +111,14 @@ def ping_below(limit_s: float) -> int:
 def idle_cut(
     quiet_s: tuple[float, ...], interval_s: int, ping_s: int | None, *, is_set: bool, fix: str
 ) -> Finding:
-    """Describe a way to the app that cuts quiet sockets.
+    """Describe a route to the app that cuts quiet sockets.
 
     Args:
-        quiet_s: after which silence the last ones died, the shortest first.
-        interval_s: how often the server pings unless it learned better.
-        ping_s: how often it pings from now on; None where that does not change.
-        is_set: whether the user set the interval: then it stays.
-        fix: the lines for the proxy, where it is known.
+        quiet_s: how long the last ones were quiet before they died, the shortest first.
+        interval_s: how often the server pings by default.
+        ping_s: how often it pings from now on; None if that does not change.
+        is_set: whether the user set the interval, which then stays.
+        fix: the lines for the proxy, if it is known.
     """
     shown = ", ".join(f"{age:.1f}" for age in quiet_s)
     option = f"--server.websocketPingInterval {ping_below(quiet_s[0])}"
@@ -139,7 +139,7 @@ def idle_cut(
 
 
 def quiet_request_cut(limit_s: int, ping_s: int, fix: str) -> Finding:
-    """Describe a way that cuts the requests of the HTTP transport while they are quiet."""
+    """Describe a route that cuts quiet requests of the HTTP transport."""
     return Finding(
         code="STL604",
         title=f"Quiet requests of the HTTP transport are cut after about {limit_s} s",

@@ -1,7 +1,7 @@
 """Watch incoming requests and report what they reveal about the path; change nothing.
 
-An accepted socket is not wrapped: how long it lives is seen from outside. Only the socket of a
-page's own probe is.
+An accepted socket is not wrapped: its lifetime can be measured from outside. Only the socket of a
+page's own probe is wrapped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from stlaunch.proxies.recognition import products_in
 from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import RequestKind
 
-_SESSION = 3  # the place of a session id among Streamlit's subprotocols
+_SESSION = 3  # the position of the session id among Streamlit's subprotocols
 
 
 class TrafficMonitorMiddleware:
@@ -43,10 +43,10 @@ class TrafficMonitorMiddleware:
 
     Args:
         app: the next layer.
-        state: the detectors, the log of findings, and what probes leave.
-        ping_interval_s: how often a quiet socket is used.
-        adapts_pings: whether that may change: not where the user set it.
-        clock: seconds that only go forward.
+        state: the detectors, the log of findings, and the results of probes.
+        ping_interval_s: how often a quiet socket is pinged.
+        adapts_pings: whether that may change; not if the user set it.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class TrafficMonitorMiddleware:
             self.detectors.quiet_limits.ended(visitor, now - used_at, now)
 
     def _decide_pings(self, scope: Scope, request: RequestInfo, visitor: Visitor) -> None:
-        """Ping this socket as often as it needs on its way, where the user left that to us."""
+        """Ping this socket as often as its route needs, unless the user set the interval."""
         limits, interval_s, pings = self.detectors.quiet_limits, self.ping_interval_s(), None
         ping_s = limits.ping_s(visitor)
         if self.adapts_pings and (pings := pings_of(scope)) and ping_s and ping_s < interval_s:
@@ -201,8 +201,8 @@ def _origin(request: RequestInfo, name: bytes) -> Origin | None:
 
 
 def _is_navigation(request: RequestInfo) -> bool:
-    """Return whether a browser opens the page; a monitor only asks whether it is there."""
-    if header_value(request.headers, b"x-stlaunch") is not None:  # the self-check's own look at it
+    """Return whether a browser opens the page; an uptime monitor only checks that it is there."""
+    if header_value(request.headers, b"x-stlaunch") is not None:  # the self-check's own request
         return False
     accept = header_value(request.headers, b"accept") or ""
     agent = header_value(request.headers, b"user-agent") or ""

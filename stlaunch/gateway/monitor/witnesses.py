@@ -1,7 +1,7 @@
 """Decide whose handshakes count as evidence: those of the app's own pages.
 
-It lets nobody in. A program can load the page and make such a handshake too, but only in its own
-name: `HandshakeStats.summary` wants the asking client's, or those of several.
+It grants no access. A program can also load the page and make such a handshake, but only in its
+own name: `HandshakeStats.summary` requires the asking client's own, or those of several clients.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import RequestInfo
 from stlaunch.urls.origin import Origin
 
-# Lax cookies: a page of another site opens no socket with them.
+# Lax cookies: a socket that a page of another site opens does not carry them.
 _OF_PAGES = frozenset({PLAIN_COOKIE, HOST_COOKIE, "_streamlit_xsrf"})
 _PROTOCOL = b"sec-websocket-protocol"
 
@@ -28,7 +28,7 @@ def witness_of(request: RequestInfo, *, policy: OriginPolicy, proof: OriginProof
 
     Args:
         request: a handshake, intact or not.
-        policy: pages hold a token only where it is accepted; else their cookies have to do.
+        policy: pages have a token only if it is accepted; otherwise their cookies have to do.
         proof: verifies tokens.
     """
     cookies = read_cookies(request.headers)

@@ -1,1 +1,1 @@
-"""The rewriting of the page, and the script that runs in it."""
+"""Rewrite the page, and provide the script that runs in it."""

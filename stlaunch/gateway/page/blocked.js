@@ -1,11 +1,11 @@
-// What a Content-Security-Policy keeps from this page, said to the app, which reads words of a closed
-// list alone (blocked.py), and to the visitor where the page cannot work.
+// Reports what a Content-Security-Policy blocks in this page: to the app, which accepts only words
+// of a closed list (blocked.py), and to the visitor if the page cannot work.
 
 /**
  * Watches what the browser blocks, and reports each thing once. The report is a request for the
- * page script, which came through the policy: nothing else is sure to.
+ * page script, which the policy let through: nothing else is sure to pass.
  * @param {string} pageScript its address, with its query
- * @param {(directive: string) => void} onDead what the page cannot work without is blocked
+ * @param {(directive: string) => void} onDead called if something is blocked that the page needs
  */
 function watchPolicy(pageScript, onDead) {
   /** @type {Set<string>} */ const reported = new Set();
@@ -25,7 +25,7 @@ function watchPolicy(pageScript, onDead) {
       report.onload = report.onerror = () => report.remove();
       document.head.append(report);
     } catch {
-      fetch(url).catch(() => {}); // the policy wants trusted types of scripts
+      fetch(url).catch(() => {}); // the policy requires trusted types for scripts
     }
   });
 }
@@ -40,7 +40,7 @@ const isOwnMark = ({ blockedURI, effectiveDirective, sourceFile }) =>
   sourceFile === window.location.href.split("#")[0];
 
 /**
- * One word for what was blocked; empty for what a browser's extension put into the page.
+ * One word for what was blocked; empty for something that a browser extension added to the page.
  * @param {SecurityPolicyViolationEvent} event
  */
 function blockedThing({ blockedURI, sourceFile }) {

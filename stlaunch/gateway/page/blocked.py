@@ -1,7 +1,7 @@
-"""What a page says that its browser blocked: words of a closed list, whoever sends them.
+"""Read a page's report of what its browser blocked: only words of a closed list.
 
-Anybody can send such a report and all who look at the log read it, so nothing of it but these
-words is used. `blocked.js` sends them.
+Anybody can send such a report, and everybody who looks at the log reads it, so nothing of it but
+these words is used. `blocked.js` sends them.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _NEEDED_BY_ALL = frozenset({("connect-src", "own"), ("script-src-elem", "own")})
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """One thing that a policy keeps from the page.
+    """One thing that a policy blocks in the page.
 
     Attributes:
-        directive: of Content-Security-Policy.
+        directive: the directive of Content-Security-Policy.
         thing: a key of `THINGS`.
     """
 
@@ -54,12 +54,12 @@ class Blocked:
 
     @property
     def stops_the_page(self) -> bool:
-        """Whether no page works without it."""
+        """Whether every page needs it."""
         return (self.directive, self.thing) in _NEEDED_BY_ALL
 
     @property
     def is_of_another_site(self) -> bool:
-        """Whether Streamlit's own page does without it."""
+        """Whether Streamlit's own page does not need it."""
         return self.thing == "other"
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ def is_report(query: bytes) -> bool:
 
 
 def read_blocked(query: bytes) -> Blocked | None:
-    """Return what a report says; None for anything but words of the list."""
+    """Return the contents of a report; None for anything but words of the list."""
     values = QueryParams(query[:_MAX_QUERY])
     directive, thing = values.get("blocked", ""), values.get("thing", "")
     if directive not in DIRECTIVES or thing not in THINGS:

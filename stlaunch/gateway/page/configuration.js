@@ -1,14 +1,14 @@
-// What Streamlit's page would ask its server for before it connects: where the server is, and its
-// host configuration. Both came with the page, so a proxy that blocks or answers the pings stops
-// nothing.
+// Answers what Streamlit's page would ask its server before it connects: where the server is, and
+// its host configuration. Both came with the page, so a proxy that blocks or answers the pings does
+// no harm.
 
 const FRESH_MS = 20_000;
 
 /**
  * Tells Streamlit where its server is, and how it is configured. A host page's own values win, and
- * where it points elsewhere the configuration is that server's to give.
+ * if it points elsewhere, the configuration comes from that server.
  * @param {string} base the app's public path
- * @param {string | undefined} hostConfig JSON, as the app gave it
+ * @param {string | undefined} hostConfig JSON, as the app sent it
  */
 function configure(base, hostConfig) {
   const page = /** @type {any} */ (window);
@@ -21,7 +21,7 @@ function configure(base, hostConfig) {
   };
 }
 
-/** Does Streamlit connect to where the page came from? @param {string} base */
+/** Does Streamlit connect to the server that the page came from? @param {string} base */
 function isOwnServer(base) {
   const { BACKEND_BASE_URL } = /** @type {any} */ (window).__streamlit;
   return BACKEND_BASE_URL === ownServer(base);
@@ -33,22 +33,22 @@ function ownServer(base) {
 }
 
 /**
- * Answers the first ping, which a page that has just come does not need. Lets a later one that
- * something in between refused succeed where the app is known to be well: else Streamlit would show
- * a connection error over a working app, and never reconnect. Where the visitor is signed out, a
- * ping waits.
+ * Answers the first ping, which a page that has just arrived does not need. If something in between
+ * refuses a later one, but the app is known to be well, lets it succeed: otherwise Streamlit would
+ * show a connection error over a working app, and never reconnect. While the visitor is signed out,
+ * pings wait.
  * @param {string} base the app's public path
- * @param {string | undefined} hostConfig JSON, as the app gave it
+ * @param {string | undefined} hostConfig JSON, as the app sent it
  * @param {SignIn} signIn
  */
 function answerPings(base, hostConfig, signIn) {
   const native = window.fetch;
   const health = `${window.location.origin}${base}/_stcore/health`;
   const configuration = `${window.location.origin}${base}/_stcore/host-config`;
-  // Only something in between says this of a health check. Whether the app is there, the
-  // connection shows.
+  // Only something in between answers a health check like this. The connection itself shows whether
+  // the app is there.
   const neverTheApps = [403, 404, 405];
-  // Both answers came with the page, a moment ago: the first question after each needs no way.
+  // Both answers came with the page, a moment ago: the first request for each need not be sent.
   const answered = new Map(
     hostConfig
       ? [

@@ -1,5 +1,5 @@
-// The stream's socket, opened while Streamlit's scripts still load: it is there when they ask for
-// it, and where it fails the page falls back that much sooner.
+// Opens the stream's socket while Streamlit's scripts still load: it is there when they ask for it,
+// and if it fails, the page falls back that much sooner.
 
 const UNUSED_MS = 30_000;
 
@@ -14,7 +14,7 @@ class EarlySocket {
   /**
    * @param {string} url
    * @param {string[]} wanted the subprotocols that Streamlit will ask for
-   * @param {string[]} proof the tokens beside them
+   * @param {string[]} proof the tokens to send with them
    */
   constructor(url, wanted, proof) {
     this.#url = url;
@@ -40,7 +40,7 @@ class EarlySocket {
   }
 
   /**
-   * Hands the socket over; what happened to it happens again, once its new owner listens.
+   * Hands the socket over, and replays its events once its new owner listens.
    * @returns {WebSocket}
    */
   take() {

@@ -1,9 +1,9 @@
-// Where this page reaches the app's own endpoints: token, tunnel, uploads in pieces. A proxy may
-// route only what Streamlit needs, or block some of that, so they have several places
-// (streamlit_routes.py). The first one where the app itself answers is asked from then on.
+// Finds where this page reaches the app's own endpoints: token, tunnel, uploads in pieces. A proxy
+// may route only what Streamlit needs, or block some of that, so they have several places
+// (streamlit_routes.py). The first one where the app itself answers is used from then on.
 
 let fronts = ["_stlaunch", "_stcore/stlaunch", "_stcore/upload_file/stlaunch"];
-// These say nothing about the place: another one has the same login, limit or trouble.
+// These do not depend on the place: another one has the same login, limit or problem.
 const SAME_ELSEWHERE = [401, 413, 429, 500, 502, 504];
 
 /**
@@ -11,8 +11,8 @@ const SAME_ELSEWHERE = [401, 413, 429, 500, 502, 504];
  * @param {string} base the app's public path
  * @param {string} name @param {RequestInit} options
  * @returns {Promise<{answer: Response, url: string, isApps: boolean}>} `isApps`: stlaunch itself
- *   answered; else it is the answer of the first place
- * @throws where no place answers at all
+ *   answered; if not, it is the answer of the first place
+ * @throws if no place answers at all
  */
 async function askApp(base, name, options) {
   let first;

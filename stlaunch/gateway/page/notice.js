@@ -1,13 +1,13 @@
-// What the page shows in front of Streamlit's, one thing at a time.
+// Shows a notice in front of Streamlit's page, one at a time.
 
 /** @type {HTMLElement | null} */ let notice = null;
 
 /**
- * @typedef {{label: string, press: () => void}} NoticeButton in place of the way to the self-check
+ * @typedef {{label: string, press: () => void}} NoticeButton instead of the link to the self-check
  */
 
 /**
- * Shows a notice; one with a button replaces another one.
+ * Shows a notice; only one with a button replaces another one.
  * @param {string} base the app's public path
  * @param {string} code @param {string} text @param {NoticeButton} [button]
  */

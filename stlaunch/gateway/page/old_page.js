@@ -1,5 +1,5 @@
-// A page of an old version, after an upgrade under an open tab or out of a cache: the scripts that
-// it names are gone. It is loaded anew, at the same address, once for each version.
+// Replaces a page of an old version, left open during an upgrade or taken from a cache: the scripts
+// it names are gone. It is reloaded, at the same address, once per version.
 
 const RELOADED_FOR = "stlaunch-reloaded-for";
 const ENTRY_SCRIPT = /\/static\/js\/(index\.[\w.-]+\.js)/;
@@ -41,7 +41,7 @@ function replaceOldPage(base) {
   );
 }
 
-/** The entry script that the server's page names now; the browser's cache learns of it as well. */
+/** The entry script that the server's page names now; this also updates the browser's cache. */
 async function currentEntryScript() {
   try {
     const { href } = window.location;
@@ -52,7 +52,7 @@ async function currentEntryScript() {
   }
 }
 
-/** Where old and new replicas take turns, one reload may lead to another. @param {string} entry */
+/** While old and new replicas alternate, one reload may lead to another. @param {string} entry */
 function isFirstTime(entry) {
   try {
     if (sessionStorage.getItem(RELOADED_FOR) === entry) return false;

@@ -1,16 +1,16 @@
 // The first script of the app's page: plain JavaScript, no build step.
 //
-//   1. shows Streamlit where its server is, which ends the guessing of directly opened pages, and
-//      how it is configured, so that it needs no ping (configuration.js);
+//   1. tells Streamlit where its server is, so that directly opened pages need not guess, and how
+//      it is configured, so that it needs no ping (configuration.js);
 //   2. puts a facade in place of WebSocket for `_stcore/stream` alone: it adds the origin proof,
-//      and carries the connection over HTTP (tunnel.js) where the WebSocket does not work;
+//      and carries the connection over HTTP (tunnel.js) if the WebSocket does not work;
 //   3. opens that WebSocket while Streamlit's scripts still load (early_socket.js);
 //   4. lets uploads pass a proxy's limits and rules (upload.js);
 //   5. replaces a page of an old version, whose scripts are gone (old_page.js);
-//   6. where nothing connects, says so in place of Streamlit's empty page, and where a proxy signed
-//      the visitor out (signed_out.js) or limits requests (rate_limited.js), that;
+//   6. shows a notice instead of Streamlit's empty page if nothing connects, if a proxy signed the
+//      visitor out (signed_out.js), or if it limits requests (rate_limited.js);
 //   7. reports what a Content-Security-Policy blocks (blocked.js);
-//   8. loads ahead what this page of the app will need (preloads.js).
+//   8. preloads what this page of the app will need (preloads.js).
 
 const pageScript = /** @type {HTMLScriptElement} */ (document.currentScript).src;
 // Not the current one: that may have been loaded by start.js.
@@ -23,8 +23,8 @@ const HANGING_MS = 4000;
 // An early socket had to share the line with the page's scripts.
 const STILL_HANGING_MS = 1500;
 const EARLY_MS = 5000;
-// Where WebSockets have carried something before, only this is "at once": a session that goes on
-// may be quiet for a while, and something on the way may cut it then.
+// Once WebSockets have carried something, only this counts as "at once": a resumed session may be
+// quiet for a while, and something on the way may cut it then.
 const AT_ONCE_MS = 1000;
 const NOTICE_MS = 10_000;
 const POLICY_NOTICE_MS = 1500;
@@ -50,7 +50,7 @@ let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
 let webSocketHangs = false;
 let webSocketCarries = false;
 let replicaChanges = 0;
-// The directive of a Content-Security-Policy that keeps the page from its server.
+// The directive of a Content-Security-Policy that blocks the page's connection to its server.
 let blockingDirective = "";
 let isConnected = false;
 
@@ -60,9 +60,9 @@ const signIn = new SignIn(base);
 answerPings(base, hostConfig, signIn);
 
 /**
- * Asks for tokens that fit this browser's cookies: a page from a shared cache holds another
+ * Asks for tokens that match this browser's cookies: a page from a shared cache holds another
  * browser's, and a page from before a restart holds old ones.
- * @returns {Promise<boolean>} whether they differ from the ones at hand
+ * @returns {Promise<boolean>} whether they differ from the current ones
  */
 async function renewTokens() {
   if (!tokens.length) return false;
@@ -70,7 +70,7 @@ async function renewTokens() {
     const { answer } = await askApp(base, "token", { headers: { "X-Stlaunch": "1" } });
     if (!answer.ok) return false;
     const fresh = /** @type {string[]} */ ((await answer.json()).tokens);
-    // The first one belongs to the cookie that only https keeps: over http it differs each time.
+    // The first one belongs to the cookie that browsers keep on https only: it never fits on http.
     const own = window.location.protocol === "https:" ? 0 : 1;
     const isNew = fresh[own] !== tokens[own];
     tokens = fresh;
@@ -89,12 +89,12 @@ class StreamSocket extends EventTarget {
   /** @type {WebSocket | null} */ #native = null;
   /** @type {Tunnel | null} */ #tunnel = null;
   /** @type {string[]} */ #wanted;
-  // Then it says nothing about the connection of the page.
+  // If so, it says nothing about the page's own connection.
   /** @type {boolean} */ #isForUpload;
   /** @type {BinaryType} */ #binaryType = "blob";
   /** @type {number} */ #state = NativeWebSocket.CONNECTING;
-  // What was sent before anything came back: a proxy that accepts a socket and closes it at once
-  // has not delivered it.
+  // Messages sent before anything came back: a proxy that accepts a socket and closes it at once
+  // has not delivered them.
   /** @type {any[] | null} */ #early = [];
   #openedAt = 0;
 
@@ -291,7 +291,7 @@ class StreamSocket extends EventTarget {
 
   #leave = () => this.#tunnel?.close();
 
-  // A page that comes back from the browser's cache has lost its tunnel: Streamlit resumes.
+  // A page restored from the browser's cache has lost its tunnel: Streamlit then reconnects.
   #comeBack = (/** @type {PageTransitionEvent} */ event) => {
     if (event.persisted && this.#tunnel) this.#end({ code: 1006, reason: "", wasClean: false });
   };

@@ -1,6 +1,6 @@
-// The scripts of this page's elements: those that the last visitors' pages all used come while
-// Streamlit's first ones run, which need them a round trip later. The app is told where this page
-// differs (preloads.py).
+// Preloads the scripts of this page's elements: those that the last visitors' pages all used load
+// while Streamlit's first ones run, which need them a round trip later. If this page needs others,
+// it reports that to the app (preloads.py).
 
 const MODULES = /** @type {"link"} */ ('link[rel="modulepreload"]');
 const USED_MS = 5000;
@@ -14,7 +14,7 @@ function preloadScripts(base, pageScript) {
   /** @type {HTMLLinkElement[]} */ let first = [];
   /** @type {Set<EventTarget | null>} */ const loaded = new Set();
 
-  // Nothing takes a place from Streamlit's first scripts: all of them are there.
+  // Nothing competes with Streamlit's first scripts: all of them have loaded.
   function goOn() {
     if (!first.length || !first.every((link) => loaded.has(link))) return;
     document.removeEventListener("load", onLoad, true);

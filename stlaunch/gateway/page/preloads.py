@@ -1,9 +1,9 @@
 """Learn which of Streamlit's scripts each page of the app uses, from what pages report.
 
-Anybody can send a report (`preloads.js` does). It can name files of Streamlit's own alone, which
-browsers load behind all that the first screen needs, and the next visitor's report removes what was
-not used. So all that a stranger can cause is that visitors load up to `_MAX_BYTES` that they do not
-need, until a page has said so, or nothing ahead of time.
+Anybody can send a report (`preloads.js` does). It can name only Streamlit's own files, which
+browsers load after everything that the first screen needs, and the next visitor's report removes
+unused ones. So the worst that a stranger can do is make visitors load up to `_MAX_BYTES` in vain,
+until a page reports that, or preload nothing.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _MAX_QUERY = 8_000
 _MAX_BEFORE = 256
 
 Scripts: TypeAlias = tuple[str, ...]
-"""Such as `Slider.abc.js`, in the order in which a page asked for them."""
+"""Names such as `Slider.abc.js`, in the order in which a page requested them."""
 
 
 @dataclass(slots=True)
 class Preloads:
-    """What the pages of the last few clients used. A page is given what all of them did.
+    """The scripts that the pages of the last few clients used. A page gets those common to all.
 
-    It is forgotten with the process, and when the app's files change.
+    They are forgotten when the process ends, and when the app's files change.
 
     Attributes:
-        size_of: the size of a static file such as `js/index.abc.js`; None where there is none.
+        size_of: the size of a static file such as `js/index.abc.js`; None if there is none.
         app_version: changes with the app's files.
     """
 
@@ -47,17 +47,17 @@ class Preloads:
     _pages: dict[str, dict[str, Scripts]] = field(default_factory=dict)
 
     def scripts_for(self, request: RequestInfo) -> Scripts:
-        """Return what the page will use that this request asks for."""
+        """Return the scripts that the requested page will use."""
         page = _name(request, request.streamlit_path or "")
         reports = self._known().get(page)
         if not reports:
             return ()
-        self._pages[page] = self._pages.pop(page)  # pages that are visited stay
+        self._pages[page] = self._pages.pop(page)  # visited pages stay
         *others, last = reports.values()
         return tuple(name for name in last if all(name in other for other in others))
 
     def note(self, request: RequestInfo, query: bytes) -> None:
-        """Take a report into account, as the only one of its client for that page."""
+        """Record a report; it replaces the client's last one for that page."""
         if len(query) > _MAX_QUERY:
             return
         values = QueryParams(query)

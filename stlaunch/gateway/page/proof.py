@@ -21,7 +21,7 @@ from stlaunch.gateway.request import RequestInfo, request_info
 
 
 class TokenEndpoint:
-    """Answer a page that came from a shared cache, with another browser's tokens in it.
+    """Answer a page that came from a shared cache, and so has another browser's tokens.
 
     Args:
         proof: signs the tokens.

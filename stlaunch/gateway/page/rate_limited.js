@@ -1,6 +1,6 @@
 // A proxy that limits requests (429, 503) answers the many files of a page's first load with an
-// error: the page would stay blank. What was refused is asked for again, one after another and as
-// late as the proxy says; then the page is loaded anew, which has the rest in the browser's cache.
+// error: the page would stay blank. Refused files are requested again, one by one and as late as
+// the proxy asks; then the page reloads, and finds the rest in the browser's cache.
 
 const LIMITED = [429, 503];
 const LIMIT_RELOADS = "stlaunch-limited";
@@ -14,7 +14,7 @@ let isWaitingForFiles = false;
  * Deals with files that a proxy's limit refused.
  * @param {string} base the app's public path
  * @param {string} assets where the page's files are
- * @param {string} failed the file whose failure was noticed; what it imports may be to blame
+ * @param {string} failed the file whose failure was noticed; one of its imports may be to blame
  * @returns {Promise<boolean>} whether a limit is to blame
  */
 async function waitForLimit(base, assets, failed) {
@@ -66,7 +66,7 @@ async function loadSlowly(base, assets, first) {
   for (let tries = 0, isRested = false; ; ) {
     const file = next();
     if (!file) {
-      // The page itself must not be refused when it is loaded anew: let the limit recover.
+      // The page itself must not be refused when it reloads: let the limit recover.
       if (isRested) return true;
       await sleep(RECOVER_MS);
       isRested = true;
@@ -92,7 +92,7 @@ async function loadSlowly(base, assets, first) {
   }
 }
 
-/** What Retry-After says (RFC 9110 section 10.2.3). @param {Response | undefined} answer */
+/** Reads Retry-After (RFC 9110 section 10.2.3). @param {Response | undefined} answer */
 function secondsToWait(answer) {
   const text = answer?.headers.get("retry-after");
   if (!text) return undefined;
@@ -100,7 +100,7 @@ function secondsToWait(answer) {
   return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 1), MAX_WAIT_S);
 }
 
-/** Each reload has more files in the browser's cache than the one before; still there is an end. */
+/** Each reload finds more files in the browser's cache than the last; still there is a limit. */
 function countLimitReload() {
   try {
     const count = Number(sessionStorage.getItem(LIMIT_RELOADS)) + 1;

@@ -1,8 +1,8 @@
 """Add the page script, its tokens and cookies to the app's HTML page, and to nothing else.
 
-The page is Streamlit's index.html; it is known by the script it loads. Where the public path is
-known its relative addresses become absolute, so that `/app` without a slash works even where a
-proxy hides the slash.
+The page is Streamlit's index.html, recognised by the script it loads. If the public path is known,
+its relative addresses become absolute, so that `/app` without a slash works even if a proxy hides
+the slash.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _MARKER = b'src="./static/js/index.'
 _ENTRY_SCRIPT = re.compile(rb'src="\./static/(js/index\.[\w.-]{1,200})"')
 _MAX_PAGE = 512 * 1024
 _OK = 200
-# The page is made anew for each browser, so it is never answered with 304, and it is rewritten,
-# so it must not arrive compressed.
+# The page is built for each browser, so it is never answered with 304, and it is rewritten, so it
+# must not arrive compressed.
 _DROPPED_REQUEST = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding"})
-# With it the server reads the page from the disk itself, and nobody can rewrite it.
+# With it the server reads the page from disk itself, and no layer can rewrite it.
 _PATHSEND = "http.response.pathsend"
 _DROPPED_RESPONSE = frozenset(
     {b"content-length", b"content-encoding", b"etag", b"last-modified", b"cache-control"}
@@ -49,12 +49,12 @@ class PageMiddleware:
     Args:
         app: the next layer, down to the app.
         proof: signs the tokens.
-        public_paths: all known public paths, for the script to choose from where a request does
-            not say which one it came through.
+        public_paths: all known public paths, for the script to choose from if a request does not
+            show which one it came through.
         sends_proof: whether tokens are of use (`OriginPolicy.sends_proof`).
         transport: `auto`, `websocket` or `http`.
         script_query: changes with the page script, so that no old one is used from a cache, and
-            with the process: another replica notices it there.
+            with the process, so that another replica notices.
         takes_host_config: says whether an entry script, such as `js/index.abc.js`, reads the host
             configuration from its page; it reads a file.
         preloads: which scripts this page will use.
@@ -90,18 +90,18 @@ class PageMiddleware:
         if _PATHSEND in scope.get("extensions", {}):
             extensions = scope["extensions"].items()
             request["extensions"] = {key: value for key, value in extensions if key != _PATHSEND}
-        # HEAD must answer as GET does; the body is dropped on the way out.
+        # HEAD must answer like GET; the body is dropped on the way out.
         request["method"] = "GET"
         return self.app(request, receive, _PageResponse(self, scope, send))
 
     async def rewrite(
         self, scope: Scope, headers: list[tuple[bytes, bytes]], body: bytes
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """Return headers and body of the page for this browser."""
+        """Return the page's headers and body for this browser."""
         base = request_info(scope).base
         kept = [(name, value) for name, value in headers if name not in _DROPPED_RESPONSE]
         kept.append((b"cache-control", b"private, no-cache"))
-        # Ahead of Streamlit's own scripts, which cannot do without it.
+        # Ahead of Streamlit's own scripts, which depend on it.
         attributes = {"fetchpriority": "high", "data-transport": str(self.transport)}
         if base is not None:
             attributes["data-base"] = base.value
@@ -109,13 +109,13 @@ class PageMiddleware:
             attributes["data-public-paths"] = json.dumps([path.value for path in self.public_paths])
         if self.sends_proof:
             kept.extend(self._prove(request_info(scope), attributes))
-        # Streamlit sets the XSRF cookie there only; where a load balancer answers the health check
+        # Streamlit sets the XSRF cookie only there; if a load balancer answers the health check
         # itself, the browser would never get it and every upload would end in 403.
         health = await self._ask(scope, HEALTH, RequestKind.HEALTH)
         kept.extend(item for item in health.headers if item[0].lower() == b"set-cookie")
         if host_config := await self._host_config(scope, body):
             attributes["data-host-config"] = host_config
-        # Those that the page names itself come anyway.
+        # Those that the page itself names load anyway.
         scripts = self.preloads.scripts_for(request_info(scope))
         if others := [name for name in scripts if name.encode() not in body]:
             attributes["data-preload"] = " ".join(others)
@@ -137,7 +137,7 @@ class PageMiddleware:
     async def _host_config(self, scope: Scope, body: bytes) -> str:
         """Return the app's own host configuration as JSON, with which the page needs no ping.
 
-        Empty where the installed page does not read one, or the app gives none.
+        Empty if the installed page does not read one, or the app has none.
         """
         entry = _ENTRY_SCRIPT.search(body)
         if entry is None:
@@ -193,7 +193,7 @@ class _PageResponse:
         headers = dict(self._headers())
         if b"content-encoding" in headers or not self.body or _MARKER in self.body:
             return True
-        # The page is a file, of known length; a stream without one must not wait for its end.
+        # The page is a file of known length; a stream of unknown length must not be held back.
         return b"content-length" in headers and len(self.body) < _MAX_PAGE // 16
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
@@ -223,7 +223,7 @@ class _PageResponse:
 
 
 def _decoded(body: bytes, encoding: bytes | None) -> bytes | None:
-    """Undo gzip that a layer below applied unasked; None for what cannot be read."""
+    """Undo gzip that a layer below applied unasked; return None if that fails."""
     if encoding is None or encoding == b"identity":
         return body
     if encoding != b"gzip":

@@ -16,7 +16,7 @@ from stlaunch.gateway.page.preloads import Preloads, is_scripts_report
 from stlaunch.gateway.refusal import NO_STORE, refuse_other_methods, refuse_other_pages
 from stlaunch.gateway.request import request_info
 
-# Classic scripts that share one function scope: names of one are visible in the next.
+# Classic scripts that share one function scope: each sees the names of those before it.
 _PARTS = (
     "tunnel/polling_place.js",
     "tunnel/tunnel.js",
@@ -51,10 +51,10 @@ _LOADER_HEADERS = {"x-content-type-options": "nosniff", **_LONG}
 class PageScript:
     """Answer a request for the page script, or for its loader: an ASGI app.
 
-    A browser keeps it for as long as this process lives, because the page names this process and
-    the script's version. Each browser asks once at each address of the app, which shows where it
-    is reached. A report of what the browser blocked, or of the scripts that a page used, comes the
-    same way, and gets an empty script.
+    A browser caches it for as long as this process lives, because the page names this process and
+    the script's version. Each browser requests it once per address of the app, which shows where
+    the app is reached. Reports of what the browser blocked, or of the scripts that a page used,
+    arrive the same way, and get an empty script.
 
     Args:
         instance_id: this process's.
@@ -72,7 +72,7 @@ class PageScript:
 
     def _script(self, scope: Scope) -> Response:
         request, query = request_info(scope), scope["query_string"]
-        if request.name:  # asked for once, by a page that names its version
+        if request.name:  # requested once, by a page that names its version
             return Response(_LOADER, media_type="text/javascript", headers=_LOADER_HEADERS)
         if is_scripts_report(query):
             refused = refuse_other_pages(Headers(scope=scope))
@@ -86,7 +86,7 @@ class PageScript:
 
 
 def page_script_query(instance_id: str) -> str:
-    """Return the query string that a page asks for its script with."""
+    """Return the query string with which a page requests its script."""
     return f"v={PAGE_SCRIPT_VERSION}&i={instance_id}"
 
 

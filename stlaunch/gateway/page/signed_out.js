@@ -1,11 +1,11 @@
 // A proxy that signs people in (oauth2-proxy, Authelia, auth_request, ...) answers every request of
 // a page whose session has ended: with a redirect, 401, 403 or a page of its own. Streamlit takes
-// that for a server that cannot be reached, and asks on and on.
+// that for an unreachable server, and keeps retrying.
 
 const LOOK_AGAIN_MS = 30_000;
 const SAME_ANSWER_MS = 5000;
 
-/** Knows whether the visitor has to sign in again; meanwhile nothing else need be asked. */
+/** Knows whether the visitor has to sign in again; until then no other request makes sense. */
 class SignIn {
   #base;
   #native = window.fetch;
@@ -21,7 +21,7 @@ class SignIn {
     return this.#back !== null;
   }
 
-  /** Looks whether a request failed because the visitor is signed out, and then says so. */
+  /** Checks whether a request failed because the visitor is signed out; if so, shows a notice. */
   async isOver() {
     if (!this.#look) {
       this.#look = this.#looksOver();
@@ -36,7 +36,7 @@ class SignIn {
     await this.#back;
   }
 
-  // The page's own address tells: it let the page through before, and a proxy's rule for one of
+  // The page's own address decides: the proxy let the page through before, and a rule for one of
   // the app's paths says nothing about the visitor.
   async #looksOver() {
     try {
@@ -50,12 +50,12 @@ class SignIn {
       const isPage = answer.ok && answer.headers.get("content-type")?.includes("html");
       return Boolean(isPage) && !(await answer.text()).includes(" data-transport=");
     } catch {
-      return false; // nobody answers: that is another trouble
+      return false; // nothing answers: that is another problem
     }
   }
 
   async #waitForSignIn() {
-    // The address is asked for by the browser itself: the proxy then leads back to it.
+    // The browser itself requests the address, so the proxy leads back to it.
     const press = () => window.location.reload();
     showNoticeAt(this.#base, "STL513", "You have been signed out.", { label: "Sign in", press });
     do {
@@ -66,7 +66,7 @@ class SignIn {
   }
 }
 
-/** Waits for some time, or until somebody comes back to this tab. @param {number} milliseconds */
+/** Waits for some time, or until the visitor returns to this tab. @param {number} milliseconds */
 function untilLookedAt(milliseconds) {
   return new Promise((resolve) => {
     const end = () => {

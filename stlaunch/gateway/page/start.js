@@ -1,4 +1,4 @@
-// Loads the page script from the folder that this script came from, where its first address is
+// Loads the page script from the folder that this script came from, if its first address is
 // blocked: a proxy may route only what Streamlit itself needs.
 (() => {
   const loader = /** @type {HTMLScriptElement} */ (document.currentScript);

@@ -1,1 +1,1 @@
-"""What the app reports about its own connection, below `{base}/_stlaunch/`."""
+"""Report on the app's own connection, below `{base}/_stlaunch/`."""

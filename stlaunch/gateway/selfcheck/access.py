@@ -1,7 +1,7 @@
 """Decide who may see the self-check, beyond health and ready: the rule of `--self-check`.
 
-Pure: what arrived comes in as arguments. It must never take a request that somebody forwarded
-for one from this machine.
+Pure: the request comes in as arguments. It must never mistake a forwarded request for one from
+this machine.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _MINUTE_S = 60.0
 
 
 class Viewer(Enum):
-    """What somebody may see."""
+    """Who is looking, and so what they may see."""
 
     NOBODY = "nobody"
-    """Health and ready alone."""
+    """Only health and ready."""
     CLIENT = "client"
     """The server's state and their own requests."""
     OPERATOR = "operator"
-    """Also addresses and origins of others, as the log has them."""
+    """Also addresses and origins of others, as in the log."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TokenGuesses:
     """Counts wrong tokens by client and minute, so that nobody can try many.
 
-    Too many from one client are not even compared, until the minute is over. Of clients there are
-    at most some hundred a minute; the others share one place.
+    Once a client has sent too many, its tokens are not even compared until the minute is over. Only
+    some hundred clients a minute are counted separately; the others share one count.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -63,7 +63,7 @@ class TokenGuesses:
         return self._wrong[self._key(address)] >= _MAX_GUESSES
 
     def note(self, address: str | None) -> None:
-        """Count a wrong one; the first and the last that is compared are logged."""
+        """Count a wrong token; log the first one, and the last one that is compared."""
         self._turn()
         key = self._key(address)
         self._wrong[key] += 1
@@ -91,9 +91,9 @@ class AccessPolicy:
         access: `--self-check`.
         token: what `--self-check token` asks for; also makes an operator of its holder in the
             other modes.
-        is_proxied: whether the app is said to be behind a proxy. One on this machine, without a
-            header of its own, looks like this machine: then the token alone makes an operator.
-        own_key: what this process sends to itself (`--verify`).
+        is_proxied: whether the app is said to be behind a proxy. One on this machine that adds no
+            header looks like a local client: then only the token makes an operator.
+        own_key: the token that this process sends to itself (`--verify`).
         guesses: the wrong tokens of this minute.
     """
 
@@ -125,7 +125,7 @@ class AccessPolicy:
         if self.guesses.are_too_many(request.client):
             return False
         known = [self.own_key] if self.token is None else [self.own_key, self.token]
-        # Each is compared, in constant time: the time taken says nothing about a guess.
+        # Every key is compared, in constant time: the time taken reveals nothing about a guess.
         matches = [
             hmac.compare_digest(given.encode("latin-1", "replace"), key.encode()) for key in known
         ]
@@ -135,16 +135,16 @@ class AccessPolicy:
 
 
 def new_self_check_token() -> str:
-    """Return a token that nobody guesses."""
+    """Return a token that nobody can guess."""
     return secrets.token_urlsafe(24)
 
 
 def is_local(request: ArrivedRequest) -> bool:
     """Return whether a request was made on this machine, to this machine.
 
-    The peer is loopback, no header says that anybody forwarded it, and Host is a loopback name,
-    which neither a proxy that keeps Host nor a page behind a rebound name has. A proxy on this
-    machine that adds no header and rewrites Host cannot be distinguished from its own machine.
+    The peer is loopback, no header shows that it was forwarded, and Host is a loopback name, which
+    neither a proxy that keeps Host nor a page behind a rebound name has. A proxy on this machine
+    that adds no header and rewrites Host cannot be distinguished from a local client.
     """
     if request.peer is None or not _is_loopback(request.peer):
         return False

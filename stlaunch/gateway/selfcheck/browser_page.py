@@ -13,7 +13,7 @@ from stlaunch.gateway.quality_values import read_quality_values
 from stlaunch.proxies.recognition import answer_headers
 
 _FOLDER = files("stlaunch.gateway.selfcheck") / "diagnosis"
-# Classic scripts that share one function scope: names of one are visible in the next.
+# Classic scripts that share one function scope: each sees the names of those before it.
 _PARTS = (
     *("network.js", "outcome.js", "tests_http.js", "tests_socket.js", "tests_slow.js"),
     *("copy.js", "view.js", "main.js"),
@@ -55,7 +55,7 @@ def page() -> Response:
 
 @cache
 def _text() -> str:
-    # The policy is in the page as well: a proxy may put one of its own in the header's place.
+    # The policy is in the page as well: a proxy may replace the header with its own.
     return (
         _FOLDER.joinpath("index.html")
         .read_text(encoding="utf-8")
@@ -72,12 +72,12 @@ def page_file(name: str) -> Response | None:
 
 
 def prefers(headers: Headers) -> str:
-    """Return `html`, `text` or `json`: what an Accept header asks for first; `json` without one.
+    """Return the first choice of an Accept header, `html`, `text` or `json`; `json` without one.
 
     >>> prefers(Headers({"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}))
     'html'
     """
     weights = read_quality_values(headers.get("accept", ""))
-    # Of several with one weight, the first one listed.
+    # Of several with the same weight, the first one listed wins.
     listed = [media for media in weights if media in _FORMS and weights[media] > 0]
     return _FORMS[max(listed, key=weights.__getitem__)] if listed else "json"

@@ -43,13 +43,13 @@ _TOO_MANY = 429
 
 
 class SelfCheckEndpoint:
-    """Serve health and ready to everybody, the rest to those that the access policy lets in.
+    """Serve health and ready to everybody, the rest to those whom the access policy allows.
 
     Args:
         state: what this process knows.
         access_policy: who may see what.
         max_upload_bytes: `server.maxUploadSize`.
-        ping_interval_s: how often a quiet socket is used.
+        ping_interval_s: how often a quiet socket is pinged.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SelfCheckEndpoint:
         return self._diagnose(name, viewer, scope, receive, send)
 
     def _state(self, name: str, scope: Scope) -> Response:
-        """Answer the guards in front of the app, whatever `--self-check` says."""
+        """Answer health and readiness probes, whatever `--self-check` says."""
         refused = refuse_other_methods(scope)
         if refused is not None:
             return refused
@@ -108,7 +108,7 @@ class SelfCheckEndpoint:
         await answer(scope, receive, send)
 
     def _refusal(self, name: str, viewer: Viewer, scope: Scope) -> Response | None:
-        # The page itself holds no facts; it asks for the token.
+        # The page itself contains no facts; it asks for the token.
         is_shell = name in _SHELL and self.access_policy.access is SelfCheck.TOKEN
         if viewer is Viewer.NOBODY and not is_shell:
             if self.access_policy.guesses.are_too_many(request_info(scope).client):
@@ -154,7 +154,7 @@ class SelfCheckEndpoint:
         return PrintableJSONResponse(report, status, headers)
 
     def _fixes(self, viewer: Viewer, scope: Scope) -> Response:
-        """Answer fixes for `?product=`, or for what `?server=`, `?via=` and so on reveal."""
+        """Answer with fixes for `?product=`, or for what `?server=`, `?via=` and so on reveal."""
         query = QueryParams(scope["query_string"])
         request = request_info(scope)
         wanted = query.get("product", "")

@@ -1,6 +1,6 @@
-"""The text that fixes a finding in one proxy, from the catalogue and the proxy's lines.
+"""Compose the text that fixes a finding in one proxy, from the catalogue and the proxy's lines.
 
-It holds no lines of its own: `stlaunch.proxies` is their one source.
+It contains no lines of its own: `stlaunch.proxies` is their only source.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def fix_of_code(code: str, product: Product | None, site: Site) -> str:
 
 
 def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Evaluate the headers that the browser got, which a proxy may have added; the worst first.
+    """Evaluate the headers that the browser got and a proxy may have added; the worst first.
 
     Args:
-        query: `page content-security-policy` and the like: what the self-check page saw.
+        query: what the self-check page saw, as `page content-security-policy` and the like.
     """
 
     def seen(what: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def describe_fixes(product: Product | None, site: Site) -> dict[str, Any]:
-    """Return what the page says of each code that it can name, and what ranks it."""
+    """Return the texts for each code that the page can name, and what determines its rank."""
     known = codes()
     return {
         "schema": "stlaunch.fixes/1",

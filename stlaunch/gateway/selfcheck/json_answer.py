@@ -10,7 +10,7 @@ from stlaunch.log import harmless
 
 
 class PrintableJSONResponse(JSONResponse):
-    """A JSON answer in printable characters alone."""
+    """A JSON answer in printable characters only."""
 
     def render(self, content: Any) -> bytes:
         """Return the body."""

@@ -1,4 +1,4 @@
-"""Show a client its own request: listed header values only, everything else masked.
+"""Show a client its own request: only listed header values, everything else masked.
 
 It reads headers and evaluates nothing.
 """
@@ -48,7 +48,7 @@ _SHOWN = FORWARDING_HEADERS | {
 
 
 def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[dict[str, str]]:
-    """Return names and values of headers; a value that is not known to be harmless is masked."""
+    """Return names and values of headers, masking values that are not known to be harmless."""
     shown = []
     for name, value in list(headers)[:_MAX_HEADERS]:
         text = f"(masked, {len(value)} bytes)"
@@ -99,7 +99,7 @@ def describe_request(scope: Mapping[str, Any], request: RequestInfo) -> dict[str
 
 
 def describe_handshake(scope: Mapping[str, Any], request: RequestInfo) -> dict[str, object]:
-    """Return what arrived of a probe's handshake, for the page that made it."""
+    """Return a probe's handshake as it arrived, for the page that made it."""
     headers = {**scope, "headers": request.headers}
     handshake = read_handshake(headers, known_cookies=KNOWN_COOKIES)
     return {

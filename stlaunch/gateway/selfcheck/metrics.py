@@ -16,7 +16,7 @@ _MODES = ("kept", "stripped")
 
 
 def render_metrics(state: GatewayState) -> str:
-    """Return all families, each label value that can occur included."""
+    """Return all families, including every label value that can occur."""
     handshakes = state.handshakes
     verdicts = {str(name): handshakes.counts[name] for name in HandshakeVerdict}
     transports = {name: handshakes.transports[name] for name in _TRANSPORTS}
@@ -64,7 +64,7 @@ def _single(name: str, text: str, value: float) -> Iterable[str]:
 
 
 def _memory(memory: Memory) -> Iterable[str]:
-    """Return what is known; a gauge that is not there says more than a wrong zero."""
+    """Return the gauges that are known; a missing one is more honest than a wrong zero."""
     gauges = {
         "process_resident_memory_bytes": ("Memory of this process.", memory.process_bytes),
         "stlaunch_cgroup_memory_bytes": ("Memory used by the container.", memory.cgroup_bytes),

@@ -1,7 +1,7 @@
-"""The probe endpoints: how a request arrived, an echo socket, a sink for uploads, a slow drip.
+"""Serve the probe endpoints: a request echo, an echo socket, a sink for uploads, a slow drip.
 
-Everything is bounded in size, time, rate and number (`limits`), and nothing of what one client
-sent is ever shown to another.
+Everything is bounded in size, time, rate and number (`limits`), and nothing that one client sent
+is ever shown to another.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Probes:
     """Answers the probe endpoints.
 
     Attributes:
-        state: this process, who is inside, the tickets, and what arrived with each.
+        state: this process, the running probes, the tickets, and what arrived with each.
         max_upload_bytes: `server.maxUploadSize`.
     """
 
@@ -51,11 +51,11 @@ class Probes:
 
     @property
     def limits(self) -> ProbeLimits:
-        """The bounds."""
+        """The bounds of the probes."""
         return self.state.rate_limiter.limits
 
     def takes_request(self, request: RequestInfo, viewer: Viewer) -> bool:
-        """Count one request of any kind; False where there were too many."""
+        """Count one request of any kind; return False if there were too many."""
         return self.state.rate_limiter.takes_request(_client(request, viewer))
 
     def answer(self, name: str, scope: Scope) -> Response:
@@ -73,7 +73,7 @@ class Probes:
                 return refusal(405, "STL503", "send a body with PUT or POST")
 
     def echo(self, scope: Scope) -> Response:
-        """Answer how the request arrived; `?cookie=1` also sets a cookie to look for."""
+        """Answer with the request as it arrived; `?cookie=1` also sets a cookie to look for."""
         body = {
             "schema": "stlaunch.echo/1",
             "instance": self.state.instance.id,
@@ -86,11 +86,11 @@ class Probes:
         return response
 
     def ticket(self) -> Response:
-        """Answer a ticket for probe sockets."""
+        """Answer with a ticket for probe sockets."""
         return PrintableJSONResponse({"ticket": self.state.tickets.issue()}, headers=NO_STORE)
 
     def arrived(self, scope: Scope) -> Response:
-        """Answer what arrived of the handshake that a ticket and a number name."""
+        """Answer with the handshake that a ticket and a number name, as it arrived."""
         key = self.state.tickets.read(scope["query_string"])
         record = self.state.received_probes.find(key) if key else None
         body = {
@@ -101,7 +101,7 @@ class Probes:
         return PrintableJSONResponse(body, headers=NO_STORE)
 
     def stripped(self, scope: Scope) -> Response:
-        """Answer a plain request for the echo socket: its upgrade got lost, or never was."""
+        """Answer a plain request for the echo socket: its upgrade was lost, or never existed."""
         handshake = read_handshake({**scope, "headers": request_info(scope).headers})
         key = self.state.tickets.read(scope["query_string"])
         if key is not None:
@@ -114,7 +114,7 @@ class Probes:
         return PrintableJSONResponse(body, 426, NO_STORE)
 
     async def sink(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
-        """Count an upload and forget it."""
+        """Count the bytes of an upload and discard them."""
         client = _client(request_info(scope), viewer)
         with self.state.rate_limiter.admit(client) as is_admitted:
             if not is_admitted:
@@ -148,7 +148,7 @@ class Probes:
         return PrintableJSONResponse(body, headers=NO_STORE)
 
     async def drip(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
-        """Send lines with pauses: where they arrive together, something holds them back."""
+        """Send lines with pauses: if they arrive together, something holds them back."""
         query = QueryParams(scope["query_string"])
         count = min(_number(query, "chunks", 6), _MAX_DRIPS)
         pause_s = min(_number(query, "pause_ms", 200), _MAX_PAUSE_MS) / 1000
@@ -170,10 +170,10 @@ class Probes:
             await response(scope, receive, send)
 
     async def socket(self, scope: Scope, receive: Receive, send: Send, viewer: Viewer) -> None:
-        """Say how the handshake arrived, then echo every message.
+        """Report how the handshake arrived, then echo every message.
 
-        A browser needs a ticket, so that no page of another site gets in. A program, which sends
-        the header X-Stlaunch that no page can send on a WebSocket, needs none.
+        A browser needs a ticket, so that no page of another site gets in. A program needs none: it
+        sends the header X-Stlaunch, which no page can send on a WebSocket.
         """
         request = request_info(scope)
         client = _client(request, viewer)

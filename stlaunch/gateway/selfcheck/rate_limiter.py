@@ -1,6 +1,6 @@
 """Limit what strangers can make the probe endpoints do: number, rate, bytes.
 
-It knows nothing of what is probed. The clock comes in from outside.
+It knows nothing about what is probed. The clock is passed in.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ _BYTES_WINDOW_S = 60.0
 _MAX_CLIENTS = 4096
 _OTHERS = "others"
 OPERATOR = "operator"
-"""Who holds the token: within the bounds of one client, whatever strangers have used up."""
+"""A holder of the token: has one client's bounds, whatever strangers have used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeLimits:
-    """How much is allowed; a proxy that passes on no client address makes all of them one."""
+    """How much is allowed; behind a proxy that passes on no address, all clients count as one."""
 
     max_at_once: int = 48
-    """Probes that take time (sockets, uploads, drips), in all."""
+    """Probes that take time (sockets, uploads, drips), in total."""
     max_at_once_per_client: int = 24
     requests_per_10_s: int = 1000
     requests_per_10_s_per_client: int = 200
     bytes_per_minute: int = 4_000_000_000
     bytes_per_minute_per_client: int = 2_000_000_000
     socket_s: float = 330.0
-    """Five minutes of silence and some time around them."""
+    """Five minutes of silence, and some time before and after."""
     socket_bytes: int = 256_000_000
     max_message_bytes: int = 17_000_000
     upload_s: float = 300.0
     drip_s: float = 15.0
     pause_s: float = 1.0
-    """Before a refusal for too many requests."""
+    """The wait before a refusal for too many requests."""
     max_paused: int = 256
-    """Each holds a connection."""
+    """How many may wait at once; each holds a connection."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Window:
-    """What each client used since the window began, and what all of them may use."""
+    """What each client has used since the window began, and what they may use."""
 
     length_s: float
     max_in_all: int
@@ -56,7 +56,7 @@ class _Window:
     _number: int = 0
 
     def takes(self, client: str, count: int, now: float) -> bool:
-        """Count it; False where the client, or all of them, have used too much."""
+        """Count it; return False if the client, or all clients together, used too much."""
         number = int(now // self.length_s)
         if number != self._number:
             self._number = number
@@ -70,7 +70,7 @@ class _Window:
 
 @dataclass(slots=True, kw_only=True)
 class RateLimiter:
-    """Counts who is inside, and how much each client used in this window of time."""
+    """Counts running probes, and how much each client has used in the current window."""
 
     limits: ProbeLimits = field(default_factory=ProbeLimits)
     clock: Callable[[], float] = time.monotonic
@@ -94,19 +94,19 @@ class RateLimiter:
 
     @property
     def inside(self) -> int:
-        """How many probes that take time are under way."""
+        """How many probes that take time are running."""
         return self._inside.total()
 
     def takes_request(self, client: str) -> bool:
-        """Count one request; False where the client has made too many in these ten seconds."""
+        """Count one request; return False after too many in these ten seconds."""
         return self._requests.takes(client, 1, self.clock())
 
     def takes_bytes(self, client: str, count: int) -> bool:
-        """Count bytes; False where the client has moved too many in this minute."""
+        """Count bytes; return False after too many in this minute."""
         return self._bytes.takes(client, count, self.clock())
 
     async def pause(self) -> None:
-        """Let one who asks too often wait for the refusal, so that asking again costs time."""
+        """Delay the refusal of a client that asks too often, so that retrying costs time."""
         if self._paused >= self.limits.max_paused:
             return
         self._paused += 1
@@ -117,7 +117,7 @@ class RateLimiter:
 
     @contextmanager
     def admit(self, client: str) -> Generator[bool]:
-        """Count one probe that takes time for as long as the block lasts; False where full."""
+        """Count one probe that takes time while the block runs; yield False if there is no room."""
         limits = self.limits
         has_room = _is_left(client, self._inside, limits.max_at_once - 1)
         if not has_room or self._inside[client] >= limits.max_at_once_per_client:
@@ -133,5 +133,5 @@ class RateLimiter:
 
 
 def _is_left(client: str, used: Counter[str], most: int) -> bool:
-    """Return whether a client has some left; strangers never use up the operator's share."""
+    """Return whether a client has anything left; strangers never use up the operator's share."""
     return client == OPERATOR or used.total() - used[OPERATOR] <= most

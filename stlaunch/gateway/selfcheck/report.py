@@ -1,7 +1,7 @@
 """Build the JSON report `stlaunch.selfcheck/1` about this instance and the asking request.
 
-Its schema is `schema.json`, beside this file. Nothing in it identifies another client: see
-`stlaunch.diagnostics.handshake` for what is kept, and `_last` for what of it is shown to whom.
+Its schema is `schema.json`, next to this file. Nothing in it identifies another client: see
+`stlaunch.diagnostics.handshake` for what is kept, and `_last` for what is shown to whom.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def build_report(
 
 
 def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
-    """Return one handshake of somebody; whose it was is for the operator alone."""
+    """Return one handshake; only the operator sees whose it was."""
     shown = handshake.for_others()
     if viewer is Viewer.OPERATOR:
         shown["cookie_names"] = list(handshake.cookie_names)
@@ -101,7 +101,7 @@ def _last(handshake: Handshake, viewer: Viewer) -> dict[str, Any]:
 def _findings(
     state: GatewayState, request: RequestInfo, viewer: Viewer, memory: Memory
 ) -> list[dict[str, Any]]:
-    """Return what was noticed since the start, and what this request shows, ranked."""
+    """Return the findings since the start, and those of this request, ranked."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     now, is_operator = state.finding_log.clock(), viewer is Viewer.OPERATOR
     of_process = [protection_off(key) for key in state.protections_off]
@@ -116,7 +116,7 @@ def _findings(
     own = {code for code, _ in found}
     for notice in state.finding_log.notices:
         if notice.finding.names_others and notice.finding.code in own and not is_operator:
-            continue  # the same trouble of this very request says more
+            continue  # the same problem in this very request says more
         shown = notice.finding if is_operator else _for_client(notice.finding, request)
         item = found.get((shown.code, shown.title)) or {**shown.as_dict(), "count": 0}
         found[shown.code, shown.title] = item | _counted(item, notice, now)

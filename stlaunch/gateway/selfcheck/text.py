@@ -1,4 +1,4 @@
-"""The report as plain text: `curl -H "Accept: text/plain" .../_stlaunch/check`."""
+"""Render the report as plain text: `curl -H "Accept: text/plain" .../_stlaunch/check`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEANINGS = {
 
 
 def render_text(report: Mapping[str, Any]) -> str:
-    """Return the report in lines of a terminal's width, without colour."""
+    """Return the report in lines as wide as a terminal, without colour."""
     shakes, request, instance = report["handshakes"], report["request"], report["instance"]
     versions = instance["versions"]
     transports = _counts(shakes["by_transport"]) or "none yet"

@@ -1,8 +1,8 @@
-"""Tickets that admit a page's probe sockets, and what arrived with each of them.
+"""Issue the tickets that admit a page's probe sockets, and keep what arrived with each of them.
 
-A page fetches a ticket, which no page of another site can read, and names it in the address of
-its probe sockets. What arrived is kept under it for a while: the page cannot see the headers of its
-own handshake, so it asks for them afterwards. Nobody without the ticket can.
+A page fetches a ticket, which no page of another site can read, and puts it into the address of
+its probe sockets. The handshake is kept under it for a while: the page cannot see the headers of
+its own handshake, so it asks for them afterwards. Nobody without the ticket can.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Tickets:
     """Signs and reads tickets; replicas that share the secret accept each other's.
 
     Attributes:
-        secret: what they are signed with.
+        secret: signs them.
         clock: Unix time.
     """
 
@@ -48,7 +48,7 @@ class Tickets:
         return f"{body}.{self._sign(body)}"
 
     def read(self, query: bytes) -> Key | None:
-        """Return the key that a query string names with a valid ticket (`ticket=...&n=1`)."""
+        """Return the key in a query string with a valid ticket (`ticket=...&n=1`), else None."""
         if len(query) > _MAX_QUERY:
             return None
         fields = QueryParams(query)
@@ -71,16 +71,16 @@ class Tickets:
 
 @dataclass(slots=True)
 class ReceivedProbes:
-    """What arrived with each ticket and number, the oldest forgotten first."""
+    """What arrived with each ticket and number; the oldest is forgotten first."""
 
     _kept: OrderedDict[Key, dict[str, Any]] = field(default_factory=OrderedDict)
 
     def keep(self, key: Key, record: Mapping[str, Any]) -> None:
-        """Remember a record, or add to the one there is."""
+        """Keep a record, or add to the existing one."""
         self._kept[key] = {**self._kept.get(key, {}), **record}
         while len(self._kept) > _MAX_KEPT:
             self._kept.popitem(last=False)
 
     def find(self, key: Key) -> dict[str, Any] | None:
-        """Return what arrived, None for nothing."""
+        """Return what arrived, or None."""
         return self._kept.get(key)

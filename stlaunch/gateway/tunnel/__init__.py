@@ -1,1 +1,1 @@
-"""The HTTP transport for pages whose WebSocket does not work: both ends."""
+"""Both ends of the HTTP transport, for pages whose WebSocket does not work."""

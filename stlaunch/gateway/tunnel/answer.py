@@ -1,6 +1,6 @@
 """The HTTP answer that carries frames, whole or in bounded parts.
 
-What the client does not read stays in the outbox; a part or two of it are in the socket.
+Frames that the client does not read stay in the outbox; only a part or two are in the socket.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _FINISH_S = 1.0
 
 
 class Answer:
-    """One answer, begun with the first bytes that are written.
+    """One answer, which starts with the first bytes written.
 
     Args:
         send: ASGI's.
-        is_compressed: whether the client takes gzip.
+        is_compressed: whether the client accepts gzip.
     """
 
     def __init__(self, send: Send, *, is_compressed: bool) -> None:
@@ -35,7 +35,7 @@ class Answer:
         self._is_finished = False
 
     async def send_whole(self, frames: Sequence[Frame]) -> None:
-        """Send these frames and finish; a small answer has a length."""
+        """Send these frames and finish; a small answer has a `Content-Length`."""
         if sum(len(frame.payload) + HEADER_BYTES for frame in frames) > _MAX_WHOLE_BYTES:
             for part in encode_parts(frames):
                 await self.write(part)
@@ -60,7 +60,7 @@ class Answer:
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def finish(self) -> None:
-        """End the answer, if it has not ended; one that nobody reads is given up."""
+        """End the answer unless it has ended; give up on one that nobody reads."""
         if self._is_finished:
             return
         self._is_finished = True

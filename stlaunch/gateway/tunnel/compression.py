@@ -1,4 +1,4 @@
-"""gzip for the tunnel's answers, whole or piece by piece."""
+"""Compress the tunnel's answers with gzip, whole or piece by piece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anyio import to_thread
 
 _LEVEL = 1
 _LARGE = 256 * 1024
-"""What takes longer than a few milliseconds leaves the event loop."""
+"""Larger bodies take more than a few milliseconds, and are compressed off the event loop."""
 # A window of 4 KB and little memory: 24 KB for each open stream instead of 256 KB.
 _GZIP_WINDOW = 16 + 12
 _MEMORY = 4
@@ -23,10 +23,10 @@ async def compress(body: bytes) -> bytes:
 
 
 class StreamEncoder:
-    """Compresses what is written so that each piece can be read as soon as it arrives.
+    """Compresses a stream so that each piece can be read as soon as it arrives.
 
     Args:
-        is_compressed: whether the client takes gzip; the pieces go out as they are where not.
+        is_compressed: whether the client accepts gzip; if not, the pieces go out as they are.
     """
 
     def __init__(self, *, is_compressed: bool) -> None:

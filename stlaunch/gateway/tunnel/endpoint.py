@@ -8,9 +8,9 @@
 
 Proxies often refuse every other method.
 
-The same-origin rule, cookies, identity and session resumption are those of the layers below,
-the very code that a WebSocket meets. Every request carries `X-Stlaunch`, so that no form, image
-or script of another site can make it, and must come from the browser that opened the tunnel.
+The layers below apply the same-origin rule, cookies, identity and session resumption, with the
+same code as for a WebSocket. Every request carries `X-Stlaunch`, so that no form, image or script
+of another site can make it, and must come from the browser that opened the tunnel.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from stlaunch.urls.streamlit_routes import STREAM, RequestKind
 _MAX_BODY = 4 * 1024 * 1024
 _MAX_FRAMES = 256
 _TOO_LARGE = refusal(413, "STL601", f"a request carries at most {_MAX_BODY} bytes")
-# What `page.js` says. Anybody can write anything there, and all who look at the report read it.
+# The reasons `page.js` sends. Anybody can send anything there, and the report shows it to others.
 _REASONS = frozenset({"does not open", "gets no answer", "is closed at once"})
 _CHOSEN = "is switched off"
 """By `--transport http`."""
@@ -63,9 +63,9 @@ class TunnelEndpoint:
     """Carry the app's WebSocket over plain requests, for pages whose upgrade never arrives.
 
     Args:
-        stream: takes the WebSockets that are opened here; the chain of a real one's handshake.
+        stream: handles the WebSockets that are opened here; the chain of a real one's handshake.
         state: the open tunnels, this process, its counts and its findings.
-        max_message_bytes: what Streamlit takes in one message.
+        max_message_bytes: the largest message that Streamlit accepts.
         identity_headers: names of headers that carry the user's identity.
     """
 
@@ -170,18 +170,18 @@ class TunnelEndpoint:
         try:
             async with tunnel.polling.take():
                 await answer.send_whole(await tunnel.frames_after(acknowledged, wait_s=wait_s))
-        except TimeoutError:  # a newer poll has come
+        except TimeoutError:  # a newer poll has arrived
             await answer.finish()
 
     async def _stream(
         self, tunnel: Tunnel, acknowledged: int, request: Request, send: Send
     ) -> None:
-        """Send frames as they come; a first one at once shows whether the path buffers."""
+        """Send frames as they come; a first one right away shows whether the path buffers."""
         answer = Answer(send, is_compressed=_accepts_gzip(request))
         sent, wait_s = acknowledged, self._wait_s(tunnel)
         # Only requests are signs of life: a stream ends in time, so that a dead page is noticed.
         end_at = time.monotonic() + 2 * self.registry.limits.poll_s
-        with suppress(TimeoutError):  # a newer poll has come
+        with suppress(TimeoutError):  # a newer poll has arrived
             async with tunnel.polling.take():
                 await answer.write(HELLO)
                 while time.monotonic() < end_at:
@@ -192,12 +192,12 @@ class TunnelEndpoint:
                         break
                     if frames:
                         sent = frames[-1].number
-                    else:  # something cuts what is quiet
+                    else:  # something cuts quiet requests
                         await answer.write(HELLO)
         await answer.finish()
 
     async def _take(self, tunnel: Tunnel, request: Request) -> Response:
-        """Take frames while they arrive; what is beyond the limit, the page sends again."""
+        """Take frames as they arrive; the page resends those beyond the limit."""
         reader, size, count = FrameReader(), 0, 0
         try:
             async with tunnel.putting.take():
@@ -214,7 +214,7 @@ class TunnelEndpoint:
         except FrameError as exc:
             await tunnel.close(1009)
             return refusal(413, "STL601", str(exc))
-        except TimeoutError:  # a newer request has come, and sends the same again
+        except TimeoutError:  # a newer request has arrived, and sends the same frames again
             pass
         return JSONResponse({"ack": tunnel.acknowledged}, headers=NO_STORE)
 
@@ -223,7 +223,7 @@ class TunnelEndpoint:
         return min(usual_s, ping_below(tunnel.cut_s)) if tunnel.cut_s else usual_s
 
     def _note_cut(self, tunnel: Tunnel, request: Request) -> None:
-        """Take it from the page after how many seconds its quiet requests are cut."""
+        """Record the silence, as the page reports it, after which its requests are cut."""
         cut_s = _number(request.query_params, "cut")
         if not cut_s or cut_s == tunnel.cut_s or ping_below(cut_s) >= self.registry.limits.poll_s:
             return
@@ -259,7 +259,7 @@ class TunnelEndpoint:
 
 
 def _websocket_scope(scope: Scope) -> Scope:
-    """Return the handshake that this request carries."""
+    """Return the WebSocket handshake that this request stands in for."""
     offered = Headers(scope=scope).get("x-stlaunch-protocols", "")
     headers = [
         (name, value)

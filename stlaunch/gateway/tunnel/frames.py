@@ -5,7 +5,7 @@ A message is one or more frames; each has the next number of its direction. A fr
     4 bytes number | 1 byte flags | 4 bytes length | payload        (network byte order)
 
 The sender keeps a frame until the other side has acknowledged its number, and sends it again
-with every answer until then. The receiver takes the next number only, and drops what it has.
+with every answer until then. The receiver takes only the next number, and drops duplicates.
 `tunnel.js` is the other end; a test runs the two against each other.
 """
 
@@ -23,7 +23,7 @@ _HEADER = struct.Struct("!IBI")
 HEADER_BYTES = _HEADER.size
 FRAGMENT_BYTES = 64 * 1024
 MAX_FRAME_BYTES = 1024 * 1024
-"""The largest payload that is taken; a half-sent frame holds no more than that."""
+"""The largest payload accepted; a half-sent frame takes no more memory than that."""
 
 
 class Flags(IntFlag):
@@ -62,7 +62,7 @@ HELLO = Frame(0, Flags.HELLO, b"").encode()
 
 @dataclass(slots=True)
 class FrameReader:
-    """Reads frames from bytes that arrive in any cut; what is not whole yet stays for later."""
+    """Reads frames from bytes that arrive in arbitrary chunks; keeps incomplete ones for later."""
 
     _rest: bytearray = field(default_factory=bytearray)
 
@@ -89,7 +89,7 @@ class FrameReader:
             del self._rest[:position]
 
     def end(self) -> None:
-        """Note that nothing more comes.
+        """Note that no more bytes will arrive.
 
         Raises:
             FrameError: for bytes that do not end with a whole frame.
@@ -110,7 +110,7 @@ def decode_frames(data: bytes) -> Iterator[Frame]:
 
 
 def encode_parts(frames: Iterable[Frame]) -> Iterator[bytes]:
-    """Return frames as bytes, in parts of no more than a fragment or a frame, whichever is more."""
+    """Return frames as bytes, in parts of at most a fragment or a frame, whichever is larger."""
     part = bytearray()
     for frame in frames:
         if part and len(part) + len(frame.payload) > FRAGMENT_BYTES:
@@ -131,7 +131,7 @@ class Received:
 
 @dataclass(slots=True)
 class Outbox:
-    """What has been sent and not yet acknowledged."""
+    """The frames that are sent and not yet acknowledged."""
 
     frames: deque[Frame] = field(default_factory=deque)
     unacknowledged_bytes: int = 0
@@ -149,7 +149,7 @@ class Outbox:
             self.unacknowledged_bytes += len(piece)
 
     def acknowledge(self, number: int) -> bool:
-        """Forget what the other side has; True where that made room.
+        """Drop the frames that the other side has; return True if that made room.
 
         A number that was never sent is ignored: the other side cannot have it.
         """
@@ -162,7 +162,7 @@ class Outbox:
         return made_room
 
     def after(self, number: int, *, max_bytes: int | None = None) -> list[Frame]:
-        """Return the frames behind `number`, in order: all, or at least one within `max_bytes`."""
+        """Return the frames after `number`: all, or those within `max_bytes` but at least one."""
         found: list[Frame] = []
         size = 0
         for frame in self.frames:
@@ -177,10 +177,10 @@ class Outbox:
 
 @dataclass(slots=True)
 class Inbox:
-    """Puts messages together again, each exactly once.
+    """Reassembles messages, each exactly once.
 
     Attributes:
-        max_bytes: the largest message that is taken.
+        max_bytes: the largest message accepted.
         acknowledged: the number of the last frame taken.
     """
 
@@ -191,7 +191,7 @@ class Inbox:
     def take(self, frames: Iterable[Frame]) -> list[Received]:
         """Return the messages that these frames complete.
 
-        Frames that are here already are dropped; after a gap nothing is taken.
+        Frames that are already here are dropped; after a gap nothing is taken.
 
         Raises:
             FrameError: for a message that is too large.

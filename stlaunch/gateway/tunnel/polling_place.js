@@ -1,13 +1,13 @@
-// Which tabs of a browser may hold a request open; the others ask now and then.
+// Decides which tabs of a browser may hold a request open; the others poll now and then.
 
-// HTTP/1.1 gives a host six connections for all tabs together; three stay free.
+// Over HTTP/1.1 all tabs share six connections to a host; three stay free.
 const POLLING_TABS = 3;
 const NOTE_MS = 40_000;
 
 /**
  * One of the few places from which a tab may hold a request open. Web Locks know when a tab is
- * gone; they exist on https and localhost only. Elsewhere a place is a note with an end in
- * localStorage: two tabs may take the same one at the same moment, which costs a connection.
+ * gone; they exist on https and localhost only. Elsewhere a place is an entry in localStorage that
+ * expires: two tabs may take the same one at the same moment, which costs a connection.
  */
 class PollingPlace {
   #isHeld = false;

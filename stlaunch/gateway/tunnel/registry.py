@@ -13,7 +13,7 @@ from stlaunch.quick_dataclass import dataclass
 _SWEEP_S = 5.0
 _ENDED_AT_ONCE = 4
 _BETWEEN_ENDS_S = 0.01
-# Where all places are taken, the first request has to come within this time.
+# While all places are taken, a tunnel's first request has to arrive within this time.
 _FIRST_S = 2.0
 
 
@@ -22,12 +22,12 @@ class TunnelLimits:
     """Bounds on what clients may make this process hold.
 
     Attributes:
-        max_tunnels: in all.
+        max_tunnels: in total.
         max_per_client: tunnels of one browser.
         max_per_address: tunnels of one address.
         max_per_proxy: tunnels of an address that may be a proxy's.
-        idle_s: life without any request; hidden tabs may be held to one a minute.
-        first_use_s: life without a first request; a page makes it at once.
+        idle_s: lifetime without any request; browsers may limit hidden tabs to one a minute.
+        first_use_s: lifetime without a first request; a page makes it at once.
         poll_s: how long a poll is held; below the 30 s after which many proxies give up.
     """
 
@@ -70,7 +70,7 @@ class TunnelRegistry:
     def has_room(self, visitor: Visitor) -> bool:
         """Return whether one more tunnel of this visitor is within the limits.
 
-        Where it is not, one that nobody has begun to use makes room: its page is gone.
+        If it is not, a tunnel that nobody has used yet makes room: its page is gone.
         """
         if not self._places.has_room(visitor):
             unused = [
@@ -92,7 +92,7 @@ class TunnelRegistry:
             self._sweeper = asyncio.create_task(self._sweep(), name="tunnel sweeper")
 
     def find(self, tunnel_id: str) -> Tunnel | None:
-        """Return the tunnel of this id, if it is open here."""
+        """Return the tunnel with this id, if it is open here."""
         return self._tunnels.get(tunnel_id)
 
     def remove(self, tunnel: Tunnel) -> None:
@@ -102,18 +102,18 @@ class TunnelRegistry:
 
     @property
     def has_unsent_end(self) -> bool:
-        """Whether a page has not heard yet that its tunnel is closed."""
+        """Whether any page has not yet been sent the end of its closed tunnel."""
         return any(tunnel.is_closed and not tunnel.is_end_sent for tunnel in self._tunnels.values())
 
     def give_up_abandoned(self) -> None:
-        """End the tunnels whose pages are gone, or have heard that theirs is closed."""
+        """End the tunnels whose pages are gone, or know that their tunnel is closed."""
         for tunnel in list(self._tunnels.values()):
             is_read = tunnel.is_closed and not tunnel.outbox.frames
             if tunnel.is_abandoned or is_read:
                 self._give_up(tunnel)
 
     async def stop(self) -> None:
-        """Close all tunnels with 1012 (service restart), so that no poll holds the process up."""
+        """Close all tunnels with 1012 (service restart), so that no poll delays the stop."""
         self.is_stopping = True
         for tunnel in list(self._tunnels.values()):
             await tunnel.close(1012)
@@ -133,7 +133,7 @@ class TunnelRegistry:
             self._ending = asyncio.create_task(self._end_given_up(), name="tunnels' end")
 
     async def _end_given_up(self) -> None:
-        """End a few at a time: each ends a session, and hundreds together stall all others."""
+        """End a few at a time: each ends a session, and hundreds at once stall all others."""
         while self._given_up:
             some = [
                 self._given_up.popleft() for _ in range(min(_ENDED_AT_ONCE, len(self._given_up)))

@@ -1,7 +1,7 @@
 // The page's end of the HTTP transport: a WebSocket's messages over plain requests.
 //
-// Messages are cut into numbered frames, sent again until acknowledged, and taken in order:
-// nothing is lost and nothing doubled, whatever happens to a single request. The other end is
+// Messages are cut into numbered frames, resent until acknowledged, and taken in order: nothing is
+// lost or duplicated, whatever happens to a single request. The other end is
 // endpoint.py; the format of a frame is in frames.py.
 
 const FRAME_HEADER_BYTES = 9;
@@ -9,7 +9,7 @@ const FINAL = 1;
 const TEXT = 2;
 const CLOSE = 4;
 const HELLO = 8;
-// Small enough for a proxy that takes 1 MB bodies (the default of nginx).
+// Small enough for a proxy that accepts 1 MB bodies (nginx's default).
 const FRAGMENT_BYTES = 256 * 1024;
 const BATCH_BYTES = 512 * 1024;
 // The server takes no more frames from one request.
@@ -18,7 +18,7 @@ const ACKNOWLEDGE_BYTES = 1024 * 1024;
 const BRIEF_POLL_MS = 700;
 const HELLO_WAIT_MS = 1500;
 const MAX_TROUBLE_MS = 30_000;
-// A request that ends sooner was not cut for its silence.
+// A request that ends sooner was not cut for being silent.
 const SHORTEST_SILENCE_MS = 1500;
 
 /** @typedef {{number: number, flags: number, payload: Uint8Array}} Frame */
@@ -39,7 +39,7 @@ function encodeFrames(frames) {
   return bytes;
 }
 
-/** Reads frames from bytes that arrive in any cut; what is not whole yet stays for later. */
+/** Reads frames from bytes that arrive in arbitrary chunks; keeps incomplete ones for later. */
 class FrameReader {
   /** @type {Uint8Array} */ #rest = new Uint8Array();
 
@@ -75,7 +75,7 @@ function concatenate(parts) {
   return whole;
 }
 
-/** What a request found out about the tunnel itself, as opposed to its carrier. */
+/** The end of the tunnel itself, as opposed to trouble with its carrier. */
 class TunnelEnded extends Error {
   /** @param {number} status */
   constructor(status) {
@@ -86,11 +86,11 @@ class TunnelEnded extends Error {
 
 /** A connection to the app over HTTP. Callbacks: `onmessage(data)`, `onclose(code, reason)`. */
 class Tunnel {
-  // Whether this path lets a response through as it is written; found out once for the page.
+  // Whether this path passes a response on as it is written; detected once per page.
   /** @type {boolean | undefined} */
   static streams;
-  // After which silence requests are cut here: the last one, and, where two agree, for how long
-  // they may be quiet, in seconds. The server then answers in time.
+  // The silence after which requests are cut here: the last one, and, if two agree, how long they
+  // may be quiet, in seconds. The server then answers in time.
   static lastSilenceMs = 0;
   static cutSeconds = 0;
 
@@ -167,7 +167,7 @@ class Tunnel {
   #sayGoodbye() {
     if (!this.#url) return;
     const headers = { "X-Stlaunch": "1" };
-    // Survives the page: its session ends now, not when the server gives up waiting.
+    // Outlives the page: its session ends now, not when the server gives up waiting.
     fetch(`${this.#url}?mode=end`, { method: "POST", headers, keepalive: true }).catch(() => {});
   }
 
@@ -197,9 +197,9 @@ class Tunnel {
       redirect: "manual",
       signal: options.signal ?? this.#abort.signal,
     });
-    // The tunnel's own answers; anything else is the proxy's and may pass.
+    // The tunnel's own answers; anything else comes from the proxy and may be temporary.
     if ([403, 409, 410].includes(response.status)) throw new TunnelEnded(response.status);
-    // A proxy that wants the visitor to sign in again: no second try helps.
+    // A proxy that wants the visitor to sign in again: retrying does not help.
     const isHtml = response.headers.get("content-type")?.startsWith("text/html");
     const isRefused = response.type === "opaqueredirect" || response.status === 401;
     if (isRefused || (response.ok && isHtml)) throw new TunnelEnded(401);
@@ -207,7 +207,7 @@ class Tunnel {
     return response;
   }
 
-  /** Runs `work` again and again until the tunnel is over, through passing trouble of the path. */
+  /** Repeats `work` until the tunnel ends, despite temporary trouble on the path. */
   async #persist(/** @type {() => Promise<boolean>} */ work) {
     let troubleSince = 0;
     for (let pause = 100; !this.#isOver; ) {
@@ -252,7 +252,7 @@ class Tunnel {
     }
   }
 
-  /** Where two requests in a row fail after the same silence, something cuts what is quiet. */
+  /** If two requests in a row fail after the same silence, something cuts quiet requests. */
   #noteSilence(/** @type {number} */ silence) {
     if (this.#isOver || silence < SHORTEST_SILENCE_MS) return;
     const last = Tunnel.lastSilenceMs;
@@ -269,7 +269,7 @@ class Tunnel {
     return this.#received > before;
   }
 
-  /** Reads a response while it is written. One that stays silent at first is buffered on its way. */
+  /** Reads a response as it is written. If it starts out silent, something buffers it. */
   async #stream(/** @type {string} */ cut) {
     const patience = new AbortController();
     const giveUp = () => patience.abort();
@@ -328,7 +328,7 @@ class Tunnel {
     return true;
   }
 
-  /** Sends what waits; with `always` an acknowledgement even if nothing does. */
+  /** Sends the waiting frames; with `always` an acknowledgement even if there are none. */
   async #flush(always = false) {
     if (this.#isSending || !this.#url) return;
     this.#isSending = true;
@@ -361,9 +361,9 @@ function copyOf(data) {
 }
 
 /**
- * Ends once the page has done what the last message began, also what that queued: each message of a
- * WebSocket is a task of its own. Streamlit's page loses elements where two come in one. Not a timer,
- * which hidden tabs hold back.
+ * Resolves once the page has done what the last message started, and what that queued: each message
+ * of a WebSocket is a task of its own, and Streamlit's page loses elements if two come in one. Not a
+ * timer, as browsers delay those in hidden tabs.
  */
 async function nextTask() {
   for (let turn = 0; turn < 2; turn += 1) {

@@ -30,7 +30,7 @@ _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """How the app answered the handshake: `status` is 101 where it accepted."""
+    """How the app answered the handshake: `status` is 101 if it accepted."""
 
     status: int
     protocol: str | None = None
@@ -41,9 +41,9 @@ class Tunnel:
     """One page's connection.
 
     Attributes:
-        id: carries the instance and 128 secret bits.
+        id: contains the instance and 128 secret bits.
         owner: what later requests must share with the one that opened it.
-        max_message_bytes: what the app takes at once.
+        max_message_bytes: the largest message that the app accepts.
         idle_limit_s: how long it lives without any request.
         first_use_s: how long it lives until its first request: a page makes one at once.
     """
@@ -57,15 +57,15 @@ class Tunnel:
     is_closed: bool = False
     """The app's side has ended; what it sent may still be on its way."""
     is_end_sent: bool = False
-    """The page has been sent everything, the close frame too."""
+    """The page has been sent everything, including the close frame."""
     is_used: bool = False
     """Whether the page has made a request since it opened the tunnel."""
     cut_s: int = 0
-    """After how many seconds of silence something cuts its requests; 0 where nothing does."""
+    """How many seconds of silence until something cuts its requests; 0 if nothing does."""
     polling: Turn = field(default_factory=Turn)
-    """Of the requests that receive: one answer in flight, however many are asked for."""
+    """The turn of the requests that receive: one answer in flight, however many are requested."""
     putting: Turn = field(default_factory=Turn)
-    """Of the requests that send."""
+    """The turn of the requests that send."""
 
     def __post_init__(self) -> None:
         self._inbox = Inbox(self.max_message_bytes)
@@ -92,19 +92,19 @@ class Tunnel:
 
     @property
     def silent_s(self) -> float:
-        """For how long no request has come."""
+        """Seconds since the last request."""
         return time.monotonic() - self._seen_at
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether no request has come for longer than the limit."""
+        """Whether the last request is longer ago than the limit."""
         first_s = min(self.first_use_s, self.idle_limit_s)
         return self.silent_s > (self.idle_limit_s if self.is_used else first_s)
 
     async def deliver(self, frames: Iterable[Frame]) -> int:
         """Take frames from the page; return the last number taken.
 
-        Waits while the app has much unread, so that the page waits too.
+        Wait while the app has too much unread, so that the page waits too.
 
         Raises:
             FrameError: for a message that is too large.
@@ -132,12 +132,12 @@ class Tunnel:
         return self._inbox.acknowledged
 
     async def acknowledge(self, number: int) -> None:
-        """Forget what the page has."""
+        """Drop the frames that the page has received."""
         if self.outbox.acknowledge(number):
             await self._notify()
 
     async def frames_after(self, number: int, *, wait_s: float) -> list[Frame]:
-        """Wait for frames behind `number`, and return some; empty at the end of the wait."""
+        """Wait for frames after `number` and return some; none if the wait times out."""
 
         def is_over() -> bool:
             return self.outbox.last_number > number or self.is_closed
@@ -167,7 +167,7 @@ class Tunnel:
         await self.disconnect(code)
 
     async def end(self) -> None:
-        """Wait for the app; cancel it where it does not end by itself."""
+        """Wait for the app to end; cancel it if it does not."""
         await self.disconnect()
         self.polling.end()
         self.putting.end()
@@ -179,7 +179,7 @@ class Tunnel:
     # -- the app's side -------------------------------------------------------------------------
 
     async def receive(self) -> Message:
-        """ASGI's receive; others get their turn between two messages that are here already."""
+        """ASGI's receive; lets other tasks run between two messages that are already here."""
         await asyncio.sleep(0)
         message = await self._unread.get()
         if message["type"] == "websocket.receive":
@@ -189,7 +189,7 @@ class Tunnel:
         return message
 
     async def send(self, message: Message) -> None:
-        """ASGI's send; waits while the page has not acknowledged much.
+        """ASGI's send; waits while too much is unacknowledged.
 
         Streamlit's own rule for slow clients (its bounded queue) then applies, as for a socket.
         """
@@ -227,7 +227,7 @@ class Tunnel:
         code = 1000
         try:
             await app(scope, self.receive, self.send)
-        except Exception:  # whatever the app raises, its page must hear of an end
+        except Exception:  # whatever the app raises, its page must learn that it ended
             code = 1011
             logger.exception("The app failed on a tunnel")
         finally:

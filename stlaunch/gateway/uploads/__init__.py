@@ -1,1 +1,1 @@
-"""Uploads in pieces: the server's end, and the browser's."""
+"""Uploads in pieces: the server's end and the browser's."""

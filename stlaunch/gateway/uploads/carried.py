@@ -1,6 +1,6 @@
 """Pass an upload that arrives in parts on to the app as one request, at the app's own pace.
 
-It does not know how the parts arrive: over requests (`pieces.py`), or over a socket (`socket.py`).
+It does not know how the parts arrive: by requests (`pieces.py`), or over a socket (`socket.py`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from stlaunch.urls.streamlit_routes import UPLOAD, RequestKind
 logger = logging.getLogger(__name__)
 
 FULL = refusal(503, "STL603", "too many uploads are in progress")
-"""The answer to one that finds no place."""
+"""The answer to an upload for which there is no place."""
 _MAX_ANSWER = 64 * 1024
 _REFUSED = 400
 _TARGET = re.compile(r"[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,128}")
 _SIZE = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
-# Of the request that brought it, and not of the upload.
+# Headers of the request that carries the upload, not of the upload itself.
 _CARRIERS_OWN = (
     *(b"content-", b"transfer-encoding", b"x-stlaunch", b"expect"),
     *(b"sec-websocket-", b"upgrade", b"connection"),
@@ -55,9 +55,9 @@ class CarriedUpload:
     Attributes:
         owner: what all its requests must share.
         visitor: who uploads, and so holds a place.
-        total_bytes: of the whole body.
-        turn: of the requests that bring a piece.
-        seen_at: when the page was last heard of.
+        total_bytes: the size of the whole body.
+        turn: the turn of the requests that bring a piece.
+        seen_at: when the page was last heard from.
     """
 
     owner: str
@@ -69,7 +69,7 @@ class CarriedUpload:
     """Read by the app."""
     chunks: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     is_read: asyncio.Event = field(default_factory=asyncio.Event)
-    """The app has taken what was handed on."""
+    """The app has read what was passed on."""
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
@@ -85,17 +85,17 @@ class CarriedUpload:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the app has answered, and taken it."""
+        """Whether the app has answered and accepted it."""
         return 0 < self.status < _REFUSED
 
     def start(self, app: ASGIApp, scope: Scope) -> None:
-        """Begin the request to the app."""
+        """Start the request to the app."""
         if not self.total_bytes:
             self.chunks.put_nowait(b"")
         self.task = asyncio.create_task(self._run(app, scope), name="upload in pieces")
 
     async def hand_on(self, chunk: bytes) -> bool:
-        """Wait until the app takes more; False where it has answered before it had read all."""
+        """Wait until the app takes more; return False if it answers before reading everything."""
         while self.chunks.full():
             is_read = asyncio.create_task(self.is_read.wait(), name="upload waits for the app")
             try:
@@ -110,7 +110,7 @@ class CarriedUpload:
         return True
 
     def answer(self) -> dict[str, Any]:
-        """Return what the app said to all of it, for the page."""
+        """Return the app's answer to the whole upload, for the page."""
         headers = Headers(raw=self.headers)
         return {
             "expected": self.accepted_bytes,
@@ -122,7 +122,7 @@ class CarriedUpload:
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
         try:
             await app(scope, self._receive, self._send)
-        except Exception:  # whatever the app raises, its page must hear of an end
+        except Exception:  # whatever the app raises, its page must learn that it ended
             logger.exception("The app failed on an upload")
         finally:
             self.status = self.status or 500
@@ -161,7 +161,7 @@ def upload_scope(
         method: PUT or DELETE.
         total_bytes: of the whole body.
         content_type: of the whole body.
-        is_kept: says which of the carrier's headers the upload has as well, by name.
+        is_kept: says, by name, which of the carrier's headers the upload gets too.
     """
     kept = [
         item

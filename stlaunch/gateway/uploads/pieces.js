@@ -1,5 +1,5 @@
-// The page's end of an upload in pieces, and of a file's deletion, with nothing but POST. The other
-// end is pieces.py.
+// The page's end of an upload in pieces, and of a file's deletion, using only POST. The other end
+// is pieces.py.
 
 const UPLOAD_PIECE_BYTES = 512 * 1024;
 const SMALLEST_PIECE_BYTES = 16 * 1024;
@@ -7,7 +7,7 @@ const MAX_PIECE_BYTES = 8 * 1024 * 1024;
 const UPLOAD_ATTEMPTS = 5;
 
 /**
- * One request to Streamlit's upload address that did not get there.
+ * One request to Streamlit's upload address that did not get through.
  * @typedef {object} Upload
  * @property {string} base the app's public path
  * @property {string} method PUT or DELETE
@@ -22,9 +22,9 @@ const UPLOAD_ATTEMPTS = 5;
  */
 
 /**
- * Hands an upload on, and returns the app's answer, or that of what stopped it.
+ * Passes an upload on, and returns the app's answer, or that of whatever stopped it.
  * @param {Upload} upload
- * @returns {Promise<Response | null>} null where nothing answers
+ * @returns {Promise<Response | null>} null if nothing answers
  */
 async function sendInPieces({ base, method, target, headers, whole, type, signal, ...upload }) {
   const common = {
@@ -50,7 +50,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
 
   let offset = 0;
   let size = UPLOAD_PIECE_BYTES;
-  // What is known of the limit, for the log; larger pieces mean fewer round trips.
+  // What is known about the limit, for the log; larger pieces mean fewer round trips.
   let passed = 0;
   let least = whole.size;
   for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
@@ -96,7 +96,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
 }
 
 /**
- * The app's own answer, as the last request to it brought it along.
+ * The app's own answer, as the answer to the last request contains it.
  * @param {{status: number, type: string, body: string}} reply
  */
 function answerOf({ status, type, body }) {
@@ -110,5 +110,5 @@ function answerOf({ status, type, body }) {
 async function passes(base, method) {
   const probe = { method, headers: { "X-Stlaunch": "1" }, body: "x" };
   const asked = await askApp(base, "upload/probe?offset=0", probe).catch(() => null);
-  return Boolean(asked?.isApps); // that there is no such upload here
+  return Boolean(asked?.isApps); // it answers that there is no such upload here
 }

@@ -2,12 +2,12 @@
 
     POST {base}/_stlaunch/upload              open; X-Stlaunch-Target names the upload's address
     POST {base}/_stlaunch/upload/ID?offset=N  one piece; the answer says what is expected next
-    POST {base}/_stlaunch/upload              with X-Stlaunch-Method: DELETE: hand a DELETE on
+    POST {base}/_stlaunch/upload              with X-Stlaunch-Method: DELETE: pass a DELETE on
 
-Nothing but POST, because proxies often refuse PUT and DELETE. The pieces stream, in order, into a
-single request to the app, which applies its own limit, its XSRF check and its session check. They
-are handed on as they arrive, so that an upload which nobody goes on with holds next to nothing. The
-app's answer is sent again where the answer to the last piece was lost on its way.
+Only POST, because proxies often refuse PUT and DELETE. The pieces stream, in order, into a single
+request to the app, which applies its own limit, its XSRF check and its session check. They are
+passed on as they arrive, so that an abandoned upload holds next to nothing. The app's answer is
+sent again if the answer to the last piece was lost on the way.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _FIRST_PIECE_S = 10.0
 _NO_ANSWER = refusal(504, "STL602", "the app has not answered")
 _TOO_LARGE = refusal(413, "STL601", "the piece is too large")
 _SWEEP_S = 5.0
-# What rules against a method answer.
+# The answers of rules that forbid a method.
 _METHOD_REFUSED = frozenset({"403", "405", "501"})
 _TWO_SIZES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})", re.ASCII)
 
 
 class UploadPiecesEndpoint:
-    """Serve the two requests above; `upload.js` is the other end.
+    """Serve the three requests above; `pieces.js` is the other end.
 
     Args:
-        uploads: takes the whole uploads; the chain of one that comes in one request.
+        uploads: takes whole uploads; the same chain as for an upload in one request.
         instance_id: this process's; another replica's uploads are answered with 409.
         finding_log: takes the finding about a proxy's limit.
         app_site: knows the lines that raise it.
@@ -106,7 +106,7 @@ class UploadPiecesEndpoint:
             return refusal(status, code, "the upload is not open here")
         if upload.owner != owner_of(request.scope):
             return refusal(403, "STL504", "the upload belongs to another browser")
-        with suppress(TimeoutError):  # a newer request has come: this one's connection is dead
+        with suppress(TimeoutError):  # a newer request has arrived: this one's connection is dead
             async with upload.turn.take():
                 return await self._take(upload, request)
         return JSONResponse({"expected": upload.accepted_bytes}, headers=NO_STORE)
@@ -163,7 +163,7 @@ class UploadPiecesEndpoint:
         return JSONResponse(upload.answer(), headers=NO_STORE)
 
     async def _delete(self, request: Request) -> Response:
-        """Hand a DELETE on, for a page whose own one was refused on its way."""
+        """Pass a DELETE on, for a page whose own one was refused on the way."""
         scope = request.scope
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
@@ -183,7 +183,7 @@ class UploadPiecesEndpoint:
         return JSONResponse(deletion.answer(), headers=NO_STORE)
 
     async def _feed(self, upload: CarriedUpload, request: Request) -> Response | None:
-        """Hand the piece to the app, if it is the expected one; the answer if it is refused."""
+        """Pass the piece to the app if it is the expected one; return the answer if refused."""
         expected = upload.accepted_bytes
         if request.method != "POST" or request.query_params.get("offset") != str(expected):
             return None
@@ -205,7 +205,7 @@ class UploadPiecesEndpoint:
             self.give_up_abandoned()
 
     def give_up_abandoned(self) -> None:
-        """Give up what nobody goes on with; each holds a task."""
+        """Give up abandoned uploads; each holds a task."""
         now = time.monotonic()
         for upload_id, upload in list(self._uploads.items()):
             limit_s = self.idle_s if upload.accepted_bytes else _FIRST_PIECE_S
@@ -221,8 +221,8 @@ class UploadPiecesEndpoint:
     def _log(self, upload: CarriedUpload, last: Request) -> None:
         """Log once what the page learned about the path and sent with its last request.
 
-        That is the largest piece that passed and the least that was refused, or the status that
-        refused the method. A page that saw neither does not say.
+        That is the largest piece that passed and the smallest that was refused, or the status that
+        refused the method. A page that saw neither sends nothing.
         """
         limit = last.headers.get("x-stlaunch-limit", "")
         if limit and not self._has_logged_limit:

@@ -1,8 +1,8 @@
-// The page's end of an upload over a WebSocket of its own, for paths on which no request that
-// uploads arrives whole. The other end is socket.py.
+// The page's end of an upload over a WebSocket of its own, for paths on which no upload request
+// arrives whole. The other end is socket.py.
 
 const UPLOAD_PROTOCOL = "stlaunch-upload";
-// Small enough for proxies that limit messages; a window of them is on its way at a time.
+// Small enough for proxies that limit messages; a window of them is in flight at a time.
 const PART_BYTES = 128 * 1024;
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -10,7 +10,7 @@ const WINDOW_BYTES = 1024 * 1024;
  * Sends an upload, or a file's deletion, over a connection of its own.
  * @param {Upload} upload
  * @param {WebSocket} socket
- * @returns {Promise<Response | null>} the app's answer; null where there is none
+ * @returns {Promise<Response | null>} the app's answer; null if there is none
  */
 function sendOverSocket({ method, target, whole, type, signal, onProgress }, socket) {
   return new Promise((resolve) => {

@@ -1,17 +1,17 @@
-"""Accept an upload over a WebSocket of its own, where no request that uploads arrives whole.
+"""Accept an upload over a WebSocket of its own, for paths on which no upload request arrives whole.
 
 The handshake is one for the app's stream, with the subprotocol `stlaunch-upload`: whatever lets the
-app's own connection through lets this one through, the HTTP transport too.
+app's own connection through lets this one through, including the HTTP transport.
 
     page  {"method": "PUT", "target": "SESSION/FILE", "size": "1000", "type": "multipart/..."}
     app   {"expected": 0}       how much it has taken; the page sends a window ahead of that
     page  bytes, bytes, ...
     app   {"expected": 1000, "status": 204, "type": "", "body": ""}
 
-A page passes the same-origin rule in its strictest form first: no page of another site does,
-whatever the user allows for the stream. That is what Streamlit's XSRF check finds out, so Streamlit
-is shown a valid pair: a proxy may have eaten the page's own one. There is no ticket that could be
-stolen, or read in a log: what is allowed ends with the socket, after one file.
+A page first has to pass the same-origin rule in its strictest form: no page of another site does,
+whatever the user allows for the stream. Streamlit's XSRF check tests just that, so Streamlit gets a
+valid pair: a proxy may have removed the page's own. There is no ticket that could be stolen or read
+in a log: the permission ends with the socket, after one file.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _TRY_AGAIN_LATER = 1013
 
 
 class UploadSocketLayer:
-    """Send handshakes for an upload to its endpoint, and hand all others on.
+    """Send handshakes for an upload to its endpoint, and pass all others on.
 
     Args:
         app: takes the others.
@@ -65,8 +65,8 @@ class UploadSocketLayer:
         """Handle one handshake."""
         if not is_for_upload(scope["headers"]):
             return self.app(scope, receive, send)
-        # As the opening of a tunnel: only a page of the app's own has a reason, and it counts as
-        # no connection of the app's.
+        # Like the opening of a tunnel: only one of the app's own pages has a reason for it, and it
+        # does not count as a connection of the app.
         carried = for_streamlit_path(scope, STREAM, RequestKind.STREAM, is_tunnel=True)
         return self.guarded(carried, receive, send)
 
@@ -90,14 +90,14 @@ class UploadSocketEndpoint:
         idle_s: float = _IDLE_S,
     ) -> None:
         self.uploads = below["http", RequestKind.UPLOAD]
-        # Not the chain of health checks: that one answers for a server that is being stopped.
+        # Not the chain of health checks, which itself answers while the server stops.
         self.health = below["http", RequestKind.STREAMLIT]
         self.places = places
         self.finding_log = finding_log
         self.idle_s = idle_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one handshake, and what follows it."""
+        """Handle one handshake, and the upload that follows it."""
         owner = owner_of(scope)
         visitor = visitor_of(request_info(scope), owner)
         if not self.places.has_room(visitor):
@@ -125,7 +125,7 @@ class UploadSocketEndpoint:
             self.places.free(visitor)
 
     async def _carry(self, upload: CarriedUpload, receive: Receive, send: Send) -> None:
-        """Hand the parts on as they come, until the app has answered or the page has gone."""
+        """Pass the parts on as they arrive, until the app has answered or the page is gone."""
         while True:
             await send(_message({"expected": upload.accepted_bytes}))
             part = asyncio.ensure_future(receive())
@@ -170,7 +170,7 @@ class UploadSocketEndpoint:
             ),
             None,
         )
-        if pair is not None:  # else the user switched the check off
+        if pair is not None:  # otherwise the user switched the check off
             cookies = [item for item in read_cookies(put["headers"]) if item[0] != _XSRF_COOKIE]
             cookies.append((_XSRF_COOKIE, pair.decode("latin-1")))
             put["headers"] = [*with_cookies(put["headers"], cookies), (_XSRF_HEADER, pair)]
@@ -178,7 +178,7 @@ class UploadSocketEndpoint:
 
 
 def _read(message: Message) -> dict[str, str] | None:
-    """Return what the page wants to do; None for anything but a PUT or a DELETE of a file."""
+    """Return the page's request; None for anything but a PUT or a DELETE of a file."""
     text = message.get("text") or ""
     if message["type"] != "websocket.receive" or len(text) > 4 * _MAX_TYPE:
         return None

@@ -1,14 +1,14 @@
-// Uploads that get past what refuses them: a proxy's limit on request bodies, or a rule against
-// the method or the address, cookies or headers that something eats. Only an XMLHttpRequest that
+// Gets uploads past whatever refuses them: a proxy's limit on request bodies, a rule against the
+// method or the address, or something that removes cookies or headers. Only an XMLHttpRequest that
 // PUTs to or DELETEs the app's own upload address is touched, and only when its first attempt was
-// refused. pieces.js then carries it, and where that is refused as well, socket.js.
+// refused. pieces.js then carries it, and if that is refused as well, socket.js.
 
-// What a rule against the address or the method answers; 502 where the app answered so before the
-// proxy had sent it all. Where it was the app, it says the same to the pieces.
+// The answers of a rule against the address or the method; 502 if the app answered before the proxy
+// had sent it everything. If it was the app, it gives the pieces the same answer.
 const BLOCKED = [403, 404, 405, 501, 502, 503];
 
 /**
- * Streamlit answers 204; what else is a success is a page that a proxy sent in the app's place.
+ * Streamlit answers 204; any other success is a page that a proxy sent instead of the app.
  * @param {number} status
  */
 function isNotOfApp(status) {
@@ -43,7 +43,7 @@ function installUploads(base, openSocket) {
   class UploadRequest extends Native {
     #method = "";
     #target = "";
-    /** Of the last answer: the one that the page is shown. */ #answerHeaders = new Headers();
+    /** Headers of the last answer, the one shown to the page. */ #answerHeaders = new Headers();
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
@@ -114,7 +114,7 @@ function installUploads(base, openSocket) {
 
     /**
      * Some proxies cut the connection instead of answering: then a small request still passes, or
-     * one with another method, or only a socket. After a restart of the proxy it takes a while.
+     * one with another method, or only a socket. After the proxy restarts that takes a while.
      * @param {any} body
      */
     async #afterError(body) {
@@ -146,8 +146,8 @@ function installUploads(base, openSocket) {
     }
 
     /**
-     * The app refuses a page that never sent its XSRF token; where it was eaten, or the page did
-     * not get one, the app has nothing against the page itself.
+     * The app refuses a page that never sent its XSRF token; if the token was removed on the way,
+     * or the page never got one, the app has no objection to the page itself.
      * @param {Response | null} answer
      */
     #needsSocket(answer) {
@@ -169,7 +169,7 @@ function installUploads(base, openSocket) {
         method: this.#method,
         target: this.#target,
         headers: this.#headers,
-        // Not the blob's own type: that one is in lower case, and a boundary is not.
+        // Not the blob's own type: that is lower-cased, and a boundary is case-sensitive.
         type: serialized.headers.get("Content-Type") ?? "",
         whole: await serialized.blob(),
         signal,
@@ -231,7 +231,7 @@ function installUploads(base, openSocket) {
   window.XMLHttpRequest = UploadRequest;
 }
 
-/** What cut an upload may have cut the page's connection: without it the app knows no session. */
+/** Whatever cut an upload may have cut the page's connection, without which there is no session. */
 async function untilConnected() {
   for (let tries = 0; !isConnected && tries < 100; tries += 1) await sleep(100);
 }

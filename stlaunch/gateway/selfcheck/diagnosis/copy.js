@@ -1,8 +1,8 @@
-// The report for an issue or a chat: Markdown, without names, addresses and tokens.
+// Renders the report for an issue or a chat: Markdown, without names, addresses and tokens.
 
 const MARKS = { ok: "✓", info: "·", warn: "!", fail: "✗", skip: "–" };
 
-/** Takes out what names a person, a machine or a network. @param {string} text */
+/** Removes whatever identifies a person, a machine or a network. @param {string} text */
 function redact(text) {
   const host = location.hostname.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   return text
@@ -59,7 +59,7 @@ async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Plain http has no clipboard of its own.
+    // On plain http there is no clipboard API.
     const area = document.createElement("textarea");
     area.value = text;
     area.className = "offscreen";

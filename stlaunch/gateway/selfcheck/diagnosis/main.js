@@ -1,4 +1,4 @@
-// Runs the tests one after the other, and says what they mean together.
+// Runs the tests one after the other, and shows what they mean together.
 
 /**
  * @typedef {{
@@ -81,7 +81,7 @@ async function run() {
   }
 }
 
-/** Nothing can be asked, so nothing can be tested; a policy says why. */
+/** No request gets out, so nothing can be tested; the policy explains why. */
 function concludeBlocked() {
   outcomes.page = connectionBlocked();
   showOutcome(TESTS[1], outcomes.page);
@@ -109,7 +109,7 @@ async function runTest(test) {
   showOutcome(test, outcome);
 }
 
-/** Folds what follows from one cause under it, and puts the likeliest cause first. @returns {Finding[]} */
+/** Groups findings by cause, and puts the likeliest cause first. @returns {Finding[]} */
 function findings() {
   /** @type {Map<string, Finding>} */ const found = new Map();
   for (const test of [...TESTS, ...SLOW]) {
@@ -129,7 +129,7 @@ function findings() {
       others: [],
     });
   }
-  // Where the handshake is refused for its Host, the rewritten Host is no second trouble.
+  // If the handshake is refused for its Host, the rewritten Host is not a second problem.
   const rewritten = found.has("STL501") ? found.get("STL403") : undefined;
   if (rewritten && found.delete("STL403")) found.get("STL501")?.others.push("What the app sees");
   return likeliestFirst([...found.values()], facts.fixes?.codes ?? {});
@@ -157,10 +157,10 @@ function conclude() {
   show("slow-section");
 }
 
-/** The code that a link names: `_stlaunch/#STL301`. */
+/** The code in a link: `_stlaunch/#STL301`. */
 const linkedCode = () => /^#(STL\d{3})$/.exec(location.hash)?.[1] ?? "";
 
-/** Adds the finding of the link that opened this page, where this browser does not see it. @param {Finding[]} found */
+/** Adds the finding in the link that opened this page, if this browser does not see it. @param {Finding[]} found */
 function withLinked(found) {
   const code = linkedCode();
   if (!facts.fixes?.codes?.[code] || found.some((finding) => finding.code === code)) return found;
@@ -168,7 +168,7 @@ function withLinked(found) {
   return [...found, { code, status: /** @type {Status} */ ("warn"), summary, evidence: [], others: [] }];
 }
 
-/** Leads to the finding of the link, for the eye and for a screen reader. */
+/** Moves to the finding in the link, on screen and for screen readers. */
 function goToLinked() {
   const card = document.getElementById(linkedCode());
   card?.scrollIntoView();
@@ -251,6 +251,6 @@ addEventListener("hashchange", () => {
 });
 unfoldForPrint();
 takeTokenFromAddress();
-// A link sends no token.
+// Following a link sends no token.
 byId("raw").hidden = Boolean(heldToken());
 run();

@@ -1,4 +1,4 @@
-// Requests and sockets of the self-check page, each with an end in time. It evaluates nothing.
+// Requests and sockets of the self-check page, each with a time limit. It evaluates nothing.
 
 const script = /** @type {HTMLScriptElement} */ (document.currentScript);
 /** The app's public path as this browser sees it, without a final slash. */
@@ -10,7 +10,7 @@ const TOKEN_KEY = "stlaunch self-check token";
 
 class NeedsToken extends Error {}
 
-/** What a policy that something in between added keeps from this page, as directives. */
+/** The directives of a policy that something in between added, and that block this page. */
 const blockedDirectives = new Set();
 document.addEventListener("securitypolicyviolation", ({ disposition, effectiveDirective }) => {
   if (disposition === "enforce") blockedDirectives.add(effectiveDirective);
@@ -29,7 +29,7 @@ function heldToken() {
   }
 }
 
-/** A link of the start-up banner may end with #token=...; it leaves the address bar at once. */
+/** A link in the start-up banner may end with #token=...; it leaves the address bar at once. */
 function takeTokenFromAddress() {
   const found = /^#token=(.+)$/.exec(location.hash);
   if (!found) return;
@@ -42,7 +42,7 @@ function keepToken(token) {
   try {
     sessionStorage.setItem(TOKEN_KEY, token);
   } catch {
-    // Without storage the token is asked for again on the next visit.
+    // Without storage the page asks for the token again on the next visit.
   }
 }
 
@@ -85,8 +85,8 @@ function readCookie(name) {
 }
 
 /**
- * What became of one handshake: `open`, `refused` (an answer other than 101, or none that is
- * valid), `hangs`, `blocked` (this browser does not even try).
+ * The result of one handshake: `open`, `refused` (an answer other than 101, or an invalid one),
+ * `hangs`, `blocked` (this browser does not even try).
  * @typedef {{state: "open" | "refused" | "hangs" | "blocked", ms: number, socket?: ProbeSocket}} Attempt
  */
 
@@ -117,7 +117,7 @@ class ProbeSocket {
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
-  /** The next message; undefined where none comes in time or the socket ends. @param {number} ms */
+  /** The next message; undefined if none comes in time or the socket ends. @param {number} ms */
   async next(ms) {
     const until = performance.now() + ms;
     while (!this.#messages.length && !this.ended && performance.now() < until) {
@@ -129,7 +129,7 @@ class ProbeSocket {
     return this.#messages.shift();
   }
 
-  /** Waits until the socket ends, at most so long. @param {number} ms */
+  /** Waits until the socket ends, but no longer than this. @param {number} ms */
   async end(ms) {
     const until = performance.now() + ms;
     while (!this.ended && performance.now() < until) {

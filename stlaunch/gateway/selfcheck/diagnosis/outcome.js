@@ -1,4 +1,4 @@
-// What a test finds out, and what all tests share.
+// The result of a test, and what all tests share.
 
 /**
  * @typedef {"ok" | "info" | "warn" | "fail" | "skip"} Status
@@ -19,7 +19,7 @@
  * }} Test
  */
 
-/** What earlier tests found out, for the later ones. */
+/** What earlier tests learned, for the later ones. */
 class Facts {
   ticket = "";
   /** @type {any} */ echo = null;
@@ -31,7 +31,7 @@ class Facts {
   /** @type {ProbeSocket | null} */ quiet = null;
   /** @type {any} */ handshake = null;
   offeredProtocols = 1;
-  /** The code of the trouble that keeps the probe socket shut. @type {string | undefined} */
+  /** The code of the problem that prevents the probe socket. @type {string | undefined} */
   socketTrouble = undefined;
   hasReplicas = false;
   /** @type {HeaderRow[]} */ headers = [];
@@ -44,18 +44,18 @@ class Facts {
     return `ticket=${encodeURIComponent(this.ticket)}&n=${this.#attempts}`;
   }
 
-  /** What arrived of the handshake with this query; null for nothing. @param {string} query */
+  /** The handshake with this query, as it arrived; null if none did. @param {string} query */
   async arrived(query) {
     const answer = await askJson(`/_stlaunch/arrived?${query}`).catch(() => null);
     return answer?.handshake ?? null;
   }
 
-  /** The app's limit in bytes; infinite where it did not say. */
+  /** The app's limit in bytes; infinite if the app did not report it. */
   get uploadLimit() {
     return this.fixes?.max_upload_bytes ?? Infinity;
   }
 
-  /** The option, with its value where the app said it. */
+  /** The option, with its value if the app reported it. */
   get uploadOption() {
     const known = Number.isFinite(this.uploadLimit) ? ` (${formatBytes(this.uploadLimit)})` : "";
     return `server.maxUploadSize${known}`;
@@ -74,13 +74,13 @@ const fail = (code, summary, evidence) => ({ status: "fail", code, summary, evid
 const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evidence });
 
 /**
- * The same, as a consequence of another trouble.
+ * The same outcome, as a consequence of another problem.
  * @param {Outcome} outcome @param {string | undefined} cause @returns {Outcome}
  */
 const following = (outcome, cause) => ({ ...outcome, cause });
 
 /**
- * In the order of `stlaunch check`: by severity, then by the step at which a page stops, as the server says both.
+ * In the order of `stlaunch check`: by severity, then by the step at which a page stops; the server provides both.
  * @template {{code: string, status: Status}} T
  * @param {T[]} findings @param {Record<string, {step: number, falls_back: boolean}>} codes @returns {T[]}
  */
@@ -90,7 +90,7 @@ function likeliestFirst(findings, codes) {
   return [...findings].sort((a, b) => Number(isError(b)) - Number(isError(a)) || step(a) - step(b));
 }
 
-/** One word of a shell, whatever it holds. @param {string} text */
+/** Quotes any text as one word for a shell. @param {string} text */
 const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 /** @param {number} bytes */
@@ -103,7 +103,7 @@ function formatBytes(bytes) {
 /** @param {number} ms */
 const formatMs = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-/** Bytes that no compression shrinks, the same for the same size. @param {number} size */
+/** Incompressible bytes, the same ones for the same size. @param {number} size */
 function noise(size) {
   const bytes = new Uint8Array(size);
   let state = 2463534242 ^ size;

@@ -1,4 +1,4 @@
-// Tests that need plain requests alone: the page, its files, cookies, uploads, replicas.
+// Tests that need only plain requests: the page, its files, cookies, uploads, replicas.
 
 const REPLICA_REQUESTS = 12;
 const QUICK_UPLOAD = 3 * 1024 * 1024;
@@ -18,7 +18,7 @@ function noteHeaders(facts, response) {
   }
 }
 
-// What the server evaluates: as a browser reads them, by the same rules as `stlaunch check`.
+// The headers that the server evaluates, as a browser reads them, by the rules of `stlaunch check`.
 const POLICIES = [
   ...["content-security-policy", "x-frame-options", "permissions-policy"],
   "cross-origin-embedder-policy",
@@ -43,7 +43,7 @@ const connectionBlocked = () =>
 /** What the headers that arrive forbid the browser to do. @param {Facts} facts @returns {Promise<Outcome>} */
 async function testPolicies(facts) {
   const component = await ask("/component/stlaunch.probe/index.html").catch(() => null);
-  // Some proxies leave errors out: then the page says more.
+  // Some proxies add no headers to errors: then the page shows more.
   const isTold = component && POLICIES.some((name) => component.headers.has(name));
   if (isTold) notePolicies(facts, "component", component);
   else {
@@ -171,7 +171,7 @@ async function testClock(facts) {
   return ok(Math.abs(skew) < 1000 ? "The same to the second" : `Server ${text}`);
 }
 
-/** Is there a sign of anything between browser and app? @param {Facts} facts */
+/** Does anything indicate a proxy between browser and app? @param {Facts} facts */
 function isProxied(facts) {
   const request = facts.echo.request;
   const server = facts.seenHeaders.server ?? "uvicorn";
@@ -218,7 +218,7 @@ async function testCookies() {
   document.cookie = "stlaunch_probe=; Max-Age=0; path=/";
   await askJson("/_stlaunch/echo?cookie=1");
   const isSet = readCookie("stlaunch_probe") === "1";
-  // Set here where it did not come, so that both directions are seen.
+  // Set here if it did not arrive, so that both directions are tested.
   if (!isSet) document.cookie = "stlaunch_probe=1; Max-Age=120; path=/; samesite=lax";
   const canSet = readCookie("stlaunch_probe") === "1";
   const echo = await askJson("/_stlaunch/echo");
@@ -234,7 +234,7 @@ async function testCookies() {
   return fail("STL507", `Cookies are dropped on the way ${lost}`, evidence);
 }
 
-/** What the app's author switched off, as the server itself says. @param {Facts} facts @returns {Promise<Outcome>} */
+/** What the app's author switched off, as the server reports it. @param {Facts} facts @returns {Promise<Outcome>} */
 async function testProtections(facts) {
   const found = (facts.report?.findings ?? []).filter((/** @type {any} */ one) => PROTECTIONS.includes(one.code));
   if (!found.length) return ok("CORS and XSRF protection are on");
@@ -264,7 +264,7 @@ async function testXsrf(facts) {
   const answer = await ask(path, { method: "PUT", body: form, headers }).catch(() => null);
   const text = answer ? (await answer.text()).slice(0, 120) : "";
   const line = `PUT _stcore/upload_file → ${answer?.status ?? noAnswer()} ${text.replace(/\s+/g, " ")}`;
-  // The session is invented, so an upload that arrives whole is refused for that alone.
+  // The session is made up, so an upload that arrives whole is refused only for that.
   if (answer?.status === 400 && /session/i.test(text)) return ok("Cookie and header arrive", [line]);
   if (answer?.status === 403 && /xsrf/i.test(text)) {
     const outcome = fail("STL506", "The XSRF cookie or header does not arrive", [line]);

@@ -1,4 +1,4 @@
-// Tests that take their time, and are run when somebody asks for them.
+// Slow tests, which run only on request.
 
 /** @param {Facts} facts @param {(text: string) => void} say @returns {Promise<Outcome>} */
 async function testUploadSizes(facts, say) {

@@ -1,4 +1,4 @@
-// Tests over a WebSocket: the handshake, what of it arrived, echoes of all sizes, how long it lives.
+// Tests over a WebSocket: the handshake, what arrived of it, echoes of all sizes, its lifetime.
 
 const HELLO_MS = 6000;
 const ECHO_MS = 30_000;
@@ -6,7 +6,7 @@ const QUIET_MS = 5500;
 const PINGS = 8;
 const KB = 1024;
 const MB = 1024 * 1024;
-// Around the places where frames change their form, and where limits are usual.
+// Around the sizes at which the frame format changes, and around common limits.
 const BINARY_SIZES = [1, 125, 126, 4 * KB, 64 * KB - 1, 64 * KB, MB - KB, MB + KB, 4 * MB, 16 * MB];
 const TEXT_SIZES = [1, 126, 64 * KB, MB];
 

@@ -1,4 +1,4 @@
-// What the page shows. It reads outcomes and changes the document, nothing else.
+// Shows the results in the page. It reads outcomes and changes the document, nothing else.
 
 const ICONS = { ok: "✓", info: "i", warn: "!", fail: "✕", skip: "–", running: "", waiting: "" };
 const WORDS = {
@@ -105,7 +105,7 @@ function showVerdict(tone, headline, text) {
 }
 
 /**
- * The two lanes through what is in between.
+ * Shows the two lanes through whatever is in between.
  * @param {Facts} facts @param {Record<string, Outcome>} outcomes
  */
 function showPath(facts, outcomes) {
@@ -114,7 +114,7 @@ function showPath(facts, outcomes) {
   const http = ["page", "health", "cookies", "xsrf", "replicas"];
   const socket = ["probe", "stream", "echo", "quiet"];
   const state = (/** @type {string[]} */ ids) => (failed(ids) ? "bad" : warned(ids) ? "warn" : "good");
-  // Where a handshake never arrived it was stopped by the first hop, else behind it.
+  // A handshake that never arrived was stopped by the first hop, any other one behind it.
   const isStoppedInFront = outcomes.probe?.code === "STL304" && !facts.handshake;
   const lanes = {
     "hop-front": { http: "good", socket: isStoppedInFront ? "bad" : "good" },
@@ -206,7 +206,7 @@ function fixBlock(code, text) {
   return make("div", { class: "fix" }, copyButton("Copy", () => text), lines);
 }
 
-/** Paper has no disclosure triangles: all is unfolded there, and as before afterwards. */
+/** Paper has no disclosure triangles: unfolds everything for printing, and folds it afterwards. */
 function unfoldForPrint() {
   /** @type {HTMLDetailsElement[]} */ let unfolded = [];
   addEventListener("beforeprint", () => {
