@@ -18,7 +18,8 @@ from stlaunch.platforms.model import Certainty, Fact, Layer, Platform
 from stlaunch.platforms.table import PLATFORMS
 from stlaunch.settings.fields import FIELDS
 from stlaunch.settings.read import read_settings
-from stlaunch.settings.resolve import DEFAULT_PORT, resolve_settings
+from stlaunch.settings.resolve import resolve_settings
+from stlaunch.urls import streamlit_defaults
 from tests.platforms.samples import SAMPLES, Sample
 
 GOLDEN = Path(__file__).parent / "plans.json"
@@ -33,7 +34,7 @@ def placed(
     environ: dict[str, str], files: tuple[str, ...] = (), *, port: int | None = None
 ) -> Placement:
     hits = detect_platforms(environ, set(files).__contains__)
-    return place(hits, environ, port=port, default_port=DEFAULT_PORT)
+    return place(hits, environ, port=port, default_port=streamlit_defaults.PORT)
 
 
 def facts_of(platform: Platform) -> dict[str, Fact[Any]]:
