@@ -39,7 +39,7 @@ def redacted(value: Any, *, secret_headers: Iterable[str] = ()) -> Any:
 
     Args:
         value: JSON-able.
-        secret_headers: names that the user gave with --header: their values are his.
+        secret_headers: names that the user gave with --header; their values are private.
     """
     return _masked(value, _SECRET_HEADERS | {name.lower() for name in secret_headers})
 
@@ -120,7 +120,7 @@ def _without_secrets(text: str) -> str:
 
 
 def without_addresses(text: str) -> str:
-    """Mask the addresses of the internet in a text: they are somebody's."""
+    """Mask public IP addresses in a text: they identify somebody."""
     return _ADDRESS.sub(lambda match: MASK if _is_public(match[0]) else match[0], text)
 
 
