@@ -41,7 +41,7 @@ class HandshakeVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """One attempt to open the stream, as it arrived. Header values are masked where they are secret."""
+    """One attempt to open the stream, as it arrived. Secret header values are masked."""
 
     http_version: str
     method: str
@@ -189,8 +189,8 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
         if key != b"cookie":
             continue
         for part in line.decode("latin-1").split(";"):
-            # Python's own `strip` also removes a no-break space: a sibling domain could set a cookie
-            # with one in its name, to pass as ours.
+            # Python's own `strip` also removes a no-break space: a sibling domain could set a
+            # cookie with one in its name, to pass as ours.
             name, separator, value = part.partition("=")
             if separator:
                 pairs.append((name.strip(_BLANKS), value.strip(_BLANKS)))

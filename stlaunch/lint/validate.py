@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def without_place(self) -> str:
-        """The message without line numbers, which a change moves, and without what differs per run."""
+        """The message without line numbers, which a change moves, and what is new in each run."""
         return re.sub(rf"{_OF_ONE_RUN}|:\d+|line \d+", "", self.said)
 
 
