@@ -45,7 +45,7 @@ def redacted(value: Any, *, secret_headers: Iterable[str] = ()) -> Any:
 
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:
-    """Show control characters instead of letting a server steer the terminal."""
+    """Show control characters instead of letting a server control the terminal."""
     return "".join(
         char if char.isprintable() or (keep_newlines and char == "\n") else repr(char)[1:-1]
         for char in text
