@@ -95,7 +95,7 @@ class TextFormatter(logging.Formatter):
         return _AT_MARGIN.sub("\n    ", harmless(super().format(record)))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the line without its traceback: our fixes have several lines, others' texts one."""
+        """Return the line without its traceback: our fixes have several lines, other texts one."""
         if not _is_ours(record):
             record.message = record.message.replace("\n", "\\n")
         return super().formatMessage(record)

@@ -66,7 +66,7 @@ class Configuration:
         ]
         head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
-        if first.startswith("<?xml"):  # nothing may stand before it
+        if first.startswith("<?xml"):  # nothing may come before it
             return f"{first}{newline}{head}{rest}"
         return f"{head}\n{body}"
 

@@ -90,7 +90,7 @@ class Kind:
         template: the skeleton of the file, in the notation of `stlaunch.proxies.template`.
         put_into: where the file goes.
         comment: how its language marks a comment.
-        needs: in the order in which their lines stand.
+        needs: in the order of their lines.
         shape: what it adds, or writes differently.
         strips: it can strip the path.
         has_affinity: it can send one browser to one replica.

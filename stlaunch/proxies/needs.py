@@ -27,7 +27,7 @@ class Product(StrEnum):
 
 
 class Need(StrEnum):
-    """Something that Streamlit needs from whatever stands in front of it."""
+    """Something that Streamlit needs from whatever is in front of it."""
 
     ROUTE = "route"
     """Send everything below the base path to the app."""

@@ -299,7 +299,7 @@ def _agreed_url(
 ) -> PublicUrl | None:
     """Return the one public URL that both settings agree on.
 
-    `--public-url https://example.com` next to `--behind-proxy /app` gives the host alone; the
+    `--public-url https://example.com` next to `--behind-proxy /app` gives only the host; the
     path is then the first one of `--behind-proxy`.
     """
     said, url = behind.value, explicit.value

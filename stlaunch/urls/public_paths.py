@@ -54,7 +54,7 @@ class Location:
         rest: what is asked below it: `/page2`; empty for the base without its slash.
         mode: kept or stripped.
         depth: the number of leading segments of the arrived path that are not part of `rest`.
-        is_doubled: a slash in front of the public path, or right behind it, came twice.
+        is_doubled: a slash in front of the public path, or right after it, came twice.
     """
 
     public: BasePath | None
@@ -229,8 +229,8 @@ class PublicPaths:
         """Return the base to which a proxy glued what follows: `/app_stcore/health` for `/app`.
 
         nginx does that where `/app/` is passed to `http://up/app`. A visitor can write the same
-        where a proxy passes on all that begins with `/app`, and so bypass the proxy's rules for
-        paths below `/app/`. So only what every page needs is understood, and nothing once a page was
+        where a proxy passes on all that begins with `/app`, and so bypass its rules for paths below
+        `/app/`. So only what every page needs is understood, and nothing once a page was
         loaded with its slash, or where the user says what the proxy does.
 
         >>> paths = PublicPaths(known=(BasePath("/app"),))

@@ -1,4 +1,4 @@
-"""Read an HAProxy file into its sections, each with the defaults behind it."""
+"""Read an HAProxy file into its sections, each with the defaults that apply to it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FEWEST = {
 
 @dataclass(slots=True)
 class Section:
-    """One section; `defaults` are those behind it, the nearest first."""
+    """One section; `defaults` are those that apply to it, the nearest first."""
 
     kind: str
     name: str
@@ -58,7 +58,7 @@ class Section:
 
     @property
     def scopes(self) -> list[Section]:
-        """The section, and the defaults behind it."""
+        """The section, and the defaults that apply to it."""
         return [self, *self.defaults]
 
     @property

@@ -348,7 +348,7 @@ def place_of(rest: str) -> str:
     """Return `host:port` or `unix:/path` of a target without its scheme."""
     if rest.startswith("unix:"):
         return "unix:" + rest.removeprefix("unix:").partition(":")[0]
-    # A group such as $1 right behind the port, or behind a name and up to the end, is the path.
+    # A group such as $1 right after the port, or after a name and up to the end, is the path.
     match = re.match(r"[^/?]*?:\d+(?=\$)|[^/?$]+(?=(?:\$\{?\w+\}?)+(?:[/?]|$))", rest)
     return match[0] if match else re.split(r"[/?]", rest, maxsplit=1)[0]
 
