@@ -21,7 +21,7 @@ from stlaunch.quick_dataclass import dataclass
 _CODE = re.compile(r"STL[1-9][0-9]{2}\b")
 _EXTRA = "stlaunch_"
 _OUR_LOGGER = "stlaunch"
-# Libraries that speak about requests, and may repeat what a stranger sent.
+# Libraries that log about requests, and may repeat what a stranger sent.
 _LIBRARIES = ("uvicorn", "asyncio", "websockets", "python_multipart", "multipart", "starlette")
 _MAX_WARNINGS = 20
 _AT_MARGIN = re.compile(r"\n(?=[^ \t])")
@@ -77,7 +77,7 @@ def configure(level: int = logging.INFO, *, as_json: bool = False) -> logging.Ha
 
 
 def json_line(message: str, **facts: object) -> str:
-    """Return one line as the JSON log has it, for what is not logged but printed."""
+    """Return one line in the format of the JSON log, for output that is printed, not logged."""
     record = logging.LogRecord("stlaunch", logging.INFO, "", 0, message, None, None)
     vars(record).update({_EXTRA + name: value for name, value in facts.items()})
     return JsonFormatter().format(record)
@@ -95,7 +95,7 @@ class TextFormatter(logging.Formatter):
         return _AT_MARGIN.sub("\n    ", harmless(super().format(record)))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the line without its traceback: fixes have lines, what others say has one."""
+        """Return the line without its traceback: our fixes have several lines, other texts one."""
         if not _is_ours(record):
             record.message = record.message.replace("\n", "\\n")
         return super().formatMessage(record)
@@ -129,11 +129,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def harmless(text: str) -> str:
-    r"""Return a text that does nothing but be read: `\u001b` instead of an escape character.
+    r"""Return a text that is safe to print: `\u001b` instead of an escape character.
 
-    Escaped are what a terminal obeys, what ends a line for some reader, what turns its direction or
-    cannot be seen, and what cannot be written as UTF-8. The notation is JSON's. Line feeds and tabs
-    stay: who writes lines decides about them.
+    It escapes what a terminal obeys, what ends a line for some reader, what changes the direction
+    or is invisible, and what cannot be written as UTF-8. The notation is JSON's. Line feeds and
+    tabs stay: the caller decides about them.
     """
     if text.isprintable():
         return text
@@ -148,9 +148,9 @@ def _escaped(char: str) -> str:
 
 
 class LibraryLines(logging.Filter):
-    """Lets through what a library says, of its warnings so many in a minute.
+    """Lets through what a library logs, but only so many warnings a minute.
 
-    Each is about one request, of which a stranger can send any number. Errors are never left out.
+    Each warning is about one request, and a stranger can send any number. Errors are never dropped.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -164,7 +164,7 @@ class LibraryLines(logging.Filter):
         if isinstance(record.msg, str) and record.msg in _NOISE:
             return False
         library = record.name.partition(".")[0]
-        # A stop cuts off who is still sending, and has said so. By name: asyncio is slow to import.
+        # A stop cuts off clients that still send, and says so. By name: asyncio is slow to import.
         failure = record.exc_info[0] if record.exc_info else None
         if library == "uvicorn" and failure and failure.__name__ == "CancelledError":
             return False

@@ -1,4 +1,4 @@
-"""Dataclasses that are made in a tenth of the time; in use they are the standard library's.
+"""Dataclasses that are made in a tenth of the time; in use they are like the standard library's.
 
 `dataclasses` writes source for each class's methods and compiles it: 1.2 ms for a frozen, slotted
 class, and a start makes a hundred of them (measured: 123 ms of 270 ms of our own). Here all classes

@@ -31,12 +31,12 @@ _PIECE = 256 * 1024
 USER_AGENT = f"Mozilla/5.0 (compatible; stlaunch-check/{__version__})"
 BODY_LIMIT = 2 * 1024 * 1024
 CHECK = ("X-Stlaunch", "check")
-"""Marks a probe: an app under stlaunch answers it like any other, and concludes nothing from it."""
+"""Marks a probe: an app under stlaunch answers it like any other, but concludes nothing from it."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """As much of an answer as has come."""
+    """As much of an answer as has arrived."""
 
     status: int | None = None
     headers: HeaderPairs = ()
@@ -47,10 +47,10 @@ class Answer:
     failure: Failure | None = None
     detail: str = ""
     into: bytearray | None = None
-    """Where the whole body goes as well."""
+    """Also receives the whole body."""
 
     def add(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a piece of the body."""
         if self.into is not None:
             self.into += data
         self.first_at = self.first_at or time.monotonic()
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The beginning of the body, decompressed at most to what is kept."""
+        """The beginning of the body, decompressed up to the size that is kept."""
         data = bytes(self.kept)
         encoding = next((v.lower() for k, v in self.headers if k == "content-encoding"), "")
         if encoding in {"gzip", "deflate"}:
@@ -74,13 +74,13 @@ class Answer:
 
 
 class Client:
-    """One browser: it keeps cookies, and shows the user's own headers to the app alone.
+    """One browser: it keeps cookies, and sends the user's own headers to the app only.
 
     Args:
-        dialer: where to.
-        headers: of the user; sent to the app's own paths only.
-        cookies: `name=value` of the user; likewise.
-        slots: how many connections are open at once.
+        dialer: connects to the target.
+        headers: the user's; sent to the app's own paths only.
+        cookies: the user's `name=value` pairs; likewise.
+        slots: how many connections may be open at once.
     """
 
     def __init__(
@@ -122,13 +122,13 @@ class Client:
         *,
         without: Sequence[str] = (),
     ) -> Headers:
-        """Return the request's headers; later ones of a name replace earlier ones.
+        """Return the request's headers; a later one replaces earlier ones of the same name.
 
         Args:
-            path: that is asked for.
+            path: the requested path.
             extra: more headers.
             cookies: more cookies.
-            without: names of cookies that are not sent.
+            without: names of cookies to leave out.
         """
         jar = self.cookies_for(path, cookies, without=without)
         pairs = [
@@ -152,7 +152,7 @@ class Client:
         cookies: Sequence[str] = (),
         limit: int = BODY_LIMIT,
     ) -> Exchange:
-        """Ask for a path; an answer beyond `limit` bytes is cut and says so."""
+        """Request a path; an answer beyond `limit` bytes is truncated and marked as such."""
         return await self.send("GET", path, extra=extra, cookies=cookies, limit=limit)
 
     async def send(
@@ -174,16 +174,16 @@ class Client:
 
         Args:
             method: such as PUT.
-            path: with the base path.
+            path: including the base path.
             extra: more headers.
             cookies: more cookies.
             body: the beginning of the body.
             padding: how many zero bytes follow it.
             holds_body: announce the body, wait for a first answer, and send none of it.
-            without: names of cookies that are not sent.
-            limit: the most bytes of the answer's body.
-            timeout_s: another deadline than the usual one.
-            into: gets the whole body of the answer.
+            without: names of cookies to leave out.
+            limit: the maximum size of the answer's body, in bytes.
+            timeout_s: a deadline other than the usual one.
+            into: receives the whole body of the answer.
         """
         answer = Answer(into=into)
         length = len(body) + padding
@@ -257,7 +257,7 @@ class _Wire:
                 await self._read()
             except (OSError, anyio.BrokenResourceError, h11.RemoteProtocolError) as exc:
                 broken = (
-                    exc  # raised below: out of a task group it would come as an exception group
+                    exc  # raised below: from inside a task group it would be an exception group
                 )
             tasks.cancel_scope.cancel()
         if broken is not None:
@@ -272,7 +272,7 @@ class _Wire:
                 await self.stream.send(self.state.send(h11.Data(data=piece)) or b"")
             await self.stream.send(self.state.send(h11.EndOfMessage()) or b"")
         except (OSError, anyio.BrokenResourceError, h11.LocalProtocolError):
-            return  # the answer tells why
+            return  # the answer says why
 
     async def _read(self, *, until_informational: bool = False) -> None:
         while True:

@@ -19,7 +19,7 @@ _MAX_COOKIES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetCookie:
-    """One Set-Cookie line, read as RFC 6265 section 5.2 says."""
+    """One Set-Cookie line, parsed as in RFC 6265 section 5.2."""
 
     name: str
     value: str
@@ -30,7 +30,7 @@ class SetCookie:
 
     @classmethod
     def parse(cls, line: str) -> SetCookie:
-        """Read a line; what is malformed is left out."""
+        """Parse a line, ignoring malformed parts."""
         first, *rest = line.split(";")
         name, _, value = first.partition("=")
         attributes: dict[str, str] = {}
@@ -51,8 +51,8 @@ class SetCookie:
 
         Args:
             target: whose host and scheme count.
-            asked: to this path; the stream's where it is empty.
-            default_path: of a cookie that names none.
+            asked: the requested path; the stream's if empty.
+            default_path: for a cookie that names none.
         """
         if self.is_secure and not target.is_tls:
             return False
@@ -70,15 +70,15 @@ class SetCookie:
 class Jar:
     """One browser's cookies of one target.
 
-    Only answers to requests that follow one another are kept: two at once may come from two
-    replicas, and one's cookie beside the other's page is what no browser would send.
+    Only cookies from consecutive requests are kept: two at once may be answered by two
+    replicas, and no browser would send one's cookie along with the other's page.
     """
 
     target: Target
     _kept: dict[tuple[str, str, str], tuple[SetCookie, str]] = field(default_factory=dict)
 
     def keep(self, answer: Exchange) -> None:
-        """Take the cookies of an answer; later ones replace earlier ones, expired ones go."""
+        """Store an answer's cookies; later ones replace earlier ones, expired ones are dropped."""
         default = resolve(answer.url, "").path.rpartition("/")[0] or "/"
         for cookie in map(SetCookie.parse, answer.cookies()):
             key = (cookie.name, cookie.domain, cookie.path)
@@ -88,11 +88,11 @@ class Jar:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all that was kept."""
+        """The names of all stored cookies."""
         return tuple(cookie.name for cookie, _ in self._kept.values())
 
     def sent_to(self, path: str) -> dict[str, str]:
-        """Return name -> value of what a browser sends to a path of the target."""
+        """Return the cookies, name -> value, that a browser sends to a path of the target."""
         return {
             cookie.name: cookie.value
             for cookie, default in self._kept.values()
@@ -101,7 +101,7 @@ class Jar:
 
 
 def as_pairs(cookies: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return cookies as they are written in a Cookie header."""
+    """Format cookies as in a Cookie header."""
     return tuple(f"{name}={value}" for name, value in cookies)
 
 

@@ -25,9 +25,9 @@ class Status(StrEnum):
     FAIL = "FAIL"
     """Something does not work."""
     WARN = "WARN"
-    """It works, and somebody will be hit."""
+    """It works, but somebody will be hit."""
     INFO = "INFO"
-    """It works, and there is something to say."""
+    """It works, but something is worth noting."""
     SKIP = "SKIP"
     """It could not run."""
     CRASH = "CRASH"
@@ -42,7 +42,7 @@ _STATUSES = {
 
 
 class Verdict(StrEnum):
-    """The whole in one word."""
+    """The overall result in one word."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -62,7 +62,7 @@ class Finding:
         hop: who is to blame; empty where that is not known.
         fix: what to type, where, and how to reload.
         explain: the command that prints the code's entry.
-        consequences: what is wrong because of this.
+        consequences: the findings that this one causes.
     """
 
     code: str
@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All of it; the first finding is the most likely cause."""
+    """The whole result; the first finding is the most likely cause."""
 
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -96,7 +96,7 @@ class Diagnosis:
 
 
 def selects(code: str, only: Sequence[str], skip: Sequence[str]) -> bool:
-    """Return whether a code is wanted; `STL3` stands for all that begin with it."""
+    """Return whether a code is selected; `STL3` selects all that begin with it."""
     if any(code.startswith(prefix) for prefix in skip):
         return False
     return not only or any(code.startswith(prefix) for prefix in only)
@@ -109,7 +109,7 @@ def diagnose(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
 ) -> Diagnosis:
-    """Evaluate what was seen."""
+    """Evaluate the observations."""
     checks: list[Check] = []
     found: list[tuple[Rule, Finding]] = []
     hops = recognise(seen)
@@ -185,7 +185,7 @@ def _finding(
 
 
 def _only_proxy(hops: Sequence[Hop]) -> Hop | None:
-    """Return the only proxy that gave itself away; with several, nobody is accused."""
+    """Return the only proxy that gave itself away; with several, none is blamed."""
     found = [hop for hop in hops if not hop.is_app]
     return found[0] if len(found) == 1 else None
 
@@ -211,7 +211,7 @@ def _verdict(seen: Observations, findings: Sequence[Finding], checks: Sequence[C
     severities = {finding.severity for finding in findings if finding.status is not Status.CRASH}
     if Severity.ERROR in severities:
         return Verdict.BROKEN
-    if seen.is_cut:  # what was not looked at is not said to work
+    if seen.is_cut:  # never claim that something unchecked works
         return Verdict.UNKNOWN
     if Severity.WARNING in severities:
         return Verdict.DEGRADED

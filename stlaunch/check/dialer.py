@@ -33,7 +33,7 @@ class Dialer:
     Attributes:
         target: its name is checked against the certificate.
         address: the IP address that answered.
-        context: how TLS is spoken; None for http.
+        context: the TLS settings; None for http.
         timeout_s: for each step.
     """
 
@@ -46,7 +46,7 @@ class Dialer:
         """Return an open connection.
 
         Raises:
-            OSError: where there is none.
+            OSError: if it cannot be opened.
         """
         stream = _Connection(await anyio.connect_tcp(self.address, self.target.dial.port or 0))
         if self.context is None:
@@ -65,10 +65,10 @@ class Dialer:
 
 
 class _Connection(ByteStream):
-    """A TCP connection of which nothing that came is lost where sending fails.
+    """A TCP connection that keeps what has arrived even if sending fails.
 
-    Who refuses a body early answers and closes at once. asyncio drops a connection on which a send
-    failed, with what it had not read yet: a second handle on the same socket still has that.
+    A server that refuses a body early answers and closes at once. When a send fails, asyncio drops
+    the connection with its unread data: a second handle on the same socket still has it.
     """
 
     def __init__(self, stream: SocketStream) -> None:
@@ -77,7 +77,7 @@ class _Connection(ByteStream):
         self._rest.setblocking(False)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        """Return what has come, before and after the connection broke."""
+        """Return what has arrived, before and after the connection broke."""
         try:
             return await self._stream.receive(max_bytes)
         except anyio.BrokenResourceError:
@@ -94,7 +94,7 @@ class _Connection(ByteStream):
         await self._stream.send(item)
 
     async def send_eof(self) -> None:
-        """Say that nothing follows."""
+        """Signal that nothing follows."""
         await self._stream.send_eof()
 
     async def aclose(self) -> None:
@@ -104,12 +104,12 @@ class _Connection(ByteStream):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """What the socket has."""
+        """The socket's own attributes."""
         return self._stream.extra_attributes
 
 
 def make_context(*, is_insecure: bool, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
-    """Return how TLS is spoken; the machine's own authorities, or SSL_CERT_FILE, are trusted."""
+    """Return the TLS settings, which trust the machine's own authorities, or SSL_CERT_FILE."""
     context = ssl.create_default_context()
     if is_insecure:
         context.check_hostname = False
@@ -119,7 +119,7 @@ def make_context(*, is_insecure: bool, alpn: tuple[str, ...] = ("http/1.1",)) ->
 
 
 def failure_of(exc: BaseException) -> tuple[Failure, str]:
-    """Name what an exception of a connection means."""
+    """Classify an exception from a connection, and describe it."""
     cause: BaseException | None = exc
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

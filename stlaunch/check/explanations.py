@@ -36,7 +36,7 @@ def _section(name: str, text: str) -> list[str]:
 
 
 def _wrapped(text: str) -> str:
-    """Wrap prose; lines that begin with spaces are commands and their output, and stay."""
+    """Wrap prose; keep lines that begin with spaces, which are commands and their output."""
     lines: list[str] = []
     for is_verbatim, group in itertools.groupby(
         text.strip("\n").splitlines(), key=lambda line: line.startswith("    ")

@@ -8,7 +8,7 @@ from stlaunch.urls.streamlit_routes import TUNNELS
 
 
 def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
-    """Return whether stlaunch's page goes on over plain requests, and a sentence about it."""
+    """Return whether stlaunch's page keeps working over plain requests, and a sentence about it."""
     session, tunnel = seen.fallback, seen.http.get("tunnel")
     if session is not None and session.messages:
         works = f" Under stlaunch the page uses HTTP requests instead{detour(seen)}."
@@ -22,7 +22,7 @@ def without_socket(seen: Observations) -> tuple[tuple[Circumstance, ...], str]:
 
 
 def detour(seen: Observations) -> str:
-    """Return at which path the fallback got through, where it is not the usual one."""
+    """Return the path on which the fallback got through, unless it is the usual one."""
     tunnel = seen.http.get("tunnel")
     for path in TUNNELS[1:]:
         if tunnel is not None and f"{seen.base_path}{path}" in tunnel.url:

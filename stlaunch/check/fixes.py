@@ -1,6 +1,6 @@
 """Write the fix for a finding from what is known about the proxy and the app. Pure.
 
-The lines themselves are `stlaunch.proxies`'; the words where no lines are known, the catalogue's.
+The lines come from `stlaunch.proxies`; where none are known, the words come from the catalogue.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from stlaunch.urls.origin import HostPort
 _STRIPPED = "stripped"
 _MAX_REPORTED = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
-"""Wrong pairings: what the proxy has to do with the path from now on."""
+"""Wrong pairings: what the proxy must do with the path instead."""
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
 
 
 def fix_text(
     code: str, hop: Hop | None, seen: Observations, needs: Sequence[Need] | None = None
 ) -> str:
-    """Return where to type what, and how to reload; the catalogue's words without lines.
+    """Return what to type where, and how to reload; without lines, the catalogue's words.
 
     Args:
         code: of the finding.
         hop: the hop to blame; the lines are for its product.
-        seen: of the same run.
-        needs: whose lines cure it; the catalogue's where it is None.
+        seen: the observations of the same run.
+        needs: those whose lines fix it; None for the catalogue's.
     """
     found = lines_for(code, hop.product, seen, needs) if hop and hop.product else None
     if found is None:
@@ -53,7 +53,7 @@ def fix_text(
 def lines_for(
     code: str, product: Product, seen: Observations, needs: Sequence[Need] | None = None
 ) -> Fix | None:
-    """Return the lines of a product that cure a finding; none where words say more."""
+    """Return a product's lines that fix a finding; none where words say more."""
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
     if code in OF_REPLICAS:
         site = with_replicas(site, len(set(seen.instances or ())))
@@ -68,10 +68,10 @@ def lines_for(
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
-    """Return the site as far as it showed itself.
+    """Return the site, as far as it is known.
 
     Args:
-        seen: of one run.
+        seen: the observations of one run.
         keep_prefix: what the proxy must do; None: as it does.
     """
     host = HostPort.parse(seen.host)
@@ -89,7 +89,7 @@ def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
 
 
 def _reported_by_app(seen: Observations, site: Site) -> Site:
-    """Fill in what an app under stlaunch says about itself; the answer may be anybody's."""
+    """Fill in what an app under stlaunch says about itself; anybody may have written the answer."""
     reported = (seen.self_check or {}).get("app")
     if not isinstance(reported, dict):
         return site
@@ -110,7 +110,7 @@ def _place(text: str) -> str:
 
 
 def _embedders(seen: Observations) -> tuple[str, ...]:
-    """Return the other sites that the page lets show it: a policy that is printed keeps them."""
+    """Return the other sites that may embed the page: a policy that is printed keeps them."""
     page = seen.http.get("page")
     policies = read_policies(page.header("content-security-policy")) if page else ()
     return plain_origins(
@@ -132,7 +132,7 @@ def is_kept(seen: Observations) -> bool:
         return bool(reported["mode"] != _STRIPPED)
     if seen.direct is not None and seen.base_path:
         return seen.direct.base_path == seen.base_path
-    # Streamlit leads a page with a final slash to the one without, by the path that it was given.
+    # Streamlit redirects a page with a final slash to the one without, using the path it received.
     moved = seen.http.get("deep_slash")
     if moved is not None and moved.is_redirect:
         path = resolve(moved.url, moved.header("location")).path
@@ -141,7 +141,7 @@ def is_kept(seen: Observations) -> bool:
 
 
 def _upstream(seen: Observations) -> str:
-    """Return the app's own address, where the app was also asked around the proxy."""
+    """Return the app's own address, if the check also bypassed the proxy."""
     place = HostPort.parse(urlsplit(seen.direct.url).netloc) if seen.direct else None
     if seen.direct is None or place is None:
         return ""

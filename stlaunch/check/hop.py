@@ -13,7 +13,7 @@ class Hop:
     Attributes:
         name: as people call it.
         product: the one that lines are known for; None for others.
-        version: empty where it does not tell.
+        version: empty if it does not reveal it.
         evidence: what gave it away.
     """
 

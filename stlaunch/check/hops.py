@@ -52,7 +52,7 @@ def proxies(seen: Observations) -> tuple[Hop, ...]:
 
 
 def author_of(answer: Exchange | Opening) -> Hop | None:
-    """Return who wrote this one answer, if it is not the app."""
+    """Return the hop that wrote this answer, if it is not the app."""
     return next((hop for hop in _hops_in(answer) if not hop.is_app), None)
 
 

@@ -17,5 +17,5 @@ def resolve(base: str, reference: str) -> SplitResult:
 
 
 def origin_of(place: SplitResult) -> str:
-    """Return scheme, host and port as they stand there."""
+    """Return scheme, host and port as written."""
     return f"{place.scheme}://{place.netloc}"

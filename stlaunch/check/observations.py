@@ -13,7 +13,7 @@ HeaderPairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Failure(StrEnum):
-    """Why there is no whole answer."""
+    """Why there is no complete answer."""
 
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -66,7 +66,7 @@ class Tls:
     """One TLS handshake that checks the certificate and offers h2 and http/1.1."""
 
     trust: str | None = None
-    """`checked`; None where the certificate was not looked at (`--insecure`)."""
+    """`checked`; None if the certificate was ignored (`--insecure`)."""
     trouble: TlsTrouble | None = None
     detail: str = ""
     protocol: str = ""
@@ -84,7 +84,7 @@ class Exchange:
         text: the first 64 KiB of the body, decoded.
         size: bytes of the body as they came, as far as they were read.
         sha256: of those bytes.
-        first_ms: when the first byte of the body came.
+        first_ms: when the first byte of the body arrived.
     """
 
     url: str
@@ -114,7 +114,7 @@ class Exchange:
 
     @property
     def is_ok(self) -> bool:
-        """A whole answer with status 200."""
+        """A complete answer with status 200."""
         return self.failure is None and self.status == 200  # noqa: PLR2004 - HTTP
 
     @property
@@ -152,7 +152,7 @@ class Http2:
     """One WebSocket handshake over HTTP/2.
 
     Attributes:
-        is_advertised: the server says that it takes them.
+        is_advertised: the server says that it accepts them.
         status: of its answer; 200 opens the WebSocket.
         detail: why there is none.
     """
@@ -203,7 +203,7 @@ class PageLoad:
 
     Attributes:
         asked: how many answers came in time.
-        refused: how many of these said that it was too much.
+        refused: how many of these reported too many requests.
         refusal: the first of them.
     """
 
@@ -217,21 +217,21 @@ class Observations:
     """Everything that was seen of one address.
 
     Attributes:
-        lacks_slash: the address was asked for without its final slash.
-        is_cut: the time for the check was over before its end.
+        lacks_slash: the address was given without its final slash.
+        is_cut: the check ran out of time.
         http: exchanges by name; see `stlaunch.check.observe`.
         redirects: the page's redirects, one by one, before `http["page"]`.
         openings: handshakes by name.
         fallback: a run over stlaunch's HTTP requests, where a browser's WebSocket would fail.
         self_check: the app's own report, where it runs under stlaunch.
-        forged: the same, asked with forged forwarding headers.
-        handshake: headers of one handshake, `sent` and, as the app tells, `arrived`.
-        instances: ids of the instances that answered, one a connection.
-        load: what became of the files of one page load.
-        uploads: statuses of uploads into the session, one a connection.
+        forged: the same, requested with forged forwarding headers.
+        handshake: headers of one handshake, `sent` and, as the app reports, `arrived`.
+        instances: ids of the instances that answered, one per connection.
+        load: the result of loading one page's files.
+        uploads: statuses of uploads into the session, one per connection.
         skipped: why a probe did not run, by its name.
         crashed: how stlaunch itself failed in a probe, by its name.
-        direct: the same around the proxy.
+        direct: the same, bypassing the proxy.
     """
 
     url: str

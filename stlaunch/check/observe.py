@@ -1,4 +1,4 @@
-"""Run the probes in the order that they depend on each other, and collect what they saw.
+"""Run the probes in the order of their dependencies, and collect what they see.
 
 It evaluates nothing; what did not run is named with its reason.
 """
@@ -47,9 +47,9 @@ _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
 
 
 async def observe(options: CheckOptions, progress: Progress = lambda _: None) -> Observations:
-    """Look at the target, and at the same app around the proxy where that was asked.
+    """Observe the target and, if asked to, the same app bypassing the proxy.
 
-    It ends in time: what has been seen by then is returned, and the rest says that time was over.
+    It ends in time: it returns what it has seen by then, and marks the rest as out of time.
     """
     if options.direct is None:
         return await _observe(options, options.target, progress)
@@ -176,7 +176,7 @@ class _Run:
         )
         if not await self._load_page(client, address):
             return
-        # One browser's cookies, from answers in their order; from here on they stay as they are.
+        # One browser's cookies, from the answers in order; from here on they do not change.
         self.progress("health")
         health = self.seen.http["health"] = await client.get(self.target.path(HEALTH))
         client.jar.keep(health)
@@ -196,13 +196,13 @@ class _Run:
         self.progress("the files of a page load")
         await self._guard("load", self._load_files, client)
         # A refused Origin makes bare Streamlit look its own address up on the internet, which
-        # stops it for up to two seconds: nothing else may run meanwhile.
+        # blocks it for up to two seconds: nothing else may run meanwhile.
         self.progress("a handshake from another site")
         self.seen.openings["foreign"] = await stream.only_open(client, "foreign", browser)
         self.measured = client, browser
 
     async def measure(self) -> None:
-        """Measure limits, where that was asked and the rest came to its end."""
+        """Measure limits, if asked to and if the rest has finished."""
         if not self.options.measures_limits:
             self.seen.skipped["limits"] = "not asked for (--limits)"
         elif self.measured is not None:
@@ -213,7 +213,7 @@ class _Run:
             )
 
     def _is_socket_doubtful(self) -> bool:
-        """Return whether the page of a browser would go on without its WebSocket."""
+        """Return whether a browser's page might have to do without its WebSocket."""
         opening, session, h2 = self.seen.openings.get("browser"), self.seen.session, self.seen.http2
         is_refused_in_h2 = h2 is not None and h2.is_advertised and h2.status != _OK
         return (
@@ -236,7 +236,7 @@ class _Run:
         return self.seen.self_check is not None
 
     async def _reach(self) -> str | None:
-        """Return the address that accepts connections and speaks what was asked, if any."""
+        """Return the address that accepts connections and speaks the requested protocol, if any."""
         self.progress("name and addresses")
         seen, target, timeout_s = self.seen, self.target, self.options.step_s
         seen.dns = await network.look_up(target, timeout_s)
@@ -257,7 +257,7 @@ class _Run:
         if is_insecure:
             seen.skipped["tls.trust"] = "--insecure"
         if seen.tls.trouble is not None:
-            # The user's cookies and headers go to nobody who cannot prove who he is.
+            # Never send the user's cookies and headers to a server that cannot prove its identity.
             seen.skipped |= _rest("TLS fails; --insecure accepts an untrusted certificate")
             return None
         return reached[0]
@@ -286,7 +286,7 @@ class _Run:
     async def _guard(
         self, name: str, probe: Callable[..., Awaitable[None]], *arguments: object
     ) -> None:
-        """Run a probe; a bug in it must not take away what the others see."""
+        """Run a probe; a bug in it must not lose what the others see."""
         try:
             await probe(*arguments)
         except Exception as exc:  # noqa: BLE001 - reported as CRASH by the rules that needed it
@@ -304,7 +304,7 @@ class _Run:
         self.seen.http["asset_gzip"] = await requests.get_asset(client, path, compressed=True)
 
     async def _load_files(self, client: Client) -> None:
-        """Do what may set off a limit once the rest has been seen."""
+        """Run what may trigger a limit, once the rest has been seen."""
         page = self.seen.http["page"]
         self.seen.load = await load_page(client, page, within_s=self.options.step_s)
         if self.seen.load is None:
@@ -320,7 +320,7 @@ class _Run:
         self.seen.forged = await self_check.ask(client, FORGED)
 
     async def _connect(self, client: Client, browser: stream.Browser) -> None:
-        """Do what depends on the cookies of the page and of health."""
+        """Run the probes that need the cookies from the page and from health."""
         self.progress("WebSocket and session")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._guard, "openings.browser", self._run_session, client, browser)

@@ -27,11 +27,11 @@ class CheckOptions:
 
     Attributes:
         target: the address.
-        direct: the same app's address around the proxy.
+        direct: the same app's address, bypassing the proxy.
         headers: sent with every request to the app's own paths.
         cookies: `name=value`, sent likewise.
         is_insecure: go on although the certificate cannot be trusted.
-        timeout_s: for all of it but the limits; what has been seen by then is checked.
+        timeout_s: for everything but the limits; what has been seen by then is checked.
         measures_limits: measure idle time, sizes and buffering; takes longer.
         idle_s: how long an idle connection is watched when limits are measured.
     """
@@ -49,14 +49,14 @@ class CheckOptions:
     def step_s(self) -> float:
         """For one step: a connection, an answer, a handshake, a run of the script."""
         longest = max(_MIN_STEP_S, self.timeout_s / _STEPS_IN_TIMEOUT)
-        return min(self.timeout_s / 2, longest)  # a step that hangs is seen to, in time
+        return min(self.timeout_s / 2, longest)  # a hanging step is noticed in time
 
 
 def parse_headers(lines: Iterable[str]) -> Headers:
-    """Read `Name: value` lines.
+    """Parse `Name: value` lines.
 
     Raises:
-        UsageError: for a line that is no header, or names one that the check sets itself.
+        UsageError: for a line that is not a header, or names one that the check sets itself.
     """
     pairs = []
     for line in lines:
@@ -77,7 +77,7 @@ def parse_headers(lines: Iterable[str]) -> Headers:
 
 
 def parse_cookies(texts: Iterable[str]) -> tuple[str, ...]:
-    """Read `name=value` texts, also several in one as a browser shows them.
+    """Parse `name=value` texts, also several in one as a browser shows them.
 
     Raises:
         UsageError: for a text without `=`, or with a control character.

@@ -53,13 +53,13 @@ def has_absolute_assets(page: Exchange) -> bool:
 
 
 def asset_base(page: Exchange) -> str | None:
-    """Return the path that the page's absolute asset URLs are below; None where it has none."""
+    """Return the path below which the page's absolute asset URLs are; None if it has none."""
     found = re.search(r"""(?:src|href)=["']((?:/[^"'/]+)*)/static/js/""", page.text)
     return found[1] if found else None
 
 
 def login_of(answer: Exchange) -> str:
-    """Name whose login page, or way to one, this is; empty where it is none."""
+    """Name the owner of this login page, or of the redirect to one; empty if it is neither."""
     if answer.status == 401 and (scheme := answer.header("www-authenticate")):  # noqa: PLR2004
         return f"{scheme.split()[0]} authentication"
     place = answer.header("location") if answer.is_redirect else ""
@@ -74,7 +74,7 @@ def login_of(answer: Exchange) -> str:
 
 
 def default_page_of(answer: Exchange) -> str:
-    """Name whose default page this is; empty where it is none."""
+    """Name the product whose default page this is; empty if it is none."""
     return whose_page(PageKind.DEFAULT, answer.text)
 
 

@@ -13,7 +13,7 @@ _MAX_VARINT = 10
 
 
 class DamagedMessageError(ValueError):
-    """The bytes are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -61,7 +61,7 @@ def text(data: memoryview, *path: int) -> str:
 
 
 def padded_field(number: int, size: int) -> bytes:
-    """Return a bytes field of `size` zeros, for a message of a wanted size."""
+    """Return a bytes field of `size` zeros, for a message of a given size."""
     return _encoded(number << 3 | _LEN) + _encoded(size) + bytes(size)
 
 

@@ -39,13 +39,13 @@ def redacted(value: Any, *, secret_headers: Iterable[str] = ()) -> Any:
 
     Args:
         value: JSON-able.
-        secret_headers: names that the user gave with --header: their values are his.
+        secret_headers: names that the user gave with --header; their values are private.
     """
     return _masked(value, _SECRET_HEADERS | {name.lower() for name in secret_headers})
 
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:
-    """Show control characters instead of letting a server steer the terminal."""
+    """Show control characters instead of letting a server control the terminal."""
     return "".join(
         char if char.isprintable() or (keep_newlines and char == "\n") else repr(char)[1:-1]
         for char in text
@@ -120,7 +120,7 @@ def _without_secrets(text: str) -> str:
 
 
 def without_addresses(text: str) -> str:
-    """Mask the addresses of the internet in a text: they are somebody's."""
+    """Mask public IP addresses in a text: they identify somebody."""
     return _ADDRESS.sub(lambda match: MASK if _is_public(match[0]) else match[0], text)
 
 

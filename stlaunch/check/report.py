@@ -38,10 +38,10 @@ def build_report(
     """Return the redacted report; the first finding is the most likely cause.
 
     Args:
-        seen: of one run.
-        diagnosis: of the same.
+        seen: the observations of one run.
+        diagnosis: of the same run.
         secret_headers: names of headers that the user added.
-        is_strict: a warning counts as an error does.
+        is_strict: warnings count as errors.
     """
     return {
         "schema": SCHEMA,
@@ -117,7 +117,7 @@ def session_line(seen: Observations) -> str:
 
 
 def sent_and_arrived(seen: Observations) -> list[tuple[str, str, str]]:
-    """Return (what, sent, arrived) where the app, under stlaunch, tells what arrived."""
+    """Return (what, sent, arrived) where the app, under stlaunch, reports what arrived."""
     rows: list[tuple[str, str, str]] = []
     request = (seen.self_check or {}).get("request")
     if isinstance(request, dict):
@@ -153,7 +153,7 @@ def _handshake(seen: Observations) -> list[tuple[str, str, str]]:
 
 
 def _unmasked(name: str, text: str, sent: Mapping[str, str]) -> str:
-    """Take a value that the app masks for the one that was sent."""
+    """Treat a value that the app masks as the one that was sent."""
     return sent.get(name, text) if text.startswith("(masked") else text
 
 
@@ -164,7 +164,7 @@ def _shown(name: str, text: str) -> str:
 
 
 def proxied_and_direct(seen: Observations) -> list[tuple[str, str, str]]:
-    """Return (probe, through the proxy, around it) for the probes that differ."""
+    """Return (probe, through the proxy, bypassing it) for the probes that differ."""
     direct = seen.direct
     if direct is None:
         return []

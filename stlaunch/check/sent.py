@@ -13,5 +13,5 @@ FORGED: Headers = (
     ("X-Forwarded-Host", FORGED_HOST),
 )
 ANNOUNCED_BYTES = MAX_UPLOAD_MB * 1_000_000 - 1024 * 1024
-"""A file near Streamlit's default `server.maxUploadSize`; a proxy that stops at 200 MB is right
+"""A file near Streamlit's default `server.maxUploadSize`; a proxy that stops at 200 MB is close
 enough, whichever way it counts them."""

@@ -67,7 +67,7 @@ async def run_script(
     with anyio.move_on_after(timeout_s):
         await socket.send(_RERUN)
         while session.messages < _MAX_MESSAGES and session.size < _MAX_BYTES:
-            if session.messages % _BREATH == 0:  # what has come already is read without a wait
+            if session.messages % _BREATH == 0:  # what has already arrived is read without waiting
                 await anyio.lowlevel.checkpoint()
             message = await socket.receive()
             if message is None:

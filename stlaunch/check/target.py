@@ -15,7 +15,7 @@ _HINT = "Write the address that the browser shows: https://example.com/streamlit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the app is said to be.
+    """Where the app should be.
 
     Attributes:
         origin: scheme, host and port, as the browser names them.
@@ -31,7 +31,7 @@ class Target:
 
     @classmethod
     def parse(cls, url: str, *, connect_to: str = "") -> Target:
-        """Read what the user typed; a final slash is added.
+        """Parse what the user typed; a final slash is added.
 
         Raises:
             UsageError: for anything but an http or https URL without query and user information.
@@ -63,7 +63,7 @@ class Target:
 
     @property
     def is_tls(self) -> bool:
-        """Whether the browser speaks https with it."""
+        """Whether the browser uses https."""
         return self.origin.scheme == "https"
 
     @property
@@ -92,7 +92,7 @@ class Target:
     def following(self, location: str) -> Target | None:
         """Return where a redirect of the page leads, if that is the same app's better address.
 
-        That is: https instead of http on the same host, or a path below the one that was asked.
+        Better means https instead of http on the same host, or a path below the requested one.
         """
         split = resolve(self.url, location)
         try:

@@ -38,7 +38,7 @@ class Socket:
     Attributes:
         close_code: of the peer's close frame; None without one.
         close_reason: of that frame.
-        damage: what was wrong with a frame; empty while all were right.
+        damage: what was wrong with a frame; empty while all were valid.
     """
 
     def __init__(self, stream: ByteStream, early: bytes) -> None:
@@ -95,7 +95,7 @@ class Socket:
             await self._flush()
 
     async def close(self) -> None:
-        """Say goodbye, without waiting for the peer's; a peer that reads nothing is left."""
+        """Send a close frame without waiting for the peer's; abandon a peer that reads nothing."""
         if self._frames.state is not OPEN:
             return
         self._frames.send_close(1000)
@@ -108,7 +108,7 @@ class Socket:
             try:
                 await self._stream.send(data)
             except (anyio.BrokenResourceError, OSError):
-                return  # the next read tells
+                return  # the next read shows it
 
     def _take(self, frame: Frame) -> bytes | None:
         if frame.opcode is Opcode.CLOSE:
@@ -147,7 +147,7 @@ async def open_socket(
         path: of the stream.
         origin: the Origin header; none where it is empty.
         protocols: to offer.
-        without: names of cookies that are not sent.
+        without: names of cookies to leave out.
         extra: more headers.
     """
     key = base64.b64encode(os.urandom(16)).decode()

@@ -39,7 +39,7 @@ class AppCommand(click.Command):
 
 
 def request_of(ctx: click.Context, app: Sequence[str]) -> LaunchRequest:
-    """Return what the words of an app command, and all other places, ask for.
+    """Return the request that an app command's words, and all other places, make.
 
     Raises:
         UsageError: for words that cannot be used.

@@ -29,7 +29,7 @@ class Arguments:
     streamlit_flags: list[tuple[str, str]]
     """`("server.headless", "true")`."""
     script_args: list[str]
-    """Everything behind `--`."""
+    """Everything after `--`."""
 
 
 def split_arguments(
@@ -42,7 +42,7 @@ def split_arguments(
     (['--behind-proxy=', 'app.py'], [('a.b', 'c')], ['--fast'])
 
     Args:
-        argv: the words behind the program's name.
+        argv: the words after the program's name.
         exists: whether a word names a file or folder.
 
     Raises:
@@ -103,5 +103,5 @@ def _is_path_or_url(word: str, *, has_app: bool, exists: Callable[[str], bool]) 
     if not word or word.startswith("-") or word.endswith(".py"):
         return False
     # A container often has a folder /app, and a project one named like its public path: an
-    # absolute path, and whatever follows the app, is the value all the same.
+    # absolute path, and anything that follows the app, is still the value.
     return word.startswith("/") or has_app or not (exists(word) or is_import_string(word))

@@ -94,7 +94,7 @@ def _changes(before: Diagnosis, after: Diagnosis) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file at once: a collector must never read half of it."""
+    """Replace the file atomically: a collector must never read half of it."""
     try:
         write_atomic(path, text, mode=FOR_ALL)
     except OSError as exc:

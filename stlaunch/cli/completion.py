@@ -18,7 +18,7 @@ _SHELLS = ("bash", "zsh", "fish")
 
 
 def complete(instruction: str, run_command: click.Command) -> int:
-    """Print what may follow on the command line that the shell describes in its variables.
+    """Print the completions for the command line that the shell describes in its variables.
 
     Args:
         instruction: the value of `COMPLETION_VARIABLE`.

@@ -46,7 +46,7 @@ _POLL_S = 0.1
 def run_demo(
     proxy: Product, setup: str, keep_prefix: bool, port: int, *, app: Path | None = None
 ) -> int:
-    """Run the app and a proxy before it until Ctrl-C or SIGTERM; return the exit code.
+    """Run the app and a proxy in front of it until Ctrl-C or SIGTERM; return the exit code.
 
     Whatever ends it, both processes and the proxy's directory are gone afterwards.
 
@@ -75,7 +75,7 @@ def run_demo(
     )
     plan = plan_proxy(proxy, _parse_setup(setup), site)
     binary = find_binary(proxy)
-    # A browser tries ::1 first for localhost: somebody else there would be what it shows.
+    # A browser tries ::1 first for localhost: it would show any other server there.
     check_port_is_free(port, _LOOPBACK, "::1")
     with (
         _caught_signals() as caught,

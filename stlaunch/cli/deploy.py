@@ -25,7 +25,7 @@ def make_deployment(
     """Look the app up and return the facts of its deployment.
 
     Raises:
-        UsageError: for an app that is not there, is no script, or a value that is refused.
+        UsageError: for an app that is missing or not a script, or a value that is refused.
     """
     script = resolve_target(app, cwd).path
     if script is None:
@@ -53,7 +53,7 @@ def make_deployment(
 
 
 def default_name(script: Path) -> str:
-    """Return a DNS label after the script or, where that is called like all others, its folder."""
+    """Return a DNS label named after the script or, if its name is a generic one, its folder."""
     word = script.parent.name if script.stem in {"app", "main", "streamlit_app"} else script.stem
     return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-0123456789")[:40].rstrip("-") or "app"
 

@@ -29,7 +29,7 @@ _UNNAMED = "run"
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors are reported on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        # A Windows pipe or an old console has few characters: the others are shown as \u2026.
+        # A Windows pipe or an old console supports few characters: others are shown as \u2026.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = run_guarded(partial(_dispatch, argv), environ=os.environ, stderr=sys.stderr)

@@ -54,7 +54,7 @@ def run_guarded(action: Callable[[], int], *, environ: Mapping[str, str], stderr
 def say(stderr: TextIO, text: str) -> None:
     """Write to stderr at once; if its disk is full or its reader is gone, fail silently."""
     with contextlib.suppress(OSError):
-        # click has old Windows consoles show colours, and flushes.
+        # click makes old Windows consoles show colours, and flushes.
         click.echo(text, file=stderr, nl=False, color="\x1b[" in text)
 
 
@@ -94,7 +94,7 @@ def _labelled(label: str, text: str, style: Mapping[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """Show control characters instead of letting a file's name steer the terminal."""
+    """Show control characters instead of letting a file's name control the terminal."""
     return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -122,7 +122,7 @@ def has_colour(environ: Mapping[str, str], stream: TextIO) -> bool:
 
 
 def text_width(stream: TextIO) -> int:
-    """Return how wide a text may be: as its terminal, and never so wide that it is hard to read."""
+    """Return how wide a text may be: as its terminal, but never too wide to read easily."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):

@@ -42,7 +42,7 @@ def source(page: str) -> str:
 
 
 def without_files(markdown: str) -> str:
-    """Replace links to files by what a reader without them can use.
+    """Replace links to files with what a reader without them can use.
 
     `[security](security.md)` becomes ``security (`stlaunch guide security`)``, and a link to a file
     of the repository keeps its text alone.

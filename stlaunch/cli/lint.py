@@ -1,6 +1,6 @@
 """`stlaunch lint FILE...`: find what breaks or weakens the app in a proxy's configuration.
 
-It reads the command line and prints; what is checked is the business of `stlaunch.lint`.
+It reads the command line and prints; `stlaunch.lint` does the checking.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def lint(  # noqa: PLR0917 - click passes options by name
 
 
 def _check_names(files: Sequence[Path]) -> None:
-    """Refuse what is plainly a slip; whatever else cannot be read is said by who reads it."""
+    """Refuse obvious slips; anything else that cannot be read is reported when it is read."""
     for path in files:
         with suppress(OSError, ValueError):
             if path.is_dir():
@@ -154,7 +154,7 @@ def _fixed(files: Sequence[Path], texts: dict[Path, tuple[str, str]]) -> bool:
 
 
 def _is_unrelated(earlier: Verdict | None, later: Verdict) -> bool:
-    """Return whether the proxy only says what it said before, about what this machine lacks."""
+    """Return whether the proxy only repeats what it said before, about what this machine lacks."""
     return (
         earlier is not None
         and later.is_of_the_machine

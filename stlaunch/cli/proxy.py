@@ -1,6 +1,6 @@
 """`stlaunch proxy KIND`: print a reverse proxy's configuration for this app.
 
-It reads the command line and writes; what stands in a configuration is the business of
+It reads the command line and writes; what goes into a configuration is decided in
 `stlaunch.proxies.configuration`.
 """
 

@@ -116,7 +116,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _connect(scheme: str, netloc: str) -> _socket.socket:
-    # The C module: the one of Python imports enum and selectors, which take as long as all else.
+    # The C module: Python's own imports enum and selectors, which take as long as all the rest.
     if scheme == "unix":
         if not hasattr(_socket, "AF_UNIX"):
             raise _BadUrlError(f"Python has no Unix sockets on this system: {netloc}.")
@@ -148,7 +148,7 @@ def _connect_tls(host: str, port: int) -> _socket.socket:
 
     context = ssl.create_default_context()
     if host in {"127.0.0.1", "::1", "localhost"}:
-        # The certificate is for the public name; who listens here is this machine anyway.
+        # The certificate is for the public name; the listener here is this machine anyway.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     connection = socket.create_connection((host, port), _TIMEOUT_S)

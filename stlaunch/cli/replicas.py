@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 _MAX = 64
 _SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 _HEADER_NAME = re.compile("[A-Za-z0-9_-]+")
-# The balancer's; an instance listens on a socket, and believes the balancer alone.
+# The balancer's; an instance listens on a socket, and trusts only the balancer.
 _NOT_FOR_INSTANCES = ("--host", "--port", "--trusted-proxies")
 
 
 def instance_words(given: Arguments, trusted: str) -> list[str]:
-    """Return an instance's words behind `stlaunch`, without its socket.
+    """Return an instance's words after `stlaunch`, without its socket.
 
     Args:
-        given: the words behind `stlaunch replicas N`, sorted.
-        trusted: the balancer's trusted proxies; what is handed on came through it.
+        given: the words after `stlaunch replicas N`, sorted.
+        trusted: the balancer's trusted proxies; what it passes on came through them.
     """
     kept: list[str] = []
     words = iter(given.own)
@@ -62,7 +62,7 @@ def make_plan(count: int, given: Arguments, launch: LaunchPlan) -> ReplicasPlan:
     """Return what to run, from the plan of a single launch.
 
     The secret that signs cookies is the user's where there is one, else a new one; the instances
-    get it by their environment, which other users cannot read, as they get the self-check's token.
+    get it in their environment, which other users cannot read, like the self-check's token.
     """
     instances = dict(launch.facts.environ)
     for name in ("STLAUNCH_HOST", "STLAUNCH_PORT", "STLAUNCH_UDS", "STLAUNCH_TRUSTED_PROXIES"):

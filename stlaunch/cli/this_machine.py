@@ -1,6 +1,6 @@
 """Find the app that `stlaunch check` checks when no URL is given: the one running here.
 
-It reads the files that `stlaunch health` reads, and asks nobody.
+It reads the files that `stlaunch health` reads, and connects to nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stlaunch.storage.running_apps import running
 _EXAMPLE = "stlaunch check https://example.com/streamlitApp/"
 _UNIX = "unix:"
 
-# Open self-check and metrics: whoever verifies may be one of those that the configuration lets in.
+# Open self-check and metrics: the verifying client may be one that the configuration lets in.
 FOR_INSIDERS = ("STL807", "STL808")
 
 

@@ -53,7 +53,7 @@ class Verification:
 
 
 def wait_and_check(asked: Verification) -> ExitCode:
-    """Wait, check, and say PASS or what is still wrong, again after each change, until PASS.
+    """Wait, check, and report PASS or what is still wrong, again after each change, until PASS.
 
     Raises:
         UsageError: for a URL that cannot be checked.

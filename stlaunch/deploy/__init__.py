@@ -1,6 +1,6 @@
 """Files that run an app elsewhere: Dockerfile, Compose, Kubernetes, systemd; it starts nothing.
 
-Every value is refused unless it can stand in all of these languages as it is.
+A value is refused unless all of these languages can hold it as it is.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def render_dockerfile(deployment: Deployment) -> tuple[GeneratedFile, ...]:
-    """Return Dockerfile and .dockerignore; they stand in the app's folder."""
+    """Return Dockerfile and .dockerignore; they belong in the app's folder."""
     return (
         GeneratedFile(name="Dockerfile", text=_dockerfile(deployment)),
         GeneratedFile(name=".dockerignore", text=_DOCKERIGNORE),

@@ -16,7 +16,7 @@ from stlaunch.urls.origin import PublicUrl
 PORT = streamlit_defaults.PORT
 USER_ID = 10001
 STOP_S = int(DRAIN_TIMEOUT.default) + 15
-"""When the platform may kill what has not ended by itself."""
+"""When the platform may kill an instance that has not ended by itself."""
 COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 """The variable that gives all replicas one secret; its value is in no generated file."""
 
@@ -30,7 +30,7 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _PATH = re.compile(r"/[A-Za-z0-9_.@+:/-]*(?: [A-Za-z0-9_.@+:/-]+)*")
-# Nothing that YAML, a shell, systemd or HAProxy gives a meaning to; no percent-encoding.
+# No character that is special to YAML, a shell, systemd or HAProxy; no percent-encoding.
 _PUBLIC_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 
 

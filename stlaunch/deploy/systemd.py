@@ -113,7 +113,7 @@ RestartPreventExitStatus=2
 
 
 def _quoted(word: str) -> str:
-    # The facts refuse everything else that systemd gives a meaning to: % $ \\ and quotes.
+    # The facts refuse every other character that is special to systemd: % $ \\ and quotes.
     return f'"{word}"' if " " in word else word
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) -> tuple[Path, ...]:
     """Write the files below `folder`, which is created, and return their paths.
 
-    A file that holds the very same text already is left alone. All of them are looked at before
+    A file that holds the very same text already is left alone. All of them are checked before
     the first one is written.
 
     Raises:
@@ -42,7 +42,7 @@ def write_files(files: Sequence[GeneratedFile], folder: Path, *, force: bool) ->
         for path, file in zip(paths, files, strict=True):
             if not _holds(path, file.text):
                 write_atomic(path, file.text, mode=FOR_ALL, may_replace=force)
-    except FileExistsError as exc:  # the folder is a file, or somebody was quicker
+    except FileExistsError as exc:  # the folder is a file, or another process was quicker
         raise UsageError(
             f"{exc.filename2 or exc.filename} already exists.",
             hint="Choose another folder with -o.",

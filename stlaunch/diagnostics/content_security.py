@@ -43,16 +43,16 @@ class Policy:
         return next((name for name in names if name in self.directives), "")
 
     def shown(self, directive: str) -> str:
-        """Return a directive as it stands in the policy."""
+        """Return a directive as written in the policy."""
         return " ".join((directive, *self.directives[directive]))[:120]
 
     def sources(self, directive: str) -> tuple[str, ...]:
-        """Return the sources of a directive that is there, in lower case."""
+        """Return the sources of a directive that is present, in lower case."""
         return tuple(source.lower() for source in self.directives[directive])
 
     @property
     def allows_evaluation(self) -> bool:
-        """Whether code that is made of text may run."""
+        """Whether code made from text may run."""
         name = self.governing("script-src")
         return not name or "'unsafe-eval'" in self.sources(name)
 
@@ -89,7 +89,7 @@ class Policies:
         return any(directive in policy.directives for policy in self.policies)
 
     def named(self, directive: str) -> str:
-        """Return a directive that blocks by being there."""
+        """Return a directive that blocks by being present."""
         found = (one.shown(directive) for one in self.policies if directive in one.directives)
         return next(found, "")
 
@@ -109,7 +109,7 @@ class Policies:
         )
 
     def evaluation(self) -> str:
-        """Return what blocks code that is made of text."""
+        """Return what blocks code made from text."""
         found = (one for one in self.policies if not one.allows_evaluation)
         return next((one.shown(one.governing("script-src")) for one in found), "")
 
@@ -127,11 +127,11 @@ class Policies:
         return ""
 
     def _matches(self, source: str, scheme: str, path: str) -> bool:
-        """Return whether a source stands for a URL of the page's own host and port (6.7.2)."""
+        """Return whether a source matches a URL of the page's own host and port (6.7.2)."""
         if source == "*":
             return True
         if source == "'self'":
-            return True  # of a page on http it stands for ws, of one on https for wss, as well
+            return True  # on an http page it also matches ws, on an https page wss
         if source.startswith("'"):
             return False
         if source.endswith(":") and "/" not in source:

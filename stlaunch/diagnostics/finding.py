@@ -16,8 +16,8 @@ class Finding:
         title: what happened.
         fix: what to type, and where.
         brief: what the log says in place of the fix; empty for the fix itself.
-        names_others: whether it tells an address or an origin of another client; then only the
-            log and whoever runs the app get to read it.
+        names_others: whether it shows an address or an origin of another client; then only the
+            log and the app's operator get to read it.
         circumstances: why fewer people are hit than the code says.
         base_path: the public path that its lines are for, as the request had it; a stranger may
             have invented it, so only clients that come by the same one read them.

@@ -41,7 +41,7 @@ class HandshakeVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """One attempt on the stream, as it arrived. Header values are masked where they are secret."""
+    """One attempt to open the stream, as it arrived. Secret header values are masked."""
 
     http_version: str
     method: str
@@ -85,9 +85,9 @@ class Handshake:
         return asdict(self)
 
     def for_others(self) -> dict[str, Any]:
-        """Return what other clients may read: words of ours alone, whatever was sent.
+        """Return what other clients may read: only words of ours, whatever was sent.
 
-        A header holds a sentence with a link as well as it holds `websocket`.
+        A header can hold a sentence with a link just as well as `websocket`.
         """
         return {
             "http_version": self.http_version if self.http_version in _HTTP_VERSIONS else _OTHER,
@@ -189,8 +189,8 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
         if key != b"cookie":
             continue
         for part in line.decode("latin-1").split(";"):
-            # Python's own `strip` takes a no-break space for one: a sibling domain may set a cookie
-            # of such a name, to be read as ours.
+            # Python's own `strip` also removes a no-break space: a sibling domain could set a
+            # cookie with one in its name, to pass as ours.
             name, separator, value = part.partition("=")
             if separator:
                 pairs.append((name.strip(_BLANKS), value.strip(_BLANKS)))
@@ -200,7 +200,7 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
 def with_cookies(
     headers: Iterable[tuple[bytes, bytes]], cookies: Iterable[tuple[str, str]]
 ) -> list[tuple[bytes, bytes]]:
-    """Return the headers with these cookies in the place of all others."""
+    """Return the headers with these cookies in place of all others."""
     kept = [item for item in headers if item[0] != b"cookie"]
     line = "; ".join(f"{name}={value}" for name, value in cookies)
     return [*kept, (b"cookie", line.encode("latin-1"))] if line else kept
@@ -253,8 +253,8 @@ class HandshakeStats:
     def summary(self, client: str = "") -> str:
         """Return the verdict in one word: `intact`, `degraded`, `stripped`, `rejected` or `unseen`.
 
-        Anybody can send a broken handshake. Bad news counts where the client who asks sent it, or
-        where pages of two different clients report it.
+        Anybody can send a broken handshake. Bad news counts if the client who asks sent it, or
+        if pages of two different clients report it.
 
         Args:
             client: who asks.

@@ -1,11 +1,11 @@
-"""What one load of a small app's page asks for, measured with Streamlit 1.67: figures alone."""
+"""What one load of a small app's page asks for, measured with Streamlit 1.67: only figures."""
 
 from __future__ import annotations
 
 MIN_REQUESTS = 66
-"""At the least."""
+"""At least."""
 MAX_REQUESTS = 131
-"""At the most."""
+"""At most."""
 CONNECTIONS = 7
 """At a time, over HTTP/1.1: six, and the WebSocket."""
 HTTP2_SAVES = 12

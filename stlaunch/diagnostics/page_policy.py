@@ -1,7 +1,7 @@
 """Find response headers that forbid what a Streamlit page needs; one place for all commands.
 
 It is pure: it gets the headers as they are sent, or as a proxy's configuration would send them,
-and never asks anybody.
+and never makes a request.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ PAGE_POLICY = (
     "base-uri 'self'",
     "form-action 'self'",
 )
-"""The strictest policy with which all of Streamlit's own elements work; a test tries them."""
+"""The strictest policy with which all of Streamlit's own elements work; a test checks it."""
 _FEATURES = {
     "camera": "st.camera_input",
     "microphone": "st.audio_input",
     "clipboard-write": "copy buttons",
 }
-"""Of Permissions-Policy, and what of Streamlit needs it."""
+"""Features of Permissions-Policy, and what in Streamlit needs each."""
 _CSP = "content-security-policy"
 _FRAME_OPTIONS = "x-frame-options"
 _EMBEDDER = "cross-origin-embedder-policy"
@@ -58,7 +58,7 @@ class HeaderProblem:
         index: which of the headers.
         detail: what is blocked, in one sentence.
         milder: why fewer people are hit than by the code's usual case.
-        need: the name of the `stlaunch.proxies.Need` whose lines cure it; empty for words alone.
+        need: the name of the `stlaunch.proxies.Need` whose lines fix it; empty for words alone.
     """
 
     code: str
@@ -169,7 +169,7 @@ def _component_problems(headers: Headers) -> Iterator[HeaderProblem]:
         for policy in read_policies(value):
             if "frame-ancestors" not in policy.directives:
                 continue
-            found = True  # A browser then does not look at X-Frame-Options.
+            found = True  # A browser then ignores X-Frame-Options.
             sources = policy.directives["frame-ancestors"]
             if not _allows_self(policy.sources("frame-ancestors")):
                 yield HeaderProblem(

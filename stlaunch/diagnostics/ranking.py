@@ -1,7 +1,7 @@
 """Rank findings: the one whose fix makes the page work comes first.
 
 A browser loads the page step by step; a fault that stops it earlier hides the later ones, so it is
-mended first. What hits fewer people comes after what hits more, whatever the step.
+fixed first. What hits fewer people comes after what hits more, whatever the step.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("STL101", "STL102", "STL103", "STL114", "STL112", "STL111", "STL110", "STL115"),
     # Proxy and app agree on the path; otherwise everything below looks different.
     ("STL202", "STL201", "STL204"),
-    # The page comes, and it is the app's.
+    # The page arrives, and it is the app's.
     ("STL124", "STL125", "STL120", "STL126", "STL121", "STL127", "STL128", "STL123", "STL122"),
-    # Its scripts come, and may run.
+    # Its scripts arrive, and may run.
     ("STL611", "STL208", "STL207", "STL802", "STL810"),
     # It asks who is there.
     ("STL210",),
@@ -34,7 +34,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("STL809",),
     # Later, or for some, it breaks: quiet minutes, sizes.
     ("STL608", "STL606", "STL604", "STL601", "STL609", "STL605", "STL801"),
-    # The proxy tells the app who asks, and for what.
+    # The proxy tells the app who sends the request, and for what.
     ("STL401", "STL405", "STL406", "STL402", "STL403", "STL407", "STL213", "STL404", "STL408"),
     # Others may come in.
     ("STL502", "STL511"),

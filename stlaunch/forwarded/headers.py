@@ -89,8 +89,8 @@ HOP_HEADERS = FORWARDING_HEADERS | frozenset(
         *("do-connecting-ip", "tailscale-user-login", "x-ms-forwarded-client-ip"),
     )
 )
-"""Lower-case names by which a request shows that somebody handed it on; none of those is believed
-for being here."""
+"""Lower-case names that show that a proxy forwarded the request; none of them is trusted for
+being listed here."""
 
 _MAX = 2048
 _MAX_ENTRIES = 64
@@ -101,8 +101,8 @@ T = TypeVar("T")
 def is_handed_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether a header says that a proxy forwarded the request, however it is spelled.
 
-    Content networks have names of their own for the client's address: whatever else holds one, says
-    so too.
+    CDNs have names of their own for the client's address: any other header that holds an address
+    counts too.
     """
     return any(
         name.lower().replace(b"_", b"-") in HOP_HEADERS
@@ -142,7 +142,7 @@ class HeaderReader:
         return tuple(name for name in _NAMES.values() if name in self._lines)
 
     def lines(self, name: str) -> list[str]:
-        """Return the lines of a header, of an excessive one only the end that proxies wrote.
+        """Return the lines of a header; of an oversized one only the end, which proxies wrote.
 
         Proxies append, so what is cut off is what came from farthest away. A list entry that
         the cut goes through is dropped.
@@ -158,28 +158,28 @@ class HeaderReader:
         return kept[::-1]
 
     def entries(self, name: str) -> list[str]:
-        """Return the comma-separated values of all lines, of too many only the last ones."""
+        """Return the comma-separated values of all lines; of too many only the last ones."""
         values = (value.strip(" \t") for line in self.lines(name) for value in line.split(","))
         return [value for value in values if value][-_MAX_ENTRIES:]
 
     def uncut(self, name: str) -> list[str]:
-        """Return the lines of a header as they came."""
+        """Return the lines of a header as they arrived."""
         return self._lines.get(name, [])
 
     def believe(self, name: str) -> None:
-        """Note that a header was made use of."""
+        """Note that a header was used."""
         self._believed.add(name)
 
     def ignore(self, name: str, reason: str) -> None:
-        """Note why a header that is there is not made use of; the first reason stays."""
+        """Note why a header that is present is not used; the first reason stays."""
         if name in self._lines:
             self._reasons.setdefault(name, reason)
 
     def pick(self, candidates: Sequence[tuple[str, T | None]], *, junk: str) -> T | None:
-        """Return the first value there is, and note what that says about every candidate.
+        """Return the first usable value, and note for each candidate whether it was used.
 
         Args:
-            candidates: header names, with None where the header holds nothing of use.
+            candidates: header names, with None where the header holds nothing usable.
             junk: what to say of such a header, if it is there.
         """
         chosen = next(((name, value) for name, value in candidates if value is not None), None)
@@ -194,7 +194,7 @@ class HeaderReader:
 
     @property
     def believed(self) -> tuple[str, ...]:
-        """The headers that were made use of."""
+        """The headers that were used."""
         return tuple(name for name in self.names if name in self._believed)
 
     @property

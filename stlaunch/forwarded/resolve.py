@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _SCHEME_OF = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _MAX_PREFIX = 512
 _MAX_ORIGINAL = 4096
-# The walk starts at an address, which a Unix socket does not have. This one stands for it; it is
-# from the discard-only block (RFC 6666), so that no proxy will ever write it down.
+# The walk starts at an address, which a Unix socket does not have. This one represents it; it is
+# from the discard-only block (RFC 6666), so that no proxy will ever send it.
 _UNIX_STAND_IN = "100::1"
 
 
@@ -50,9 +50,9 @@ class Forwarded:
     """The address and port (0: unknown) of the client; None at a Unix socket, and where a
     trusted proxy wrote something that is not an address."""
     scheme: str | None = None
-    """What the browser used, `http` or `https`; None where no trusted header tells."""
+    """What the browser used, `http` or `https`; None where no trusted header says."""
     host: HostPort | None = None
-    """The host in the browser's address bar; None where no trusted header tells."""
+    """The host in the browser's address bar; None where no trusted header says."""
     prefix: BasePath | None = None
     """The path in front of the app. Forgeable: count it for its own request only."""
     hops: int = 0
@@ -60,9 +60,9 @@ class Forwarded:
     is_peer_trusted: bool = False
     """Whether the connection came from one of the trusted proxies."""
     believed: tuple[str, ...] = ()
-    """The forwarding headers that were made use of."""
+    """The forwarding headers that were used."""
     ignored: tuple[str, ...] = ()
-    """The forwarding headers that were there and were not made use of."""
+    """The forwarding headers that were present but not used."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why, for each of the ignored ones."""
 
@@ -96,24 +96,24 @@ def resolve_forwarded(
     >>> seen.client, seen.scheme
     (('192.0.2.1', 0), 'https')
 
-    From an untrusted peer nothing is believed. From a trusted one:
+    From an untrusted peer nothing is trusted. From a trusted one:
 
     - client: X-Forwarded-For, all lines as one list, from the right to the first untrusted hop.
       Forwarded instead where there is no X-Forwarded-For, or along with it where both name the
-      same client: most proxies write the one and hand on whatever the client put into the other.
-    - scheme: https if any value says so, for JupyterHub's proxy appends the inner scheme last.
+      same client: most proxies write one and pass on whatever the client put into the other.
+    - scheme: https if any value says so, because JupyterHub's proxy appends the inner scheme last.
     - host, port: the value which the trusted proxy nearest to the client wrote if each of them
       appended one; where there are fewer values than trusted proxies, the first.
     - prefix: a plain path or nothing. The lines of X-Forwarded-Prefix are joined, outermost
       first, as a chain of Traefik middleware writes them. Where no header names the prefix, one
-      that names the whole original path tells it: what stood in front of the path that arrived.
+      that names the whole original path gives it: the part in front of the path that arrived.
 
     Args:
         headers: as in an ASGI scope.
         peer: who is connected, as in `scope["client"]`; None for a Unix socket.
         scheme: what the connection itself uses, as in `scope["scheme"]`.
-        trusted: the peers to believe, and the hops to pass over.
-        path: what is asked for, decoded, as in `scope["path"]`; empty where it is not known.
+        trusted: the peers to trust, and the hops to skip.
+        path: the requested one, decoded, as in `scope["path"]`; empty where it is not known.
     """
     reader = HeaderReader(headers)
     if (None if peer is None else peer[0]) not in trusted:

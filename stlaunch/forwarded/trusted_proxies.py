@@ -43,7 +43,7 @@ class TrustedProxies:
     """A set of peers; ask it with `peer in trusted`. The empty one trusts nobody."""
 
     networks: tuple[Network, ...] = ()
-    """Host bits are zero; networks of IPv4-mapped addresses stand here as IPv4."""
+    """Host bits are zero; networks of IPv4-mapped addresses are stored as IPv4."""
     trusts_unix: bool = False
     """Whether a peer without an address, at a Unix socket, is trusted."""
     names: tuple[str, ...] = ()

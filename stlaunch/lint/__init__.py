@@ -1,6 +1,6 @@
 """Lint proxy configurations: report what breaks or weakens a Streamlit app.
 
-Nothing is reported where it is not sure; what was not understood is a note.
+Only what is certain is reported; what was not understood is a note.
 """
 
 from __future__ import annotations

@@ -16,16 +16,16 @@ _NAME = "streamlit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """What a route that leads to the app is known by, and what it must allow.
+    """How to recognise a route to the app, and what it must allow.
 
     Attributes:
         port: where the app listens.
-        upstream: the one place, where the user named it; then nothing else counts.
-        socket: the path of the one Unix socket, where the user named it.
+        upstream: the only place, if the user named it; then nothing else counts.
+        socket: the path of the only Unix socket, if the user named it.
         base_path: the public path, where it is known.
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: how often a quiet socket is used.
-        trusted_headers: what `server.trustedUserHeaders` believes.
+        trusted_headers: those that `server.trustedUserHeaders` trusts.
         has_login: the app has what `st.login` needs.
     """
 
@@ -66,7 +66,7 @@ class App:
         return port == self.port or _NAME in host
 
     def is_own_host(self, host: str) -> bool:
-        """Return whether a Host is the app's own machine, which no page shows as its address."""
+        """Return whether a Host is the app's own machine, which is no page's public address."""
         place = HostPort.parse(host)
         port = self.upstream.port if self.upstream else self.port
         return place is not None and place.host in _LOCAL and place.port in {None, port}
@@ -76,7 +76,7 @@ class App:
         return path == self.socket if self.is_named else _NAME in path.lower()
 
     def is_called(self, name: str) -> bool:
-        """Return whether a service or group of servers is the app by its name."""
+        """Return whether the name of a service or group of servers says that it is the app."""
         return not self.is_named and _NAME in name.lower()
 
     def is_at(self, target: str, default_port: int | None = None) -> bool:
@@ -94,12 +94,12 @@ class App:
         keep_prefix: bool = True,
         is_https: bool = True,
     ) -> Site:
-        """Return what the lines of a fix are filled in with.
+        """Return the values for the lines of a fix.
 
         Args:
             base_path: the public path.
             replicas: the servers of the app's group, as they are written.
-            keep_prefix: the proxy hands the path on as it is.
+            keep_prefix: the proxy passes the path on unchanged.
             is_https: browsers come over https.
         """
         places = [HostPort.parse(place) for place in replicas]
@@ -118,7 +118,7 @@ class App:
 
 
 def socket_path(target: str) -> str | None:
-    """Return the path of a Unix socket as any of the proxies writes it.
+    """Return the path of a Unix socket from any proxy's notation.
 
     >>> socket_path("unix:/run/app.sock"), socket_path("unix@/run/a"), socket_path("app:80")
     ('/run/app.sock', '/run/a', None)

@@ -68,6 +68,6 @@ class Blocks:
         return self._scopes[bisect_right(self._at, position) - 1]
 
     def name_of(self, brace: int) -> str:
-        """Return what stands before a block's brace."""
+        """Return the text before a block's brace."""
         front = self.text[max(0, brace - _MAX_NAME_CHARS) : brace]
         return re.split(r"[;{}\n]", front.rstrip())[-1].strip()

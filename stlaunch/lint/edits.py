@@ -18,7 +18,7 @@ from stlaunch.storage.private_folders import make_private
 from stlaunch.storage.state_roots import own_roots, temporary_root
 
 BACKUP_SUFFIX = ".stlaunch.bak"
-# Folders that proxies load whole, and files that such folders lie beside.
+# Folders that proxies load as a whole, and files that such folders are next to.
 _LOADED = re.compile(r".*(-enabled|-available|\.d)|conf|sites|vhosts|snippets|includes?|servers")
 _MAINS = ("nginx.conf", "apache2.conf", "httpd.conf", "haproxy.cfg", "Caddyfile")
 _MAX_BACKUPS = 1000
@@ -38,7 +38,7 @@ class Change:
         """Write the old text back, and remove the backup.
 
         Raises:
-            StartError: where that is not possible any more.
+            StartError: if that is no longer possible.
         """
         try:
             _write(self.file, self.before, self.mode)
@@ -73,7 +73,7 @@ def unified_diff(texts: Texts) -> str:
 
 
 def apply(texts: Texts, environ: Mapping[str, str]) -> list[Change]:
-    """Write the new texts, after a copy of each old one; all of them, or none.
+    """Write the new texts, after backing up each old one; all of them, or none.
 
     Raises:
         StartError: for a file that cannot be written, or that has changed since it was read.
@@ -89,10 +89,10 @@ def apply(texts: Texts, environ: Mapping[str, str]) -> list[Change]:
 
 
 def undo(changes: Iterable[Change]) -> None:
-    """Take all changes back.
+    """Undo all changes.
 
     Raises:
-        StartError: for the first that cannot be taken back, after the others were.
+        StartError: for the first one that cannot be undone, after undoing the others.
     """
     failed = []
     for change in changes:
@@ -124,9 +124,9 @@ def _changed(file: Path, before: str, after: str, environ: Mapping[str, str]) ->
 
 
 def _backup_folder(file: Path, environ: Mapping[str, str]) -> Path:
-    """Return where no include reaches: beside the file, or in our own state folder.
+    """Return a folder that no include reaches: the file's own, or our state folder.
 
-    `include sites-enabled/*;` loads a copy beside the file as well, and so the site twice.
+    `include sites-enabled/*;` also loads a copy next to the file, and so the site twice.
     """
     is_loaded = _LOADED.fullmatch(file.parent.name) is not None or any(
         (folder / main).exists()
@@ -177,11 +177,11 @@ def _both(file: Path, edits: list[Edit]) -> tuple[str, str]:
 def _write(file: Path, text: str, mode: int) -> None:
     owner = file.stat()
     write_atomic(file, _bytes(text), mode=mode)
-    if hasattr(os, "chown"):  # Windows has owners by access lists, which a folder hands down
+    if hasattr(os, "chown"):  # Windows uses access lists, inherited from the folder
         with contextlib.suppress(OSError):
             os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _bytes(text: str) -> bytes:
-    """What was not UTF-8 is written back as it was."""
+    """Encode it; bytes that were not UTF-8 come back unchanged."""
     return text.encode("utf-8", errors="surrogateescape")

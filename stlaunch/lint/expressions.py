@@ -1,6 +1,6 @@
 """Run regular expressions from configuration files on the few paths that are tried.
 
-They are foreign: what could take exponential time is not run.
+They are untrusted: one that could take exponential time is not run.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ class Edit:
 
     Attributes:
         file: the file.
-        line: the first line that goes, from 1; the new lines take its place.
-        removed: how many lines go.
+        line: the first line to remove, from 1; the new lines take its place.
+        removed: how many lines to remove.
         lines: the new ones, without their indentation.
         margin_of: the line whose indentation they get.
     """
@@ -58,13 +58,13 @@ class LintFinding:
 
     @property
     def severity(self) -> Severity:
-        """How much a visitor suffers."""
+        """How badly a visitor is affected."""
         return self.entry.severity_under((self.milder,) if self.milder else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something worth knowing that is no finding."""
+    """Something worth knowing that is not a finding."""
 
     file: Path
     line: int
@@ -73,7 +73,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """A place that requests are passed to, and that was not taken for the app."""
+    """A place that requests are passed to, and that was not recognised as the app."""
 
     file: Path
     line: int
@@ -103,11 +103,11 @@ class Report:
         self.is_incomplete |= is_gap
 
     def pass_elsewhere(self, file: Path, line: int, target: str) -> None:
-        """Take down a target that is not the app."""
+        """Record a target that is not the app."""
         self.elsewhere.append(Elsewhere(file=file, line=line, target=target))
 
     def extend(self, other: Report) -> None:
-        """Take in another report."""
+        """Merge another report."""
         self.findings += other.findings
         self.notes += other.notes
         self.routes += other.routes
@@ -117,7 +117,7 @@ class Report:
         self.files += [file for file in other.files if file not in self.files]
 
     def sort(self) -> None:
-        """Order by place, and drop repetitions."""
+        """Order by place, and drop duplicates."""
         unique = {(str(f.file), f.line, f.code, f.detail): f for f in self.findings}
         self.findings = [unique[key] for key in sorted(unique)]
         notes = {(str(n.file), n.line, n.text): n for n in self.notes}

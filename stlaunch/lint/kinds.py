@@ -1,4 +1,4 @@
-"""Recognise the kind of a configuration file by its content, and by its name in doubt."""
+"""Recognise the kind of a configuration file by its content or, in doubt, by its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FileKind(StrEnum):
     IIS = "iis"
     BICEP = "bicep"
     APP = "app"
-    """A Dockerfile or a unit of systemd: it starts the app, and is no proxy's."""
+    """A Dockerfile or a systemd unit: it starts the app, and is not a proxy's."""
 
 
 # Words that only one language has, matched at the beginning of a line; the first one decides.
@@ -77,7 +77,7 @@ _SCANNED_LINES = 2000
 _MARKS = (("{{", "}}"), ("{%", "%}"), ("<%", "%>"))
 _CADDY_DOCKER = "{{upstreams"
 _PLACEHOLDER = re.compile(r"__[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){0,5}__")
-# nginx's own variables have small letters; envsubst's have not.
+# nginx's own variables are in lower case; envsubst's are not.
 _ENVIRONMENT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}|\$([A-Z][A-Z0-9_]+)\b")
 _OWN_VARIABLES = re.compile(
     r"(?m)^[ \t]*set +\$(\w+)|^[ \t]*(?:map|geo|split_clients) +\S+ +\$(\w+)|\(\?P?<(\w+)>"

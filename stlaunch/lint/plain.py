@@ -1,6 +1,6 @@
 """lighttpd, Varnish, IIS and Bicep: the route to the app, and what clearly breaks it.
 
-These are read by their lines alone: what is not sure is not reported.
+These are read line by line: what is not certain is not reported.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def linter_of(kind: FileKind) -> Callable[[Path, App, Sources], Report]:
 
 
 def lint_app_file(path: Path, app: App, sources: Sources) -> Report:
-    """Report that a Dockerfile or a unit of systemd passes nothing on."""
+    """Report that a Dockerfile or a systemd unit passes nothing on."""
     del app
     sources.read(path)
     report = Report(files=[path], passes_nothing_on=True)
@@ -74,14 +74,14 @@ def lint_lighttpd(path: Path, app: App, sources: Sources) -> Report:
     sent = []
     for block in _RESPONSE_HEADERS.finditer(blocks.text):
         scope = blocks.scope(block.start())
-        if route[: len(scope)] == scope:  # around the route, or beside it
+        if route[: len(scope)] == scope:  # around the route, or next to it
             pairs = _PAIR.finditer(blocks.text, block.start(1), block.end(1))
             sent += [(pair[1], pair[2], blocks.line(pair.start())) for pair in pairs]
     _evaluate_headers(report, path, sent, product, app)
     return report
 
 
-# A list of pairs holds no parenthesis outside of its texts, so a search ends soon.
+# A list of pairs has no parenthesis outside its strings, so a search ends soon.
 _RESPONSE_HEADERS = re.compile(
     r'\bsetenv\.(?:add|set)-response-header\s*\+?:?=\s*\(((?:[^()"]|"[^"\n]*+"){0,20000}+)\)'
 )
@@ -151,7 +151,7 @@ _VCL_COMMENTS = (r"#[^\n]*", r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)")
 
 
 def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
-    """Evaluate what is set for every request: what is inside an `if` may be for others alone."""
+    """Evaluate the headers set for every request: those inside an `if` may be for others only."""
     blocks = Blocks(text, _VCL_COMMENTS, has_long_strings=True)
     product = Product.VARNISH
     sent = []

@@ -40,7 +40,7 @@ def lint_file(path: Path, app: App) -> Report:
 
 
 def lint_text(text: str, kind: FileKind, app: App | None = None) -> Report:
-    """Evaluate a text of a known language without the disk: no include leads anywhere.
+    """Evaluate a text of a known language without the disk: includes are not followed.
 
     Raises:
         UsageError: for what the proxy would refuse.
@@ -52,13 +52,13 @@ def lint_text(text: str, kind: FileKind, app: App | None = None) -> Report:
 
 
 def lint_content(path: Path, text: str, app: App, shift: int) -> Report:
-    """Evaluate a configuration that another file holds in itself.
+    """Evaluate a configuration embedded in another file.
 
     Args:
         path: the file around it.
         text: the configuration.
         app: what is known of the app.
-        shift: how many lines stand before it.
+        shift: how many lines come before it.
     """
     inner = Path(f"{path.name}.part")
     kind = recognise(inner, text)

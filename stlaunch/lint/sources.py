@@ -22,8 +22,8 @@ MAX_FILES = 500
 MAX_TOTAL_BYTES = 8_000_000
 _MAX_MATCHES = 500
 _MAX_LINE = 100_000
-# Neither a FIFO without a writer nor a terminal may hold us, and line ends stay as they are. Each
-# system has some of these.
+# Neither a FIFO without a writer nor a terminal may block us, and line ends stay as they are. Each
+# system has some of these flags.
 _FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
@@ -56,7 +56,7 @@ class Sources:
         """Return a file's text; bytes that are not UTF-8 survive as surrogates.
 
         Raises:
-            UnreadableError: for what is missing, no regular file, binary, or too large.
+            UnreadableError: for a file that is missing, not a regular one, binary, or too large.
         """
         if path in self.texts:
             return self.texts[path]
@@ -105,7 +105,7 @@ def is_pattern(name: str) -> bool:
 
 
 def ancestors(path: Path) -> Iterator[Path]:
-    """Go through the folders above a file, first as it was named, then as its link leads."""
+    """Yield the folders above a file, first of its given name, then of what its link points to."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
     seen = list(absolute.parents)
     yield from seen
@@ -144,7 +144,7 @@ def decode(path: Path, data: bytes) -> str:
     """Turn a file's bytes into text that can be written back unchanged.
 
     Raises:
-        UnreadableError: for what no configuration file can be.
+        UnreadableError: if no configuration file can look like this.
     """
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"{path} is larger than {MAX_BYTES} bytes.")

@@ -32,11 +32,11 @@ SCRIPT = "/static/js/index.abc123.js"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Something that the browser asks for.
+    """Something that the browser requests.
 
     Attributes:
         end: the path below the base.
-        code: what is wrong where it does not reach the app.
+        code: the finding if it does not reach the app.
         what: its name, after "The app's".
         is_one: its name is singular.
         method: of the request.
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def loss(self) -> str:
-        """That it does not arrive, as the beginning of a sentence."""
+        """The beginning of a sentence that says it does not arrive."""
         return f"The app's {self.what} never {'reaches' if self.is_one else 'reach'} it"
 
     @property
@@ -73,7 +73,7 @@ ALL = (
 
 
 def base_of(prefix: str) -> tuple[str, bool]:
-    """Return the base path that a route's prefix speaks of, and whether it is one of the parts.
+    """Return the base path that a route's prefix implies, and whether it is for one of the parts.
 
     >>> base_of("/app/_stcore/"), base_of("/app/")
     (('/app', True), ('/app', False))
@@ -84,13 +84,13 @@ def base_of(prefix: str) -> tuple[str, bool]:
 
 
 def choose_bases(found: dict[str, bool]) -> tuple[list[BasePath], list[str]]:
-    """Return the app's paths, and those that only left-over routes speak of.
+    """Return the app's paths, and those that only left-over routes mention.
 
-    Of nested paths the outermost is the app's. A path that nothing but routes for Streamlit's
-    parts speak of is the app's own only where there is no other.
+    Of nested paths the outermost is the app's. A path that only routes for Streamlit's parts
+    mention is the app's own only if there is no other.
 
     Args:
-        found: each path, and whether only routes for parts speak of it.
+        found: each path, and whether only routes for parts mention it.
     """
     whole = [path for path, is_part in found.items() if not is_part] or list(found)
     outermost = [
@@ -109,7 +109,7 @@ def choose_bases(found: dict[str, bool]) -> tuple[list[BasePath], list[str]]:
 def mapping_fault(base: BasePath, end: str, sent: str) -> tuple[str, str] | None:
     """Return the code and the consequence where the app gets a path that it does not answer.
 
-    Streamlit forgives a doubled slash among its static files alone: `/static//js/x.js` is 200,
+    Streamlit tolerates a doubled slash only among its static files: `/static//js/x.js` is 200,
     `//static/js/x.js` is 400, and `/_stcore//stream` is no route.
 
     >>> mapping_fault(BasePath("/app"), "/_stcore/stream", "//_stcore/stream")

@@ -1,7 +1,7 @@
 """Ask the proxy itself, where it is installed, whether it accepts a file.
 
-A part of a configuration is wrapped into a whole one, in a folder of its own that links to what
-lies beside the real one, so that includes lead where they would.
+A part of a configuration is wrapped into a whole one, in a folder of its own that links to the
+real one's neighbours, so that includes resolve as they would there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stlaunch.quick_dataclass import dataclass
 _LIMIT_S = 20
 _MAX_ENTRIES = 500
 _SBIN = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin", "/opt/homebrew/bin")
-# What a machine lacks rather than the file: names, rights, certificates, modules.
+# What the machine lacks, not the file: names, permissions, certificates, modules.
 _OF_THE_MACHINE = re.compile(
     r"host not found|permission denied|cannot load|no such file|open\(\)|bind\(\)|getpwnam"
     r"|unknown directive|unknown \"\w+\" variable|could not be resolved|dlopen|mkdir\(\)"
@@ -33,7 +33,7 @@ _OF_THE_MACHINE = re.compile(
 )
 _PREFIX = "stlaunch-lint-"
 _OF_ONE_RUN = rf"{_PREFIX}\w+|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d|\d+#\d+"
-"""Our own folder, and nginx's clock and process."""
+"""Our own folder, and nginx's time and process id."""
 _APACHE_MODULES = (
     "mpm_event authn_core authz_core authz_host unixd alias dir mime env setenvif headers rewrite "
     "filter deflate expires ssl socache_shmcb proxy proxy_http proxy_http2 proxy_wstunnel "
@@ -44,14 +44,14 @@ _APACHE_MODULES = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the proxy says: nothing where it takes the file."""
+    """What the proxy says: nothing if it accepts the file."""
 
     program: str
     said: str = ""
 
     @property
     def is_refusal(self) -> bool:
-        """The proxy does not take the file."""
+        """The proxy does not accept the file."""
         return bool(self.said)
 
     @property
@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def without_place(self) -> str:
-        """The sentence without line numbers, which a change moves, and what each run has anew."""
+        """The message without line numbers, which a change moves, and what is new in each run."""
         return re.sub(rf"{_OF_ONE_RUN}|:\d+|line \d+", "", self.said)
 
 
@@ -90,7 +90,7 @@ def _ask_nginx(binary: str, path: Path, text: str) -> Verdict:
         home = path.parent if is_whole or main is None else main.parent
         for entry in _entries(home):
             if entry.name != "nginx.conf":
-                # Windows lets few users make links: then nginx says which file it misses.
+                # Windows lets few users make links: then nginx says which file is missing.
                 with contextlib.suppress(OSError):
                     (folder / entry.name).symlink_to(entry.resolve())
         if is_whole:
@@ -131,7 +131,7 @@ def _ask_apache(binary: str, path: Path, text: str) -> Verdict:
             modules = next((folder for folder in folders if folder.is_dir()), None)
             lines = [f"ServerRoot {name}", "ServerName localhost", f"PidFile {name}/pid"]
             (Path(name) / "logs").mkdir()
-            # Debian's apachectl gives these by the environment.
+            # Debian's apachectl passes these in the environment.
             lines += [f"Define APACHE_{what}_DIR {name}/logs" for what in ("LOG", "RUN", "LOCK")]
             for module in _APACHE_MODULES.split() if modules else ():
                 library = modules / f"mod_{module}.so" if modules else Path()

@@ -23,7 +23,7 @@ def exit_code(report: Report, *, is_strict: bool) -> ExitCode:
 
 
 def what_to_try(report: Report, app: App) -> list[str]:
-    """Return what helps where no route to the app was found."""
+    """Return advice for a run that found no route to the app."""
     if report.routes or report.passes_nothing_on:
         return []
     if report.is_incomplete:

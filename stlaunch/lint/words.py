@@ -35,7 +35,7 @@ class Line:
 
 
 def statements(text: str, path: Path) -> Iterator[Line]:
-    """Go through the statements; a quote that does not close is a letter like any other.
+    """Yield the statements; an unclosed quote is a character like any other.
 
     Raises:
         UsageError: for more than any proxy's configuration has.

@@ -31,7 +31,7 @@ class AppLimits:
 
 
 def trusted_by_default(placement: Placement) -> TrustedProxies:
-    """Return whose headers are believed where the user named nobody.
+    """Return the peers whose headers are trusted if the user named none.
 
     This machine; on a platform also the peers that are known to be its proxy, or private ones.
     """
@@ -167,7 +167,7 @@ def _framed(placement: Placement) -> Finding | None:
 
 
 def _service_variables(environ: Mapping[str, str]) -> Finding | None:
-    # A Service called `streamlit` is usual, and its STREAMLIT_PORT is no option of Streamlit.
+    # A Service called `streamlit` is common, and its STREAMLIT_PORT is no option of Streamlit.
     fronts = ("STREAMLIT_SERVER_", "STREAMLIT_BROWSER_", "STLAUNCH_")
     names = [
         name

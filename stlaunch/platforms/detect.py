@@ -44,7 +44,7 @@ def detect_platforms(
     Args:
         environ: the environment; a variable that is empty counts as not set, and so does the
             address that Kubernetes gives for a Service of the same name.
-        exists: tells whether a file or folder is there, as `os.path.exists` does.
+        exists: says whether a file or folder is there, as `os.path.exists` does.
         platforms: what to look for.
     """
     usable = {

@@ -1,6 +1,6 @@
 """What is known about one platform, each fact with its source and certainty.
 
-The facts themselves stand in the files of the families (`editors`, `notebooks`, `hosting`,
+The facts themselves are in the files of the families (`editors`, `notebooks`, `hosting`,
 `ingress`); nothing is looked up here.
 """
 
@@ -49,12 +49,12 @@ def documented(value: T, source: str) -> Fact[T]:
 
 
 def tried(value: T, source: str) -> Fact[T]:
-    """Return a fact that was seen to be so."""
+    """Return a fact that was confirmed by trying it."""
     return Fact(value, Certainty.TRIED, source)
 
 
 def recalled(value: T) -> Fact[T]:
-    """Return a fact from memory, from which nothing may follow."""
+    """Return a fact from memory, on which nothing may be based."""
     return Fact(value, Certainty.MEMORY, "memory")
 
 
@@ -83,14 +83,14 @@ class Prefix(StrEnum):
 class Platform:
     """One platform.
 
-    Signs are conditions with spaces between them, all of which must hold: `NAME` is set and not
+    Signs are conditions separated by spaces, all of which must hold: `NAME` is set and not
     empty, `NAME=value`, `NAME_*` for any name that begins so, `!NAME` is not set, `/path` exists.
     Of several signs one is enough.
 
     Texts are filled in from the environment: `{NAME}`; `{NAME.host}`, `{NAME.port}` and
     `{NAME.path}` of a URL; `{port}`, the port that the app listens on, also inside of a name;
     `{NAME.path:old>new}` with a segment replaced; `{NAME?/}` with what counts where it is not
-    set. ` or ` stands between alternatives, of which the first usable one counts. One that names a
+    set. ` or ` separates alternatives, of which the first usable one counts. One that names a
     variable which is not set is not usable.
     """
 
@@ -112,7 +112,7 @@ class Platform:
     """What is left of the public path where only a part of it is stripped."""
     prefix: Fact[Prefix] | None = None
     peers: Fact[tuple[str, ...]] | None = None
-    """Who connects to the app, in the words of `--trusted-proxies`."""
+    """Who connects to the app, in the notation of `--trusted-proxies`."""
     prefix_headers: Fact[tuple[str, ...]] | None = None
     websocket: Fact[bool] | None = None
     idle_s: Fact[int] | None = None
@@ -127,4 +127,4 @@ class Platform:
     switches_off: Fact[tuple[str, ...]] | None = None
     """Variables of Streamlit with which the platform itself switches protections off."""
     hint: str = ""
-    """What a person should know besides."""
+    """What else a person should know."""

@@ -1,4 +1,4 @@
-"""Derive where the app is, and which limits hold, from the detected platforms.
+"""Derive where the app is, and which limits apply, from the detected platforms.
 
 The innermost platform decides where the app is; limits of all of them count, because a connection
 passes all of them. Only facts that were read, documented or tried decide. Nothing is looked up.
@@ -24,7 +24,7 @@ from stlaunch.urls.origin import MAX_PORT, HostPort, Origin, PublicUrl
 
 T = TypeVar("T")
 
-# Whoever connects to an app there comes from another machine, or from the container's host.
+# Connections to an app there come from another machine, or from the container's host.
 _OUTSIDE = frozenset({Layer.HOSTING, Layer.INGRESS, Layer.ORCHESTRATOR, Layer.CONTAINER})
 
 
@@ -47,7 +47,7 @@ class PlatformValue(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where the app is, as far as its platforms tell; None and empty where they do not."""
+    """Where the app is, as far as its platforms show; None and empty where they do not."""
 
     hits: tuple[Hit, ...] = ()
     port: PlatformValue[int] | None = None
@@ -69,7 +69,7 @@ class Placement:
 
     @property
     def is_behind_proxy(self) -> bool:
-        """Whether the public path is not simply `/`; it may still have to be found out."""
+        """Whether the public path is not simply `/`; it may still have to be detected."""
         if self.base_paths is not None:
             return any(path.value for path in self.base_paths.value)
         return self.prefix is not None and self.prefix.value is not Prefix.NONE
@@ -83,14 +83,14 @@ class Placement:
 def place(
     hits: Sequence[Hit], environ: Mapping[str, str], *, port: int | None = None, default_port: int
 ) -> Placement:
-    """Return what follows from `hits`.
+    """Return the placement that `hits` imply.
 
     Args:
         hits: the innermost first.
         environ: the environment they were found in.
         port: the port that was asked for in a stronger place; None where none was, 0 for one that
             is not known yet.
-        default_port: what the app listens on where nobody says anything.
+        default_port: what the app listens on if nothing says otherwise.
     """
     deciding = [hit for hit in hits if hit.decides]
     if not deciding:
@@ -154,7 +154,7 @@ def contradictions(
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Fills the texts of one platform in."""
+    """Fills in the texts of one platform."""
 
     platform: Platform
     environ: Mapping[str, str]
@@ -164,12 +164,12 @@ class _Reader:
     def tell(
         self, fact: Fact[str] | None, setting: str, parse: Callable[[str], T | None]
     ) -> PlatformValue[T] | None:
-        """Return the first usable alternative; note variables that hold nothing of use.
+        """Return the first usable alternative; note variables that hold nothing usable.
 
         Args:
             fact: the text.
             setting: what it is for; empty for not noting anything.
-            parse: gives None for what cannot be used.
+            parse: returns None for an unusable value.
         """
         if fact is None or not fact.certainty.decides:
             return None

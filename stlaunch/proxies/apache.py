@@ -98,7 +98,7 @@ def _self_check(site: Site) -> tuple[Part, ...]:
 
 
 def _headers(_need: Need, headers: Sequence[Header]) -> str:
-    """Headers of the app and those that are set `always` stand in two tables, and both are sent."""
+    """The app's headers and those set with `always` are in two tables, and both are sent."""
     return "\n".join(
         f'Header onsuccess unset {name}\nHeader always set {name} "{value}"'
         for name, value in headers

@@ -37,10 +37,10 @@ class AppFacts:
         port: where the app listens.
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: `server.websocketPingInterval`.
-        identity_headers: the headers that `server.trustedUserHeaders` believes.
+        identity_headers: the headers that `server.trustedUserHeaders` trusts.
         has_login: secrets.toml has what `st.login` needs.
-        place: the options that say where the app listens and is reached, by key; how they rank
-            is the business of the resolver of settings.
+        place: the options that say where the app listens and is reached, by key; the resolver
+            of settings ranks them.
     """
 
     port: int = streamlit_defaults.PORT
@@ -57,7 +57,7 @@ def read_app_facts(
     """Read the Streamlit configuration that the app would get.
 
     Raises:
-        UsageError: for a file that is not TOML, or a value that cannot be.
+        UsageError: for a file that is not TOML, or an impossible value.
     """
     places = [home, cwd, script.parent if script else None]
     folders = list(dict.fromkeys(folder for folder in places if folder))

@@ -27,7 +27,7 @@ _SETTABLE = {
     "X-Frame-Options": "x_frame_options",
     "X-Content-Type-Options": "x_content_type_options",
 }
-"""The only ones of ours that a listener sets."""
+"""The only ones of our headers that a listener can set."""
 
 
 def _headers(_need: Need, headers: Sequence[Header]) -> str:

@@ -1,6 +1,6 @@
 """Cloudflare Tunnel: cloudflared's config.yml.
 
-The WebSocket, Host and scheme it hands on. It strips no path, and balances nothing.
+It passes WebSocket, Host and scheme on. It strips no path, and balances nothing.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from stlaunch.quick_dataclass import dataclass
 
 _WIDTH = 96
 _VERBATIM = "    "
-"""What a line of the head begins with that is to be copied, and so not wrapped."""
+"""The start of those lines of the head that are to be copied, and so not wrapped."""
 
 
 def _every_kind() -> Iterator[Kind]:
@@ -31,10 +31,10 @@ class Configuration:
 
     kind: Kind
     head: tuple[str, ...]
-    """What is said before the first line, a sentence each."""
+    """The comments before the first line, a sentence each."""
     groups: tuple[Group, ...]
     elsewhere: Mapping[str, tuple[str, ...]]
-    """The lines that go into no file of this kind, as a command line, by their place."""
+    """The lines that do not go into this kind's file, such as a command line, by their place."""
 
     @property
     def body(self) -> str:
@@ -66,7 +66,7 @@ class Configuration:
         ]
         head = "".join(commented(line, self.kind.comment) + "\n" for line in lines)
         first, newline, rest = body.partition("\n")
-        if first.startswith("<?xml"):  # nothing may stand before it
+        if first.startswith("<?xml"):  # nothing may come before it
             return f"{first}{newline}{head}{rest}"
         return f"{head}\n{body}"
 
@@ -115,7 +115,7 @@ def _parts(kind: Kind, site: Site) -> Parts:
         if need is Need.AFFINITY and len(site.servers) == 1:
             continue
         for part in known.parts_for(need, site):
-            # A fix for affinity is pasted alone, so it brings the route to the replicas along.
+            # A fix for affinity is pasted alone, so it includes the route to the replicas.
             if need is not Need.AFFINITY or part not in routed:
                 placed.setdefault(part.place, []).append(part)
     return {place: tuple(parts) for place, parts in placed.items()}

@@ -1,4 +1,4 @@
-"""Plan a proxy for the demo: the generated configuration, or what people often leave of it.
+"""Plan a proxy for the demo: the generated configuration, or the part that people often write.
 
 No line is written here: they are those of `stlaunch proxy`.
 """
@@ -24,7 +24,7 @@ def plan_proxy(product: Product, setup: ProxySetup, site: ProxySite) -> ProxyPla
     """Plan a proxy in front of the app, over plain http.
 
     Raises:
-        UsageError: for a setup that this product has no counterpart to.
+        UsageError: for a setup that this product has no equivalent of.
         StartError: if no wheel carries this product.
     """
     start = start_of(product)

@@ -56,12 +56,12 @@ class Fix:
 
 
 def fix_for(need: Need, product: Product, site: Site) -> Fix | None:
-    """Return the lines; None where the product has the need covered by itself or cannot."""
+    """Return the lines; None if the product meets the need by itself or cannot meet it."""
     return fix_for_all([need], product, site)
 
 
 def fix_for_all(needs: Iterable[Need], product: Product, site: Site) -> Fix | None:
-    """Return the lines for several needs in one: each place once, and no line there twice."""
+    """Return the lines for several needs combined: each place once, and no line there twice."""
     known = recipe(product)
     parts = [part for need in needs for part in known.parts_for(need, site)]
     if not parts:
@@ -78,7 +78,7 @@ def fix_for_all(needs: Iterable[Need], product: Product, site: Site) -> Fix | No
 
 
 def with_replicas(site: Site, count: int = 0) -> Site:
-    """Return the site with names for its replicas, whose addresses are not known."""
+    """Return the site with placeholder names for its replicas, whose addresses are not known."""
     numbers = range(1, min(max(2, count), _MAX_REPLICAS) + 1)
     return replace(site, replicas=tuple(f"REPLICA-{number}:8501" for number in numbers))
 

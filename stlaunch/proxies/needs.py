@@ -27,16 +27,16 @@ class Product(StrEnum):
 
 
 class Need(StrEnum):
-    """Something that Streamlit needs from whatever stands in front of it."""
+    """Something that Streamlit needs from whatever is in front of it."""
 
     ROUTE = "route"
     """Send everything below the base path to the app."""
     SLASH = "slash"
     """Answer the base path without its final slash."""
     UPGRADE = "upgrade"
-    """Hand the WebSocket upgrade on."""
+    """Pass the WebSocket upgrade on."""
     SUBPROTOCOL = "subprotocol"
-    """Hand Sec-WebSocket-Protocol on, both ways."""
+    """Pass Sec-WebSocket-Protocol on, both ways."""
     HOST = "host"
     """Tell the app the public host name and port."""
     SCHEME = "scheme"
@@ -52,7 +52,7 @@ class Need(StrEnum):
     IDLE_TIMEOUT = "idle-timeout"
     """Keep a quiet WebSocket open."""
     BUFFERING = "buffering"
-    """Hand responses and uploads on as they come."""
+    """Pass responses and uploads on as they arrive."""
     COOKIES = "cookies"
     """Leave Cookie and Set-Cookie alone."""
     METHODS = "methods"
@@ -64,7 +64,7 @@ class Need(StrEnum):
     AFFINITY = "affinity"
     """Send one browser to one replica."""
     SELF_CHECK = "self-check"
-    """Open `_stlaunch/` only to whom it is for."""
+    """Open `_stlaunch/` only to those it is meant for."""
     METRICS = "metrics"
     """Keep Streamlit's and stlaunch's metrics inside."""
     REQUEST_RATE = "request-rate"
@@ -87,7 +87,7 @@ IDENTITY_HEADERS = (
     "X-Auth-Request-User",
     "X-Auth-Request-Email",
 )
-"""What the usual authenticating proxies tell the app; a client that sends them lies."""
+"""What the usual authenticating proxies send to the app; a client that sends them is lying."""
 
 COMPRESSED_TYPES = (
     "text/css",
@@ -104,4 +104,4 @@ ENCODED_LETTERS = "%(2[def]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])"
 """Matches what no browser encodes in a path; a way around a rule that compares undecoded paths."""
 
 REPLICA_COOKIE = "stlaunch_replica"
-"""The cookie by which a proxy knows a browser again."""
+"""The cookie by which a proxy recognises a returning browser."""

@@ -142,7 +142,7 @@ def _compression(site: Site) -> tuple[Part, ...]:
 
 
 def _headers(_need: Need, headers: Sequence[Header]) -> str:
-    """`add_header` alone would leave the app's own in place, and both would hold."""
+    """`add_header` alone would leave the app's own in place, and both would apply."""
     return "\n".join(
         f'proxy_hide_header {name};\nadd_header {name} "{value}" always;' for name, value in headers
     )

@@ -22,7 +22,7 @@ CERTIFICATE_FILE = "cert.pem"
 KEY_FILE = "key.pem"
 CERTIFICATE_AND_KEY_FILE = "cert-and-key.pem"
 
-# Nothing that any of the configuration languages gives a meaning to, quoted or not.
+# No character that is special to any of the configuration languages, quoted or not.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 
 

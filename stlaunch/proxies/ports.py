@@ -10,8 +10,8 @@ import sys
 
 from stlaunch.errors import StartError
 
-# Below what Linux and macOS give to connections and to port 0: one of those could otherwise take
-# the port before the program listens there.
+# Below the range that Linux and macOS use for connections and for port 0: otherwise one of those
+# could take the port before the program listens there.
 _FROM = range(10_240, 20_480)
 _ATTEMPTS = 100
 

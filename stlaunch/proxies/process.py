@@ -42,7 +42,7 @@ class ProxyProcess:
         plan: what was started.
         directory: the private directory that it runs in; gone after the context.
         config_path: its configuration file in there.
-        log_path: everything that it wrote, in there.
+        log_path: the file with all its output, in there.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ProxyProcess:
         should_stop: Callable[[], bool] = lambda: False,
         before_exec: Callable[[], None] | None = None,
     ) -> None:
-        """Take note of what to start.
+        """Remember what to start.
 
         Args:
             plan: the configuration and the command line.
@@ -69,7 +69,7 @@ class ProxyProcess:
 
     def __enter__(self) -> Self:
         host, port = _address(self.plan)
-        # Otherwise the connection that tells readiness would reach somebody else.
+        # Otherwise the connection that shows readiness would reach another program.
         check_port_is_free(port, host)
         self._folder = TemporaryFolder(self.plan.name)
         self.directory = self._folder.path
@@ -103,7 +103,7 @@ class ProxyProcess:
         return self._process.pid if self._process else None
 
     def log_text(self) -> str:
-        """Return what the proxy has written so far; it can still be asked afterwards."""
+        """Return what the proxy has written so far; this still works after the context."""
         with contextlib.suppress(FileNotFoundError):
             self._last_log = self.log_path.read_text(encoding="utf-8", errors="replace")
         return self._last_log

@@ -1,7 +1,7 @@
 """Recognise the proxies on the way from a request or an answer.
 
 Signs, not proof: anybody can write a header, and what leaves no trace is not guessed. Only what is
-shown, and the choice of a fix, may depend on it.
+shown and which fix is chosen may depend on it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _BODY_CHARACTERS = 4096
 _EVIDENCE_CHARACTERS = 60
 _MAX_NAMES = 4
 _UNNAMED = "another proxy"
-# What browsers send, and what any proxy adds: no sign is among it. A process that sees nothing else
-# never reads the products' files, which is a fifth of the time until its first page.
+# What browsers send, and what any proxy adds: none is a sign. A process that sees nothing else
+# never reads the products' files, which would be a fifth of the time until its first page.
 PLAIN = frozenset({
     "accept", "accept-encoding", "accept-language", "cache-control", "connection",
     "content-length", "content-type", "cookie", "dnt", "forwarded", "host", "if-modified-since",
@@ -37,7 +37,7 @@ _VIA = re.compile(r"(?:[A-Za-z]+/)?\d(?:\.\d)?[ \t]+(?P<by>[A-Za-z0-9._-]{1,40})
 
 _ASKED_FOR = frozenset({PageKind.LOGIN, PageKind.REFUSAL})
 
-# From the browser to the app, where several are there; content networks and clouds first.
+# In order from the browser to the app, if there are several; CDNs and clouds first.
 _CLOUDS = (Product.AWS_ALB, Product.AZURE_GATEWAY, Product.IIS)
 _NEAREST = (
     Product.VARNISH,
@@ -57,7 +57,7 @@ _NEAREST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A row of the table: a sign and whose it is.
+    """A row of the table: a sign and its owner.
 
     Attributes:
         sign: the sign.
@@ -74,11 +74,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What gave itself away in one answer.
+    """Something that gave itself away in one answer.
 
     Attributes:
         known: the row of the table.
-        version: empty where it does not tell.
+        version: empty if it does not reveal it.
         evidence: what gave it away.
     """
 
@@ -89,7 +89,7 @@ class Sighting:
 
 @cache
 def table() -> tuple[Known, ...]:
-    """Return every sign that is known, those of the outermost first."""
+    """Return every known sign, those of the outermost hop first."""
     return (
         *_of_product(Product.CLOUDFLARE),
         *(Known(sign=sign, name=sign.name) for sign in services.OUTER),
@@ -132,7 +132,7 @@ def products_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Product, ...]:
 
 
 def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
-    """Name what a request says it passed, in the order of its headers.
+    """Name the hops that a request claims to have passed, in the order of its headers.
 
     Anybody can write `Via`, and the names are shown to others: only those of known products and
     services are repeated.
@@ -185,7 +185,7 @@ def sightings_in_answer(
         for match in _matches(sign, values, body):
             shown = match[0][:_EVIDENCE_CHARACTERS]
             if sign.header:
-                # Of a cookie, its name alone.
+                # For a cookie, only its name.
                 text = match[0] if sign.header == "set-cookie" else match.string
                 shown = f"{sign.header}: {text[:_EVIDENCE_CHARACTERS]}"
             yield Sighting(
@@ -197,7 +197,7 @@ def sightings_in_answer(
 
 
 def whose_page(kind: PageKind, text: str) -> str:
-    """Name whose page of this kind a text is, or an address leads to; empty where none is known.
+    """Name the owner of a page of this kind, given its text or address; empty if none is known.
 
     >>> whose_page(PageKind.LOGIN, "https://sso.example.com/realms/staff/protocol/openid-connect")
     'Keycloak'

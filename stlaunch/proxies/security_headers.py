@@ -1,6 +1,6 @@
 """The response headers that `--security-headers` writes, and the lines that set one of them.
 
-The policy itself is `stlaunch.diagnostics.page_policy`'s; a product says only how it sets a header.
+The policy is in `stlaunch.diagnostics.page_policy`; a product says only how it sets a header.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def header_lines(place: str, render: Callable[[Need, Sequence[Header]], str]) ->
 
     Args:
         place: where they go.
-        render: from a need, for a name where one is wanted, and headers to lines that set them,
+        render: turns a need (for a name, if one is wanted) and headers into lines that set them,
             whatever the app itself sends. No value holds a double quote or a backslash.
     """
 

@@ -34,7 +34,7 @@ OUTER: tuple[Sign, ...] = (
     sent("x-railway-edge", name="Railway"),
     sent("do-connecting-ip", name="DigitalOcean"),
 )
-"""Content networks and the front ends of platforms."""
+"""CDNs and the front ends of platforms."""
 
 INNER: tuple[Sign, ...] = (
     cookie(r"^ARRAffinity", "Azure App Service"),

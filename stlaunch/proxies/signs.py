@@ -19,14 +19,14 @@ class Side(Enum):
 
 
 class PageKind(Enum):
-    """What a page in place of the app's is."""
+    """The kind of a page that comes in place of the app's."""
 
     DEFAULT = auto()
-    """What a server shows whose owner configured nothing: it names the server."""
+    """The page of a server that nobody has configured: it names the server."""
     LOGIN = auto()
-    """A login, or a redirect to one. Other pages link to logins: only where one is looked for."""
+    """A login, or a redirect to one. Other pages link to logins: used only to look for one."""
     REFUSAL = auto()
-    """A firewall's. Its words stand in other pages as well: only where a request was refused."""
+    """A firewall's. Other pages contain its words too: used only for a refused request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +34,14 @@ class Sign:
     """Something by which a product, or a service, gives itself away.
 
     Attributes:
-        header: whose value the pattern is found in, in lower case; empty: the body.
+        header: the one to search for the pattern, in lower case; empty: the body.
         pattern: its group `version`, if any, is the product's version.
         name: as people call what left it; empty: the product's title.
         side: which way it travels.
         present: other headers that must be there.
         absent: headers that must not.
         status: of the answer; 0 for any.
-        page: what the page is that the pattern is found in; None for any other sign.
+        page: the kind of page that the pattern is found in; None for any other sign.
     """
 
     header: str

@@ -27,7 +27,7 @@ _PINGS_IN_IDLE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the lines are filled in with; every value is plain enough to stand in any of them.
+    """The values for the lines; each one is plain enough for all of them.
 
     Attributes:
         base_path: the public path; one with special characters shows as `/YOUR-PATH`.
@@ -46,8 +46,8 @@ class Site:
         self_check_from: addresses and networks that may see the diagnostic pages.
         embedders: origins of other sites that may show the app in a frame.
         has_login: the app logs visitors in, or a proxy before it does.
-        has_security_headers: the configuration sends Content-Security-Policy and its like.
-        is_whole: the lines stand in a configuration of their own, not alone in an existing one.
+        has_security_headers: the configuration sends Content-Security-Policy and the like.
+        is_whole: the lines are part of a generated configuration, not added to an existing one.
     """
 
     base_path: BasePath
@@ -85,7 +85,7 @@ class Site:
 
     @property
     def values(self) -> dict[str, str]:
-        """What the `<<names>>` in the lines stand for."""
+        """The values of the `<<names>>` in the lines."""
         path = self.base_path.value
         base = path if _PLAIN_PATH.fullmatch(path) else "/YOUR-PATH"
         upstream = self.servers[0]
@@ -124,7 +124,7 @@ class Site:
 
 
 def is_plain_socket(path: str) -> bool:
-    """Return whether a socket's path can stand in any configuration."""
+    """Return whether a socket's path is plain enough for any configuration."""
     return _PLAIN_SOCKET.fullmatch(path) is not None
 
 
@@ -133,10 +133,10 @@ def _socket_of(upstream: str) -> str:
 
 
 def plain_origins(origins: Iterable[str]) -> tuple[str, ...]:
-    """Return those that can stand in any configuration: a scheme, a plain name, a port."""
+    """Return those that are plain enough for any configuration: a scheme, a plain name, a port."""
     return tuple(dict.fromkeys(one for one in origins if _PLAIN_ORIGIN.fullmatch(one)))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values in for `<<names>>`."""
+    """Replace `<<names>>` with their values."""
     return _NAME.sub(lambda match: values[match[1]], text)

@@ -1,4 +1,4 @@
-"""Validate the user's values until no configuration language can misread them.
+"""Validate the user's values so that no configuration language can misread them.
 
 Every value that reaches a configuration comes from here: a closed alphabet for each, never
 escaping, which would have to be right sixteen times.
@@ -29,7 +29,7 @@ _TWO = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The command line, as texts; None for what was not said."""
+    """The command line, as texts; None for what was not given."""
 
     public_url: str | None = None
     upstream: str | None = None

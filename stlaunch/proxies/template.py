@@ -5,7 +5,7 @@ A template is the skeleton of one file. Its own marks, each at the beginning of 
     @place        here go the lines for this place, in the order of the needs
     #: why        why the lines below are there, up to the next blank line or mark
     ?name TEXT    TEXT, where the fact holds; ?!name TEXT where it does not
-    #[ where      what stands up to `#]` is also the snippet for an existing site
+    #[ where      everything up to `#]` is also the snippet for an existing site
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Group:
     """Lines that are there for one reason.
 
     Attributes:
-        lines: as they stand in the file, indented.
+        lines: as written in the file, indented.
         why: one sentence.
         is_continued: the reason is already given above.
         snippet: the words of the snippet's place that the lines belong to; empty outside of it.
@@ -46,11 +46,11 @@ def compose(
     parts: Mapping[str, Sequence[Part]],
     facts: Mapping[str, bool],
 ) -> tuple[Group, ...]:
-    """Fill a template in.
+    """Fill in a template.
 
     Args:
         template: see above.
-        values: what the `<<names>>` stand for.
+        values: those of the `<<names>>`.
         parts: the lines for each place; a place without any is left out.
         facts: what `?name` asks for.
     """
@@ -129,7 +129,7 @@ class _Composer:
 
 
 def commented(text: str, comment: str) -> str:
-    """Return one line of comment; in XML, two hyphens may not stand in one."""
+    """Return one line of comment; in XML, it may not contain two hyphens."""
     return comment.format(text.replace("--", "- -") if comment.startswith("<") else text)
 
 
@@ -137,7 +137,7 @@ def whole(groups: Iterable[Group], comment: str) -> str:
     """Return the file, each reason as a comment before its lines.
 
     Args:
-        groups: of `compose`.
+        groups: from `compose`.
         comment: how the language marks a comment, with `{}` for its text: `# {}`.
     """
     lines: list[str] = []

@@ -82,7 +82,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 def _self_check(site: Site) -> tuple[Part, ...]:
     names = "|".join(DIAGNOSTICS)
-    # The only backend gets every path, and the app may serve what comes without the public one.
+    # The only backend gets every path, and the app may serve one without the public path too.
     base = "(<<base_re>>)?" if site.base_path.value else ""
     path = (
         f'(req.url ~ "^{base}/+(_stlaunch(/+(({names})/*)?)?|'

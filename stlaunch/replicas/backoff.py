@@ -23,7 +23,7 @@ class Backoff:
         self._started_at: float | None = None
 
     def started(self, now: float) -> None:
-        """Note that it runs."""
+        """Note that it has started."""
         self._started_at = now
 
     def ended(self, now: float) -> float:

@@ -59,7 +59,7 @@ class Balancer:
         return self._process.pid
 
     def ready_places(self) -> set[int]:
-        """Return the places whose instances HAProxy knows to be ready; none where it is silent."""
+        """Return the places whose instances HAProxy considers ready; none if it does not answer."""
         return {place for place, status in self._statuses().items() if status == "UP"}
 
     def silent_places(self) -> set[int]:
@@ -67,7 +67,7 @@ class Balancer:
         return {place for place, status in self._statuses().items() if status.startswith("DOWN")}
 
     def _statuses(self) -> dict[int, str]:
-        """Return what HAProxy says of each place: `UP`, `UP 1/3` where a check has failed."""
+        """Return each place's status in HAProxy: `UP`, `UP 1/3` where a check has failed."""
         with socket.socket(UNIX_FAMILY) as client, contextlib.suppress(OSError):
             client.settimeout(_ASK_TIMEOUT_S)
             client.connect(str(self._stats))

@@ -1,7 +1,7 @@
 """Keep N instances running: start, restart, roll, drain.
 
-There is one place more than instances. A rolling restart starts each new instance in the spare
-place, and asks an old one to drain, which leaves the next spare place, when the new one is ready.
+There is one more place than instances. A rolling restart starts each new instance in the spare
+place and, once it is ready, asks an old one to drain, which leaves the next spare place.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class ReplicasPlan:
     Attributes:
         count: the number of instances.
         command: what starts an instance.
-        words: its words behind that, in which `--uds FILE` comes first.
+        words: the arguments after it, of which `--uds FILE` comes first.
         environ: an instance's environment, with the secret that all of them share.
         listen: where the balancer listens.
-        trusted: whose forwarding headers are handed on.
+        trusted: the peers whose forwarding headers are passed on.
         identity_headers: names that only a trusted proxy may send.
-        app: what tells this app from another one on the same host.
+        app: what distinguishes this app from another one on the same host.
         drain_s: how long an instance may take to finish what runs.
     """
 
@@ -100,7 +100,7 @@ class Supervisor:
 
         Raises:
             StartError: where the balancer is not installed, the port is taken, or an instance
-                cannot start. Later deaths are mended instead.
+                cannot start. Instances that die later are restarted instead.
         """
         plan = self._plan
         binary = find_balancer()
@@ -161,7 +161,7 @@ class Supervisor:
             time.sleep(_POLL_S)
 
     def _is_ready(self, place: Place) -> bool:
-        """Look, and say so the first time: the instances themselves are silent about it."""
+        """Check, and report it the first time: the instances themselves are silent about it."""
         was_ready = place.phase is Phase.READY
         is_ready = place.look_whether_ready()
         if is_ready and not was_ready:
@@ -250,7 +250,7 @@ class Supervisor:
             return
         ready = {place.number for place in self._places if place.phase is Phase.READY}
         if ready <= balancer.ready_places():
-            old[0].drain()  # the new one stands ready beside all the old ones
+            old[0].drain()  # the new one is ready next to all the old ones
 
     def _is_old(self, place: Place) -> bool:
         is_there = place.phase in {Phase.READY, Phase.STARTING}

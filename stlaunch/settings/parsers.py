@@ -79,7 +79,7 @@ def parse_host(texts: Sequence[str]) -> str:
     """Read an address or a host name to listen on; IPv6 with or without brackets.
 
     Raises:
-        UsageError: for a URL, a port behind the name, `*`, or anything malformed.
+        UsageError: for a URL, a port after the name, `*`, or anything malformed.
     """
     text = texts[-1].strip()
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text

@@ -54,7 +54,7 @@ def read_request(
         environ: the environment.
         script_args: what goes to the script.
         streamlit_flags: Streamlit's own flags, raw.
-        commands: the words that a mistyped name may have meant as well.
+        commands: other words that a mistyped name may have meant.
         self_check_token: a caller's.
         is_call: whether `values` come from a Python call.
 

@@ -206,7 +206,7 @@ def _listener(
     """Return what was said about host, port and Unix socket; the stronger kind shadows the other.
 
     An image may set STLAUNCH_PORT and a user still ask for `--uds`. Both in the same place
-    contradict each other; Streamlit's own options only give way, because it knows no socket.
+    contradict each other; Streamlit's own options only give way, because it has no sockets.
     """
     own_hosts, own_ports, sockets = (_said(raw, name) for name in ("host", "port", "uds"))
     hosts = [*own_hosts, *_of_streamlit(user, "server.address", str)]
@@ -232,7 +232,7 @@ def _strongest(values: Sequence[RawValue[Any]]) -> RawValue[Any]:
 
 
 def _silenced_by(winner: RawValue[Any], values: Sequence[RawValue[Any]]) -> list[RawValue[Any]]:
-    """Return the values with nothing, from the winner's place, in front of them."""
+    """Return the values after a None from the winner's place, which overrides them."""
     if not values:
         return []
     nothing = RawValue(kind=winner.kind, where=winner.where, text="", read=lambda: None)
@@ -251,7 +251,7 @@ def _addresses(
         own_paths = (own_url.base_path,)
     is_on = behind.value.is_on or bool(own_paths)
     is_off = behind.is_chosen and not is_on
-    # Who names the whole address knows where the app is; the platform's path is not needed then.
+    # A full address says where the app is; the platform's path is not needed then.
     is_open = not is_off and (is_on or own_url is None)
     names_path = placement.base_paths is not None and any(
         path.value for path in placement.base_paths.value
@@ -283,7 +283,7 @@ def _addresses(
 
 
 def _again(setting: Setting[Any], value: T) -> list[RawValue[T]]:
-    """Return a setting, and what it shadowed, as raw values again: with what follows from it."""
+    """Return a setting, and what it shadowed, as raw values again, with the value they imply."""
     own: RawValue[T] = RawValue(
         kind=setting.source, where=setting.where, text=_shown(value), read=lambda: value
     )
@@ -299,7 +299,7 @@ def _agreed_url(
 ) -> PublicUrl | None:
     """Return the one public URL that both settings agree on.
 
-    `--public-url https://example.com` next to `--behind-proxy /app` gives the host alone; the
+    `--public-url https://example.com` next to `--behind-proxy /app` gives only the host; the
     path is then the first one of `--behind-proxy`.
     """
     said, url = behind.value, explicit.value

@@ -52,7 +52,7 @@ def resolve_target(
     Args:
         text: as the user typed it.
         cwd: the folder that relative names start from.
-        commands: the words that a mistyped name may have meant as well.
+        commands: other words that a mistyped name may have meant.
         can_read: whether a file may be read.
 
     Raises:

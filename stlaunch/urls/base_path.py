@@ -57,7 +57,7 @@ class BasePath:
     def parse_forwarded(cls, text: str) -> BasePath | None:
         """Read a path that a header or a page reported; None for anything but a plain path.
 
-        Such values can be forged even when a trusted proxy hands them on, so a scheme, a host
+        Such values can be forged even when a trusted proxy passes them on, so a scheme, a host
         (`//evil.example`), a dot segment or an encoded separator never gets through.
         """
         text = text.strip(" \t")

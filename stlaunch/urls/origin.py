@@ -12,7 +12,8 @@ from stlaunch.urls.base_path import BasePath
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
-# A dot stands between any two labels: with an optional one, matching takes exponential time.
+# A dot is required between any two labels: if it were optional, matching would take
+# exponential time.
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _MAX_HOST = 253
 MAX_PORT = 65535
@@ -152,9 +153,9 @@ class PublicUrl:
 
 
 def as_ascii(place: str) -> str:
-    """Return what a user typed with its host as browsers send it: names beyond ASCII as punycode.
+    """Return what a user typed with its host as browsers send it: non-ASCII names as punycode.
 
-    Text that holds no such name, or none that a browser would take, is returned as it is.
+    Text without such a name, or with one that no browser would accept, is returned as it is.
 
     >>> as_ascii("bücher.example:8443")
     'xn--bcher-kva.example:8443'

@@ -54,7 +54,7 @@ class Location:
         rest: what is asked below it: `/page2`; empty for the base without its slash.
         mode: kept or stripped.
         depth: the number of leading segments of the arrived path that are not part of `rest`.
-        is_doubled: a slash in front of the public path, or right behind it, came twice.
+        is_doubled: a slash in front of the public path, or right after it, came twice.
     """
 
     public: BasePath | None
@@ -69,8 +69,8 @@ class LearnedPaths:
     """A small bounded set of public paths, added to by pages that were really loaded.
 
     It is only an index of where Streamlit's own routes are looked for; it grants no trust. When
-    it is full, of those that the fewest clients confirmed, the newest makes room: a scanner which
-    comes first cannot keep the real one out, and one which comes later drives out its own alone.
+    it is full, the newest of those that the fewest clients confirmed makes room: a scanner that
+    comes first cannot keep the real one out, and one that comes later evicts only its own.
 
     Attributes:
         on_change: called with all paths after each addition, to save and to log them.
@@ -114,14 +114,14 @@ class LearnedPaths:
 class SeenModes:
     """What proxies did to each public path, as pages that were really loaded show.
 
-    A visitor can forge that a path was kept: by doubling it, through a proxy that strips. So that
-    never shuts out stripped requests. That it was stripped can be forged only through a proxy that
-    keeps it and hands on paths outside of it, too; where kept came first, both stay possible.
+    A visitor can forge a kept path by doubling it, through a proxy that strips. So a kept path
+    never shuts out stripped requests. A stripped one can be forged only through a proxy that keeps
+    the path and also passes on paths outside of it; where kept came first, both stay possible.
     A restart forgets it all: a proxy whose configuration was changed works again then.
 
     Attributes:
         on_conflict: called with a path that was kept first, and stripped later.
-        glued: mount and public paths behind which a proxy leaves out the slash.
+        glued: mount and public paths after which a proxy leaves out the slash.
     """
 
     on_conflict: Callable[[BasePath], None] | None = None
@@ -153,7 +153,7 @@ class SeenModes:
     def refuses_slashes(self, location: Location) -> bool:
         """Return whether a slash is doubled, though not by a proxy: the first page had single ones.
 
-        The front page itself has no rule that could be walked around.
+        The front page itself has no rule that could be bypassed.
         """
         if not location.is_doubled or location.public is None or location.rest in {"", "/"}:
             return False
@@ -229,8 +229,8 @@ class PublicPaths:
         """Return the base to which a proxy glued what follows: `/app_stcore/health` for `/app`.
 
         nginx does that where `/app/` is passed to `http://up/app`. A visitor can write the same
-        where a proxy hands on all that begins with `/app`, and so miss the proxy's rules for what
-        is below `/app/`. So only what every page needs is understood, and nothing once a page was
+        where a proxy passes on all that begins with `/app`, and so bypass its rules for paths below
+        `/app/`. So only what every page needs is understood, and nothing once a page was
         loaded with its slash, or where the user says what the proxy does.
 
         >>> paths = PublicPaths(known=(BasePath("/app"),))
@@ -306,7 +306,7 @@ class PublicPaths:
         return Location(base, path, PrefixMode.STRIPPED, 0)
 
     def _is_doubled(self, rest: str) -> bool:
-        # The app's own public files: no rule is walked around where the base is `/app` itself.
+        # The app's own public files: no rule is bypassed where the base is `/app` itself.
         if rest.startswith(STATIC_FILES) and _segments(rest) == rest.split("/")[1:]:
             return False
         return self._starts_with_base(rest)

@@ -27,7 +27,7 @@ _CORE = "/_stcore/"
 _OURS = SELF_CHECK + "/"
 _PAGE_SCRIPT = "page.js"
 LOADER = ASSETS + "stlaunch/start.js"
-"""Loads the page script from its own folder where the first address of it is blocked."""
+"""Loads the page script from its own folder if its first address is blocked."""
 _STREAMLIT = (_CORE, "/media/", "/component/", STATIC_FILES, "/auth/")
 _STREAMLIT_FILES = ("/favicon.png", "/manifest.json", CALLBACK)
 
@@ -48,7 +48,7 @@ DIAGNOSTICS = ("check", "metrics", "fixes", "echo", "ticket", "arrived", "ws", "
 `--self-check` guards, and what every generated configuration closes. The others are the app's."""
 
 # One segment: an id. The names of our endpoints are exact, so that a proxy's rule for one of them
-# cannot be walked around with another spelling of it.
+# cannot be bypassed with another spelling of it.
 _WITH_ID = re.compile(r"(tunnel|upload)(?:/([^/]+))?")
 _NAME = re.compile(rf"{re.escape(SELF_CHECK)}(?:/([^/]*))?")
 
@@ -118,7 +118,7 @@ class Route:
 
     @property
     def has_fixed_name(self) -> bool:
-        """Whether it is what rules of a proxy are written for: below `_stcore/`, or ours."""
+        """Whether proxy rules are written for it: it is below `_stcore/`, or ours."""
         if self.kind is RequestKind.STREAMLIT:
             return (self.streamlit_path or "").startswith(_CORE)
         return self.kind not in {RequestKind.PAGE, RequestKind.ASSET, RequestKind.NOT_OURS}
@@ -153,7 +153,7 @@ def classify(app_path: str, mounts: Sequence[BasePath]) -> Route:
 
 
 def is_for_page(path: str) -> bool:
-    """Return whether a running page asks for this path below its base: none of it is diagnosis.
+    """Return whether a running page asks for this path below its base: never a diagnostic one.
 
     >>> [is_for_page(path) for path in ("/static/js/a.js", "/_stcore/metrics", "/page2")]
     [True, False, False]

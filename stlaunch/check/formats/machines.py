@@ -19,7 +19,7 @@ _ANNOTATIONS = {
 
 
 def render_junit(seen: Observations, diagnosis: Diagnosis) -> str:
-    """Return one test case a rule; warnings pass, with their text as output."""
+    """Return one test case per rule; warnings pass, with their text as output."""
     by_code = {finding.code: finding for finding in _all(diagnosis.findings)}
     statuses = [check.status for check in diagnosis.checks]
     suite = ET.Element(

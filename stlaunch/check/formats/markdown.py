@@ -61,5 +61,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Let nothing that a server said become markup, a mention or a link."""
+    """Keep anything that a server said from becoming markup, a mention or a link."""
     return _SPECIAL.sub(r"\\\1", " ".join(safe_text(text).split())).replace("://", ":&#47;/")

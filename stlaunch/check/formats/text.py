@@ -26,10 +26,10 @@ from stlaunch.check.report import (
 _WIDTH = 100
 _LABEL = 6
 _PASTED = (" ", "then: ")
-"""How a line of a fix begins that is made to be pasted, and so is never wrapped."""
+"""How the lines of a fix begin that are to be pasted, and so never wrapped."""
 _MAX_NAMED = 6
-"""Skipped checks of one reason that a person wants by name; `--json` names all of them."""
-# Marks alone have a colour, and one that can be read on black and on white; words are bold.
+"""How many checks skipped for one reason to name; `--json` names all of them."""
+# Only marks have a colour, one that is readable on black and on white; words are bold.
 _MARKS = {
     Status.FAIL: ("✗", "bold red"),
     Status.WARN: ("!", "bold magenta"),
@@ -55,7 +55,7 @@ def render_text(
     """Return the report; without colour it is plain text of the same layout.
 
     Lines to paste are never wrapped, however narrow the terminal. With `is_brief`, the report is
-    as long as a screen: the first finding whole, of the others a line each, and no tables.
+    as long as a screen: the first finding in full, one line for each of the others, no tables.
     """
     out = io.StringIO()
     console = Console(
@@ -86,7 +86,7 @@ def render_text(
 
 @contextlib.contextmanager
 def show_progress(stream: TextIO, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal what is being done; on anything else stay quiet."""
+    """Show progress on a terminal; stay quiet on anything else."""
     if not is_shown:
         yield lambda _: None
         return

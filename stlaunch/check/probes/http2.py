@@ -1,6 +1,6 @@
 """Open a WebSocket over HTTP/2 (RFC 8441), as browsers do wherever a server offers it.
 
-As much of HTTP/2 (RFC 9113) and HPACK (RFC 7541) as one request takes: what is sent is never
+As much of HTTP/2 (RFC 9113) and HPACK (RFC 7541) as one request needs: what is sent is never
 compressed, and of the answer only `:status` is read.
 """
 
@@ -40,7 +40,7 @@ async def ask_http2(client: Client, browser: Browser) -> Http2 | None:
     over_h2 = Dialer(
         target=dialer.target,
         address=dialer.address,
-        # Who the server is was checked before; nothing is sent to one who was not trusted.
+        # The server's identity was checked before; nothing is sent to an untrusted server.
         context=make_context(is_insecure=not _is_checked(dialer), alpn=("h2",)),
         timeout_s=dialer.timeout_s,
     )
@@ -150,7 +150,7 @@ def _string(text: str) -> bytes:
 
 
 def _integer(value: int, prefix_bits: int) -> bytes:
-    """Encode as RFC 7541 section 5.1 does."""
+    """Encode an integer as in RFC 7541 section 5.1."""
     most = (1 << prefix_bits) - 1
     if value < most:
         return bytes([value])

@@ -139,7 +139,7 @@ async def _put(client: Client, browser: Browser, size: int) -> Exchange:
 
 
 def _passes(answer: Exchange) -> bool | None:
-    """Return whether the body got through to something; None where that cannot be said."""
+    """Return whether the body got through to something; None if that is unknown."""
     if answer.status == _TOO_LARGE or answer.failure is Failure.CLOSED:
         return False
     return None if answer.status is None else True

@@ -32,7 +32,7 @@ _PLAIN = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKE
 
 
 async def look_up(target: Target, timeout_s: float) -> Lookup:
-    """Ask for the addresses of the name that is connected to."""
+    """Look up the addresses of the host to connect to."""
     host = target.dial.host
     try:
         number = ip_address(host)
@@ -58,7 +58,7 @@ async def look_up(target: Target, timeout_s: float) -> Lookup:
 
 
 async def _ask_names(host: str, port: int) -> list[_AddressInfo]:
-    """Ask in a thread that nobody waits for: a dead name service holds it for a minute."""
+    """Query in a thread that nobody waits for: a dead name service blocks it for a minute."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     found: list[list[_AddressInfo] | OSError | UnicodeError] = []
 
@@ -67,7 +67,7 @@ async def _ask_names(host: str, port: int) -> list[_AddressInfo]:
             found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as exc:
             found.append(exc)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the time was over
+        with contextlib.suppress(RuntimeError):  # the loop is closed: time was up
             loop.call_soon_threadsafe(done.set)
 
     threading.Thread(target=ask, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Ask for as many files at once as one load of the page does: a rate limit shows itself then."""
+"""Request as many files at once as one page load does, which reveals a rate limit."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def files_of(page: Exchange) -> tuple[str, ...]:
 
 
 async def load_page(client: Client, page: Exchange, *, within_s: float) -> PageLoad | None:
-    """Ask for the page's files, with HEAD, as often as a browser would; None without any.
+    """Request the page's files, with HEAD, as often as a browser would; None without any.
 
     Args:
-        client: it bounds how many requests there are at a time.
+        client: bounds how many requests run at a time.
         page: names the files.
-        within_s: what was not asked by then is left out.
+        within_s: requests not sent by then are left out.
     """
     files = files_of(page)
     if not files:

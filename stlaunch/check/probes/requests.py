@@ -65,12 +65,12 @@ def asset_path(page: Exchange) -> str | None:
 
 
 async def get_asset(client: Client, path: str, *, compressed: bool) -> Exchange:
-    """Ask for an asset as a browser does, or plain."""
+    """Request an asset as a browser does, or uncompressed."""
     encoding = "gzip, deflate, br" if compressed else "identity"
     return await client.get(path, extra=(("Accept-Encoding", encoding),), limit=_ASSET_LIMIT)
 
 
 async def get_with_large_header(client: Client, target: Target) -> Exchange:
-    """Ask for health with as many cookies as a login makes."""
+    """Request health with as many cookies as a login sets."""
     filler = f"stlaunch_check={'x' * _COOKIE_BYTES}"
     return await client.get(target.path(HEALTH), cookies=(filler,))

@@ -38,7 +38,7 @@ async def ask(client: Client, extra: Headers = ()) -> dict[str, Any] | None:
 
 
 async def ask_received_handshake(client: Client, browser: Browser) -> dict[str, Any] | None:
-    """Return how a handshake arrived, as the app's echo socket tells; None where it tells not."""
+    """Return how a handshake arrived, as the app's echo socket reports; None if it does not."""
     target = client.dialer.target
     async with open_socket(
         client,

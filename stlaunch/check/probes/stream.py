@@ -74,7 +74,7 @@ async def only_open(client: Client, kind: str, browser: Browser) -> Opening:
         case "three_parts":
             origin, protocols = str(target.origin), browser.protocols(secrets.token_hex(16))
         case _:
-            # No token: it is of the app's own page, which another site cannot read.
+            # No token: it is in the app's own page, which another site cannot read.
             origin, protocols = FOREIGN_ORIGIN, [PROTOCOL, _PLACEHOLDER]
     async with open_socket(
         client, target.path(STREAM), origin=origin, protocols=protocols, without=without

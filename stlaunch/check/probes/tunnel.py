@@ -1,7 +1,7 @@
 """Run the script once over stlaunch's HTTP requests, as its page does without a WebSocket.
 
-The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It evaluates nothing, and the app counts
-no page that fell back: each request says that it is a check's.
+The other ends are `stlaunch.gateway.tunnel` and tunnel.js. It evaluates nothing, and the app does
+not count it as a page that fell back: each request is marked as a check's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FINAL, _TEXT, _CLOSE, _HELLO = 1, 2, 4, 8
 _BODY_LIMIT = 64 * 1024 * 1024
 _BINARY: Headers = (CHECK, ("Content-Type", "application/octet-stream"))
 _SAME_ELSEWHERE = {401, 413, 429, 500, 502, 504}
-"""These say nothing about the path: another one has the same login, limit or trouble."""
+"""These say nothing about the path: another one would have the same login, limit or trouble."""
 
 
 async def run_session(client: Client, browser: Browser) -> tuple[Exchange, Session | None]:
@@ -67,13 +67,13 @@ def _tunnel_id(opened: Exchange) -> str:
 
 
 class TunnelSocket:
-    """What `stlaunch.check.websocket.Socket` is, over requests.
+    """Like `stlaunch.check.websocket.Socket`, but over requests.
 
     Attributes:
         close_code: of the app's close frame; None without one.
         close_reason: of that frame.
-        damage: what was wrong with a frame; empty while all were right.
-        failed: the answer that ended it before its time.
+        damage: what was wrong with a frame; empty while all were valid.
+        failed: the answer that ended it early.
     """
 
     def __init__(self, client: Client, path: str) -> None:
@@ -112,7 +112,7 @@ class TunnelSocket:
         return self._messages.popleft()
 
     async def close(self) -> None:
-        """Leave, so that the app keeps nothing."""
+        """Close the tunnel, so that the app keeps nothing."""
         with anyio.CancelScope(shield=True):
             await self._client.send("POST", f"{self._path}?mode=end", extra=(CHECK,), timeout_s=1.0)
 

@@ -37,7 +37,7 @@ async def put(
     padding: int = 0,
     timeout_s: float | None = None,
 ) -> Exchange:
-    """Upload one byte, or `padding` bytes that end too early to be kept by anything."""
+    """Upload one byte, or `padding` bytes cut off so early that nothing keeps them."""
     token = browser.xsrf
     cookies: tuple[str, ...] = ()
     extra = [
@@ -67,8 +67,8 @@ async def put(
 async def announce(client: Client, browser: Browser, *, usual_s: float) -> Exchange:
     """Announce an upload of the largest usual size, and send nothing of it.
 
-    Who limits bodies by Content-Length answers 413 at once; everybody else waits, or says 100. On
-    a slow way `at once` is later: `usual_s` is how long the slowest other answer took.
+    A server that limits bodies by Content-Length answers 413 at once; others wait, or say 100. On
+    a slow network `at once` takes longer: `usual_s` is how long the slowest other answer took.
     """
     at_once_s = max(_AT_ONCE_S, _TIMES_USUAL * usual_s)
     token = browser.xsrf or _FAKE_XSRF

@@ -76,8 +76,8 @@ def _frames(seen: Observations) -> Outcome:
         )
     if component.status == _OK:
         return None
-    # nginx leaves errors out without `always`: then the answers to what exists
-    # tell more than the 404 of a component that does not.
+    # Without `always` nginx adds no header to errors: then answers for files that
+    # exist show more than the 404 of a component that does not.
     other = seen.http.get("missing_asset")
     is_sent_on_errors = other is not None and other.status != _OK and _refuses_frames(other, here)
     everywhere = [seen.http[name] for name in ("page", "health", "asset") if name in seen.http]
@@ -115,7 +115,7 @@ def _features(seen: Observations) -> Outcome:
     if not pages.is_streamlit(page):
         return Unknown("the page is not the app's")
     other = seen.http.get("missing_asset")
-    # An error without the header says nothing where none carries any (nginx without `always`).
+    # An error without the header proves nothing if no error has any (nginx without `always`).
     is_told = component is not None and (
         component.status == _OK
         or any(component.header(name) for name in COMPONENT_HEADERS)

@@ -13,7 +13,7 @@ from stlaunch.urls.streamlit_defaults import MAX_UPLOAD_MB, PING_INTERVAL_S
 _TOO_LARGE = 413
 _HEADER_REFUSALS = {400, 413, 431, 494}
 _MEBIBYTE = 1024 * 1024
-# It is a second in which they are written; machines are busy at either end.
+# They are written over one second; machines are busy at either end.
 _TOGETHER_MS = 400
 
 

@@ -19,8 +19,8 @@ class Hit:
     Attributes:
         evidence: what was seen, in one sentence.
         circumstances: why fewer people are hit than the catalogue's severity says.
-        hop: who is to blame, where the answer itself tells it.
-        needs: whose lines cure it here; the catalogue's where it is None.
+        hop: who is to blame, if the answer itself reveals it.
+        needs: those whose lines fix it here; None for the catalogue's.
     """
 
     evidence: str
@@ -31,7 +31,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A rule cannot check, although something was seen."""
+    """A rule cannot decide, although something was seen."""
 
     reason: str
 
@@ -48,8 +48,8 @@ class Rule:
         code: of the catalogue.
         requires: dotted names of observations without which it is skipped.
         evaluate: pure.
-        explains: beginnings of the codes that are consequences of this one.
-        is_of_app: the app is to blame, not what stands before it.
+        explains: prefixes of the codes that are consequences of this one.
+        is_of_app: the app is to blame, not what is in front of it.
     """
 
     code: str
@@ -61,4 +61,4 @@ class Rule:
 
 EVERYTHING = ("STL",)
 APP = ("STL2", "STL3", "STL4", "STL5", "STL6", "STL7", "STL8")
-"""All that can be wrong with an app that is reached."""
+"""Everything that can be wrong with an app that is reached."""

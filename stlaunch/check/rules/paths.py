@@ -72,7 +72,7 @@ def _bare_path(seen: Observations) -> Outcome:
 
 
 def _spelling(seen: Observations, name: str) -> tuple[Circumstance, ...]:
-    """Return who is hit by an answer of that name, at the address that was asked for."""
+    """Return who is affected by an answer of that name, at the address that was given."""
     if name == "deep_slash":
         return (Circumstance.SUBPAGE_SLASH,)
     return (Circumstance.OTHER_SPELLING,) if name == "bare" and not seen.lacks_slash else ()
@@ -234,7 +234,7 @@ CAUSES = (
         explains=(*APP, "STL12"),
     ),
 )
-"""Wrong pairings of proxy and app, which make everything behind them look different."""
+"""Wrong pairings of proxy and app, which make everything after them look different."""
 
 RULES = (
     Rule(

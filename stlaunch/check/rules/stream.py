@@ -32,7 +32,7 @@ def _hit(
 
 
 def _of_envoy(seen: Observations, hop: Hop | None, *needs: Need) -> tuple[Need, ...]:
-    """Return needs that only Envoy's own lines cure: elsewhere a rule of the user's is to blame."""
+    """Return needs that only Envoy's own lines fix: elsewhere a rule of the user's is to blame."""
     known = hop or next(iter(proxies(seen)), None)
     return needs if known is not None and known.product is Product.ENVOY else ()
 

@@ -31,8 +31,8 @@ class Entry:
         severity_when: how bad it is under a circumstance.
         problem: what happens, and why.
         by_hand: how to see it without stlaunch, as a command and what it prints.
-        fix: how to mend it where the proxy is not known.
-        needs: names of `stlaunch.proxies.Need` that mend it, with lines for each proxy.
+        fix: how to fix it if the proxy is not known.
+        needs: names of `stlaunch.proxies.Need` that fix it, with lines for each proxy.
     """
 
     code: str

@@ -87,7 +87,7 @@ def _literal_prefix(one: Pass) -> str:
 
 
 def place_of(target: str) -> str | None:
-    """Return `host:port`, `unix:/path` or a balancer's name; None for what is no URL."""
+    """Return `host:port`, `unix:/path` or a balancer's name; None if it is not a URL."""
     if socket_path(target) is not None and target.startswith("unix:"):
         return target.partition("|")[0]
     scheme, separator, rest = target.partition("://")
@@ -292,7 +292,7 @@ class _Evaluator:
             self.report.note(node.file, node.line, text)
 
     def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
-        """Return whether the app gets the path as the browser asks for it, as far as is known."""
+        """Return whether the app gets the path as the browser sent it, as far as is known."""
         sent = next((_path_of(found.sent) for found in answers.values() if self._is_app(found)), "")
         return not sent or self.base.strip_from(sent) is not None
 

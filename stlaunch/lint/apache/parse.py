@@ -15,7 +15,7 @@ from stlaunch.lint.words import statements
 from stlaunch.quick_dataclass import dataclass
 
 _MAINS = ("apache2.conf", "httpd.conf", "conf/httpd.conf")
-# What these hold is known, and none of it concerns a proxied app.
+# The contents of these are known, and nothing in them concerns a proxied app.
 _HARMLESS = {"options-ssl-apache.conf", "ports.conf"}
 _HARMLESS_FOLDERS = {"mods-enabled", "conf.modules.d", "modules.d"}
 _MAX_DEPTH = 30
@@ -67,13 +67,13 @@ class Node:
         return self.children is not None
 
     def walk(self) -> Iterator[Node]:
-        """Go through everything below, in order."""
+        """Yield everything below, in order."""
         for child in self.children or ():
             yield child
             yield from child.walk()
 
     def ancestors(self) -> Iterator[Node]:
-        """Go outwards, this node first."""
+        """Yield this node, then those around it from the inside out."""
         here: Node | None = self
         while here is not None:
             yield here
@@ -246,7 +246,7 @@ class _Reader:
         return [node]
 
     def _filled(self, word: str) -> str:
-        """Put in what Define gave; once, so that nothing grows without end."""
+        """Substitute the values from Define; once, so that nothing grows without end."""
         if "${" not in word:
             return word
         return re.sub(
@@ -264,7 +264,7 @@ def _section(words: tuple[str, ...], path: Path, number: int, parent: Node) -> N
         raise UsageError(f"{path}, line {number}: {name} is a directive, not a section.")
     args = tuple(text.split())
     if name in _TRANSPARENT:
-        # What is asked for is taken to be there; what is asked to be absent is not.
+        # What is tested for counts as present; what is tested to be absent does not apply.
         name = "!" if args and args[0].startswith("!") else "transparent"
     return Node(name, args, path, number, parent, [])
 

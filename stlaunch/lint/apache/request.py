@@ -50,7 +50,7 @@ class Pass:
 
     @property
     def upgrades(self) -> bool:
-        """The WebSocket handshake goes on as one."""
+        """The WebSocket handshake is passed on as one."""
         words = {option.lower() for option in self.options}
         return self.target.startswith(("ws:", "wss:")) or bool(
             words & {"upgrade=websocket", "upgrade=any", "upgrade=*"}
@@ -112,7 +112,7 @@ def answer(site: Site, path: str, *, is_upgrade: bool = False, method: str = "GE
     """Return what happens to a request.
 
     Raises:
-        NotUnderstoodError: where that is not plain to see.
+        NotUnderstoodError: if that is not certain.
     """
     is_tls = any(node.words[1].lower() == "on" for node in site.all("sslengine"))
     known = {
@@ -143,7 +143,7 @@ def answer(site: Site, path: str, *, is_upgrade: bool = False, method: str = "GE
 
 
 def _kept(node: Node) -> Iterator[Node]:
-    """Go through all that is in force: not what stands in `<IfModule !x>`."""
+    """Yield everything in force, which excludes the contents of `<IfModule !x>`."""
     for child in node.children or ():
         if child.name == "!":
             continue
@@ -205,7 +205,7 @@ def _add_pass(site: Site, node: Node) -> None:
 
 
 def _sent(one: Pass, path: str) -> str | None:
-    """Return the URL that the request goes to; None where the line is not for it."""
+    """Return the URL that the request goes to; None if the line does not match it."""
     if not one.is_regex:
         rest = path.removeprefix(one.path)
         if not path.startswith(one.path) or not (
@@ -278,7 +278,7 @@ def _holds(
         return is_negated  # The app's paths are not on Apache's disk.
     value = known.get(subject.upper())
     if value is None:
-        # The host and the port are those of the site, or nobody would get here.
+        # The host and the port are those of the site, or the request would not get here.
         return True if re.match(r"%\{(HTTP_HOST|SERVER_NAME|SERVER_PORT)\}", subject) else None
     if pattern.startswith("="):
         found = value.lower() == pattern[1:].lower() if flags else value == pattern[1:]

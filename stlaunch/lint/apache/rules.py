@@ -35,7 +35,7 @@ class Fault:
     """A finding before it has a file.
 
     Attributes:
-        is_missing: something is not there, which an include that was not read may hold.
+        is_missing: something is missing that an unread include may hold.
         replicas: the members of the balancer that the fix has to name.
     """
 
@@ -59,7 +59,7 @@ def site_faults(
     for node in nodes:
         yield from _method_faults(node) if node.is_section else _line_faults(node, app)
     timeouts = [node for node in nodes if node.name == "timeout"]
-    # A tunnel lives by the longer one of the client's limit and the app's.
+    # A tunnel lasts as long as the longer of the client's and the app's limits.
     others = [seconds(node.words[1]) for node in nodes if node.name == "proxytimeout"]
     for node in timeouts[:1]:
         limit = seconds(node.words[1])

@@ -17,7 +17,7 @@ from stlaunch.errors import UsageError
 from stlaunch.lint.sources import Sources, is_pattern
 
 UNKNOWN = "unknown.invalid"
-"""What a variable of Caddy's environment stands for; most are the name of the site."""
+"""The stand-in for a variable of Caddy's environment; most hold the name of the site."""
 _ADAPT_S = 20
 _MAX_KIB = 4_000_000
 _MAX_OUTPUT = 20_000_000
@@ -52,10 +52,10 @@ def unknown_variables(text: str) -> dict[str, int]:
 
 
 def check_imports(path: Path, sources: Sources, stack: tuple[Path, ...]) -> None:
-    """Read what is imported, within bounds, before Caddy does so without any.
+    """Read imported files within bounds, before Caddy reads them without any.
 
     Raises:
-        UsageError: for what cannot be read, and for files that import each other.
+        UsageError: for a file that cannot be read, and for files that import each other.
     """
     for number, line in enumerate(sources.read(path).split("\n"), 1):
         words = line.split()
@@ -91,7 +91,7 @@ def adapted(binary: str, path: Path, text: str) -> dict[str, Any]:
         raise UsageError(f"{path}: more than {_MAX_NESTED} blocks are nested.")
     if not _is_part(text):
         return _adapt(binary, path, path, text)
-    # Lines for an existing site get one around them, on the first line, so that numbers stay.
+    # Lines for an existing site get a site around them, on line 1, so that line numbers stay.
     with tempfile.TemporaryDirectory(prefix="stlaunch-lint-") as folder:
         whole = Path(folder) / "Caddyfile"
         body = text.split("\n", 1)
@@ -103,7 +103,7 @@ def adapted(binary: str, path: Path, text: str) -> dict[str, Any]:
 
 
 def _nested(text: str) -> int:
-    """Return how many blocks are open at most at the same time."""
+    """Return the maximum number of blocks open at the same time."""
     deepest = depth = 0
     for line in map(str.strip, text.split("\n")):
         depth = max(0, depth - line.startswith("}")) + line.endswith("{")
@@ -122,7 +122,7 @@ def _is_part(text: str) -> bool:
 
 def _adapt(binary: str, path: Path, shown: Path, text: str) -> dict[str, Any]:
     command = [binary, "adapt", "--config", str(path), "--adapter", "caddyfile"]
-    # Some directives read files of their own; the limit is on memory that is only reserved too.
+    # Some directives read files of their own; the limit counts memory that is only reserved too.
     bounded = ["/bin/sh", "-c", f'ulimit -v {_MAX_KIB}; exec "$@"', "sh", *command]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
@@ -153,7 +153,7 @@ def _adapt(binary: str, path: Path, shown: Path, text: str) -> dict[str, Any]:
 
 
 def _filled(environ: Mapping[str, str], text: str) -> dict[str, str]:
-    """Give each unknown variable a value, except those that a program is started by."""
+    """Give each unknown variable a value, except those that affect how a program starts."""
     filled = dict(environ)
     for name in unknown_variables(text):
         if not name.startswith(("LD_", "DYLD_")) and name not in {"PATH", "HOME"}:
@@ -162,7 +162,7 @@ def _filled(environ: Mapping[str, str], text: str) -> dict[str, str]:
 
 
 def _refusal(said: list[str], path: Path) -> str:
-    """Return Caddy's own sentence, which has the line: `Caddyfile:2: unrecognized directive`."""
+    """Return Caddy's own message, which has the line: `Caddyfile:2: unrecognized directive`."""
     line = next((one for one in reversed(said) if '"level":"error"' in one), "")
     try:
         text = str(json.loads(line).get("msg", "")) if line else ""

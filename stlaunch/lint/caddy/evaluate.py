@@ -40,7 +40,7 @@ class _Route:
     paths: tuple[tuple[str, ...], ...]
     hosts: tuple[str, ...] = ()
     is_for_put: bool = False
-    """A matcher chooses it by its method, and takes PUT."""
+    """A matcher selects it by method, and accepts PUT."""
 
     def takes(self, path: str) -> bool:
         """Return whether a path gets here, as far as the path decides."""
@@ -312,7 +312,7 @@ def _shown(text: str) -> str:
 
 
 def _takes_put(matchers: Mapping[str, Any]) -> bool:
-    """Return whether a set of matchers surely takes PUT, and by its method."""
+    """Return whether a set of matchers definitely accepts PUT, and by method."""
     methods, inverse = matchers.get("method"), matchers.get("not") or ()
     if methods is None and not inverse:
         return False
@@ -328,7 +328,7 @@ def _routes(
     *,
     is_for_put: bool = False,
 ) -> Iterator[_Route]:
-    """Go through all handlers with the matchers around them."""
+    """Yield all handlers with the matchers around them."""
     if isinstance(node, list):
         for one in node:
             yield from _routes(one, paths, hosts, is_for_put=is_for_put)

@@ -11,11 +11,11 @@ _PREDEFINED = {
     "METH_GET": ("GET", "HEAD"),
     **{f"METH_{name}": (name,) for name in ("CONNECT", "DELETE", "HEAD", "OPTIONS", "POST", "PUT")},
 }
-"""ACLs that HAProxy has from the start."""
+"""HAProxy's predefined ACLs."""
 
 
 def methods_of(lines: Iterable[Line]) -> dict[str, tuple[str, ...] | None]:
-    """Return the methods that each ACL stands for; None for one that is about something else."""
+    """Return the methods that each ACL matches; None for one that is about something else."""
     found: dict[str, tuple[str, ...] | None] = dict(_PREDEFINED)
     own: set[str] = set()
     for line in lines:
@@ -36,8 +36,8 @@ def holds_for(
 
     Args:
         method: in capitals.
-        words: of the whole rule.
-        acls: of `methods_of`.
+        words: those of the whole rule.
+        acls: from `methods_of`.
     """
     at = next((n for n, word in enumerate(words) if word in {"if", "unless"}), None)
     if at is None:

@@ -1,4 +1,4 @@
-"""Read an HAProxy file into its sections, each with the defaults behind it."""
+"""Read an HAProxy file into its sections, each with the defaults that apply to it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FEWEST = {
 
 @dataclass(slots=True)
 class Section:
-    """One section; `defaults` are those behind it, the nearest first."""
+    """One section; `defaults` are those that apply to it, the nearest first."""
 
     kind: str
     name: str
@@ -58,12 +58,12 @@ class Section:
 
     @property
     def scopes(self) -> list[Section]:
-        """The section, and the defaults behind it."""
+        """The section, and the defaults that apply to it."""
         return [self, *self.defaults]
 
     @property
     def is_tcp(self) -> bool:
-        """It passes bytes on, and reads no HTTP."""
+        """It passes bytes on without reading HTTP."""
         mode = next((found[-1] for scope in self.scopes if (found := scope.all("mode"))), None)
         return mode is None or mode.words[1] == "tcp"
 
@@ -78,7 +78,7 @@ def read_sections(text: str, path: Path) -> list[Section]:
     defaults: dict[str, Section] = {}
     last: Section | None = None
     for line in statements(text, path):
-        # A section's name is not indented by rule, and no keyword of a section is called so.
+        # Indentation means nothing here, but no keyword inside a section has one of these names.
         if line.name in _SECTIONS:
             words = line.words
             name = words[1] if len(words) > 1 else ""

@@ -249,7 +249,7 @@ def _header_faults(lines: list[Line]) -> Iterator[Fault]:
 
 
 def text_of(line: Line) -> str:
-    """Return a line in one form, to search in."""
+    """Return a line in one normal form, for searching."""
     return " ".join(line.words).lower()
 
 

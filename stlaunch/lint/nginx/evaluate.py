@@ -224,7 +224,7 @@ class _Evaluator:
         )
 
     def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
-        """Return whether the app gets the path as the browser asks for it, as far as is known."""
+        """Return whether the app gets the path as the browser sent it, as far as is known."""
         found = answers.get(streamlit.STREAM)
         if found is None or found.proxied is None:
             return True

@@ -17,7 +17,7 @@ class Fault:
         at: the directive that is at fault, or the location that lacks one.
         location: the one that answers, where the fault came from further out.
         detail: one sentence.
-        need: whose lines repair it.
+        need: the one whose lines repair it.
         headers: the names of those lines that count; empty for all of them.
         is_removed: the directive only has to go.
         milder: why this case hits fewer people.

@@ -1,8 +1,8 @@
 """Edit a location: whole lines added, replaced or removed, nothing else.
 
-A location that stands on one line is written out, a directive a line.
+A location on a single line is expanded to one directive per line.
 
-Nothing is edited where an include was not read: what it holds may be the very same line.
+Nothing is edited where an include was not read: it may hold the very same line.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def edits_for(
     sources: Sources,
     shared: Collection[Path],
 ) -> tuple[Edit, ...]:
-    """Return what changes; nothing where it is not sure to help.
+    """Return the edits; none if they are not certain to help.
 
     Args:
         location: the one that answers.
         faults: what is wrong with it.
-        site: what the lines are filled in with.
+        site: the values for the lines.
         sources: the texts.
-        shared: files that others include too, so that a change would concern them.
+        shared: files that others include too, so that a change would affect them.
     """
     anchor = location.last("proxy_pass")
     if anchor is None or anchor.file != location.file:
@@ -62,7 +62,7 @@ def edits_for(
     old_lines: dict[str, Directive] = {
         _key(directive.name, directive.args): directive for directive in location.block or ()
     }
-    # Neither is a line of a shared file changed, nor a second one written, which would double it.
+    # Never change a line of a shared file, nor write a second one that would duplicate it.
     changed = [old_lines[key] for key in wanted if key in old_lines]
     removed = [fault.at for fault in faults if fault.is_removed]
     if any(old.file in shared for old in (*changed, *removed)):
@@ -87,7 +87,7 @@ def _applied(
     new: Sequence[str],
     sources: Sources,
 ) -> tuple[Edit, ...]:
-    """Return the changes of its lines, the new ones after `anchor`."""
+    """Return the changes to its lines, the new ones after `anchor`."""
     found = _on_one_line(location, sources)
     inside = frozenset(location.block or ()) if found else frozenset()
     others = {old: lines for old, lines in instead.items() if old not in inside}
@@ -122,7 +122,7 @@ def _written_out(
     instead: Mapping[Directive, tuple[str, ...]],
     new: Sequence[str],
 ) -> Edit:
-    """Return the same location with a line for each directive, and with what changes."""
+    """Return the same location with a line for each directive, and with the changes."""
     old = [f"{text.strip()};" for text in found[2].split(";")[:-1]]
     pairs = zip(location.block or (), old, strict=True)
     inner = [line for known, text in pairs for line in instead.get(known, (text,))]
@@ -161,7 +161,7 @@ def fix_of(fault: Fault, site: Site) -> Fix | None:
 
 
 def _inherited_lines(location: Directive, wanted: dict[str, str]) -> list[str]:
-    """A location's first own header line switches off all inherited ones, so they come along."""
+    """Return inherited header lines: a location's first own one would switch them all off."""
     if location.all("proxy_set_header"):
         return []
     return [

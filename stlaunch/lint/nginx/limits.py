@@ -55,7 +55,7 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
 def header_size_faults(location: Directive, app: App) -> Iterator[Fault]:
     """Evaluate the room for the cookies of a login, and for the answer that sets them.
 
-    Without a login there may be one at another proxy; what is less than nginx's own is on purpose.
+    Without a login here, another proxy may have one; less than nginx's default is deliberate.
     """
     for name, default, consequence in _HEADER_ROOMS:
         limit = location.inherited(name)

@@ -29,7 +29,7 @@ _LUA = re.compile(
     re.DOTALL,
 )
 _ANY = 1000
-# How many arguments each directive takes that is checked somewhere.
+# How many arguments each directive takes, for those that are checked somewhere.
 _ARITY = {
     "add_header": (2, 3),
     "alias": (1, 1),
@@ -95,13 +95,13 @@ class Directive:
         return found[-1] if found else None
 
     def walk(self) -> Iterator[Directive]:
-        """Go through everything below."""
+        """Yield everything below."""
         for child in self.block or ():
             yield child
             yield from child.walk()
 
     def ancestors(self) -> Iterator[Directive]:
-        """Go outwards, this directive first."""
+        """Yield this directive, then those around it from the inside out."""
         here: Directive | None = self
         while here is not None:
             yield here
@@ -217,7 +217,7 @@ class _Parser:
 
 
 def _tokens(text: str, file: Path) -> Generator[_Token, _Token | None]:
-    """Go through the tokens; what is sent in after a `{` is repeated once the Lua in it is over."""
+    """Yield the tokens; a token sent in after a `{` is repeated once the Lua in it ends."""
     position, line = 0, 1
     begins_line = True
     while position < len(text):
@@ -243,7 +243,7 @@ def _tokens(text: str, file: Path) -> Generator[_Token, _Token | None]:
 
 
 def _after_lua(text: str, start: int) -> int:
-    """Return where a block of Lua ends; braces in its texts and comments do not count."""
+    """Return where a block of Lua ends; braces in its strings and comments do not count."""
     depth = 1
     for match in _LUA.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match[0], 0)

@@ -68,13 +68,13 @@ class Answer:
 
     Attributes:
         location: the block that answers.
-        proxied: its `proxy_pass`, to whomever; None where nothing is passed on.
+        proxied: its `proxy_pass`, wherever it leads; None if nothing is passed on.
         returned: the `return` or redirecting `rewrite` that answers instead.
         status: of `returned`, as text.
         path: the path as it is after all rewrites.
         original: the path that was asked for.
         was_rewritten: a rewrite changed it in this location.
-        captures: what the last expression caught, by name.
+        captures: those of the last expression, by name.
     """
 
     location: Directive
@@ -96,7 +96,7 @@ def answer(server: Directive, request: Request, maps: Mapping[str, Directive]) -
     """Return what the server does with a request.
 
     Raises:
-        NotUnderstoodError: where that is not plain to see.
+        NotUnderstoodError: if that is not certain.
     """
     state = _State(server, request, maps)
     ended = state.rewrite(server)
@@ -220,7 +220,7 @@ class _State:
         return location, location.last("proxy_pass")
 
     def _holds(self, condition: Directive) -> bool:
-        """Return whether an `if` applies; one that cannot be known does not."""
+        """Return whether an `if` applies; one that cannot be evaluated does not."""
         known = {
             "$request_method": self.request.method,
             "$http_upgrade": "websocket" if self.request.is_upgrade else "",
@@ -293,7 +293,7 @@ def find_location(block: Directive, path: str, captures: dict[str, str] | None =
     longest = max(prefixes, key=lambda pair: len(pair[0].path), default=None)
     if longest and longest[0].modifier == "^~":
         return find_location(longest[1], path, captures)
-    # Expressions inside the longest prefix come first, then those beside it.
+    # Expressions inside the longest prefix come first, then those next to it.
     if longest:
         inner = find_location(longest[1], path, captures)
         if inner is not longest[1] and Location.of(inner).is_regex:
@@ -331,7 +331,7 @@ def sent_path(found: Answer, target: str, maps: Mapping[str, Directive]) -> str:
     if uri is None:
         return found.path
     if "$" in target:
-        # With a variable, what the target says is all that is sent.
+        # With a variable, the target's own path is all that is sent.
         return uri.partition("?")[0]
     if found.was_rewritten:
         return found.path
@@ -348,7 +348,7 @@ def place_of(rest: str) -> str:
     """Return `host:port` or `unix:/path` of a target without its scheme."""
     if rest.startswith("unix:"):
         return "unix:" + rest.removeprefix("unix:").partition(":")[0]
-    # A group such as $1 right behind the port, or behind a name and up to the end, is the path.
+    # A group such as $1 right after the port, or after a name and up to the end, is the path.
     match = re.match(r"[^/?]*?:\d+(?=\$)|[^/?$]+(?=(?:\$\{?\w+\}?)+(?:[/?]|$))", rest)
     return match[0] if match else re.split(r"[/?]", rest, maxsplit=1)[0]
 
@@ -363,7 +363,7 @@ def uri_of(rest: str) -> str | None:
 
 
 def literal_prefix(head: Location) -> str:
-    """Return what every path that matches begins with, as far as it is plain to see."""
+    """Return what every matching path begins with, as far as that is certain."""
     if not head.is_regex:
         return head.path
     match = re.match(r"\^((?:[A-Za-z0-9_/-]|\\\.)*)", head.path)

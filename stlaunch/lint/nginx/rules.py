@@ -307,7 +307,7 @@ def _is_connection(given: Directive | None, root: Directive) -> bool:
 
 
 def _map_upgrades(root: Directive, variable: str) -> bool:
-    """A map of $http_upgrade that gives `upgrade`; one that is not there is taken for good."""
+    """Return whether a map of $http_upgrade gives `upgrade`; a missing map counts as right."""
     for directive in root.walk():
         if directive.name == "map" and len(directive.args) > 1:
             if directive.args[1].lower() != variable or not directive.block:

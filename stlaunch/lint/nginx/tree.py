@@ -1,6 +1,6 @@
 """Read a configuration as nginx does, with includes found and followed.
 
-What an include that cannot be read would add is unknown, and never taken for nothing.
+The contents of an include that cannot be read are unknown, and never assumed to be empty.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stlaunch.quick_dataclass import dataclass
 _MAIN = "nginx.conf"
 _MAX_INCLUDES = 500
 _MAX_INCLUDE_DEPTH = 20
-# What these hold is known, and none of it concerns a proxied app.
+# The contents of these are known, and nothing in them concerns a proxied app.
 _HARMLESS = {
     "mime.types",
     "fastcgi_params",
@@ -50,7 +50,7 @@ class Tree:
     notes: list[Note] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     shared: frozenset[Path] = frozenset()
-    """Files that several files include: a change of one concerns other sites."""
+    """Files that several files include: changing one affects other sites."""
 
     def is_own(self, directive: Directive) -> bool:
         """Return whether a directive belongs to the file that was asked for."""

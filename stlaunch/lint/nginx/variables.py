@@ -16,7 +16,7 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """What `$name` stands for, for one request in one location.
+    """The value of each `$name`, for one request in one location.
 
     Attributes:
         scope: where it is used; `set` counts from here outwards.
@@ -29,7 +29,7 @@ class Variables:
     request: Mapping[str, str] = field(default_factory=dict)
 
     def expand(self, text: str) -> str:
-        """Put values in; a variable whose value is not known stays as it is."""
+        """Substitute values; a variable whose value is not known stays as it is."""
         for _ in range(_ROUNDS):
             longer = _VARIABLE.sub(self._value, text)
             if longer == text or len(longer) > _MAX_LENGTH:

@@ -35,7 +35,7 @@ class Cluster:
 
     @classmethod
     def of(cls, documents: Iterable[Node], app: App) -> Cluster:
-        """Take in the documents; those of no Kubernetes object are left out."""
+        """Collect the documents; those that are no Kubernetes objects are left out."""
         cluster = cls(app)
         cluster.objects = [one for document in documents for one in objects(document)]
         for one in cluster.objects:
@@ -72,7 +72,7 @@ class Cluster:
         return [one for one in self.services.values() if workload in self.workloads_of(one)]
 
     def is_sticky(self, workload: Workload) -> bool:
-        """Return whether anything in the files keeps a browser at one pod."""
+        """Return whether anything in the files keeps a browser on one pod."""
         for service in self.services_of(workload) or list(self.services.values()):
             if text(get(service, "spec", "sessionAffinity")) == "ClientIP":
                 return True
@@ -82,7 +82,7 @@ class Cluster:
         return any(_is_sticky_route(one) for one in self.objects)
 
     def scaled(self, workload: Workload) -> tuple[Node, int] | None:
-        """Return where it says that there are several replicas, and how many."""
+        """Return where several replicas are requested, and how many."""
         count = get(workload.node, "spec", "replicas")
         if count is not None:
             many = number(count) or 0
@@ -105,7 +105,7 @@ class Cluster:
 
 
 def objects(document: Node | None) -> Iterator[Node]:
-    """Return the objects of a document: itself, or those of a List; a List within is left alone."""
+    """Yield the objects of a document: itself, or those of a List, ignoring Lists within."""
     if get(document, "apiVersion") is None or document is None:
         return
     if text(get(document, "kind")) != "List":

@@ -82,7 +82,7 @@ def _evaluate_other(file_report: FileReport, node: Node) -> bool:
 
 
 def _configs(file_report: FileReport, node: Node) -> None:
-    """Evaluate the configurations that a Compose file holds in itself."""
+    """Evaluate the configurations embedded in a Compose file."""
     from stlaunch.lint.read import lint_content  # noqa: PLC0415 - it imports this module
 
     for _, config in pairs(get(node, "configs")):

@@ -66,11 +66,11 @@ class FileReport:
         self.report.routes.append(f"{self.path}:{self.line(node)} {what}")
 
     def note(self, node: Node, text: str, *, is_gap: bool = False) -> None:
-        """Report something that is no finding."""
+        """Report something that is not a finding."""
         self.report.note(self.path, self.line(node), text, is_gap=is_gap)
 
     def elsewhere(self, node: Node, host: str, port: int | None) -> None:
-        """Take down a target that is not the app."""
+        """Record a target that is not the app."""
         if host and port:
             self.report.pass_elsewhere(self.path, self.line(node), str(HostPort(host, port)))
 
@@ -130,7 +130,7 @@ class FileReport:
         sent = [(name, value) for name, value, _ in added]
         for problem in header_problems(sent, sent):
             node = added[problem.index][2]
-            # Traefik's own lines are a middleware more, before the one that is checked here.
+            # Traefik's own lines add a middleware, before the one that is checked here.
             has_lines = problem.need and product is not Product.TRAEFIK
             need = Need(problem.need) if has_lines else None
             self.add(problem.code, node, problem.detail, product, need, problem.milder)

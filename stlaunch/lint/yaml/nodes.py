@@ -118,7 +118,7 @@ def line_of(node: Node) -> int:
 
 
 def get(node: Node | None, *names: str) -> Node | None:
-    """Follow keys from a mapping; of a doubled key the last one counts."""
+    """Follow keys from a mapping; of a duplicate key the last one counts."""
     for name in names:
         found = None
         for key, value in pairs(node):
@@ -151,7 +151,7 @@ def items(node: Node | None) -> list[Node]:
 
 
 def text(node: Node | None) -> str:
-    """Return a scalar's text, and nothing for all else."""
+    """Return a scalar's text, and an empty one for anything else."""
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
 
@@ -162,7 +162,7 @@ def number(node: Node | None) -> int | None:
 
 
 def walk(node: Node | None) -> Iterator[Node]:
-    """Go through all nodes below, each once."""
+    """Yield all nodes below, each once."""
     seen: set[int] = set()
     left = [node] if node is not None else []
     while left:
@@ -197,7 +197,7 @@ def around(node: Node, inner: Node) -> list[Node]:
 
 
 def flat(node: Node | None, front: str = "") -> Iterator[tuple[str, str, Node]]:
-    """Go through the scalars below a mapping with their keys joined by dots, in lower case.
+    """Yield the scalars below a mapping with their keys joined by dots, in lower case.
 
     That is how Traefik's labels name the same things.
     """

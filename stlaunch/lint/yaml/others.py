@@ -83,7 +83,7 @@ def _manager(file_report: FileReport, manager: Node, names: set[str]) -> None:
 
 
 def _envoy_paths(file_report: FileReport, routes: list[Node], names: set[str]) -> None:
-    """Evaluate what `prefix_rewrite` makes of the app's paths: it replaces the very letters."""
+    """Evaluate what `prefix_rewrite` makes of the app's paths: it replaces the literal text."""
     for route in routes:
         prefix, rewrite = get(route, "match", "prefix"), get(route, "route", "prefix_rewrite")
         if prefix is None or rewrite is None or text(get(route, "route", "cluster")) not in names:

@@ -119,7 +119,7 @@ _OF_STREAMLIT = re.compile(r"STREAMLIT_(SERVER|BROWSER|GLOBAL|CLIENT|RUNNER|THEM
 
 
 def _runs_streamlit(service: Node) -> bool:
-    """Return whether its command or its environment speaks of Streamlit."""
+    """Return whether its command or its environment mentions Streamlit."""
     commands = [text(node) for key in ("command", "entrypoint") for node in walk(get(service, key))]
     words = [word for one in commands for word in one.split()]
     return bool({"streamlit", "stlaunch"} & set(words)) or any(
@@ -197,7 +197,7 @@ def _environment(service: Node) -> Iterator[str]:
 
 
 def _labels(node: Node | None) -> Iterator[tuple[str, tuple[str, Node]]]:
-    """Read labels in both of Compose's notations; Traefik does not mind their case."""
+    """Read labels in both of Compose's notations; Traefik ignores their case."""
     for key, value in pairs(node):
         yield key.value.lower(), (text(value), key)
     for item in items(node):

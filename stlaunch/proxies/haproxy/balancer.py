@@ -1,7 +1,7 @@
 """HAProxy in front of replicas that stlaunch starts, on one machine or in Compose.
 
-One browser stays with one replica by a cookie. A replica that drains gets no new browsers, and
-still those that it has; one that is gone, or that refuses a new session with 503, is left for
+A cookie keeps one browser on one replica. A draining replica gets no new browsers, but keeps those
+that it has. From one that is gone, or that refuses a new session with 503, browsers move to
 another at once.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONFIG = "haproxy.cfg"
 IMAGE = "haproxy:2.8-alpine"
-"""The newest of the long-supported line that the configuration is checked with."""
+"""The newest release of the long-term-support line that the configuration is checked with."""
 
 _DEFAULTS = """\
     timeout connect 5s
@@ -39,15 +39,15 @@ _DEFAULTS = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancerSite:
-    """What the balancer before the replicas of one machine is to do.
+    """What the balancer in front of one machine's replicas has to do.
 
     Attributes:
         listen: the address and port that proxies, or browsers, connect to.
         sockets: one Unix socket for each place that an instance may take.
-        stats: the Unix socket at which the balancer itself is asked.
-        trusted: whose forwarding headers are handed on.
+        stats: the Unix socket on which the balancer itself answers.
+        trusted: the peers whose forwarding headers are passed on.
         identity_headers: names that only a trusted proxy may send.
-        app: tells this app's affinity cookie from that of another one on the same host.
+        app: distinguishes this app's affinity cookie from another's on the same host.
     """
 
     listen: HostPort
@@ -75,9 +75,9 @@ def plan_balancer(site: BalancerSite) -> ProxyPlan:
 
 
 def render_balancer(site: BalancerSite) -> str:
-    """Return the configuration before the replicas of one machine."""
+    """Return the configuration in front of one machine's replicas."""
     cookie = f"{REPLICA_COOKIE}_{hashlib.sha256(site.app.encode()).hexdigest()[:8]}"
-    # What a stranger sends must not reach the instances, which believe all that comes this way.
+    # A stranger's headers must not reach the instances, which trust all that come this way.
     names = [*sorted(name.decode() for name in FORWARDING_HEADERS), *site.identity_headers]
     trusted = " ".join(map(str, site.trusted.networks))
     only_ours = " v4v6" if site.listen.host == "::" else ""
@@ -113,7 +113,7 @@ backend app
 
 
 def render_compose(*, name: str, replicas: int, port: int) -> str:
-    """Return the configuration before the replicas of a Compose service called `app`.
+    """Return the configuration in front of the replicas of a Compose service called `app`.
 
     Args:
         name: of the project; it makes the cookie's values its own.

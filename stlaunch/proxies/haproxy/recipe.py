@@ -70,7 +70,7 @@ def _affinity(site: Site) -> tuple[Part, ...]:
 
 
 def cookie_line(name: str, *, is_https: bool, more: str = "") -> str:
-    """Return the line that keeps a browser at its server; the servers need `cookie VALUE`."""
+    """Return the line that keeps a browser on its server; the servers need `cookie VALUE`."""
     secure = " secure" if is_https else ""
     return f'cookie {name} insert indirect nocache httponly{secure} attr "SameSite=Lax"{more}'
 
@@ -81,11 +81,11 @@ option redispatch
 retries 2
 retry-on conn-failure empty-response 503
 http-request disable-l7-retry unless METH_GET"""
-"""A server that drains keeps its browsers; one that refuses them is left for another."""
+"""A draining server keeps its browsers; those that a server refuses move to another."""
 
 
 def ready_check(path: str) -> str:
-    """Return the lines that ask each server below `path` whether it takes sessions."""
+    """Return the lines that ask each server below `path` whether it accepts sessions."""
     return (
         "option httpchk\n"
         f"http-check send meth GET uri {path}_stlaunch/ready ver HTTP/1.1 hdr Host localhost"

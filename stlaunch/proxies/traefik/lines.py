@@ -11,7 +11,7 @@ from stlaunch.proxies.site import Site
 
 
 def _route(site: Site) -> tuple[Part, ...]:
-    if site.socket:  # it speaks with addresses alone
+    if site.socket:  # it connects to addresses only
         return ()
     servers = "".join(f'\n  - url: "http://{place}"' for place in site.servers)
     return (Part("service", f"servers:{servers}", "The app."),)

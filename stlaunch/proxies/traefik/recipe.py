@@ -29,7 +29,7 @@ _READY_PATH = "/traefik-is-ready"
 
 
 def _with_ready_path(text: str) -> str:
-    """Add a router to Traefik's own ping, whose 200 tells that the file is in force.
+    """Add a router to Traefik's own ping, whose 200 shows that the file is in force.
 
     Traefik listens before it has read the file, and answers 404 until then.
     """
