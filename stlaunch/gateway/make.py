@@ -169,8 +169,8 @@ def full_page(app: ASGIApp, _composition: Composition, state: GatewayState) -> A
     return FullPageMiddleware(app, sessions=state.sessions)
 
 
-def opening_turns(app: ASGIApp, _composition: Composition, _state: GatewayState) -> ASGIApp:
-    return OpeningTurnsMiddleware(app)
+def opening_turns(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:
+    return OpeningTurnsMiddleware(app, readiness=state.readiness)
 
 
 def session_limit(app: ASGIApp, _composition: Composition, state: GatewayState) -> ASGIApp:

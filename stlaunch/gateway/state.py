@@ -34,11 +34,13 @@ class Readiness:
         is_started: the app has completed its start-up.
         is_draining: the app is stopping, and waits for running scripts.
         not_warm: why the warm-up still blocks visitors; empty if it does not.
+        waiting: how many handshakes wait for their turn to be opened.
     """
 
     is_started: bool = False
     is_draining: bool = False
     not_warm: str = ""
+    waiting: int = 0
 
     @property
     def is_ready(self) -> bool:

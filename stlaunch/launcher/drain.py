@@ -27,7 +27,7 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
     one, and repeats its request there. The server cuts off runs that exceed the timeout.
 
     Args:
-        readiness: reports not ready from now on.
+        readiness: reports not ready from now on; waiting handshakes are refused at their turn.
         tunnels: the sessions without a WebSocket.
         timeout_s: how long script runs may take; idle pages are never waited for.
     """
@@ -57,7 +57,8 @@ async def drain(readiness: Readiness, tunnels: TunnelRegistry, *, timeout_s: flo
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_TELL_S):
             await asyncio.gather(*closing.values())
-            while tunnels.has_unsent_end:  # noqa: ASYNC110 - requests from outside report it
+            # A handshake without an answer would get 500 from uvicorn.
+            while tunnels.has_unsent_end or readiness.waiting:  # noqa: ASYNC110 - set by requests
                 await asyncio.sleep(_LOOK_S)
 
 

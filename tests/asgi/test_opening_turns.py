@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from stlaunch.gateway.middleware import opening_turns
 from stlaunch.gateway.middleware.opening_turns import OpeningTurnsMiddleware, pause_after
+from stlaunch.gateway.state import Readiness
 
 
 class _App:
@@ -33,7 +34,8 @@ class _Gateway:
 
     def __init__(self) -> None:
         self.app = _App()
-        self.layer = OpeningTurnsMiddleware(self.app)
+        self.readiness = Readiness()
+        self.layer = OpeningTurnsMiddleware(self.app, readiness=self.readiness)
         self.tasks: list[asyncio.Task[None]] = []
 
     def connect(self, *numbers: int) -> None:
@@ -85,6 +87,20 @@ def test_an_app_that_waits_holds_up_nobody() -> None:
         gateway.connect(0, 1, 2)
         await gateway.until_opened(0, 1, 2)
         assert not any(task.done() for task in gateway.tasks)
+
+    _run(test)
+
+
+def test_those_that_wait_are_counted_for_the_drain() -> None:
+    """One that leaves while it waits no longer does."""
+
+    async def test(gateway: _Gateway) -> None:
+        gateway.connect(0, 1, 2, 3)
+        await gateway.until_opened(0)
+        assert gateway.readiness.waiting == 3
+        gateway.tasks[3].cancel()
+        await gateway.until_opened(0, 1, 2)
+        assert gateway.readiness.waiting == 0
 
     _run(test)
 

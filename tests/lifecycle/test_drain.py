@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 import struct
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -199,3 +202,33 @@ def read_restlessly(page: Session, *, is_asking: bool) -> tuple[list[str], int |
                 page.start_run()
     except ConnectionClosed as closed:
         return seen, closed.rcvd.code if closed.rcvd else None
+
+
+def test_handshakes_that_wait_for_their_turn_are_answered(tmp_path: Path) -> None:
+    """A hundred visitors come at once, and the app stops: each gets its session, or a 503."""
+    count = 100
+    with listening(tmp_path) as running, open_session(running.url) as first:
+        first.rerun()
+        handshake = (
+            f"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Protocol: streamlit, X\r\n\r\n"
+        )
+        with ExitStack() as stack:
+            address = ("127.0.0.1", running.port)
+            sockets = [
+                stack.enter_context(socket.create_connection(address, timeout=60))
+                for _ in range(count)
+            ]
+            for one in sockets:
+                one.sendall(handshake.encode())
+            answers = [sockets[0].recv(12)]
+            running.send(signal.SIGTERM)
+            answers += [one.recv(12) for one in sockets[1:]]
+        code = running.wait()
+
+    statuses = Counter(answer[9:12].decode() for answer in answers)
+    assert statuses.keys() == {"101", "503"}, statuses
+    assert code == 0
+    assert "Traceback" not in running.log()

@@ -10,6 +10,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stlaunch.gateway.state import Readiness
+
 _LOOK_S = 0.002
 """How long an app may await other tasks between the handshake and creating the session."""
 _PAUSE_FACTOR = 2
@@ -28,10 +30,12 @@ class OpeningTurnsMiddleware:
 
     Args:
         app: the rest of the stream's chain.
+        readiness: counts the handshakes that wait here; a drain waits for them.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, readiness: Readiness) -> None:
         self.app = app
+        self.readiness = readiness
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_free = asyncio.Semaphore()
 
@@ -40,17 +44,24 @@ class OpeningTurnsMiddleware:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # as in tests of an app: turns of a closed loop never end
             self._loop, self._is_free = loop, asyncio.Semaphore()
+        turn = None
+        self.readiness.waiting += 1
         try:
             async with asyncio.timeout(_MAX_WAIT_S):
                 await self._is_free.acquire()
+            if self.readiness.is_draining:
+                self._is_free.release()  # refusing takes no turn
+            else:
+                turn = _Turn(loop, self._is_free)
         except TimeoutError:
-            await self.app(scope, receive, send)
-            return
-        turn = _Turn(loop, self._is_free)
+            pass
+        finally:
+            self.readiness.waiting -= 1
         try:
             await self.app(scope, receive, send)
         finally:
-            turn.end()
+            if turn is not None:
+                turn.end()
 
 
 class _Turn:
