@@ -205,7 +205,10 @@ def read_restlessly(page: Session, *, is_asking: bool) -> tuple[list[str], int |
 
 
 def test_handshakes_that_wait_for_their_turn_are_answered(tmp_path: Path) -> None:
-    """A hundred visitors come at once, and the app stops: each gets its session, or a 503."""
+    """A hundred visitors come at once, and the app stops: each gets its session, or a 503.
+
+    A busy machine may not have read all of them yet; those are closed like any newcomer's.
+    """
     count = 100
     with listening(tmp_path) as running, open_session(running.url) as first:
         first.rerun()
@@ -225,10 +228,17 @@ def test_handshakes_that_wait_for_their_turn_are_answered(tmp_path: Path) -> Non
                 one.sendall(handshake.encode())
             answers = [sockets[0].recv(12)]
             running.send(signal.SIGTERM)
-            answers += [one.recv(12) for one in sockets[1:]]
+            answers += [_beginning(one) for one in sockets[1:]]
         code = running.wait()
 
     statuses = Counter(answer[9:12].decode() for answer in answers)
-    assert statuses.keys() == {"101", "503"}, statuses
+    assert statuses.keys() - {""} == {"101", "503"}, statuses
     assert code == 0
     assert "Traceback" not in running.log()
+
+
+def _beginning(one: socket.socket) -> bytes:
+    try:
+        return one.recv(12)
+    except ConnectionResetError:
+        return b""
