@@ -20,14 +20,14 @@ import click
 
 from stlaunch.cli.errors import has_colour, printable, text_width
 from stlaunch.cli.lint_text import Look, counted, fix_of, head_of, render_report
-from stlaunch.cli.proxy import public_of, read_app
+from stlaunch.cli.proxy import read_app
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.lint import App, Report, lint_files
 from stlaunch.lint.app import socket_path
 from stlaunch.lint.edits import Change, apply, edited, undo, unified_diff
 from stlaunch.lint.validate import Verdict, ask_proxy
 from stlaunch.lint.verdict import exit_code, what_to_try
-from stlaunch.settings.model import SourceKind
+from stlaunch.settings.model import Settings, SourceKind
 from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, PublicUrl, is_url
@@ -179,36 +179,46 @@ def _say(text: str) -> None:
 
 def _known_app(app: str | None, upstream: str | None, public_url: str | None) -> App:
     facts, settings = read_app(app)
-    if not upstream and settings.uds.value:
-        upstream = f"unix:{settings.uds.value}"
-    # The platform's path is this machine's; the file may be for any.
-    is_stated = settings.behind_proxy.source is not SourceKind.PLATFORM
-    if is_stated and len(settings.public_paths) == 1:
-        public_url = public_url or public_of(settings)
-    socket = socket_path(upstream) if upstream else None
-    place = HostPort.parse(upstream) if upstream and socket is None else None
-    if upstream and socket is None and (place is None or place.port is None):
-        raise UsageError(
-            f"--upstream: {upstream!r} is not host:port.",
-            hint="--upstream 127.0.0.1:8501, or --upstream unix:/run/app.sock",
-        )
-    base = None
-    if public_url:
-        base = (
-            PublicUrl.parse(public_url).base_path
-            if is_url(public_url)
-            else BasePath.parse(public_url)
-        )
+    place, socket, where = None, "", "--upstream"
+    if upstream:
+        socket = socket_path(upstream) or ""
+        place = None if socket else _parse_place(upstream)
+    elif settings.uds.value:
+        socket, where = str(settings.uds.value.absolute()), settings.uds.where
     return App(
         port=facts.port,
         upstream=place,
-        socket=socket or "",
-        base_path=base,
+        socket=socket,
+        named_by=where,
+        base_path=_parse_base(public_url) if public_url else _stated_base(settings),
         max_upload_mb=facts.max_upload_mb,
         ping_interval_s=facts.ping_interval_s,
         trusted_headers=facts.identity_headers,
         has_login=facts.has_login,
     )
+
+
+def _parse_place(upstream: str) -> HostPort:
+    place = HostPort.parse(upstream)
+    if place is None or place.port is None:
+        raise UsageError(
+            f"--upstream: {upstream!r} is not host:port.",
+            hint="--upstream 127.0.0.1:8501, or --upstream unix:/run/app.sock",
+        )
+    return place
+
+
+def _parse_base(public_url: str) -> BasePath:
+    if is_url(public_url):
+        return PublicUrl.parse(public_url).base_path
+    return BasePath.parse(public_url)
+
+
+def _stated_base(settings: Settings) -> BasePath | None:
+    """Return the one public path; not the platform's: the file may be for another machine."""
+    paths = settings.public_paths
+    is_stated = settings.behind_proxy.source is not SourceKind.PLATFORM
+    return paths[0] if is_stated and len(paths) == 1 else None
 
 
 def _as_json(report: Report, diff: str, tries: Sequence[str], *, is_strict: bool) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def proxy(  # noqa: PLR0917 - click passes options by name
             hint="Add --upstream 127.0.0.1:8501, and start the app with --port 8501.",
         )
     asked = Asked(
-        public_url=public_url or public_of(settings),
+        public_url=public_url or _public_of(settings),
         upstream=upstream,
         replicas=replicas,
         tls=tls,
@@ -225,8 +225,7 @@ def read_app(text: str | None) -> tuple[AppFacts, Settings]:
     return replace(facts, port=settings.port.value or facts.port), settings
 
 
-def public_of(settings: Settings) -> str | None:
-    """Return the public URL or path that the settings name; None where they name none."""
+def _public_of(settings: Settings) -> str | None:
     if settings.public_url.value:
         return str(settings.public_url.value)
     return str(settings.public_paths[0]) or "/" if settings.public_paths else None

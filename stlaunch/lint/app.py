@@ -22,6 +22,7 @@ class App:
         port: where the app listens.
         upstream: the only place, if the user named it; then nothing else counts.
         socket: the path of the only Unix socket, if the user named it.
+        named_by: the option or setting that names it.
         base_path: the public path, where it is known.
         max_upload_mb: `server.maxUploadSize`.
         ping_interval_s: how often a quiet socket is used.
@@ -32,6 +33,7 @@ class App:
     port: int = streamlit_defaults.PORT
     upstream: HostPort | None = None
     socket: str = ""
+    named_by: str = "--upstream"
     base_path: BasePath | None = None
     max_upload_mb: int = streamlit_defaults.MAX_UPLOAD_MB
     ping_interval_s: int = streamlit_defaults.PING_INTERVAL_S

@@ -29,7 +29,9 @@ def what_to_try(report: Report, app: App) -> list[str]:
     if report.is_incomplete:
         lines = ["No route to the app was recognised: the notes say what was not understood."]
     elif app.is_named:
-        lines = [f"No route to the app was found: nothing is passed to {app.target} (--upstream)."]
+        lines = [
+            f"No route to the app was found: nothing is passed to {app.target} ({app.named_by})."
+        ]
     else:
         nothing = f"nothing is passed to {app.target} or to a name with streamlit in it"
         lines = [f"No route to the app was found: {nothing}."]

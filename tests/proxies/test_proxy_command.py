@@ -246,6 +246,17 @@ def test_lint_knows_the_apps_place_from_its_project(tmp_path: Path) -> None:
     assert json.loads(stated.stdout) != json.loads(unknown.stdout)
 
 
+def test_lint_says_which_setting_named_the_apps_place(tmp_path: Path) -> None:
+    """A relative socket is below the folder that the app is started in."""
+    (tmp_path / "stlaunch.toml").write_text('uds = "board.sock"\n')
+    (tmp_path / "site.conf").write_text(
+        "server {\n    location / { proxy_pass http://127.0.0.1:9; }\n}\n"
+    )
+    said = " ".join(run("lint", "site.conf", cwd=tmp_path).stdout.split())
+
+    assert f"unix:{tmp_path / 'board.sock'} ({tmp_path / 'stlaunch.toml'})" in said
+
+
 def test_lint_fixes_and_keeps_a_backup(tmp_path: Path) -> None:
     path = tmp_path / "site.conf"
     shutil.copy(CORPUS / "nginx" / "blog_bare.conf", path)
