@@ -44,24 +44,27 @@ class OpeningTurnsMiddleware:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # as in tests of an app: turns of a closed loop never end
             self._loop, self._is_free = loop, asyncio.Semaphore()
-        turn = None
-        self.readiness.waiting += 1
-        try:
-            async with asyncio.timeout(_MAX_WAIT_S):
-                await self._is_free.acquire()
-            if self.readiness.is_draining:
-                self._is_free.release()  # refusing takes no turn
-            else:
-                turn = _Turn(loop, self._is_free)
-        except TimeoutError:
-            pass
-        finally:
-            self.readiness.waiting -= 1
+        turn = await self._take_turn(loop)
         try:
             await self.app(scope, receive, send)
         finally:
             if turn is not None:
                 turn.end()
+
+    async def _take_turn(self, loop: asyncio.AbstractEventLoop) -> _Turn | None:
+        """Wait for the turn; None for a handshake that goes ahead without one."""
+        self.readiness.waiting += 1
+        try:
+            async with asyncio.timeout(_MAX_WAIT_S):
+                await self._is_free.acquire()
+        except TimeoutError:
+            return None
+        finally:
+            self.readiness.waiting -= 1
+        if self.readiness.is_draining:  # refusing takes no time
+            self._is_free.release()
+            return None
+        return _Turn(loop, self._is_free)
 
 
 class _Turn:
