@@ -14,7 +14,7 @@ from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 _VALIDATE = "lighttpd -tt -f /etc/lighttpd/lighttpd.conf"
 _SIGNS = (
     server(rf"lighttpd{VERSION}"),
-    default_page(r"(?i)welcome page.{0,80}lighttpd|placeholder page"),
+    default_page(r"(?i)welcome page.{0,80}lighttpd|<h1>placeholder page"),
     sent("x-host", "x-forwarded-proto", absent=("x-real-ip",)),
 )
 
