@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 
 import anyio
 
@@ -13,6 +14,7 @@ from stlaunch.check.observations import Exchange, Failure, Limits, Opening
 from stlaunch.check.probes import uploads
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.sent import ANNOUNCED_BYTES
+from stlaunch.check.streamlit_session import run_script
 from stlaunch.check.websocket import Socket, open_socket
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.streamlit_routes import SELF_CHECK, STREAM
@@ -24,8 +26,7 @@ _MAX_S = 60.0
 _MESSAGES = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024)
 _HEARTBEAT = b"\x88\x01\x01"  # BackMsg.app_heartbeat (17)
 _PADDING_FIELD = 1000  # unknown to Streamlit, so it is skipped
-_TOO_LARGE = 413
-_TRIES = 3
+_TOO_LARGE_FOR_APP = "File too large"  # Streamlit's answer beyond server.maxUploadSize
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ async def measure_limits(
         seen.busy_s = await _lifetime(client, browser, idle_s, is_busy=True)
 
     async def body() -> None:
-        seen.body = await _bisect_body(client, browser)
+        seen.body = await _measure_body(client, browser)
 
     async def message() -> None:
         seen.message = await _grow_message(client, browser)
@@ -107,42 +108,65 @@ async def _keep_busy(socket: Socket) -> None:
         await socket.ping()
 
 
-async def _bisect_body(client: Client, browser: Browser) -> tuple[int, int] | None:
-    """Return the largest body that passed and the smallest that was refused (0: none was)."""
+async def _measure_body(client: Client, browser: Browser) -> tuple[int, int] | None:
+    """Return the largest body that passed and the smallest that was refused (0: none was).
+
+    In a session, because Streamlit reads those uploads to their end. Others it refuses at once, and
+    a proxy that counts only while it reads (Caddy) passes that answer on whatever the size.
+    """
+    found: tuple[int, int] | None = None
+    async with _stream(client, browser) as (_, socket):
+        if socket is None:
+            return None
+
+        async def with_session(session_id: str) -> None:
+            nonlocal found
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_answer_pings, socket)
+                found = await _bisect_body(client, browser, session_id)
+                tasks.cancel_scope.cancel()
+
+        await run_script(socket, timeout_s=client.dialer.timeout_s, with_session=with_session)
+    return found
+
+
+async def _answer_pings(socket: Socket) -> None:
+    while await socket.receive() is not None:
+        pass
+
+
+async def _bisect_body(client: Client, browser: Browser, session_id: str) -> tuple[int, int] | None:
+    async def passes(size: int) -> bool | None:
+        return _passes(
+            await uploads.put(client, browser, session_id, padding=size, timeout_s=_STEP_TIMEOUT_S)
+        )
+
     passed, refused = 0, 0
     size = _MIN_BODY
     while size <= _MAX_BODY and not refused:
-        verdict = _passes(await _put(client, browser, size))
+        verdict = await passes(size)
         if verdict is None:
             return (passed, 0) if passed else None
         passed, refused = (size, 0) if verdict else (passed, size)
         size = min(size * 4, _MAX_BODY) if size < _MAX_BODY else size + 1
     while refused and refused - passed > max(passed // 8, _MIN_BODY // 4):
         middle = (passed + refused) // 2
-        verdict = _passes(await _put(client, browser, middle))
+        verdict = await passes(middle)
         if verdict is None:
             break
         passed, refused = (middle, refused) if verdict else (passed, middle)
     return passed, refused
 
 
-async def _put(client: Client, browser: Browser, size: int) -> Exchange:
-    """Send a body; an app may refuse it early, and close before its answer could be read."""
-    tries = 0
-    while True:
-        tries += 1
-        answer = await uploads.put(
-            client, browser, uploads.invented_session(), padding=size, timeout_s=_STEP_TIMEOUT_S
-        )
-        if answer.failure is not Failure.CLOSED or tries == _TRIES:
-            return answer
-
-
 def _passes(answer: Exchange) -> bool | None:
-    """Return whether the body got through to something; None if that is unknown."""
-    if answer.status == _TOO_LARGE or answer.failure is Failure.CLOSED:
-        return False
-    return None if answer.status is None else True
+    """Return whether the app got the body; None if that is unknown."""
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return True
+    is_apps = answer.text.strip() == _TOO_LARGE_FOR_APP
+    is_refused = (
+        answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or answer.failure is Failure.CLOSED
+    )
+    return False if is_refused and not is_apps else None
 
 
 async def _grow_message(client: Client, browser: Browser) -> tuple[int, int] | None:

@@ -37,7 +37,7 @@ async def put(
     padding: int = 0,
     timeout_s: float | None = None,
 ) -> Exchange:
-    """Upload one byte, or `padding` bytes cut off so early that nothing keeps them."""
+    """Upload one byte, and after its end `padding` bytes, which are skipped (RFC 2046, 5.1.1)."""
     token = browser.xsrf
     cookies: tuple[str, ...] = ()
     extra = [
@@ -57,7 +57,7 @@ async def put(
         extra=tuple(extra),
         cookies=cookies,
         without=() if has_token else (jar.XSRF,),
-        body=_HEAD if padding else _HEAD + b"x" + _TAIL,
+        body=_HEAD + b"x" + _TAIL,
         padding=padding,
         limit=64 * 1024,
         timeout_s=timeout_s,
