@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import header_problems
@@ -16,6 +17,7 @@ from stlaunch.lint.words import Line
 from stlaunch.proxies.needs import Need
 from stlaunch.quick_dataclass import dataclass
 
+_MAX_DIGITS = 6
 _STICKY_BALANCE = {"source", "hdr", "hash", "url_param", "rdp-cookie", "uri"}
 
 
@@ -46,6 +48,7 @@ def faults_of(
     """Evaluate a backend of the app with the frontends that lead to it."""
     yield from timeout_faults(section, fronts, app)
     yield from _affinity_faults(section, servers)
+    yield from _capacity_faults(section, servers)
     lines = [
         line
         for scope in (section, *(f for f in fronts if f is not section))
@@ -133,6 +136,28 @@ def _affinity_faults(section: Section, servers: list[Line]) -> Iterator[Fault]:
         f"{count} servers take turns: a browser's requests reach different replicas.",
         Need.AFFINITY,
         servers=tuple(servers),
+    )
+
+
+def _capacity_faults(section: Section, servers: list[Line]) -> Iterator[Fault]:
+    """Evaluate `maxconn` of the servers: it counts all visitors' requests, and more wait."""
+    usual = [line for scope in section.scopes for line in scope.all("default-server")][:1]
+    active = [line for line in servers if "backup" not in line.words]
+    limits = [
+        value
+        for server in active
+        for value in (_after("maxconn", server) or _after("maxconn", *usual),) * _count(server)
+    ]
+    if not all(value.isdigit() and len(value) < _MAX_DIGITS and int(value) for value in limits):
+        return
+    if detail := page_load.fault_of_parallel(sum(map(int, limits)), of_all=True):
+        yield Fault("STL611", active[0].number, detail)
+
+
+def _after(name: str, *lines: Line) -> str:
+    """Return the word after a keyword; empty where there is none."""
+    return next(
+        (after for line in lines for word, after in pairwise(line.words) if word == name), ""
     )
 
 
@@ -264,4 +289,4 @@ def _count(line: Line) -> int:
     if line.name == "server":
         return 1
     _, _, number = line.words[2].rpartition("-")
-    return int(number) if number.isdigit() and len(number) < 6 else 2  # noqa: PLR2004
+    return int(number) if number.isdigit() and len(number) < _MAX_DIGITS else 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.severity import Circumstance
@@ -14,6 +14,7 @@ from stlaunch.lint.units import size
 from stlaunch.proxies.needs import Need
 
 _LOGIN = 12 * 1024
+_MAX_CONNS = "max_conns="
 _HEADER_ROOMS = (
     ("large_client_header_buffers", 8 * 1024, "later requests are answered 400"),
     ("proxy_buffer_size", 4 * 1024, "the login is answered 502"),
@@ -42,14 +43,21 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
             )
     for limit in location.inherited_all("limit_conn"):
         count = limit.args[1]
-        if count.isdigit() and int(count) < page_load.CONNECTIONS:
-            yield Fault(
-                code="STL611",
-                at=limit,
-                need=Need.REQUEST_RATE,
-                detail=f"limit_conn lets {count} request(s) through at a time; one browser uses "
-                f"{page_load.CONNECTIONS}, and more over HTTP/2.",
-            )
+        if count.isdigit() and (detail := page_load.fault_of_parallel(int(count))):
+            yield Fault(code="STL611", at=limit, need=Need.REQUEST_RATE, detail=detail)
+
+
+def capacity_faults(servers: Sequence[Directive]) -> Iterator[Fault]:
+    """Evaluate `max_conns` of a group's servers: it counts all visitors' requests."""
+    limits = [
+        word.partition("=")[2] for server in servers for word in server.args if _MAX_CONNS in word
+    ]
+    if len(limits) < len(servers) or not all(value.isdigit() for value in limits):
+        return
+    if "0" not in limits and (
+        detail := page_load.fault_of_parallel(sum(map(int, limits)), of_all=True)
+    ):
+        yield Fault(code="STL611", at=servers[0], detail=detail)
 
 
 def header_size_faults(location: Directive, app: App) -> Iterator[Fault]:

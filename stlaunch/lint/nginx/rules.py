@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.faults import Fault
+from stlaunch.lint.nginx.limits import capacity_faults
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.units import seconds, size
 from stlaunch.proxies.needs import Need
@@ -166,6 +167,7 @@ def upstream_faults(groups: Sequence[Directive]) -> Iterator[Fault]:
                 need=Need.AFFINITY,
                 replicas=tuple(server.args[0] for server in active),
             )
+        yield from capacity_faults(active)
 
 
 def _upgrade_faults(

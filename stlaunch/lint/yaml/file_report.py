@@ -102,8 +102,7 @@ class FileReport:
 
     def parallel(self, node: Node, count: int | None, product: Product) -> None:
         """Report a limit of simultaneous requests below what one browser uses."""
-        if count is not None and 0 < count < page_load.CONNECTIONS:
-            detail = f"{count} request(s) pass at a time; one browser uses {page_load.CONNECTIONS}."
+        if count is not None and (detail := page_load.fault_of_parallel(count)):
             self.add("STL611", node, detail, product, Need.REQUEST_RATE)
 
     def replicas(self, node: Node, count: str | int, product: Product) -> None:
