@@ -16,6 +16,7 @@ from tests.asgi.driver import make_scope
 from tests.fallback import app as small_app
 
 TUNNEL = "/app/_stlaunch/tunnel"
+MAX_UNFINISHED_BYTES = 5_000_000
 TINY = Frame(1, Flags.FINAL, b"").encode()
 
 
@@ -85,7 +86,8 @@ _HEADERS = [("host", "testserver"), ("x-stlaunch", "1")]
 
 def _run(test: Callable[[_Gateway], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        app, registry = small_app.make(limits=TunnelLimits(poll_s=30.0))
+        limits = TunnelLimits(poll_s=30.0, max_unfinished_bytes=MAX_UNFINISHED_BYTES)
+        app, registry = small_app.make(limits=limits)
         gateway = _Gateway(app, registry)
         await gateway.open()
         try:
@@ -233,3 +235,47 @@ def test_an_end_that_nobody_reads_leaves_nothing() -> None:
         return [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("tunnel ")]
 
     assert [name for name in _run(test) if "sweeper" not in name] == []
+
+
+def test_a_closed_tunnel_keeps_nothing_of_what_still_arrives() -> None:
+    """The app reads no more: without an end, whole messages and parts piled up."""
+
+    async def test(gateway: _Gateway) -> tuple[list[int], int, int]:
+        await gateway.put(Frame(1, Flags.FINAL, b"close").encode())
+        await gateway.request("GET", _Client())  # until the app has closed
+        (tunnel,) = gateway.registry._tunnels.values()
+        flags = (Flags.FINAL, Flags.FINAL, Flags.MORE, Flags.MORE)
+        acks = [
+            (await gateway.put(Frame(number, flag, bytes(1_000_000)).encode()))["ack"]
+            for number, flag in enumerate(flags, 2)
+        ]
+        return acks, tunnel._unread.qsize(), tunnel.unfinished_bytes
+
+    acks, unread, unfinished = _run(test)
+
+    assert acks == [2, 3, 4, 5]
+    assert unread == 1  # that it was closed
+    assert unfinished == 0
+
+
+def test_unfinished_messages_are_bounded_in_all_tunnels_together() -> None:
+    """Each may be as large as the largest message, and one address may have 256 tunnels."""
+
+    async def test(gateway: _Gateway) -> tuple[int, list[int], Any]:
+        registry, most = gateway.registry, 0
+        others = [_Gateway(gateway.app, registry) for _ in range(6)]
+        for other in others:
+            await other.open()
+            size = 900_000 if other is others[3] else 800_000
+            parts = [Frame(number, Flags.MORE, bytes(size)) for number in (1, 2, 3)]
+            await other.put(b"".join(part.encode() for part in parts))
+            most = max(most, sum(one.unfinished_bytes for one in registry._tunnels.values()))
+        closed = [registry._tunnels[other.id].is_closed for other in others]
+        usual = await gateway.put(Frame(1, Flags.FINAL, b"hello").encode())
+        return most, [n for n, is_closed in enumerate(closed) if is_closed], usual
+
+    most, closed, usual = _run(test)
+
+    assert most <= MAX_UNFINISHED_BYTES
+    assert len(closed) == 4
+    assert usual == {"ack": 1}

@@ -209,6 +209,7 @@ class TunnelEndpoint:
                         frames = list(islice(reader.read(chunk), _MAX_FRAMES - count))
                         count += len(frames)
                         await tunnel.deliver(frames)
+                        await self.registry.bound_unfinished(tunnel)
                 if count < _MAX_FRAMES:
                     reader.end()
         except FrameError as exc:

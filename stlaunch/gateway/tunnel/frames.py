@@ -182,11 +182,23 @@ class Inbox:
     Attributes:
         max_bytes: the largest message accepted.
         acknowledged: the number of the last frame taken.
+        is_discarding: frames are taken and not kept.
     """
 
     max_bytes: int
     acknowledged: int = 0
+    is_discarding: bool = False
     _partial: bytearray = field(default_factory=bytearray)
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """How much of a message is here whose end is not."""
+        return len(self._partial)
+
+    def discard(self) -> None:
+        """Keep nothing from now on, because nobody will read it."""
+        self.is_discarding = True
+        self._partial.clear()
 
     def take(self, frames: Iterable[Frame]) -> list[Received]:
         """Return the messages that these frames complete.
@@ -199,6 +211,9 @@ class Inbox:
         messages = []
         for frame in frames:
             if frame.number != self.acknowledged + 1:
+                continue
+            if self.is_discarding:
+                self.acknowledged += 1
                 continue
             if len(self._partial) + len(frame.payload) > self.max_bytes:
                 raise FrameError(f"a message is larger than {self.max_bytes} bytes")

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import field
 
 from stlaunch.gateway.places import PlaceLimits, Places, Visitor
+from stlaunch.gateway.tunnel.frames import FRAGMENT_BYTES
 from stlaunch.gateway.tunnel.tunnel import Tunnel
 from stlaunch.quick_dataclass import dataclass
 
@@ -26,6 +27,8 @@ class TunnelLimits:
         max_per_client: tunnels of one browser.
         max_per_address: tunnels of one address.
         max_per_proxy: tunnels of an address that may be a proxy's.
+        max_unfinished_bytes: of messages that have not arrived whole, in all tunnels together; one
+            message of the largest size always fits.
         idle_s: lifetime without any request; browsers may limit hidden tabs to one a minute.
         first_use_s: lifetime without a first request; a page makes it at once.
         poll_s: how long a poll is held; below the 30 s after which many proxies give up.
@@ -35,6 +38,7 @@ class TunnelLimits:
     max_per_client: int = 64
     max_per_address: int = 256
     max_per_proxy: int = 1500
+    max_unfinished_bytes: int = 256 * 1024 * 1024
     idle_s: float = 100.0
     first_use_s: float = 10.0
     poll_s: float = 20.0
@@ -99,6 +103,19 @@ class TunnelRegistry:
         """Forget a tunnel."""
         if self._tunnels.pop(tunnel.id, None) is not None:
             self._places.free(self._visitors.pop(tunnel.id))
+
+    async def bound_unfinished(self, tunnel: Tunnel) -> None:
+        """Close the tunnels with the largest unfinished messages while all hold too much.
+
+        Args:
+            tunnel: the one whose message has just grown.
+        """
+        if tunnel.unfinished_bytes <= FRAGMENT_BYTES:  # as nearly all are: nobody else is looked at
+            return
+        most = max(self.limits.max_unfinished_bytes, tunnel.max_message_bytes)
+        while sum(one.unfinished_bytes for one in self._tunnels.values()) > most:
+            largest = max(self._tunnels.values(), key=lambda one: one.unfinished_bytes)
+            await largest.close(1009, "too many unfinished messages")
 
     @property
     def has_unsent_end(self) -> bool:

@@ -127,6 +127,11 @@ class Tunnel:
         )
 
     @property
+    def unfinished_bytes(self) -> int:
+        """How much of a message has arrived from the page whose end has not."""
+        return self._inbox.unfinished_bytes
+
+    @property
     def acknowledged(self) -> int:
         """The number of the last frame taken from the page."""
         return self._inbox.acknowledged
@@ -157,6 +162,7 @@ class Tunnel:
         """Report to the app that its page is gone."""
         if not self.is_closed:
             self.is_closed = True
+            self._inbox.discard()
             self._unread.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
             await self._notify()
 
