@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import field, replace
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import anyio
@@ -363,6 +364,9 @@ class _Run:
         self.seen.http[name] = await uploads.put(
             client, browser, uploads.invented_session(), has_token=name == "upload"
         )
+        is_apps = self.seen.http[name].status == HTTPStatus.BAD_REQUEST  # no such session
+        if name == "upload" and not is_apps and pages.is_stlaunch(self.seen.http["page"]):
+            self.seen.http["pieces"] = await uploads.find_pieces(client)
 
     async def _announce(self, client: Client, browser: stream.Browser) -> None:
         answered = [one.elapsed_ms for one in self.seen.http.values() if one.failure is None]

@@ -39,6 +39,8 @@ _SCRIPT_FRONT = ASSETS + "stlaunch/"
 _FOR_THE_PAGE = ("tunnel", "upload", "token")
 TUNNELS = tuple(front + "tunnel" for front in _FRONTS)
 """Where the HTTP transport is; the page asks the first one where the app itself answers."""
+PIECES = tuple(front + "upload" for front in _FRONTS)
+"""Where uploads arrive by POST, in pieces; likewise."""
 
 SECRET_PATHS = (*(front + name + "/" for front in _FRONTS for name in _FOR_THE_PAGE), UPLOAD)
 """What follows these is an id that lets in anyone who knows it: a tunnel's, a session's."""

@@ -126,6 +126,27 @@ def test_fallback_without_any_path_is_an_error(apps: dict[str, str]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "code", "says_so"),
+    [
+        pytest.param("limit_except GET POST { deny all; }", ExitCode.OK, True, id="post"),
+        pytest.param("if ($request_method = PUT) { return 405; }", ExitCode.OK, True, id="put"),
+        pytest.param("limit_except GET { deny all; }", ExitCode.FINDINGS, False, id="get"),
+    ],
+)
+def test_a_rule_on_methods_is_an_error_where_post_does_not_pass_either(
+    apps: dict[str, str], rule: str, code: ExitCode, says_so: bool
+) -> None:
+    """Under stlaunch the page uploads with POST where PUT is refused."""
+    with start_front(nginx(STL_HOST.replace("}", f"{rule} }}", 1)), apps) as front:
+        done = check(f"http://{front}/app/")
+
+    shown = " ".join(done.stdout.split())
+    assert "STL512" in shown
+    assert done.returncode == code
+    assert ("Under stlaunch the page uploads with POST instead." in shown) == says_so
+
+
 def test_json_is_stable(apps: dict[str, str]) -> None:
     report = json.loads(check(apps["stripped"], "--json").stdout)
 

@@ -1,15 +1,16 @@
-"""Upload by PUT with the XSRF pair, into no session and into a real one."""
+"""Upload by PUT with the XSRF pair, into no session and into a real one; ask about POST."""
 
 from __future__ import annotations
 
 import secrets
 
 from stlaunch.check import cookies as jar
+from stlaunch.check import pages
 from stlaunch.check.client import CHECK, Client
 from stlaunch.check.observations import Exchange
 from stlaunch.check.probes.stream import Browser
 from stlaunch.check.sent import ANNOUNCED_BYTES
-from stlaunch.urls.streamlit_routes import UPLOAD
+from stlaunch.urls.streamlit_routes import PIECES, UPLOAD
 
 _BOUNDARY = "stlaunch-check-7d1f"
 _HEAD = (
@@ -62,6 +63,21 @@ async def put(
         limit=64 * 1024,
         timeout_s=timeout_s,
     )
+
+
+async def find_pieces(client: Client) -> Exchange:
+    """Ask where stlaunch takes uploads by POST, as pieces.js does.
+
+    It opens no upload: where POST arrives, stlaunch answers that the upload's address is missing.
+    """
+    target = client.dialer.target
+    extra = (CHECK, ("Origin", str(target.origin)))
+    tried: list[Exchange] = []
+    for path in map(target.path, PIECES):
+        tried.append(await client.send("POST", path, extra=extra))
+        if pages.refused_by_stlaunch(tried[-1]):
+            break
+    return tried[-1]
 
 
 async def announce(client: Client, browser: Browser, *, usual_s: float) -> Exchange:

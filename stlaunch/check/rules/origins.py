@@ -8,6 +8,7 @@ from stlaunch.check.hops import author_of, proxies
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.target import Target
+from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.proxies.needs import Need
 
 _FORBIDDEN = 403
@@ -76,8 +77,15 @@ def _method(seen: Observations) -> Outcome:
     is_forbidden = upload.status == _FORBIDDEN and "xsrf" not in upload.text.lower()
     if not (is_closed or is_forbidden or upload.status in _NO_SUCH_METHOD):
         return None
-    outcome = upload.status or upload.detail
-    return Hit(evidence=f"PUT of an upload is answered: {outcome}.", hop=author_of(upload))
+    evidence = f"PUT of an upload is answered: {upload.status or upload.detail}."
+    pieces = seen.http.get("pieces")
+    if pieces is None or not pages.refused_by_stlaunch(pieces):
+        return Hit(evidence=evidence, hop=author_of(upload))
+    return Hit(
+        evidence=f"{evidence} Under stlaunch the page uploads with POST instead.",
+        hop=author_of(upload),
+        circumstances=(Circumstance.FALLBACK,),
+    )
 
 
 def _not_secure(seen: Observations) -> Outcome:
