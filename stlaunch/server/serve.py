@@ -38,6 +38,9 @@ from stlaunch.streamlit_adapter.internals import (
 logger = logging.getLogger(__name__)
 
 _SHUTDOWN_S = 5
+# Longer than proxies keep an idle connection for the next request (Google's load balancers 600 s,
+# AWS's 60 s). One that the app closes first is lost to a request on its way: 502 or 503.
+_KEEP_ALIVE_S = 620
 _TICK_S = 1.0
 _LOOK_S = 0.005
 _EXIT_S = 3
@@ -95,6 +98,7 @@ def serve(
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_SHUTDOWN_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         ),
         on_ready,
         on_stop,
