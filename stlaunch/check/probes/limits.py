@@ -94,8 +94,7 @@ async def _lifetime(
             async with anyio.create_task_group() as tasks:
                 if is_busy:
                     tasks.start_soon(_keep_busy, socket)
-                while await socket.receive() is not None:
-                    pass
+                await _answer_pings(socket)
                 tasks.cancel_scope.cancel()
             return round(time.monotonic() - started, 1)
         await socket.close()
