@@ -1,4 +1,4 @@
-"""Parse times and sizes as proxies write them; None for anything else."""
+"""Parse times, sizes and numbers as proxies write them; None for anything else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ _SECONDS = {
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
+def whole(text: str) -> int | None:
+    """Read `12`: ASCII digits alone, and no more than any proxy takes.
+
+    >>> whole("12"), whole("²"), whole("9" * 5000), whole("$x")
+    (12, None, None, None)
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
+
+
 def seconds(text: str, *, default_unit: str = "") -> float | None:
     """Read `60`, `75s`, `1m30s`, `500ms`.
 
@@ -24,11 +33,11 @@ def seconds(text: str, *, default_unit: str = "") -> float | None:
     (90, 60, None)
     """
     text = text.replace(" ", "").lower()
-    if not re.fullmatch(r"(\d+(us|ms|[smhdw])?)+", text):
+    if not re.fullmatch(r"([0-9]{1,15}(us|ms|[smhdw])?)+", text):
         return None
     return sum(
         int(number) * _SECONDS[unit or default_unit]
-        for number, unit in re.findall(r"(\d+)(us|ms|[smhdw])?", text)
+        for number, unit in re.findall(r"([0-9]{1,15})(us|ms|[smhdw])?", text)
     )
 
 
@@ -38,5 +47,5 @@ def size(text: str) -> int | None:
     >>> size("1m"), size("0"), size("x")
     (1048576, 0, None)
     """
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15})([kmg]?)b?", text.strip().lower())
     return int(match[1]) * _BYTES[match[2]] if match else None

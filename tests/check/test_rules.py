@@ -355,3 +355,11 @@ def test_a_report_is_made_of_whatever_was_seen_in_time(gone: str) -> None:
 
     assert build_report(seen, diagnose(seen))["verdict"] == "unknown"
     assert render_text(seen, diagnose(seen), is_coloured=False)
+
+
+@pytest.mark.parametrize("age", ["\u00b2", "9" * 5000], ids=["two", "long"])
+def test_an_age_that_is_no_number_is_none(age: str) -> None:
+    """A hostile answer: `\u00b2` is a digit to Python and no number to it."""
+    checks = diagnose(recorded(page(200, INDEX, ("age", age)))).checks
+
+    assert not [check for check in checks if check.status is Status.CRASH]

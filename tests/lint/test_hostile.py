@@ -212,3 +212,23 @@ def test_text_reads_no_file(tmp_path: Path) -> None:
 
     assert any("does not exist" in note.text for note in report.notes)
     assert lint_file(secret, App()).files == [secret]
+
+
+_NGINX = "upstream streamlit {{ server 127.0.0.1:8501 max_conns={0}; }} limit_req_zone $a zone=z:1m rate=5r/s; client_max_body_size {0}m; proxy_read_timeout {0}s; server {{ location / {{ limit_conn a {0}; limit_req zone=z burst={0}; proxy_pass http://streamlit; }} }}"  # noqa: E501
+_HAPROXY = "defaults\n mode http\n timeout server {0}s\nbackend app\n server-template app 1-{0} 127.0.0.1:8501 maxconn {0}\n"  # noqa: E501
+_TRAEFIK = "http:\n  middlewares:\n    a: {{buffering: {{maxRequestBodyBytes: {0}}}}}\n    b: {{inFlightReq: {{amount: {0}}}}}\n    c: {{rateLimit: {{average: {0}, burst: {0}}}}}\n  routers: {{r: {{rule: 'PathPrefix(`/`)', service: s, middlewares: [a, b, c]}}}}\n  services: {{s: {{loadBalancer: {{servers: [{{url: 'http://127.0.0.1:8501'}}]}}}}}}\n"  # noqa: E501
+
+
+@pytest.mark.parametrize("digits", ["\u00b2", "\u0663", "9" * 5000], ids=["two", "three", "long"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("site.conf", _NGINX), ("haproxy.cfg", _HAPROXY), ("dynamic.yml", _TRAEFIK)],
+)
+def test_digits_that_no_proxy_takes_are_no_number(
+    name: str, text: str, digits: str, tmp_path: Path
+) -> None:
+    """`\u00b2` is a digit to Python and no number to it; 5000 digits are too many for it."""
+    path = tmp_path / name
+    path.write_text(text.format(digits), encoding="utf-8")
+
+    assert lint_file(path, App()).routes

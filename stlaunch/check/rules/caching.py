@@ -34,9 +34,15 @@ def _page_cached(seen: Observations) -> Outcome:
     return None
 
 
+def _age(answer: Exchange) -> int:
+    """Return for how many seconds a cache had the answer; 0 without a plausible Age."""
+    text = answer.header("age")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
+
+
 def _hit(answer: Exchange) -> str:
-    if answer.header("age").isdigit() and int(answer.header("age")) > 0:
-        return f"Age: {answer.header('age')}"
+    if age := _age(answer):
+        return f"Age: {age}"
     if "hit" in answer.header("x-cache").lower() or answer.header("cf-cache-status") == "HIT":
         return "a hit, says the cache"
     if _VARNISH_HIT.fullmatch(answer.header("x-varnish")):
@@ -98,8 +104,7 @@ def _clocks(seen: Observations) -> Outcome:
         there = parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return Unknown("the answer has no date")
-    age = seen.http["page"].header("age")
-    skew = there + (int(age) if age.isdigit() and len(age) < 10 else 0) - seen.at  # noqa: PLR2004
+    skew = there + _age(seen.http["page"]) - seen.at
     if abs(skew) < _SKEW_S:
         return None
     return Hit(

@@ -12,12 +12,11 @@ from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.app import App
 from stlaunch.lint.haproxy.conditions import holds_for, methods_of
 from stlaunch.lint.haproxy.parse import Section
-from stlaunch.lint.units import seconds
+from stlaunch.lint.units import seconds, whole
 from stlaunch.lint.words import Line
 from stlaunch.proxies.needs import Need
 from stlaunch.quick_dataclass import dataclass
 
-_MAX_DIGITS = 6
 _STICKY_BALANCE = {"source", "hdr", "hash", "url_param", "rdp-cookie", "uri"}
 
 
@@ -144,13 +143,12 @@ def _capacity_faults(section: Section, servers: list[Line]) -> Iterator[Fault]:
     usual = [line for scope in section.scopes for line in scope.all("default-server")][:1]
     active = [line for line in servers if "backup" not in line.words]
     limits = [
-        value
+        _count(server) * (whole(_after("maxconn", server) or _after("maxconn", *usual)) or 0)
         for server in active
-        for value in (_after("maxconn", server) or _after("maxconn", *usual),) * _count(server)
     ]
-    if not all(value.isdigit() and len(value) < _MAX_DIGITS and int(value) for value in limits):
+    if 0 in limits:  # none
         return
-    if detail := page_load.fault_of_parallel(sum(map(int, limits)), of_all=True):
+    if detail := page_load.fault_of_parallel(sum(limits), of_all=True):
         yield Fault("STL611", active[0].number, detail)
 
 
@@ -289,4 +287,5 @@ def _count(line: Line) -> int:
     if line.name == "server":
         return 1
     _, _, number = line.words[2].rpartition("-")
-    return int(number) if number.isdigit() and len(number) < _MAX_DIGITS else 2
+    found = whole(number)
+    return 2 if found is None else found

@@ -10,7 +10,7 @@ from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.app import App
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
-from stlaunch.lint.units import size
+from stlaunch.lint.units import size, whole
 from stlaunch.proxies.needs import Need
 
 _LOGIN = 12 * 1024
@@ -25,11 +25,11 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
     """Evaluate the limits in force where the scripts of a page are answered."""
     for limit in location.inherited_all("limit_req"):
         words = dict(word.partition("=")[::2] for word in limit.args)
-        burst = words.get("burst", "0")
+        burst = whole(words.get("burst", "0"))
         rate = _rate(root, words.get("zone", ""))
-        if rate is None or not burst.isdigit():
+        if rate is None or burst is None:
             continue
-        passing = int(int(burst) + 1 + rate)
+        passing = int(burst + 1 + rate)
         if passing < page_load.MAX_REQUESTS:
             is_certain = passing < page_load.MIN_REQUESTS
             yield Fault(
@@ -42,21 +42,17 @@ def rate_faults(location: Directive, root: Directive) -> Iterator[Fault]:
                 milder=None if is_certain else Circumstance.LARGE_ONLY,
             )
     for limit in location.inherited_all("limit_conn"):
-        count = limit.args[1]
-        if count.isdigit() and (detail := page_load.fault_of_parallel(int(count))):
+        if detail := page_load.fault_of_parallel(whole(limit.args[1]) or 0):
             yield Fault(code="STL611", at=limit, need=Need.REQUEST_RATE, detail=detail)
 
 
 def capacity_faults(servers: Sequence[Directive]) -> Iterator[Fault]:
     """Evaluate `max_conns` of a group's servers: it counts all visitors' requests."""
-    limits = [
-        word.partition("=")[2] for server in servers for word in server.args if _MAX_CONNS in word
-    ]
-    if len(limits) < len(servers) or not all(value.isdigit() for value in limits):
+    words = [word for server in servers for word in server.args if word.startswith(_MAX_CONNS)]
+    limits = [whole(word.removeprefix(_MAX_CONNS)) or 0 for word in words]  # 0: no limit
+    if len(limits) < len(servers) or 0 in limits:
         return
-    if "0" not in limits and (
-        detail := page_load.fault_of_parallel(sum(map(int, limits)), of_all=True)
-    ):
+    if detail := page_load.fault_of_parallel(sum(limits), of_all=True):
         yield Fault(code="STL611", at=servers[0], detail=detail)
 
 

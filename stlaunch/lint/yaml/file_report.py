@@ -11,6 +11,7 @@ from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Report
+from stlaunch.lint.units import whole
 from stlaunch.lint.yaml.nodes import Node, line_of
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
@@ -151,22 +152,23 @@ class FileReport:
                     added.append(("x-frame-options", "DENY", node))
             elif name in _TRAEFIK_HEADERS:
                 added.append((_TRAEFIK_HEADERS[name], value, node))
-            elif name == "buffering.maxrequestbodybytes" and value.isdigit():
-                self.body(node, int(value), product)
-            elif name == "inflightreq.amount" and value.isdigit():
-                self.parallel(node, int(value), product)
+            elif name == "buffering.maxrequestbodybytes" and (limit := whole(value)) is not None:
+                self.body(node, limit, product)
+            elif name == "inflightreq.amount":
+                self.parallel(node, whole(value), product)
         self.response_headers(added, product)
         self._traefik_rate(settings)
 
     def _traefik_rate(self, settings: Settings) -> None:
-        average, node = settings.get("ratelimit.average", ("", None))
-        burst, _ = settings.get("ratelimit.burst", ("1", None))
-        if node is None or not average.isdigit() or not burst.isdigit() or int(average) == 0:
+        rate, node = settings.get("ratelimit.average", ("", None))
+        room, _ = settings.get("ratelimit.burst", ("1", None))
+        average, burst = whole(rate), whole(room)
+        if node is None or not average or burst is None:
             return
         # `average` is per `period`, one second by default.
         period, _ = settings.get("ratelimit.period", ("1s", None))
-        per_second = int(average) if period in {"1s", "1", "1000ms"} else 0
-        self.rate(node, int(burst) + per_second, Product.TRAEFIK)
+        per_second = average if period in {"1s", "1", "1000ms"} else 0
+        self.rate(node, burst + per_second, Product.TRAEFIK)
 
 
 _TRAEFIK_HEADERS = {

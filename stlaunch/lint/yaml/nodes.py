@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from stlaunch.errors import UsageError
+from stlaunch.lint.units import whole
 
 _MAX_DEPTH = 60
 _MAX_NODES = 60_000
@@ -157,8 +158,7 @@ def text(node: Node | None) -> str:
 
 def number(node: Node | None) -> int | None:
     """Return a scalar's number."""
-    value = text(node)
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None  # noqa: PLR2004
+    return whole(text(node))
 
 
 def walk(node: Node | None) -> Iterator[Node]:

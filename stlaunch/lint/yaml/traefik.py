@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stlaunch.lint.units import whole
 from stlaunch.lint.yaml.file_report import FileReport, Settings
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text, walk
 from stlaunch.proxies.needs import Need, Product
@@ -174,17 +175,17 @@ def _used(own: Settings, middlewares: dict[str, Settings]) -> list[str]:
 
 def _ports(own: Settings, service: Node) -> set[int]:
     found = {
-        int(value)
+        port
         for label, (value, _) in own.items()
-        if label.endswith(".loadbalancer.server.port") and value.isdigit() and len(value) < 6  # noqa: PLR2004
+        if label.endswith(".loadbalancer.server.port") and (port := whole(value)) is not None
     }
     if found:
         return found
     for key in ("expose", "ports"):
         for one in items(get(service, key)):
             inner = text(get(one, "target")) or text(one).rpartition(":")[2].partition("/")[0]
-            if inner.isdigit() and len(inner) < 6:  # noqa: PLR2004
-                found.add(int(inner))
+            if (port := whole(inner)) is not None:
+                found.add(port)
     return found
 
 
