@@ -189,7 +189,7 @@ class UploadPiecesEndpoint:
             return None
         most = min(_MAX_PIECE, upload.total_bytes - expected)
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > most:
+        if is_size(length) and int(length) > most:
             return _TOO_LARGE
         async for chunk in request.stream():
             upload.seen_at = time.monotonic()
