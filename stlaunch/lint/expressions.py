@@ -6,6 +6,8 @@ They are untrusted: one that could take exponential time is not run.
 from __future__ import annotations
 
 import re
+import warnings
+from functools import lru_cache
 
 _MAX_PATTERN = 500
 _MAX_TEXT = 150
@@ -25,13 +27,35 @@ def search(pattern: str, text: str, flags: int = 0) -> re.Match[str] | None:
     Raises:
         NotUnderstoodError: for an expression that cannot be run here.
     """
-    if len(pattern) > _MAX_PATTERN or len(text) > _MAX_TEXT:
+    if len(text) > _MAX_TEXT:
+        raise NotUnderstoodError(pattern[:_MAX_PATTERN])
+    return _compiled(pattern, flags).search(text)
+
+
+@lru_cache(maxsize=1000)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    if len(pattern) > _MAX_PATTERN:
         raise NotUnderstoodError(pattern[:_MAX_PATTERN])
     if _NESTED.search(pattern) or len(_REPEATS.findall(pattern)) > _MAX_REPEATS:
         raise NotUnderstoodError(pattern)
     # Named groups as PCRE also writes them.
     python = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern)
     try:
-        return re.search(python, text, flags)
-    except (re.error, RecursionError, OverflowError) as exc:
+        with warnings.catch_warnings():
+            # `[[` and `--` in a set, into which other engines read more.
+            warnings.simplefilter("error")
+            return re.compile(python, flags)
+    except (re.error, RecursionError, OverflowError, Warning) as exc:
         raise NotUnderstoodError(pattern) from exc
+
+
+def literal_prefix(pattern: str) -> str:
+    r"""Return the plain text that an expression begins with.
+
+    >>> literal_prefix(r"^/app\.v2/?(.*)"), literal_prefix("/(a|b)")
+    ('/app.v2', '/')
+    """
+    match = re.match(r"\^?((?:[A-Za-z0-9_/-]|\\\.)*)", pattern)
+    text = match[1].replace("\\.", ".") if match else ""
+    rest = pattern[match.end() :] if match else ""
+    return text[:-1] if rest[:1] in {"?", "*", "{"} else text

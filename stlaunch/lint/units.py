@@ -33,7 +33,8 @@ def seconds(text: str, *, default_unit: str = "") -> float | None:
     (90, 60, None)
     """
     text = text.replace(" ", "").lower()
-    if not re.fullmatch(r"([0-9]{1,15}(us|ms|[smhdw])?)+", text):
+    # A unit after each number but the last: with all of them optional, a long one never ends.
+    if not text or not re.fullmatch(r"(?:[0-9]{1,15}(?:us|ms|[smhdw]))*(?:[0-9]{1,15})?", text):
         return None
     return sum(
         int(number) * _SECONDS[unit or default_unit]

@@ -18,6 +18,7 @@ _WORD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_QUOTING = re.compile(r"""[\\"']""")
 _PIECE = re.compile(r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|(.)""", re.DOTALL)
 
 
@@ -64,7 +65,8 @@ def _words(text: str) -> Iterator[str]:
         if match.lastgroup == "comment":
             return
         if match.lastgroup == "word":
-            yield _PIECE.sub(_unquoted, match[0])
+            word = match[0]
+            yield _PIECE.sub(_unquoted, word) if _QUOTING.search(word) else word
 
 
 def _unquoted(match: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from tests.proxies.test_proxy_command import ROOT, run
 MEMORY = 700 * 1024 * 1024
 VCL = 'vcl 4.1;\nbackend app { .host = "127.0.0.1"; .port = "8501"; }\nsub vcl_recv {\n'
 LIGHTTPD = 'proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 8501 ) ) )\n'
+HTTP = "defaults\nmode http\n"
 PASS = "location / { proxy_pass http://127.0.0.1:8501; }"
 
 
@@ -118,6 +119,12 @@ def test_many_includes_end(tmp_path: Path) -> None:
         ),
         pytest.param(
             "a.conf",
+            f"server {{ location / {{ proxy_pass http://127.0.0.1:8501; "
+            f"proxy_read_timeout {'58501' * 200}tp; }} }}",
+            id="nginx-time",
+        ),
+        pytest.param(
+            "a.conf",
             "server {\nlocation /" + "a" * 60 + "/ { proxy_pass http://127.0.0.1:8501; }\n"
             "location ~ ^/(a+)+b { return 403; }\n"
             "location ~ a*a*a*a*a*a*a*a*b { return 403; }\n}\n",
@@ -127,6 +134,45 @@ def test_many_includes_end(tmp_path: Path) -> None:
         pytest.param("a.conf", "ProxyPass / \\\n" * 60_000, id="apache-continued"),
         pytest.param(
             "a.cfg", "backend a\n" + "server s 10.0.0.1:8501\n" * 45_000, id="haproxy-many"
+        ),
+        pytest.param(
+            "a.cfg", HTTP + "listen a\nserver s 127.0.0.1:8501\n" * 20_000, id="haproxy-apps"
+        ),
+        pytest.param(
+            "a.cfg",
+            HTTP
+            + "frontend a\n"
+            + "".join(f"acl a path_reg ^/{n}(.*)x\n" for n in range(24_000))
+            + "http-request deny if a\n" * 24_000
+            + "default_backend b\nbackend b\nserver s 127.0.0.1:8501\n",
+            id="haproxy-conditions",
+        ),
+        pytest.param(
+            "a.cfg",
+            HTTP
+            + "frontend a\n"
+            + "".join(f"use_backend b if {{ path_beg /{n} }}\n" for n in range(48_000))
+            + "backend b\nserver s 127.0.0.1:8501\n",
+            id="haproxy-routes",
+        ),
+        pytest.param(
+            "a.cfg",
+            HTTP
+            + "default_backend b\n" * 20_000
+            + "frontend a\n" * 20_000
+            + "backend b\nserver s 127.0.0.1:8501\n",
+            id="haproxy-defaults",
+        ),
+        pytest.param(
+            "a.cfg",
+            "".join(f"defaults d{n} from d{n - 1}\n" for n in range(24_000))
+            + "listen b from d23999\nmode http\nserver s 127.0.0.1:8501\n",
+            id="haproxy-inherited",
+        ),
+        pytest.param(
+            "a.cfg",
+            f"{HTTP}timeout client {'58501' * 200}tp\nlisten b\nserver s 127.0.0.1:8501\n",
+            id="haproxy-time",
         ),
         pytest.param("a.txt", "\n" * 900_000, id="empty-lines"),
         pytest.param("a.txt", " " * 99_000 + "\n" + "{{" * 49_000, id="spaces-and-marks"),

@@ -12,6 +12,7 @@ from stlaunch.lint.apache.parse import ApacheTree, Node, read_apache
 from stlaunch.lint.apache.request import Answer, NotUnderstoodError, Pass, Site, answer, sites
 from stlaunch.lint.apache.rules import Fault
 from stlaunch.lint.app import App, socket_path
+from stlaunch.lint.expressions import literal_prefix
 from stlaunch.lint.findings import Edit, LintFinding, Report
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.apache import PRESERVE_HOST, UPGRADE
@@ -79,10 +80,7 @@ def _bases(passes: list[Pass], app: App, report: Report) -> list[BasePath]:
 def _literal_prefix(one: Pass) -> str:
     if not one.is_regex:
         return one.path
-    match = re.match(r"\^?((?:[A-Za-z0-9_/-]|\\\.)*)", one.path)
-    text = match[1].replace("\\.", ".") if match else ""
-    rest = one.path[match.end() :] if match else ""
-    text = text[:-1] if rest[:1] in {"?", "*", "{"} else text
+    text = literal_prefix(one.path)
     return text if text.startswith("/") else f"/{text}"
 
 

@@ -1,53 +1,154 @@
-"""Return whether a condition of HAProxy holds for a method, whatever else the request is. Pure."""
+"""Return whether a condition of HAProxy holds for a request, as far as that is certain. Pure.
+
+Three values: True, False, and None for what depends on something that is not known, such as the
+client's address. The names are those of HAProxy's manual, chapter 7 ("Using ACLs and fetching
+samples").
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 
+from stlaunch.lint.expressions import NotUnderstoodError, literal_prefix, search
 from stlaunch.lint.words import Line
+from stlaunch.quick_dataclass import dataclass
 
 _MIN_ACL = 3
-_PREDEFINED = {
-    "METH_GET": ("GET", "HEAD"),
-    **{f"METH_{name}": (name,) for name in ("CONNECT", "DELETE", "HEAD", "OPTIONS", "POST", "PUT")},
+_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE")
+_PREDEFINED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "TRUE": (("always_true",),),
+    "FALSE": (("always_false",),),
+    **{f"METH_{name}": (("method", name),) for name in _METHODS},
+    "METH_GET": (("method", "GET", "HEAD"),),
 }
-"""HAProxy's predefined ACLs."""
+_PATHS = {"path", "pathq", "url", "capture.req.uri"}
+_MATCHES = {"str", "beg", "end", "sub", "dir", "reg", "found"}
+_MAX_STEPS = 1_000_000
+_STEPS_OF_A_TEST = 10
+_SUFFIXED = re.compile(r"(path|pathq|url|(?:req\.)?f?hdr)_(str|beg|end|sub|dir|reg)((?:\(.*)?)")
+_HEADER = re.compile(r"(?:req\.)?f?hdr\((upgrade|connection)\)")
 
 
-def methods_of(lines: Iterable[Line]) -> dict[str, tuple[str, ...] | None]:
-    """Return the methods that each ACL matches; None for one that is about something else."""
-    found: dict[str, tuple[str, ...] | None] = dict(_PREDEFINED)
-    own: set[str] = set()
-    for line in lines:
-        if line.name != "acl" or len(line.words) < _MIN_ACL:
-            continue
-        name, *test = line.words[1:]
-        methods = _methods(test)
-        before = found.get(name) if name in own else ()  # lines of one name add up
-        found[name] = None if methods is None or before is None else (*before, *methods)
-        own.add(name)
-    return found
+class TooManyStepsError(Exception):
+    """A file has more rules than requests are followed through."""
 
 
-def holds_for(
-    method: str, words: Sequence[str], acls: Mapping[str, tuple[str, ...] | None]
-) -> bool:
-    """Return whether `if ...` or `unless ...` surely holds for every request with this method.
+@dataclass(slots=True)
+class Steps:
+    """What following the requests through a whole file, which may be hostile, may still cost."""
 
-    Args:
+    left: int = _MAX_STEPS
+
+    def spend(self, count: int) -> None:
+        """Take these away.
+
+        Raises:
+            TooManyStepsError: if fewer are left.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise TooManyStepsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is known of a request; None is not known.
+
+    Attributes:
         method: in capitals.
-        words: those of the whole rule.
-        acls: from `methods_of`.
+        path: without a query.
+        is_upgrade: it is the WebSocket handshake.
+        is_tls: it came to this frontend over https.
     """
-    at = next((n for n, word in enumerate(words) if word in {"if", "unless"}), None)
-    if at is None:
-        return False
-    truth: bool | None = False
-    for group in _groups(words[at + 1 :]):
-        terms = [_term(term, method, acls) for term in group]
-        is_met = False if False in terms else None if None in terms or not terms else True
-        truth = True if True in {truth, is_met} else None if None in {truth, is_met} else False
-    return truth is (words[at] == "if")
+
+    method: str
+    path: str | None = None
+    is_upgrade: bool | None = None
+    is_tls: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The ACLs of a section, by which `if` and `unless` are evaluated.
+
+    Attributes:
+        acls: the tests of each name; one that matches is enough.
+        assumed: what is taken for granted of tests that nothing is known about.
+        steps: what evaluating may cost.
+    """
+
+    acls: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    assumed: Mapping[str, bool] = field(default_factory=dict)
+    steps: Steps = field(default_factory=Steps)
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], steps: Steps | None = None) -> Conditions:
+        """Read the ACLs of these lines."""
+        steps = steps or Steps()
+        steps.spend(len(lines))
+        own: dict[str, list[Sequence[str]]] = {}
+        for line in lines:
+            if line.name == "acl" and len(line.words) >= _MIN_ACL:
+                own.setdefault(line.words[1], []).append(line.words[2:])
+        return cls(acls={**_PREDEFINED, **own}, steps=steps)
+
+    def hold(self, words: Sequence[str], request: Request) -> bool | None:
+        """Return whether a rule applies: its `if` or `unless` holds, or it has neither.
+
+        Raises:
+            TooManyStepsError: where it cost too much.
+        """
+        self.steps.spend(len(words))
+        at = condition_at(words)
+        if at is None:
+            return True
+        found = _any(
+            _all(self._term(term, request) for term in group) for group in _groups(words[at + 1 :])
+        )
+        return found if words[at] == "if" or found is None else not found
+
+    def unknown_terms(self, words: Sequence[str], request: Request) -> Iterator[tuple[str, bool]]:
+        """Yield the tests of a rule that nothing is known about, and what each has to be."""
+        at = condition_at(words)
+        if at is None or words[at] == "unless":
+            return
+        for group in _groups(words[at + 1 :]):
+            for term in group:
+                if self._term(term, request) is None:
+                    yield _name(term), not term[0].startswith("!")
+
+    def _tests(self, term: Sequence[str]) -> Sequence[Sequence[str]]:
+        is_inline = term[0].lstrip("!") == "{"
+        return [term[1:-1]] if is_inline else self.acls.get(term[0].lstrip("!"), ())
+
+    def _term(self, term: Sequence[str], request: Request) -> bool | None:
+        found = self.assumed.get(_name(term))
+        if found is None:
+            tests = self._tests(term)
+            self.steps.spend(_STEPS_OF_A_TEST * len(tests))
+            found = _any(_test(test, request) for test in tests) if tests else None
+        return found if found is None else found != term[0].startswith("!")
+
+
+def condition_at(words: Sequence[str]) -> int | None:
+    """Return where a rule's `if` or `unless` is; None for a rule without."""
+    return next((n for n, word in enumerate(words) if word in {"if", "unless"}), None)
+
+
+def _name(term: Sequence[str]) -> str:
+    return " ".join(term).removeprefix("!")
+
+
+def _any(values: Iterable[bool | None]) -> bool | None:
+    found = list(values)
+    return True if True in found else None if None in found else False
+
+
+def _all(values: Iterable[bool | None]) -> bool | None:
+    found = list(values)
+    return False if False in found else None if None in found or not found else True
 
 
 def _groups(words: Sequence[str]) -> list[list[list[str]]]:
@@ -67,17 +168,115 @@ def _groups(words: Sequence[str]) -> list[list[list[str]]]:
     return groups
 
 
-def _term(
-    words: Sequence[str], method: str, acls: Mapping[str, tuple[str, ...] | None]
-) -> bool | None:
-    is_negated = words[0].startswith("!")
-    name = words[0].removeprefix("!")
-    methods = _methods(words[1:-1]) if name == "{" else acls.get(name)
-    return None if methods is None else (method in methods) != is_negated
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test:
+    """One test, read: what of the request, matched how, and with which patterns."""
+
+    fetch: str
+    match: str
+    patterns: tuple[str, ...]
+    any_case: bool = False
+    is_lowered: bool = False
 
 
-def _methods(test: Sequence[str]) -> tuple[str, ...] | None:
-    if not test or test[0] != "method":
+def _read_test(words: Sequence[str]) -> _Test | None:
+    """Return a test; None for one that is about something else."""
+    fetch, *converters = words[0].split(",")
+    suffixed = _SUFFIXED.fullmatch(fetch)
+    match = suffixed[2] if suffixed else ""
+    fetch = suffixed[1] + suffixed[3] if suffixed else fetch
+    any_case, patterns = False, list(words[1:])
+    while patterns and patterns[0].startswith("-"):
+        flag = patterns.pop(0)
+        if flag == "--":
+            break
+        if flag == "-i":
+            any_case = True
+        elif flag == "-m" and patterns:
+            match = patterns.pop(0)
+        elif flag != "-n":
+            return None
+    if set(converters) - {"lower"} or match not in {"", *_MATCHES}:
         return None
-    values = [word for word in test[1:] if word != "-i"]
-    return None if any(word.startswith("-") for word in values) else tuple(map(str.upper, values))
+    return _Test(
+        fetch=fetch,
+        match=match or "str",
+        patterns=tuple(patterns),
+        any_case=any_case,
+        is_lowered=bool(converters),
+    )
+
+
+def _test(words: Sequence[str], request: Request) -> bool | None:
+    test = _read_test(words) if words else None
+    if test is None:
+        return None
+    if test.fetch in {"always_true", "always_false"}:
+        return test.fetch == "always_true"
+    if test.fetch == "ssl_fc":
+        return request.is_tls
+    if test.fetch == "method":
+        return request.method in {pattern.upper() for pattern in test.patterns}
+    if test.fetch in _PATHS:
+        return None if request.path is None else _matches(test, request.path)
+    if header := _HEADER.fullmatch(test.fetch.lower()):
+        if request.is_upgrade is None:
+            return None
+        value = "websocket" if header[1] == "upgrade" else "Upgrade"
+        return request.is_upgrade and _matches(test, value)
+    return None
+
+
+def _matches(test: _Test, value: str) -> bool | None:
+    if test.match == "found":
+        return True
+    value = value.lower() if test.is_lowered else value
+    if test.match == "reg":
+        return _any(_searched(pattern, value, any_case=test.any_case) for pattern in test.patterns)
+    fold = str.lower if test.any_case else str
+    return any(_compare(test.match, fold(value), fold(pattern)) for pattern in test.patterns)
+
+
+def _compare(match: str, value: str, pattern: str) -> bool:
+    match match:
+        case "beg":
+            return value.startswith(pattern)
+        case "end":
+            return value.endswith(pattern)
+        case "sub":
+            return pattern in value
+        case "dir":
+            return f"/{pattern.strip('/')}/" in f"/{value.strip('/')}/"
+        case _:
+            return value == pattern
+
+
+def _searched(pattern: str, value: str, *, any_case: bool) -> bool | None:
+    try:
+        return search(pattern, value, re.IGNORECASE if any_case else 0) is not None
+    except NotUnderstoodError:
+        return None
+
+
+def paths_named(lines: Iterable[Line]) -> Iterator[str]:
+    """Yield the beginnings of paths that ACLs and conditions speak of."""
+    for line in lines:
+        at = condition_at(line.words)
+        tests: list[Sequence[str]] = [line.words[2:]] if line.name == "acl" else []
+        groups = _groups(line.words[at + 1 :]) if at is not None else []
+        tests += [term[1:-1] for group in groups for term in group if term[0].endswith("{")]
+        for words in tests:
+            yield from _beginnings(words)
+
+
+def _beginnings(words: Sequence[str]) -> Iterator[str]:
+    test = _read_test(words) if words else None
+    if test is None or test.fetch not in _PATHS:
+        return
+    for pattern in test.patterns:
+        if test.match in {"str", "beg"} and pattern.startswith("/"):
+            yield pattern
+        elif test.match == "dir":
+            yield f"/{pattern.strip('/')}"
+        elif test.match == "reg" and pattern.startswith("^/"):
+            yield literal_prefix(pattern)

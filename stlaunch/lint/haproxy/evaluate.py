@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from stlaunch.errors import UsageError
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Report
+from stlaunch.lint.haproxy.conditions import Steps, TooManyStepsError
 from stlaunch.lint.haproxy.parse import Section, read_sections
-from stlaunch.lint.haproxy.rules import faults_of, speaks_tls, text_of, timeout_faults
+from stlaunch.lint.haproxy.request import Frontend
+from stlaunch.lint.haproxy.routes import Route, routes_of
+from stlaunch.lint.haproxy.rules import Fault, faults_of, speaks_tls
 from stlaunch.lint.sources import Sources
 from stlaunch.lint.words import Line
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Product
+from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
+# Lines, times the sections that are evaluated with them.
+_MAX_WORK = 1_000_000
 _OF_SOCKETS = {"STL301", "STL307", "STL606"}
-_SOCKET_RULE = re.compile(r"hdr\w*\(upgrade\).*websocket|_stcore/stream|_stcore\b|/stream\b")
 
 
 def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
@@ -35,48 +42,65 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
         if (servers := _servers(section, app, path, report))
     ]
     apps = {section.name for section, _ in groups}
-    for section, servers in groups:
-        report.routes.append(f"{path}:{section.line} {section.kind} {section.name}")
-        fronts = [section] if section.kind == "listen" else _fronts(section, sections)
-        if section.is_tcp:
-            text = "This passes bytes on (mode tcp): nothing but its timeouts was checked."
-            report.note(path, section.line, text)
-            faults = list(timeout_faults(section, fronts, app))
-        else:
-            faults = list(faults_of(section, fronts, servers, app))
-            if fronts and all(_sends_sockets_elsewhere(front, section, apps) for front in fronts):
-                faults = [fault for fault in faults if fault.code not in _OF_SOCKETS]
-        site = app.site(BasePath(), is_https=speaks_tls(fronts))
-        for fault in faults:
-            known = fix_for(fault.need, Product.HAPROXY, site) if fault.need else None
-            fix = known.text if known else ""
-            report.findings.append(
-                LintFinding(
-                    code=fault.code,
-                    file=path,
-                    line=fault.line,
-                    detail=fault.detail,
-                    fix=_with_own_servers(fix, fault.servers) if fault.servers else fix,
-                    milder=fault.milder,
-                )
-            )
+    fronts = [section for section in sections if section.kind in {"frontend", "listen"}]
+    inherited = sum(len(scope.lines) for front in fronts for scope in front.defaults)
+    if inherited > _MAX_WORK:
+        raise UsageError(f"{path} has too many sections.")
+    fronts = [front for front in fronts if _leads(front, apps)]
+    if (len(groups) + len(fronts)) * sum(len(one.lines) for one in sections) > _MAX_WORK:
+        raise UsageError(f"{path} has too many sections that lead to the app.")
+    backends = {one.name: one for one in sections if one.kind in {"backend", "listen"}}
+    steps = Steps()
+    try:
+        routes = {
+            front.line: routes_of(Frontend(front, backends, apps, steps), app)
+            for front in fronts
+            if not front.is_tcp
+        }
+        for section, servers in groups:
+            above = [front for front in fronts if section.name in _leads(front, apps)]
+            site = app.site(BasePath(), is_https=speaks_tls(above))
+            shown = [route for front in above for route in routes.get(front.line, ())]
+            faults = faults_of(section, above, servers, app, steps)
+            if shown and all(route.socket_backend not in {None, section.name} for route in shown):
+                faults = (fault for fault in faults if fault.code not in _OF_SOCKETS)
+            report.findings += [_finding(fault, path, site) for fault in faults]
+            report.routes.append(f"{path}:{section.line} {section.kind} {section.name}")
+            if section.is_tcp:
+                text = "This passes bytes on (mode tcp): nothing but its timeouts was checked."
+                report.note(path, section.line, text)
+        for found in routes.values():
+            report.findings += _route_findings(found, path, app)
+            for exc in (exc for route in found for exc in route.unclear):
+                text = f"Not understood, so not checked: {exc}."
+                report.note(path, exc.line.number, text, is_gap=True)
+    except TooManyStepsError:
+        text = "There are too many rules to follow each request through them: not checked."
+        report.note(path, fronts[0].line if fronts else 1, text, is_gap=True)
     return report
 
 
-def _sends_sockets_elsewhere(front: Section, backend: Section, apps: set[str]) -> bool:
-    """Return whether a frontend has a backend of its own for WebSockets, which leads to the app."""
-    acls: dict[str, str] = {}
-    for line in front.all("acl"):
-        acls[line.words[1]] = f"{acls.get(line.words[1], '')} {text_of(line)}"
-    for line in front.all("use_backend"):
-        if line.words[1] == backend.name:
-            return False
-        if line.words[1] in apps and "if" in line.words:
-            condition = line.words[line.words.index("if") + 1 :]
-            expanded = " ".join(acls.get(word, word) for word in condition).lower()
-            if _SOCKET_RULE.search(expanded):
-                return True
-    return False
+def _route_findings(routes: list[Route], path: Path, app: App) -> Iterator[LintFinding]:
+    """Yield what the routes of one frontend lack, once where it hits several."""
+    seen: set[tuple[str, int]] = set()
+    for route in routes:
+        site = app.site(route.base, is_https=speaks_tls([route.front.section]))
+        faults = [fault for fault in route.faults() if (fault.code, fault.line) not in seen]
+        seen |= {(fault.code, fault.line) for fault in faults}
+        yield from (_finding(fault, path, site) for fault in faults)
+
+
+def _finding(fault: Fault, path: Path, site: Site) -> LintFinding:
+    known = fix_for(fault.need, Product.HAPROXY, site) if fault.need else None
+    fix = known.text if known else ""
+    return LintFinding(
+        code=fault.code,
+        file=path,
+        line=fault.line,
+        detail=fault.detail,
+        fix=_with_own_servers(fix, fault.servers) if fault.servers else fix,
+        milder=fault.milder,
+    )
 
 
 def _with_own_servers(fix: str, servers: tuple[Line, ...]) -> str:
@@ -122,15 +146,9 @@ def _plain(target: str) -> str:
     return re.sub(r"^(ipv4|ipv6)@", "", target)
 
 
-def _fronts(backend: Section, sections: list[Section]) -> list[Section]:
-    """Return the frontends that may lead to a backend."""
-    found = []
-    for section in sections:
-        if section.kind not in {"frontend", "listen"}:
-            continue
-        for line in section.lines:
-            is_route = line.name in {"default_backend", "use_backend"}
-            if is_route and (line.words[1] == backend.name or "%[" in line.words[1]):
-                found.append(section)
-                break
-    return found
+def _leads(section: Section, apps: set[str]) -> set[str]:
+    """Return the names of the app's backends that a frontend may lead to."""
+    lines = [line for scope in section.scopes for line in scope.all("default_backend")]
+    names = {line.words[1] for line in (*section.all("use_backend"), *lines)}
+    own = {section.name} if section.kind == "listen" else set()
+    return apps if any("%[" in name for name in names) else (names | own) & apps

@@ -27,6 +27,8 @@ _SECTIONS = {
     "fcgi-app",
     "crt-store",
 }
+# Each `defaults ... from ...` holds those above it.
+_MAX_NESTED = 100
 _FEWEST = {
     "acl": 2,
     "server": 2,
@@ -84,19 +86,13 @@ def read_sections(text: str, path: Path) -> list[Section]:
             name = words[1] if len(words) > 1 else ""
             section = Section(line.name, name, line.number)
             if line.name == "defaults":
+                section.defaults = _above(words, defaults, path, line.number)
                 last = defaults[name] = section
             elif line.name in {"frontend", "backend", "listen"}:
                 if not name:
                     raise UsageError(f"{path}, line {line.number}: `{line.name}` lacks a name.")
-                named = words[words.index("from") + 1 :][:1] if "from" in words else ()
-                chosen = defaults.get(named[0]) if named else last
-                section.defaults = [chosen] if chosen else []
-            if line.name == "defaults" and "from" in words:
-                named = words[words.index("from") + 1 :][:1]
-                above = defaults.get(named[0]) if named else None
-                section.defaults = [above, *above.defaults] if above else []
-            elif section.defaults:
-                section.defaults = [section.defaults[0], *section.defaults[0].defaults]
+                chosen = _named(words, defaults) if "from" in words else last
+                section.defaults = [chosen, *chosen.defaults] if chosen else []
             sections.append(section)
             continue
         if len(line.words) - 1 < _FEWEST.get(line.name, 0):
@@ -105,3 +101,20 @@ def read_sections(text: str, path: Path) -> list[Section]:
         if sections:
             sections[-1].lines.append(line)
     return sections
+
+
+def _above(
+    words: tuple[str, ...], defaults: dict[str, Section], path: Path, number: int
+) -> list[Section]:
+    """Return those that a `defaults ... from ...` continues."""
+    above = _named(words, defaults)
+    found = [above, *above.defaults] if above else []
+    if len(found) > _MAX_NESTED:
+        raise UsageError(f"{path}, line {number}: too many `defaults` in a row.")
+    return found
+
+
+def _named(words: tuple[str, ...], defaults: dict[str, Section]) -> Section | None:
+    """Return the one after `from`."""
+    named = words[words.index("from") + 1 :][:1] if "from" in words else ()
+    return defaults.get(named[0]) if named else None

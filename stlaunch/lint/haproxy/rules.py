@@ -10,7 +10,7 @@ from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import header_problems
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.app import App
-from stlaunch.lint.haproxy.conditions import holds_for, methods_of
+from stlaunch.lint.haproxy.conditions import Conditions, Request, Steps, condition_at
 from stlaunch.lint.haproxy.parse import Section
 from stlaunch.lint.units import seconds, whole
 from stlaunch.lint.words import Line
@@ -42,10 +42,16 @@ def speaks_tls(fronts: list[Section]) -> bool:
 
 
 def faults_of(
-    section: Section, fronts: list[Section], servers: list[Line], app: App
+    section: Section, fronts: list[Section], servers: list[Line], app: App, steps: Steps
 ) -> Iterator[Fault]:
-    """Evaluate a backend of the app with the frontends that lead to it."""
-    yield from timeout_faults(section, fronts, app)
+    """Evaluate a backend of the app with the frontends that lead to it.
+
+    Raises:
+        TooManyStepsError: where it cost too much.
+    """
+    yield from _timeout_faults(section, fronts, app)
+    if section.is_tcp:
+        return
     yield from _affinity_faults(section, servers)
     yield from _capacity_faults(section, servers)
     lines = [
@@ -56,7 +62,7 @@ def faults_of(
     for line in lines:
         yield from _rule_faults(line, app)
     yield from _rate_faults(lines)
-    yield from _method_faults(lines)
+    yield from _method_faults(lines, steps)
     scheme_lines = [line for line in lines if "x-forwarded-proto" in text_of(line)]
     if speaks_tls(fronts) and not scheme_lines:
         yield Fault(
@@ -81,7 +87,7 @@ def faults_of(
     yield from _header_faults(lines)
 
 
-def timeout_faults(section: Section, fronts: list[Section], app: App) -> Iterator[Fault]:
+def _timeout_faults(section: Section, fronts: list[Section], app: App) -> Iterator[Fault]:
     """Evaluate how long a quiet WebSocket lives."""
     tunnel = _timeout(section, "tunnel")
     limits = (
@@ -245,14 +251,18 @@ def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
             )
 
 
-def _method_faults(lines: list[Line]) -> Iterator[Fault]:
-    acls = methods_of(lines)
+def _method_faults(lines: list[Line], steps: Steps) -> Iterator[Fault]:
+    conditions = Conditions.of(lines, steps)
     for line in lines:
         is_refusal = line.name == "http-request" and line.words[1:2] in _REFUSALS
-        if is_refusal and holds_for("PUT", line.words, acls):
-            yield Fault(
-                "STL512", line.number, "This rule refuses PUT, with which Streamlit uploads."
-            )
+        is_about = condition_at(line.words) is not None
+        if is_refusal and is_about and conditions.hold(line.words, Request(method="PUT")):
+            yield refused_put(line)
+
+
+def refused_put(line: Line) -> Fault:
+    """Return what is wrong with a rule that takes other methods than PUT."""
+    return Fault("STL512", line.number, "This rule refuses PUT, with which Streamlit uploads.")
 
 
 def _header_faults(lines: list[Line]) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from stlaunch.lint import FileKind, lint_text
 from stlaunch.lint.kinds import is_template, recognise
 from tests.fuzz.target import Target
 
+CORPUS = Path(__file__).parents[2] / "lint" / "corpus"
+_MAX_BYTES = 2048
 _WHOLE = {
     FileKind.NGINX: (
         b"server { listen 80; location /app/ { proxy_pass http://127.0.0.1:8501/; } }",
@@ -33,9 +35,13 @@ _WHOLE = {
         b'RequestHeader set Host "x"\nLimitRequestBody 100\n</Location>\n',
     ),
     FileKind.HAPROXY: (
-        b"defaults\n timeout client 5s\n timeout tunnel 1h\nfrontend f\n bind :80\n acl a path_beg"
+        b"defaults\n mode http\n timeout client 5s\nfrontend f\n bind :80\n acl a path_beg"
         b" /app\n use_backend b if a\nbackend b\n http-request set-path %[path,regsub(^/app,,)]\n"
         b" server s 127.0.0.1:8501 cookie s\n",
+        b"listen l\n mode http\n bind :443 ssl\n http-request replace-path ^/app/?(.*)$ /\\1 if !{ path"
+        b" -m reg -i ^/x(/|$) } || { hdr(upgrade),lower -m found }\n http-request deny unless METH_GET"
+        b" or { method POST PUT }\n redirect code 308 location / if { path / }\n use_backend l\n server"
+        b" streamlit unix@/run/streamlit.sock maxconn 9\n",
     ),
     FileKind.YAML: (
         b"http:\n  routers:\n    a: {rule: PathPrefix(`/app`), service: s, middlewares: [m]}\n"
@@ -61,7 +67,8 @@ _WHOLE = {
     ),
     FileKind.BICEP: (
         b"param a string\nresource gw 'Microsoft.Network/applicationGateways@2023-01-01' = {\n"
-        b" properties: { backendHttpSettingsCollection: [ { requestTimeout: 20 } ] }\n}\n",
+        b" properties: { backendHttpSettingsCollection: [ {\n  port: 8501\n  requestTimeout: 20\n"
+        b"  pickHostNameFromBackendAddress: true\n } ] }\n}\n",
     ),
     FileKind.APP: (
         b'FROM python:3.12\nCMD ["streamlit", "run", "app.py", "--server.enableCORS=false"]\n',
@@ -125,6 +132,14 @@ _TOKENS = (
 )
 
 
+def of_corpus(kind: FileKind) -> Iterator[bytes]:
+    """Yield the linter's own test files of a language: each reaches rules that no other does."""
+    for file in sorted(CORPUS.rglob("*")):
+        data = file.read_bytes() if file.is_file() else b""
+        if len(data) <= _MAX_BYTES and recognise(file, data.decode("latin-1")) is kind:
+            yield data
+
+
 def lint(kind: FileKind, data: bytes) -> Hashable:
     """Evaluate a text: findings in its own lines, or a sentence."""
     text = data.decode("utf-8", "replace")
@@ -151,9 +166,9 @@ TARGETS = tuple(
         name=f"lint-{kind}",
         promise="findings in the text's own lines, or one of our own errors",
         run=partial(lint, kind),
-        seeds=_WHOLE[kind],
+        seeds=(*_WHOLE[kind], *of_corpus(kind)),
         tokens=_TOKENS,
-        max_bytes=2048,
+        max_bytes=_MAX_BYTES,
     )
     for kind in FileKind
 )
