@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,11 +109,15 @@ def test_an_upload_can_be_aborted(visit: Visit, address: str) -> None:
     assert (seen["status"], seen["pieces"]) == (0, 2)
 
 
+@pytest.mark.parametrize("away_s", [0, 10])
 @pytest.mark.parametrize("size", [900_000, TOTAL], ids=["whole", "in-pieces"])
 def test_a_proxy_that_restarts_meanwhile_costs_time_alone(
-    visit: Visit, proxy: RunningProxy, address: str, size: int
+    visit: Visit, proxy: RunningProxy, address: str, size: int, away_s: int
 ) -> None:
-    """On a slow line: nothing that arrived is lost, and the page sees one upload that succeeds."""
+    """On a slow line: nothing that arrived is lost, and the page sees one upload that succeeds.
+
+    For longer than the attempts take: the page has no session until it has connected again.
+    """
     throttled = {"offline": False, "latency": 0, "downloadThroughput": -1}
     devtools = visit.page.context.new_cdp_session(visit.page)
     devtools.send("Network.enable")
@@ -138,6 +143,7 @@ def test_a_proxy_that_restarts_meanwhile_costs_time_alone(
         timeout=60_000,
     )
     proxy.processes[0].close()
+    time.sleep(away_s)
     proxy.processes[0].__enter__()
     seen = visit.page.evaluate("done")
 

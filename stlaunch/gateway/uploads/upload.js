@@ -6,6 +6,10 @@
 // The answers of a rule against the address or the method; 502 if the app answered before the proxy
 // had sent it everything. If it was the app, it gives the pieces the same answer.
 const BLOCKED = [403, 404, 405, 501, 502, 503];
+// Streamlit's answer where the page's session is not connected.
+const NO_SESSION = 400;
+// How long an upload waits for a page that is cut off, as by a proxy that restarts.
+const MAX_OUTAGE_MS = 60_000;
 
 /**
  * Streamlit answers 204; any other success is a page that a proxy sent instead of the app.
@@ -47,6 +51,7 @@ function installUploads(base, openSocket) {
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
+    #wasCut = false;
 
     /** @param {string} method @param {string | URL} url @param {any[]} rest */
     open(method, url, ...rest) {
@@ -54,6 +59,7 @@ function installUploads(base, openSocket) {
       this.#target = rest[0] === false ? "" : uploadTarget(this.#method, url);
       this.#headers = {};
       this.#answerHeaders = new Headers();
+      this.#wasCut = false;
       /** @type {any} */ (super.open)(method, url, ...rest);
       if (this.#target) {
         this.#first = new Native();
@@ -80,13 +86,15 @@ function installUploads(base, openSocket) {
         return;
       }
       const unreadable = () => this.#fail("error"); // a file that has changed on the disk, say
+      const carry = (/** @type {{isLimited: boolean, refused: number}} */ why) =>
+        this.#serialize(body, why).then((upload) => this.#carry(upload)).catch(unreadable);
       first.timeout = this.timeout;
       first.withCredentials = this.withCredentials;
       first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
       first.onload = () => {
         const { status } = first;
-        if (status === 413) this.#carry(body, { isLimited: true }).catch(unreadable);
-        else if (isNotOfApp(status)) this.#carry(body, { refused: status }).catch(unreadable);
+        if (status === 413) carry({ isLimited: true, refused: 0 });
+        else if (isNotOfApp(status)) carry({ isLimited: false, refused: status });
         else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
       };
       first.onerror = () => this.#afterError(body).catch(unreadable);
@@ -114,35 +122,44 @@ function installUploads(base, openSocket) {
 
     /**
      * Some proxies cut the connection instead of answering: then a small request still passes, or
-     * one with another method, or only a socket. After the proxy restarts that takes a while.
+     * one with another method, or only a socket. If the proxy restarts, the page is cut off as well,
+     * and nothing passes for a while.
      * @param {any} body
      */
     async #afterError(body) {
       const upload = await this.#serialize(body, { isLimited: false, refused: 0 });
-      const { signal } = upload;
-      for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
+      this.#wasCut = true;
+      for (let failures = 0; failures < UPLOAD_ATTEMPTS; failures += 1) {
         const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
-        const isPassing = isLimited || (await passes(base, "POST"));
-        if (isPassing) await untilConnected();
-        if (signal.aborted) return;
-        if (isPassing) return this.#carry(body, { isLimited: isLimited && !failures });
+        if (isLimited || (await passes(base, "POST"))) {
+          return this.#carry({ ...upload, isLimited: isLimited && !failures });
+        }
         const answer = await sendOverSocket(upload, openSocket());
-        if (answer || signal.aborted) return this.#show(answer, signal);
-        failures += 1;
-        await sleep(200 * 2 ** failures);
+        if (answer || upload.signal.aborted) return this.#show(answer, upload.signal);
+        await sleep(400 * 2 ** failures);
+        await untilConnected();
       }
-      this.#show(null, signal);
+      this.#show(null, upload.signal);
     }
 
-    /** @param {any} body @param {{isLimited?: boolean, refused?: number}} why */
-    async #carry(body, { isLimited = false, refused = 0 }) {
-      const upload = await this.#serialize(body, { isLimited, refused });
-      const { signal } = upload;
-      let answer = await sendInPieces(upload).catch(() => null);
-      if (!signal.aborted && this.#needsSocket(answer)) {
-        answer = (await sendOverSocket(upload, openSocket())) ?? answer;
+    /** @param {Upload} upload */
+    async #carry(upload) {
+      let answer = await this.#carried(upload);
+      // The app knows no session while the page is cut off, or has not noticed yet that it was.
+      for (let tries = 0; this.#wasCut && answer?.status === NO_SESSION; tries += 1) {
+        if (tries === UPLOAD_ATTEMPTS || upload.signal.aborted) break;
+        await sleep(200 * 2 ** tries);
+        await untilConnected();
+        answer = await this.#carried(upload);
       }
-      this.#show(answer, signal);
+      this.#show(answer, upload.signal);
+    }
+
+    /** @param {Upload} upload */
+    async #carried(upload) {
+      const answer = await sendInPieces(upload).catch(() => null);
+      if (upload.signal.aborted || !this.#needsSocket(answer)) return answer;
+      return (await sendOverSocket(upload, openSocket())) ?? answer;
     }
 
     /**
@@ -174,6 +191,7 @@ function installUploads(base, openSocket) {
         whole: await serialized.blob(),
         signal,
         onProgress: (loaded, total) => this.#progress(loaded, total),
+        onCut: () => (this.#wasCut = true),
       };
     }
 
@@ -233,5 +251,6 @@ function installUploads(base, openSocket) {
 
 /** Whatever cut an upload may have cut the page's connection, without which there is no session. */
 async function untilConnected() {
-  for (let tries = 0; !isConnected && tries < 100; tries += 1) await sleep(100);
+  const until = Date.now() + MAX_OUTAGE_MS;
+  while (!isConnected && Date.now() < until) await sleep(100);
 }
