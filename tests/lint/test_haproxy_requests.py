@@ -123,6 +123,30 @@ CASES = {
         *("/x", "elsewhere"),
         ask="socket",
     ),
+    "negated-apart": case("use_backend app if ! { path /a } { path_beg / }", "/b", "sends /b"),
+    "negated-apart-by-name": case("acl a path /a\nuse_backend app if ! a", "/a", "503"),
+    "unless-or": case(
+        f"http-request deny unless {{ path_beg /a }} or {{ path_beg /b }}\n{TO_APP}",
+        "/b",
+        "sends /b",
+    ),
+    "any-case-expression": case(
+        "use_backend app if { path -m reg -i ^/APP }", "/app/x", "sends /app/x"
+    ),
+    "address": case("use_backend app if { url_beg /app }", "/app/x", "sends /app/x"),
+    "part-of-connection": case(
+        f"use_backend other if {{ hdr_sub(connection) -i upgrade }}\n{TO_APP}",
+        *("/x", "elsewhere"),
+        ask="socket",
+    ),
+    "lowered-header": case(
+        f"use_backend other if {{ hdr(connection),lower -m beg up }}\n{TO_APP}",
+        *("/x", "elsewhere"),
+        ask="socket",
+    ),
+    "patterns-after-the-flags": case(
+        f"use_backend other if {{ path -i -m str -- /X }}\n{TO_APP}", "/x", "elsewhere"
+    ),
     # rules
     "denied": case(f"http-request deny if {{ path_beg /x }}\n{TO_APP}", "/x", "403"),
     "denied-with-status": case(
@@ -197,6 +221,10 @@ CASES = {
         back=r"http-request replace-path /app/(.*) /\1 if { method POST }",
     ),
     "uri": case(TO_APP, "/app/x", "sends /x", back=r"http-request replace-uri /app/(.*) /\1"),
+    "address-set": case(TO_APP, "/x", "sends /z/x", back="http-request set-uri /z%[path]"),
+    "path-and-query": case(
+        TO_APP, "/app/x", "sends /x", back=r"http-request replace-pathq /app/(.*) /\1"
+    ),
     "acl-of-the-backend": case(
         *(TO_APP, "/x", "403"), back="acl bad path /x\nhttp-request deny if bad"
     ),

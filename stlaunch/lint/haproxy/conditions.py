@@ -155,16 +155,20 @@ def _groups(words: Sequence[str]) -> list[list[list[str]]]:
     """Split at `or` and `||`; a term is the words of one test, or one name."""
     groups: list[list[list[str]]] = [[]]
     inner: list[str] | None = None
+    negation = ""
     for word in words:
         if inner is not None:
             inner.append(word)
             inner = None if word == "}" else inner
         elif word in {"or", "||"}:
             groups.append([])
+        elif word == "!":
+            negation = "!"  # it may stand apart
         else:
-            term = [word]
+            term = [negation + word]
+            negation = ""
             groups[-1].append(term)
-            inner = term if word in {"{", "!{"} else None
+            inner = term if term[0] in {"{", "!{"} else None
     return groups
 
 
