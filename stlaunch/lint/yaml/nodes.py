@@ -28,6 +28,8 @@ def documents(text: str, path: Path) -> list[Node]:
     """
     # Bytes that were not UTF-8 are somebody's comment; YAML itself would refuse them.
     clean = re.sub(r"[\ud800-\udfff]", "?", text)
+    # Line breaks to YAML 1.1, and to no editor: line numbers would be too high.
+    clean = re.sub(r"[\x85\u2028\u2029]", " ", clean)
     composer = _Composer(path)
     try:
         for event in yaml.parse(clean, Loader=_LOADER):

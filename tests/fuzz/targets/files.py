@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 from functools import partial
 from pathlib import Path
@@ -149,7 +150,7 @@ def lint(kind: FileKind, data: bytes) -> Hashable:
         report = lint_text(text, kind)
     except StlaunchError as exc:
         return str(exc)[:24]
-    lines = text.count("\n") + 1
+    lines = len(re.split("\r\n|\r|\n", text))
     for found in (*report.findings, *report.notes):
         assert 1 <= found.line <= lines + 1, found
     for edit in (edit for found in report.findings for edit in found.edits):
