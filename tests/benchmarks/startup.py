@@ -76,7 +76,12 @@ def _start(kind: str, *, home: str, until_script: bool) -> float:
     environ = {**os.environ, "HOME": home}
     started = time.perf_counter()
     process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        # Where `-m` would find the checkout, the wheel would not be measured.
+        command,
+        cwd=APP.parent,
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         url = f"http://127.0.0.1:{port}/"
