@@ -13,7 +13,7 @@ from stlaunch.lint.haproxy.conditions import Steps, TooManyStepsError
 from stlaunch.lint.haproxy.parse import Section, read_sections
 from stlaunch.lint.haproxy.request import Frontend
 from stlaunch.lint.haproxy.routes import Route, routes_of
-from stlaunch.lint.haproxy.rules import Fault, faults_of, speaks_tls
+from stlaunch.lint.haproxy.rules import Fault, faults_of
 from stlaunch.lint.sources import Sources
 from stlaunch.lint.words import Line
 from stlaunch.proxies.fixes import fix_for
@@ -59,7 +59,7 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
         }
         for section, servers in groups:
             above = [front for front in fronts if section.name in _leads(front, apps)]
-            site = app.site(BasePath(), is_https=speaks_tls(above))
+            site = app.site(BasePath(), is_https=any(front.speaks_tls for front in above))
             shown = [route for front in above for route in routes.get(front.line, ())]
             faults = faults_of(section, above, servers, app, steps)
             if shown and all(route.socket_backend not in {None, section.name} for route in shown):
@@ -84,7 +84,7 @@ def _route_findings(routes: list[Route], path: Path, app: App) -> Iterator[LintF
     """Yield what the routes of one frontend lack, once where it hits several."""
     seen: set[tuple[str, int]] = set()
     for route in routes:
-        site = app.site(route.base, is_https=speaks_tls([route.front.section]))
+        site = app.site(route.base, is_https=route.front.section.speaks_tls)
         faults = [fault for fault in route.faults() if (fault.code, fault.line) not in seen]
         seen |= {(fault.code, fault.line) for fault in faults}
         yield from (_finding(fault, path, site) for fault in faults)

@@ -64,6 +64,13 @@ class Section:
         return [self, *self.defaults]
 
     @property
+    def speaks_tls(self) -> bool:
+        """Browsers speak https with it."""
+        return any(
+            "ssl" in bind.words or "quic" in " ".join(bind.words) for bind in self.all("bind")
+        )
+
+    @property
     def is_tcp(self) -> bool:
         """It passes bytes on without reading HTTP."""
         mode = next((found[-1] for scope in self.scopes if (found := scope.all("mode"))), None)

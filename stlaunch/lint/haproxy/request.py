@@ -28,6 +28,8 @@ _ANSWERS = {
     "tarpit": "500",
     "use-service": "200",
 }
+REFUSALS = frozenset(_ANSWERS) - {"redirect", "use-service"}
+"""The actions that refuse a request."""
 _CHANGES = {"set-path", "set-pathq", "set-uri", "replace-path", "replace-pathq", "replace-uri"}
 _FOLLOWED = {"allow", *_ANSWERS, *_CHANGES}
 _STATUS = re.compile(r" (?:code|status|deny_status) (\d{3})\b")
@@ -86,7 +88,6 @@ class Frontend:
         self._steps = steps
         self._read: dict[int, _Rules] = {}
         self._conditions = self._rules_of(section).conditions
-        self._is_tls = any("ssl" in bind.words for bind in section.all("bind"))
 
     def leads_to(self, section: Section) -> bool:
         """Return whether the servers of a section are the app."""
@@ -129,7 +130,9 @@ class Frontend:
             NotUnderstoodError: if that is not certain.
             TooManyStepsError: where it cost too much.
         """
-        request = Request(method=method, path=path, is_upgrade=is_upgrade, is_tls=self._is_tls)
+        request = Request(
+            method=method, path=path, is_upgrade=is_upgrade, is_tls=self.section.speaks_tls
+        )
         assumed: dict[str, bool] = {}
         for line in self.ways:
             for name, value in self._conditions.unknown_terms(line.words, request):

@@ -12,6 +12,7 @@ from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.lint.app import App
 from stlaunch.lint.haproxy.conditions import Conditions, Request, Steps, condition_at
 from stlaunch.lint.haproxy.parse import Section
+from stlaunch.lint.haproxy.request import REFUSALS
 from stlaunch.lint.units import seconds, whole
 from stlaunch.lint.words import Line
 from stlaunch.proxies.needs import Need
@@ -30,15 +31,6 @@ class Fault:
     need: Need | None = None
     milder: Circumstance | None = None
     servers: tuple[Line, ...] = ()
-
-
-def speaks_tls(fronts: list[Section]) -> bool:
-    """Return whether browsers speak https with one of the frontends."""
-    return any(
-        "ssl" in bind.words or "quic" in " ".join(bind.words)
-        for front in fronts
-        for bind in front.all("bind")
-    )
 
 
 def faults_of(
@@ -64,7 +56,7 @@ def faults_of(
     yield from _rate_faults(lines)
     yield from _method_faults(lines, steps)
     scheme_lines = [line for line in lines if "x-forwarded-proto" in text_of(line)]
-    if speaks_tls(fronts) and not scheme_lines:
+    if any(front.speaks_tls for front in fronts) and not scheme_lines:
         yield Fault(
             "STL402",
             section.line,
@@ -165,7 +157,6 @@ def _after(name: str, *lines: Line) -> str:
     )
 
 
-_REFUSALS = {("deny",), ("tarpit",), ("reject",), ("return",)}
 _RULES = (
     (
         r"http-request (del-header|set-header) (upgrade|connection)\b(?!.*%\[)",
@@ -235,7 +226,7 @@ def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
     acls = {line.words[1]: text_of(line) for line in lines if line.name == "acl"}
     for line in lines:
         text = text_of(line)
-        if not re.match(r"http-request (deny|tarpit|reject|return)", text):
+        if not _refuses(line):
             continue
         expanded = " ".join([text, *(acls[word] for word in line.words if word in acls)])
         match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", expanded)
@@ -251,12 +242,15 @@ def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
             )
 
 
+def _refuses(line: Line) -> bool:
+    return line.name == "http-request" and bool(REFUSALS.intersection(line.words[1:2]))
+
+
 def _method_faults(lines: list[Line], steps: Steps) -> Iterator[Fault]:
     conditions = Conditions.of(lines, steps)
     for line in lines:
-        is_refusal = line.name == "http-request" and line.words[1:2] in _REFUSALS
         is_about = condition_at(line.words) is not None
-        if is_refusal and is_about and conditions.hold(line.words, Request(method="PUT")):
+        if _refuses(line) and is_about and conditions.hold(line.words, Request(method="PUT")):
             yield refused_put(line)
 
 
