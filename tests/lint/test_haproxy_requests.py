@@ -18,12 +18,7 @@ from stlaunch.lint.haproxy.conditions import Steps
 from stlaunch.lint.haproxy.parse import read_sections
 from stlaunch.lint.haproxy.request import Frontend, NotUnderstoodError
 from stlaunch.proxies.needs import Product
-from stlaunch.proxies.plans import ProxyPlan, ProxySite
-from stlaunch.proxies.process import ProxyProcess
-from stlaunch.urls.base_path import BasePath
-from stlaunch.urls.origin import HostPort
-from tests.harness.ports import free_port
-from tests.harness.proxies import proxy_binary
+from tests.harness.own_proxy import start_own
 
 FILE = Path("/etc/haproxy.cfg")
 TO_APP = "default_backend app"
@@ -260,28 +255,19 @@ def test_the_model(name: str) -> None:
 def test_haproxy_itself() -> None:
     """One HAProxy with a frontend for each case: the expectations above are its own."""
     with start_server("sends {}") as app, start_server("elsewhere") as other:
-        port = free_port()
-        text = f"{_DEFAULTS}\nfrontend ready\nbind 127.0.0.1:{port}\n"
+        text = f"backend other\nserver a 127.0.0.1:{other}\n"
         for number, asked in enumerate(CASES.values()):
             front = asked.front.replace("backend app", f"backend app{number}")
             text += (
                 f"frontend web{number}\nbind unix@case{number}.sock\n{front}\n"
                 f"backend app{number}\n{asked.back}\nserver a 127.0.0.1:{app}\n"
             )
-        text += f"backend other\nserver a 127.0.0.1:{other}\n"
-        plan = ProxyPlan(
-            name="haproxy",
-            site=ProxySite(
-                listen=HostPort("127.0.0.1", port),
-                upstream=HostPort("127.0.0.1", app),
-                base_path=BasePath(),
-                keep_prefix=True,
-            ),
-            config_name="haproxy.cfg",
-            config_text=text,
-            arguments=("-db", "-f", "haproxy.cfg"),
-        )
-        with ProxyProcess(plan, proxy_binary(Product.HAPROXY)) as process:
+
+        def config(port: int) -> str:
+            return f"{_DEFAULTS}\nfrontend ready\nbind 127.0.0.1:{port}\n{text}"
+
+        arguments = ("-db", "-f", "haproxy.cfg")
+        with start_own(Product.HAPROXY, "haproxy.cfg", config, arguments, app) as process:
             said = {
                 name: ask(process.directory / f"case{number}.sock", asked)
                 for number, (name, asked) in enumerate(CASES.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.own_nginx import start_nginx
+from tests.harness.own_proxy import start_nginx
 from tests.harness.ports import free_port
 from tests.harness.server import stlaunch_app
 

@@ -1,4 +1,4 @@
-"""nginx with a configuration of the test's own."""
+"""A proxy with a configuration of the test's own."""
 
 from __future__ import annotations
 
@@ -33,21 +33,39 @@ http {{
 @contextmanager
 def start_nginx(lines: Callable[[int], str], upstream: int) -> Iterator[int]:
     """Run nginx with these lines in its server block; yields its port, which they are given."""
+
+    def config(port: int) -> str:
+        return _FRAME.format(port=port, lines=lines(port))
+
+    arguments = ("-p", ".", "-e", "stderr", "-c", "nginx.conf")
+    with start_own(Product.NGINX, "nginx.conf", config, arguments, upstream) as process:
+        yield process.plan.site.listen.port or 0
+
+
+@contextmanager
+def start_own(
+    product: Product,
+    config_name: str,
+    config: Callable[[int], str],
+    arguments: tuple[str, ...],
+    upstream: int,
+) -> Iterator[ProxyProcess]:
+    """Run a proxy with a whole configuration, which is given a free port to listen on."""
     for attempt in range(_ATTEMPTS):
         port = free_port()
         plan = ProxyPlan(
-            name="nginx",
+            name=str(product),
             site=ProxySite(
                 listen=HostPort("127.0.0.1", port),
                 upstream=HostPort("127.0.0.1", upstream),
                 base_path=BasePath(),
                 keep_prefix=True,
             ),
-            config_name="nginx.conf",
-            config_text=_FRAME.format(port=port, lines=lines(port)),
-            arguments=("-p", ".", "-e", "stderr", "-c", "nginx.conf"),
+            config_name=config_name,
+            config_text=config(port),
+            arguments=arguments,
         )
-        process = ProxyProcess(plan, proxy_binary(Product.NGINX))
+        process = ProxyProcess(plan, proxy_binary(product))
         try:
             process.__enter__()
         except StartError:
@@ -55,7 +73,7 @@ def start_nginx(lines: Callable[[int], str], upstream: int) -> Iterator[int]:
                 raise
             continue
         try:
-            yield port
+            yield process
         finally:
             process.__exit__(None, None, None)
         return
