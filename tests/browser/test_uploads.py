@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Request
+from playwright.sync_api import Request, Route
 
 from tests.harness.browser import Visit
 from tests.harness.journeys import open_first_page, upload
@@ -149,6 +149,37 @@ def test_a_proxy_that_restarts_meanwhile_costs_time_alone(
 
     assert seen["status"] == 204
     assert [name for name in seen["events"] if name != "loadstart"] == ["load", "loadend"]
+
+
+def test_a_proxy_that_goes_before_the_first_piece_costs_time_alone(
+    visit: Visit, proxy: RunningProxy, address: str
+) -> None:
+    """Refused for its size, an upload finds the proxy gone when it begins to go in pieces."""
+    gone: list[Route] = []
+
+    def close_the_proxy(route: Route) -> None:
+        if not gone:
+            gone.append(route)
+            proxy.processes[0].close()
+        route.continue_()
+
+    visit.page.route("**/_stlaunch/upload", close_the_proxy)
+    visit.page.evaluate(
+        """([url, size]) => {
+          const { request, form } = uploadOf(url, size);
+          window.done = new Promise((resolve) => {
+            request.onloadend = () => setTimeout(() => resolve(request.status), 0);
+          });
+          request.send(form);
+        }""",
+        [address, TOTAL],
+    )
+    while not gone:
+        visit.page.wait_for_timeout(50)
+    visit.page.unroute("**/_stlaunch/upload")
+    proxy.processes[0].__enter__()
+
+    assert visit.page.evaluate("done") == 204
 
 
 def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:

@@ -53,6 +53,8 @@ let replicaChanges = 0;
 // The directive of a Content-Security-Policy that blocks the page's connection to its server.
 let blockingDirective = "";
 let isConnected = false;
+// How often the page has lost its connection.
+let outages = 0;
 
 const hostConfig = script.dataset.hostConfig;
 configure(base, hostConfig);
@@ -276,7 +278,10 @@ class StreamSocket extends EventTarget {
   #end({ code, reason, wasClean }) {
     if (this.#state === NativeWebSocket.CLOSED) return;
     this.#state = NativeWebSocket.CLOSED;
-    if (!this.#isForUpload) isConnected = false;
+    if (!this.#isForUpload) {
+      isConnected = false;
+      outages += 1;
+    }
     window.removeEventListener("pagehide", this.#leave);
     window.removeEventListener("pageshow", this.#comeBack);
     this.#emit(new CloseEvent("close", { code, reason, wasClean }));

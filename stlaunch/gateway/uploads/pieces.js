@@ -19,7 +19,6 @@ const UPLOAD_ATTEMPTS = 5;
  * @property {boolean} isLimited whether it was refused for its size
  * @property {number} refused the status that refused it; 0 for none
  * @property {(loaded: number, total: number) => void} onProgress
- * @property {() => void} onCut called if a connection is cut
  */
 
 /**
@@ -68,7 +67,6 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
       body: whole.slice(offset, offset + size),
     }).catch((error) => {
       if (signal.aborted) throw error;
-      upload.onCut();
       return null;
     });
     // Some proxies cut the connection instead of answering 413.

@@ -51,7 +51,6 @@ function installUploads(base, openSocket) {
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
-    #wasCut = false;
 
     /** @param {string} method @param {string | URL} url @param {any[]} rest */
     open(method, url, ...rest) {
@@ -59,7 +58,6 @@ function installUploads(base, openSocket) {
       this.#target = rest[0] === false ? "" : uploadTarget(this.#method, url);
       this.#headers = {};
       this.#answerHeaders = new Headers();
-      this.#wasCut = false;
       /** @type {any} */ (super.open)(method, url, ...rest);
       if (this.#target) {
         this.#first = new Native();
@@ -128,7 +126,6 @@ function installUploads(base, openSocket) {
      */
     async #afterError(body) {
       const upload = await this.#serialize(body, { isLimited: false, refused: 0 });
-      this.#wasCut = true;
       for (let failures = 0; failures < UPLOAD_ATTEMPTS; failures += 1) {
         const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
         if (isLimited || (await passes(base, "POST"))) {
@@ -144,11 +141,12 @@ function installUploads(base, openSocket) {
 
     /** @param {Upload} upload */
     async #carry(upload) {
+      const before = outages;
       let answer = await this.#carried(upload);
-      // The app knows no session while the page is cut off, or has not noticed yet that it was.
-      for (let tries = 0; this.#wasCut && answer?.status === NO_SESSION; tries += 1) {
-        if (tries === UPLOAD_ATTEMPTS || upload.signal.aborted) break;
-        await sleep(200 * 2 ** tries);
+      for (let tries = 0; tries < UPLOAD_ATTEMPTS && (!answer || answer.status === NO_SESSION); tries += 1) {
+        // The page may not have noticed yet that it is cut off.
+        await sleep(400 * 2 ** tries);
+        if (upload.signal.aborted || (isConnected && outages === before)) break;
         await untilConnected();
         answer = await this.#carried(upload);
       }
@@ -191,7 +189,6 @@ function installUploads(base, openSocket) {
         whole: await serialized.blob(),
         signal,
         onProgress: (loaded, total) => this.#progress(loaded, total),
-        onCut: () => (this.#wasCut = true),
       };
     }
 
