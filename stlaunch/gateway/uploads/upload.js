@@ -51,6 +51,7 @@ function installUploads(base, openSocket) {
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
+    /** The page's outages when the upload began. */ #outages = 0;
 
     /** @param {string} method @param {string | URL} url @param {any[]} rest */
     open(method, url, ...rest) {
@@ -83,6 +84,7 @@ function installUploads(base, openSocket) {
         super.send(body);
         return;
       }
+      this.#outages = outages;
       const unreadable = () => this.#fail("error"); // a file that has changed on the disk, say
       const carry = (/** @type {{isLimited: boolean, refused: number}} */ why) =>
         this.#serialize(body, why).then((upload) => this.#carry(upload)).catch(unreadable);
@@ -141,12 +143,11 @@ function installUploads(base, openSocket) {
 
     /** @param {Upload} upload */
     async #carry(upload) {
-      const before = outages;
       let answer = await this.#carried(upload);
       for (let tries = 0; tries < UPLOAD_ATTEMPTS && (!answer || answer.status === NO_SESSION); tries += 1) {
-        // The page may not have noticed yet that it is cut off.
+        // The page may not have noticed yet that it is cut off, or the app that it is back.
         await sleep(400 * 2 ** tries);
-        if (upload.signal.aborted || (isConnected && outages === before)) break;
+        if (upload.signal.aborted || (isConnected && outages === this.#outages)) break;
         await untilConnected();
         answer = await this.#carried(upload);
       }
