@@ -140,23 +140,31 @@ def names_in_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
     >>> names_in_request([(b"via", b"1.1 varnish (Varnish/7.1), 2.0 Caddy"), (b"cf-ray", b"8a")])
     ('varnish', 'Caddy', 'Cloudflare')
     """
-    lines = _as_text(headers)
-    values = _by_name(lines)
+    values = _by_name(_as_text(headers))
     if values.keys() <= PLAIN:
         return ()
     found: dict[str, str] = {}
-    for name, value in lines:
+    # Each name once, however many lines have it: one request may have thousands.
+    for name, lines in values.items():
         if name == "via":
-            for entry in value.split(",")[-_MAX_NAMES:]:
+            for entry in ",".join(lines).split(",")[-_MAX_NAMES:]:
                 if match := _VIA.fullmatch(entry.strip(" \t")):
                     shown = match["by"] if match["by"].lower() in _names() else _UNNAMED
                     found.setdefault(shown.lower(), shown)
             continue
-        for known in table():
-            sign = known.sign
-            if sign.header == name and sign.side is not Side.ANSWER and any(_matches(sign, values)):
+        for known in _signs_in_requests().get(name, ()):
+            if any(_matches(known.sign, values)):
                 found.setdefault(known.name.lower(), known.name)
     return tuple(found.values())[:_MAX_NAMES]
+
+
+@cache
+def _signs_in_requests() -> Mapping[str, Sequence[Known]]:
+    signs: dict[str, list[Known]] = {}
+    for known in table():
+        if known.sign.header and known.sign.side is not Side.ANSWER:
+            signs.setdefault(known.sign.header, []).append(known)
+    return signs
 
 
 @cache
