@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Request, Route
 
+from tests.harness.broken_nginx import start_broken
 from tests.harness.browser import Visit
 from tests.harness.journeys import open_first_page, upload
 from tests.harness.proxies import RunningProxy
+from tests.harness.server import RunningServer
 from tests.harness.site import start_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
@@ -49,9 +53,22 @@ def proxy() -> Iterator[RunningProxy]:
         yield site.proxy
 
 
+_SEND = """([url, size]) => {
+  const { request, form } = uploadOf(url, size);
+  window.done = new Promise((resolve) => {
+    request.onloadend = () => setTimeout(() => resolve(request.status), 0);
+  });
+  request.send(form);
+}"""
+
+
 @pytest.fixture
 def address(visit: Visit, proxy: RunningProxy) -> str:
     """The page is open, and has uploaded; an address for one more file of its session."""
+    return _uploaded(visit, proxy.url)
+
+
+def _uploaded(visit: Visit, url: str) -> str:
     sent: list[str] = []
 
     def note(request: Request) -> None:
@@ -59,7 +76,7 @@ def address(visit: Visit, proxy: RunningProxy) -> str:
             sent.append(request.url)
 
     visit.page.on("request", note)
-    open_first_page(visit, proxy.url)
+    open_first_page(visit, url)
     upload(visit, 1000)
     visit.page.evaluate(_PREPARE)
     return re.sub(r"[^/]+$", "0123456789abcdef0123456789abcdef", sent[-1])
@@ -164,22 +181,42 @@ def test_a_proxy_that_goes_before_the_first_piece_costs_time_alone(
         route.continue_()
 
     visit.page.route("**/_stlaunch/upload", close_the_proxy)
-    visit.page.evaluate(
-        """([url, size]) => {
-          const { request, form } = uploadOf(url, size);
-          window.done = new Promise((resolve) => {
-            request.onloadend = () => setTimeout(() => resolve(request.status), 0);
-          });
-          request.send(form);
-        }""",
-        [address, TOTAL],
-    )
+    visit.page.evaluate(_SEND, [address, TOTAL])
     while not gone:
         visit.page.wait_for_timeout(50)
     visit.page.unroute("**/_stlaunch/upload")
     proxy.processes[0].__enter__()
 
     assert visit.page.evaluate("done") == 204
+
+
+def test_an_upload_that_begins_before_the_page_is_back_waits_for_it(
+    visit: Visit, server: RunningServer
+) -> None:
+    """The app knows no session before the page has connected again, and answers 400 until then."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_broken("healthy", server.port, rules=_closed_while(Path(folder, "away"))) as proxy,
+    ):
+        Path(folder).chmod(0o755)  # nginx looks there as another user
+        away = Path(folder, "away")
+        address = _uploaded(visit, proxy.url)
+        away.touch()
+        proxy.processes[0].close()
+        proxy.processes[0].__enter__()
+        with visit.page.expect_response(lambda answer: answer.status == 400):
+            visit.page.evaluate(_SEND, [address, 1000])
+        away.unlink()
+
+        assert visit.page.evaluate("done") == 204
+
+
+def _closed_while(file: Path) -> str:
+    """Return a rule that lets neither way of connecting through as long as the file exists."""
+    return (
+        f"set $way $uri; if (!-f {file}) {{ set $way ''; }} "
+        "if ($way ~ _stcore/stream|_stlaunch/tunnel) { return 503; }"
+    )
 
 
 def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:

@@ -53,8 +53,8 @@ let replicaChanges = 0;
 // The directive of a Content-Security-Policy that blocks the page's connection to its server.
 let blockingDirective = "";
 let isConnected = false;
-// How often the page has lost its connection.
-let outages = 0;
+// How often the page has connected.
+let connections = 0;
 
 const hostConfig = script.dataset.hostConfig;
 configure(base, hostConfig);
@@ -250,6 +250,7 @@ class StreamSocket extends EventTarget {
     this.#openedAt = Date.now();
     if (!this.#isForUpload) {
       isConnected = true;
+      connections += 1;
       blockingDirective = "";
       clearTimeout(noticeTimer);
       noticeTimer = undefined;
@@ -278,10 +279,7 @@ class StreamSocket extends EventTarget {
   #end({ code, reason, wasClean }) {
     if (this.#state === NativeWebSocket.CLOSED) return;
     this.#state = NativeWebSocket.CLOSED;
-    if (!this.#isForUpload) {
-      isConnected = false;
-      outages += 1;
-    }
+    if (!this.#isForUpload) isConnected = false;
     window.removeEventListener("pagehide", this.#leave);
     window.removeEventListener("pageshow", this.#comeBack);
     this.#emit(new CloseEvent("close", { code, reason, wasClean }));

@@ -44,6 +44,12 @@ function installUploads(base, openSocket) {
     return headers;
   }
 
+  /** @param {XMLHttpRequest} request */
+  function responseOf(request) {
+    const { status, statusText, responseText } = request;
+    return new Response(responseText, { status, statusText, headers: headersOf(request) });
+  }
+
   class UploadRequest extends Native {
     #method = "";
     #target = "";
@@ -51,7 +57,7 @@ function installUploads(base, openSocket) {
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
     /** @type {XMLHttpRequest | null} */ #first = null;
-    /** The page's outages when the upload began. */ #outages = 0;
+    /** How often the page had connected when the upload began. */ #connections = 0;
 
     /** @param {string} method @param {string | URL} url @param {any[]} rest */
     open(method, url, ...rest) {
@@ -84,10 +90,12 @@ function installUploads(base, openSocket) {
         super.send(body);
         return;
       }
-      this.#outages = outages;
+      this.#connections = connections;
       const unreadable = () => this.#fail("error"); // a file that has changed on the disk, say
-      const carry = (/** @type {{isLimited: boolean, refused: number}} */ why) =>
-        this.#serialize(body, why).then((upload) => this.#carry(upload)).catch(unreadable);
+      const carry = (
+        /** @type {{isLimited: boolean, refused: number}} */ why,
+        /** @type {Response | null} */ answer = null,
+      ) => this.#serialize(body, why).then((upload) => this.#carry(upload, answer)).catch(unreadable);
       first.timeout = this.timeout;
       first.withCredentials = this.withCredentials;
       first.upload.onprogress = (event) => this.#progress(event.loaded, event.total);
@@ -95,7 +103,8 @@ function installUploads(base, openSocket) {
         const { status } = first;
         if (status === 413) carry({ isLimited: true, refused: 0 });
         else if (isNotOfApp(status)) carry({ isLimited: false, refused: status });
-        else this.#done(first.status, first.statusText, first.responseText, headersOf(first));
+        else if (status === NO_SESSION) carry({ isLimited: false, refused: 0 }, responseOf(first));
+        else this.#done(status, first.statusText, first.responseText, headersOf(first));
       };
       first.onerror = () => this.#afterError(body).catch(unreadable);
       first.ontimeout = () => this.#fail("timeout");
@@ -131,23 +140,28 @@ function installUploads(base, openSocket) {
       for (let failures = 0; failures < UPLOAD_ATTEMPTS; failures += 1) {
         const isLimited = this.#method === "PUT" && (await passes(base, "PUT"));
         if (isLimited || (await passes(base, "POST"))) {
-          return this.#carry({ ...upload, isLimited: isLimited && !failures });
+          return this.#carry({ ...upload, isLimited: isLimited && !failures }, null);
         }
         const answer = await sendOverSocket(upload, openSocket());
-        if (answer || upload.signal.aborted) return this.#show(answer, upload.signal);
+        if (upload.signal.aborted) return;
+        if (answer) return this.#carry(upload, answer);
         await sleep(400 * 2 ** failures);
         await untilConnected();
       }
       this.#show(null, upload.signal);
     }
 
-    /** @param {Upload} upload */
-    async #carry(upload) {
-      let answer = await this.#carried(upload);
+    /**
+     * A browser itself sends an upload again if the connection was cut: the first attempt too may
+     * meet an app that the page has not come back to.
+     * @param {Upload} upload @param {Response | null} answer of the first attempt, if it was the app's
+     */
+    async #carry(upload, answer) {
+      answer ??= await this.#carried(upload);
       for (let tries = 0; tries < UPLOAD_ATTEMPTS && (!answer || answer.status === NO_SESSION); tries += 1) {
         // The page may not have noticed yet that it is cut off, or the app that it is back.
         await sleep(400 * 2 ** tries);
-        if (upload.signal.aborted || (isConnected && outages === this.#outages)) break;
+        if (upload.signal.aborted || (isConnected && connections === this.#connections)) break;
         await untilConnected();
         answer = await this.#carried(upload);
       }
