@@ -95,7 +95,8 @@ class Visit:
         """Say for a failed assertion where the page is, what it shows and what went wrong."""
         shown = self.page.locator("body").inner_text(timeout=5_000)
         recorded = [*self.console, *self.page_errors, *self.failed_requests]
-        return "\n".join([f"at {self.page.url}", "shown:", shown, "recorded:", *recorded])
+        where = f"at {self.page.url}, after {len(self.sockets)} WebSockets"
+        return "\n".join([where, "shown:", shown, "recorded:", *recorded])
 
 
 class Browsers:

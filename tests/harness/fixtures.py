@@ -17,7 +17,7 @@ from tests.harness.browser import Browsers, Visit, new_page, start_browsers
 from tests.harness.server import SHARED_CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from playwright.sync_api import Browser
 
@@ -31,6 +31,25 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         config.add_cleanup(cache.cleanup)
         os.environ[SHARED_CACHE] = cache.name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what its page shows: the failure may not come again."""
+    report = yield
+    visit = getattr(item, "funcargs", {}).get("visit")
+    if report.when == "call" and report.failed and isinstance(visit, Visit):
+        report.sections.append(("the page", _shown(visit)))
+    return report
+
+
+def _shown(visit: Visit) -> str:
+    try:
+        return visit.report()
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the test's own error is shown too
+        return f"It does not answer: {exc}"
 
 
 @pytest.fixture(scope="session")
