@@ -26,14 +26,18 @@ from stlaunch.check.redact import redacted
 from stlaunch.check.streamlit_session import run_script
 from stlaunch.check.target import Target as Address
 from stlaunch.check.websocket import Socket, open_socket
+from stlaunch.proxies.recognition import table
 from stlaunch.urls.base_path import BasePath
 from tests.check.recording import recorded
 from tests.fuzz.target import Target
 from tests.fuzz.wire import run
 
 _LIMIT = 4096
+_PAGE_LIMIT = 64 * 1024
 _ADDRESS = Address.parse("https://app.test/app/")
 _SEEN = recorded()
+# Whose answers the rules read.
+_PLACES = (*_SEEN.http, *_SEEN.openings)
 
 
 class _Wire(ByteStream):
@@ -74,12 +78,12 @@ def _client(data: bytes, cut: int) -> Client:
     return Client(dialer, slots=anyio.CapacityLimiter(8))
 
 
-def _answer(data: bytes) -> tuple[Client, Exchange]:
+def _answer(data: bytes, *, limit: int = _LIMIT) -> tuple[Client, Exchange]:
     client = _client(data[1:], data[0] if data else 1)
 
     async def work() -> Exchange:
         client.slots = anyio.CapacityLimiter(8)
-        return await client.send("GET", "/app/", limit=_LIMIT)
+        return await client.send("GET", "/app/", limit=limit)
 
     return client, run(work())
 
@@ -108,10 +112,21 @@ def http(data: bytes) -> Hashable:
 
 
 def rules(data: bytes) -> Hashable:
-    """Evaluate an app whose page, or one of its other answers, is this one."""
-    _, answer = _answer(data)
-    names = ("page", "health", "asset") if data[:1] < b"\x80" else ("host_config",)
-    return _evaluate(replace(_SEEN, http={**_SEEN.http, **dict.fromkeys(names, answer)}))
+    """Evaluate an app one of whose answers is this one."""
+    place = _PLACES[(data[0] if data else 0) % len(_PLACES)]
+    _, answer = _answer(data[1:], limit=_PAGE_LIMIT)
+    if place in _SEEN.http:
+        was = _SEEN.http[place]
+        answer = replace(answer, url=was.url, method=was.method)
+        return _evaluate(replace(_SEEN, http={**_SEEN.http, place: answer}))
+    opening = replace(
+        _SEEN.openings[place],
+        status=answer.status,
+        headers=answer.headers,
+        text=answer.text,
+        failure=answer.failure,
+    )
+    return _evaluate(replace(_SEEN, openings={**_SEEN.openings, place: opening}))
 
 
 def _evaluate(seen: Observations) -> Hashable:
@@ -121,7 +136,7 @@ def _evaluate(seen: Observations) -> Hashable:
     assert not crashed, crashed
     for found in diagnosis.findings:
         _check_printable(redacted({"evidence": found.evidence, "fix": found.fix, "hop": found.hop}))
-    return tuple(found.code for found in diagnosis.findings)
+    return tuple((one.code, one.status) for one in diagnosis.checks if one.status != Status.PASS)
 
 
 def _check_printable(value: Any) -> None:
@@ -247,6 +262,29 @@ _HTTP_SEEDS = (
     _ANSWER + b"Set-Cookie: a=b; Path=/app; Max-Age=3; Secure\r\nContent-Encoding: gzip\r\n\r\nx",
     _ANSWER + b"Content-Security-Policy: default-src 'self'\r\nX-Frame-Options: DENY\r\n\r\nx",
 )
+
+
+def _recorded(number: int, place: str) -> bytes:
+    """Return the recorded answer in one place, as a server sends it."""
+    seen = _SEEN.http.get(place) or _SEEN.openings[place]
+    body = seen.text.encode()
+    framing = {"content-length", "transfer-encoding", "content-encoding"}
+    lines = [f"{name}: {value}" for name, value in seen.headers if name not in framing]
+    head = "\r\n".join([f"HTTP/1.1 {seen.status} X", *lines, f"content-length: {len(body)}"])
+    return bytes([number, 255]) + head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+_RULE_SEEDS = (
+    *(_recorded(number, place) for number, place in enumerate(_PLACES)),
+    *(bytes([_PLACES.index("page")]) + seed for seed in _HTTP_SEEDS),
+)
+_STATUSES = tuple(
+    b" %d " % status
+    for status in (200, 301, 304, 307, 400, 401, 403, 404, 405, 413, 426, 429, 500, 502, 503, 504)
+)
+_SIGNS = tuple(
+    sorted({f"\r\n{known.sign.header}: ".encode() for known in table() if known.sign.header})
+)
 _HTTP_TOKENS = (
     *(
         b"\r\n",
@@ -288,8 +326,9 @@ TARGETS = (
         name="check-rules",
         promise="every rule evaluates any answer, and says what can be printed",
         run=rules,
-        seeds=_HTTP_SEEDS,
-        tokens=_HTTP_TOKENS,
+        seeds=_RULE_SEEDS,
+        tokens=(*_HTTP_TOKENS, *_STATUSES, *_SIGNS),
+        max_bytes=16_000,
     ),
     Target(
         name="check-websocket",
