@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Request, Route
 
-from tests.harness.broken_nginx import start_broken
+from tests.harness.broken_nginx import start_switched
 from tests.harness.browser import Visit
 from tests.harness.journeys import open_first_page, upload
 from tests.harness.proxies import RunningProxy
@@ -194,12 +192,8 @@ def test_an_upload_that_begins_before_the_page_is_back_waits_for_it(
     visit: Visit, server: RunningServer
 ) -> None:
     """The app knows no session before the page has connected again, and answers 400 until then."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        start_broken("healthy", server.port, rules=_closed_while(Path(folder, "away"))) as proxy,
-    ):
-        Path(folder).chmod(0o755)  # nginx looks there as another user
-        away = Path(folder, "away")
+    ways = "_stcore/stream|_stlaunch/tunnel"
+    with start_switched(server.port, ways, 503) as (proxy, away):
         address = _uploaded(visit, proxy.url)
         away.touch()
         proxy.processes[0].close()
@@ -209,14 +203,6 @@ def test_an_upload_that_begins_before_the_page_is_back_waits_for_it(
         away.unlink()
 
         assert visit.page.evaluate("done") == 204
-
-
-def _closed_while(file: Path) -> str:
-    """Return a rule that lets neither way of connecting through as long as the file exists."""
-    return (
-        f"set $way $uri; if (!-f {file}) {{ set $way ''; }} "
-        "if ($way ~ _stcore/stream|_stlaunch/tunnel) { return 503; }"
-    )
 
 
 def test_a_refused_upload_is_refused_in_pieces_too(visit: Visit, address: str) -> None:

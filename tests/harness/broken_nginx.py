@@ -6,9 +6,11 @@ Owns the breakages. It starts nginx as `tests.harness.proxies` does, from the re
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import connect
@@ -93,6 +95,22 @@ def start_broken(
             base_path=BASE,
             processes=(process,),
         )
+
+
+@contextmanager
+def start_switched(
+    upstream_port: int, paths: str, status: int
+) -> Iterator[tuple[RunningProxy, Path]]:
+    """Run nginx; as long as the file exists, it answers what matches `paths` with `status`."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # nginx looks there as another user
+        away = Path(folder, "away")
+        rule = (
+            f"set $way $uri; if (!-f {away}) {{ set $way ''; }} "
+            f"if ($way ~ {paths}) {{ return {status}; }}"
+        )
+        with start_broken("healthy", upstream_port, rules=rule) as proxy:
+            yield proxy, away
 
 
 def _start(

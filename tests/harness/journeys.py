@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -90,9 +91,25 @@ def full(
 
 
 def open_first_page(visit: Visit, url: str) -> None:
-    """Open `url` and wait until the app has run."""
+    """Open `url` and wait until the app has run, and the scripts of its elements have arrived.
+
+    One that meets a restart of the app does not show until the page is loaded again.
+    """
     visit.page.goto(url)
     sees_title(visit, TITLE, "the first page opened")
+    page = visit.page
+    elements = (
+        page.get_by_role("button", name="Count", exact=True),
+        page.get_by_label("Your name"),
+        page.get_by_test_id("stFileUploader"),
+        page.get_by_text("Show the waves as a chart"),
+        page.get_by_role("button", name="Download greeting"),
+    )
+    for element in elements:
+        _expect(visit, "its elements show", partial(expect(element).to_be_visible))
+    _expect(
+        visit, "all of them", lambda: expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    )
 
 
 def sees_title(visit: Visit, title: str, step: str) -> None:

@@ -13,7 +13,7 @@ function replaceOldPage(base) {
   async function onMissingScript(failed) {
     if (isAsking) return;
     isAsking = true;
-    if (await waitForLimit(base, assets, failed)) {
+    if (await waitForFiles(base, assets, failed)) {
       isAsking = false;
       return;
     }

@@ -8,7 +8,7 @@
 //   4. lets uploads pass a proxy's limits and rules (upload.js);
 //   5. replaces a page of an old version, whose scripts are gone (old_page.js);
 //   6. shows a notice instead of Streamlit's empty page if nothing connects, if a proxy signed the
-//      visitor out (signed_out.js), or if it limits requests (rate_limited.js);
+//      visitor out (signed_out.js), or if files of the page come late (late_files.js);
 //   7. reports what a Content-Security-Policy blocks (blocked.js);
 //   8. preloads what this page of the app will need (preloads.js).
 

@@ -27,7 +27,7 @@ _PARTS = (
     "page/notice.js",
     "page/signed_out.js",
     "page/configuration.js",
-    "page/rate_limited.js",
+    "page/late_files.js",
     "page/early_socket.js",
     "page/old_page.js",
     "page/blocked.js",

@@ -1,8 +1,12 @@
 // A proxy that limits requests (429, 503) answers the many files of a page's first load with an
-// error: the page would stay blank. Refused files are requested again, one by one and as late as
-// the proxy asks; then the page reloads, and finds the rest in the browser's cache.
+// error: the page would stay blank. So does one whose app restarts meanwhile (502, 503, 504): the
+// elements whose scripts were on their way would stay broken. Refused files are requested again,
+// one by one and as late as the proxy asks; then the page reloads, and finds the rest in the
+// browser's cache.
 
 const LIMITED = [429, 503];
+const AWAY = [502, 504];
+const PASSING = [...LIMITED, ...AWAY];
 const LIMIT_RELOADS = "stlaunch-limited";
 const MAX_RELOADS = 10;
 const MAX_TRIES = 8;
@@ -11,26 +15,31 @@ const MAX_WAIT_S = 120;
 let isWaitingForFiles = false;
 
 /**
- * Deals with files that a proxy's limit refused.
+ * Deals with files that were refused for a while.
  * @param {string} base the app's public path
  * @param {string} assets where the page's files are
  * @param {string} failed the file whose failure was noticed; one of its imports may be to blame
- * @returns {Promise<boolean>} whether a limit is to blame
+ * @returns {Promise<boolean>} whether it is dealt with; not if a file is gone, or never came for
+ *   another reason
  */
-async function waitForLimit(base, assets, failed) {
+async function waitForFiles(base, assets, failed) {
   if (isWaitingForFiles) return true;
   if (!refusedFiles(assets).length) {
     const status = failed.startsWith(assets) ? (await askFor(failed))?.status : undefined;
-    if (!status || !LIMITED.includes(status)) return false;
+    if (!status || !PASSING.includes(status)) return false;
   }
   if (isWaitingForFiles) return true;
   isWaitingForFiles = true;
-  const isLoaded = await loadSlowly(base, assets, failed);
+  const { isWhole, isGone, code } = await loadSlowly(base, assets, failed);
   isWaitingForFiles = false;
-  if (!isLoaded) return true;
+  if (isGone) {
+    hideNotice();
+    return false;
+  }
+  if (!isWhole) return true;
   if (isConnected) {
     const button = { label: "Load again", press: () => window.location.reload() };
-    showNoticeAt(base, "STL611", "Some of this page's files came late.", button);
+    showNoticeAt(base, code, "Some of this page's files came late.", button);
   } else if (countLimitReload()) {
     window.location.reload();
   }
@@ -42,9 +51,12 @@ function refusedFiles(assets) {
   return performance
     .getEntriesByType("resource")
     .filter((entry) => entry.name.startsWith(assets))
-    .filter((entry) => LIMITED.includes(/** @type {any} */ (entry).responseStatus))
+    .filter((entry) => PASSING.includes(statusOf(entry)))
     .map((entry) => entry.name);
 }
+
+/** @param {PerformanceEntry} entry @returns {number} */
+const statusOf = (entry) => /** @type {any} */ (entry).responseStatus;
 
 /** @param {string} url */
 async function askFor(url) {
@@ -57,39 +69,49 @@ async function askFor(url) {
 
 /**
  * @param {string} base @param {string} assets @param {string} first
- * @returns {Promise<boolean>} whether all files came
+ * @returns {Promise<{isWhole: boolean, isGone: boolean, code: string}>} whether all files came,
+ *   whether one is gone, and why they had not come
  */
 async function loadSlowly(base, assets, first) {
   /** @type {Set<string>} */ const loaded = new Set();
+  const wasAway = performance.getEntriesByType("resource").some((entry) => AWAY.includes(statusOf(entry)));
+  let code = wasAway ? "STL120" : "STL611";
+  let isGone = false;
   const next = () =>
     [first, ...refusedFiles(assets)].find((file) => file.startsWith(assets) && !loaded.has(file));
   for (let tries = 0, isRested = false; ; ) {
     const file = next();
     if (!file) {
       // The page itself must not be refused when it reloads: let the limit recover.
-      if (isRested) return true;
+      if (isRested || isGone) return { isWhole: true, isGone, code };
       await sleep(RECOVER_MS);
       isRested = true;
       continue;
     }
     isRested = false;
     const answer = await askFor(file);
-    if (answer && !LIMITED.includes(answer.status)) {
+    if (answer && !PASSING.includes(answer.status)) {
       loaded.add(file);
+      isGone ||= !answer.ok;
       tries = 0;
       continue;
     }
     tries += 1;
-    if (tries > MAX_TRIES) return false;
+    if (tries > MAX_TRIES) return { isWhole: false, isGone, code };
     const seconds = secondsToWait(answer) ?? Math.min(2 ** tries, 30);
-    showNoticeAt(
-      base,
-      "STL611",
-      "Something on the way to this app limits how many files may be asked for at once " +
-        `(${answer?.status ?? "no answer"}). The page goes on loading by itself.`,
-    );
+    const status = answer?.status ?? 0;
+    if (AWAY.includes(status)) code = "STL120";
+    showNoticeAt(base, code, `${whyLate(status)} The page goes on loading by itself.`);
     await sleep(1000 * seconds);
   }
+}
+
+/** @param {number} status 0 without an answer */
+function whyLate(status) {
+  if (AWAY.includes(status)) return `The app did not answer when this page asked for its files (${status}).`;
+  const limit = "Something on the way to this app limits how many files may be asked for at once";
+  if (status === 503) return `${limit}, or the app is restarting (503).`;
+  return `${limit} (${status || "no answer"}).`;
 }
 
 /** Reads Retry-After (RFC 9110 section 10.2.3). @param {Response | undefined} answer */

@@ -1,4 +1,4 @@
-"""A proxy that limits requests slows the page down, and does not leave it blank, in Chromium."""
+"""Files that a proxy refuses for a while leave no page blank or broken, in Chromium."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from stlaunch.proxies.needs import Product
+from tests.harness.broken_nginx import start_switched
 from tests.harness.browser import Visit
-from tests.harness.journeys import TITLE, count_to
+from tests.harness.journeys import TITLE, chart_draws, count_to, open_first_page
 from tests.harness.proxies import start_proxy
 from tests.harness.server import RunningServer
 
@@ -51,3 +52,20 @@ def test_a_limited_page_says_so_and_loads(
 
         visit.wait_until(is_whole)
         count_to(visit, 1)
+
+
+def test_an_element_whose_script_met_a_restart_can_be_loaded_again(
+    visit: Visit, server: RunningServer
+) -> None:
+    """The page is connected all the time: to reload it by itself would lose what was entered."""
+    with start_switched(server.port, "static/js/", 502) as (proxy, away):
+        open_first_page(visit, proxy.url)
+        away.touch()
+        with visit.page.expect_response(lambda answer: answer.status == 502):
+            visit.page.get_by_text("Show the waves as a chart").click()
+        away.unlink()
+        again = visit.page.get_by_role("button", name="Load again")
+        expect(again).to_be_visible()
+        expect(visit.page.locator("#stlaunch-notice")).to_contain_text("Code STL120")
+        again.click()
+        chart_draws(visit)
