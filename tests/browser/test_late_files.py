@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from stlaunch.proxies.needs import Product
 from tests.harness.broken_nginx import start_switched
 from tests.harness.browser import Visit
-from tests.harness.journeys import TITLE, chart_draws, count_to, open_first_page
+from tests.harness.journeys import chart_draws, count_to, open_first_page
 from tests.harness.proxies import start_proxy
 from tests.harness.server import RunningServer
 
@@ -43,12 +43,12 @@ def test_a_limited_page_says_so_and_loads(
         expect(notice).to_contain_text("Code STL611", timeout=30_000)
         expect(notice).to_contain_text(str(status))
         again = visit.page.get_by_role("button", name="Load again")
-        title = visit.page.get_by_role("heading", name=TITLE)
+        count = visit.page.get_by_role("button", name="Count", exact=True)
 
         def is_whole() -> bool:
             if again.is_visible():  # some files came late, after the page had connected
                 again.click()
-            return title.is_visible() and not notice.is_visible()
+            return count.is_visible() and not notice.is_visible()
 
         visit.wait_until(is_whole)
         count_to(visit, 1)
