@@ -30,16 +30,16 @@ async function waitForFiles(base, assets, failed) {
   }
   if (isWaitingForFiles) return true;
   isWaitingForFiles = true;
-  const { isWhole, isGone, code } = await loadSlowly(base, assets, failed);
+  const end = await loadSlowly(base, assets, failed);
   isWaitingForFiles = false;
-  if (isGone) {
+  if (end === "gone") {
     hideNotice();
     return false;
   }
-  if (!isWhole) return true;
+  if (end === "refused") return true;
   if (isConnected) {
     const button = { label: "Load again", press: () => window.location.reload() };
-    showNoticeAt(base, code, "Some of this page's files came late.", button);
+    showNoticeAt(base, codeOfLateFiles(), "Some of this page's files came late.", button);
   } else if (countLimitReload()) {
     window.location.reload();
   }
@@ -58,6 +58,11 @@ function refusedFiles(assets) {
 /** @param {PerformanceEntry} entry @returns {number} */
 const statusOf = (entry) => /** @type {any} */ (entry).responseStatus;
 
+function codeOfLateFiles() {
+  const asked = performance.getEntriesByType("resource");
+  return asked.some((entry) => AWAY.includes(statusOf(entry))) ? "STL120" : "STL611";
+}
+
 /** @param {string} url */
 async function askFor(url) {
   try {
@@ -69,21 +74,17 @@ async function askFor(url) {
 
 /**
  * @param {string} base @param {string} assets @param {string} first
- * @returns {Promise<{isWhole: boolean, isGone: boolean, code: string}>} whether all files came,
- *   whether one is gone, and why they had not come
+ * @returns {Promise<"loaded" | "gone" | "refused">} gone: the app is back without one of them
  */
 async function loadSlowly(base, assets, first) {
   /** @type {Set<string>} */ const loaded = new Set();
-  const wasAway = performance.getEntriesByType("resource").some((entry) => AWAY.includes(statusOf(entry)));
-  let code = wasAway ? "STL120" : "STL611";
-  let isGone = false;
   const next = () =>
     [first, ...refusedFiles(assets)].find((file) => file.startsWith(assets) && !loaded.has(file));
   for (let tries = 0, isRested = false; ; ) {
     const file = next();
     if (!file) {
       // The page itself must not be refused when it reloads: let the limit recover.
-      if (isRested || isGone) return { isWhole: true, isGone, code };
+      if (isRested) return "loaded";
       await sleep(RECOVER_MS);
       isRested = true;
       continue;
@@ -91,17 +92,16 @@ async function loadSlowly(base, assets, first) {
     isRested = false;
     const answer = await askFor(file);
     if (answer && !PASSING.includes(answer.status)) {
+      if (!answer.ok) return "gone";
       loaded.add(file);
-      isGone ||= !answer.ok;
       tries = 0;
       continue;
     }
     tries += 1;
-    if (tries > MAX_TRIES) return { isWhole: false, isGone, code };
+    if (tries > MAX_TRIES) return "refused";
     const seconds = secondsToWait(answer) ?? Math.min(2 ** tries, 30);
     const status = answer?.status ?? 0;
-    if (AWAY.includes(status)) code = "STL120";
-    showNoticeAt(base, code, `${whyLate(status)} The page goes on loading by itself.`);
+    showNoticeAt(base, codeOfLateFiles(), `${whyLate(status)} The page goes on loading by itself.`);
     await sleep(1000 * seconds);
   }
 }
