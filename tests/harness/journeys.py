@@ -93,7 +93,8 @@ def full(
 def open_first_page(visit: Visit, url: str) -> None:
     """Open `url` and wait until the app has run, and the scripts of its elements have arrived.
 
-    One that meets a restart of the app does not show until the page is loaded again.
+    One that meets a restart of the app does not show until the page is loaded again. A component
+    is in a frame: whether that comes to life is `component_answers`.
     """
     visit.page.goto(url)
     sees_title(visit, TITLE, "the first page opened")
@@ -107,9 +108,10 @@ def open_first_page(visit: Visit, url: str) -> None:
     )
     for element in elements:
         _expect(visit, "its elements show", partial(expect(element).to_be_visible))
-    _expect(
-        visit, "all of them", lambda: expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    waiting = page.get_by_test_id("stElementContainer").filter(
+        has=page.get_by_test_id("stSkeleton"), has_not=page.locator("iframe")
     )
+    _expect(visit, "all of them", lambda: expect(waiting).to_have_count(0))
 
 
 def sees_title(visit: Visit, title: str, step: str) -> None:
