@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from stlaunch.errors import StartError, UsageError
@@ -52,11 +53,20 @@ class Change:
 
 
 def edited(edits: Iterable[Edit]) -> dict[Path, tuple[str, str]]:
-    """Return each file's text before and after; the same edit twice counts once."""
-    by_file: dict[Path, dict[Edit, None]] = {}
+    """Return each file's text before and after.
+
+    Several edits of one place count as one: the same line is not added twice and, of different
+    replacements of a line, the first one counts.
+    """
+    by_file: dict[Path, dict[tuple[int, int], Edit]] = {}
     for edit in edits:
-        by_file.setdefault(edit.file, {})[edit] = None
-    return {file: _both(file, list(changes)) for file, changes in by_file.items()}
+        known = by_file.setdefault(edit.file, {})
+        place = (edit.line, edit.removed)
+        if place not in known:
+            known[place] = edit
+        elif edit.removed == 0:
+            known[place] = _with_more(known[place], edit)
+    return {file: _both(file, list(known.values())) for file, known in by_file.items()}
 
 
 def unified_diff(texts: Texts) -> str:
@@ -156,6 +166,11 @@ def _free_name(folder: Path, file: Path) -> Path:
         if not backup.exists():
             return backup
     raise StartError(f"{file} has too many backups.", hint=f"Remove *{BACKUP_SUFFIX}*.")
+
+
+def _with_more(edit: Edit, other: Edit) -> Edit:
+    more = tuple(line for line in other.lines if line not in edit.lines)
+    return replace(edit, lines=edit.lines + more)
 
 
 def _both(file: Path, edits: list[Edit]) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from stlaunch.diagnostics.catalogue import Entry, entry
@@ -117,8 +117,14 @@ class Report:
         self.files += [file for file in other.files if file not in self.files]
 
     def sort(self) -> None:
-        """Order by place, and drop duplicates."""
-        unique = {(str(f.file), f.line, f.code, f.detail): f for f in self.findings}
+        """Order by place, and merge duplicates: each edit of one of them is kept."""
+        unique: dict[tuple[str, int, str, str], LintFinding] = {}
+        for one in self.findings:
+            same = unique.setdefault((str(one.file), one.line, one.code, one.detail), one)
+            more = tuple(edit for edit in one.edits if edit not in same.edits)
+            unique[str(one.file), one.line, one.code, one.detail] = replace(
+                same, edits=same.edits + more
+            )
         self.findings = [unique[key] for key in sorted(unique)]
         notes = {(str(n.file), n.line, n.text): n for n in self.notes}
         self.notes = [notes[key] for key in sorted(notes)]

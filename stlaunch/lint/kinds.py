@@ -76,6 +76,10 @@ _SCANNED_LINES = 2000
 # Jinja, Helm, Ansible, Go, ERB; and what caddy-docker-proxy fills in by itself.
 _MARKS = (("{{", "}}"), ("{%", "%}"), ("<%", "%>"))
 _CADDY_DOCKER = "{{upstreams"
+_QUOTED = re.compile(r"""(?<![\w\\])(?:"(?:[^"\\]|\\.)*"|'[^']*')""")
+# What no YAML parser takes for a text: a value, a key or a line of its own that begins with it.
+_UNQUOTED = re.compile(r"(?:^\s*|[:,\[{-]\s+|[\[{])\{\{")
+_TERRAFORM = {".tf", ".tofu", ".tfvars", ".hcl"}
 _PLACEHOLDER = re.compile(r"__[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){0,5}__")
 # nginx's own variables are in lower case; envsubst's are not.
 _ENVIRONMENT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}|\$([A-Z][A-Z0-9_]+)\b")
@@ -88,6 +92,8 @@ _MAX_LINE = 1000
 def recognise(path: Path, text: str) -> FileKind | None:
     """Return the language of a file, or None."""
     name = path.name.lower()
+    if is_terraform(path):
+        return None
     if path.suffix.lower() in {".yaml", ".yml"}:
         return FileKind.YAML
     if path.suffix.lower() == ".bicep":
@@ -107,8 +113,17 @@ def recognise(path: Path, text: str) -> FileKind | None:
     return next((kind for kind, said in _SAID if _says(said, lines)), None)
 
 
-def is_template(text: str, kind: FileKind) -> tuple[int, str] | None:
-    """Return the line and the mark of something that is filled in before the proxy reads it."""
+def is_terraform(path: Path) -> bool:
+    """Return whether a file is Terraform's, by its name: its blocks look like a Caddyfile's."""
+    return path.suffix.lower() in _TERRAFORM
+
+
+def is_template(text: str, kind: FileKind, *, is_strict: bool = False) -> tuple[int, str] | None:
+    """Return the line and the mark of something that is filled in before the proxy reads it.
+
+    A text with `{{ }}` inside is still YAML: Docker, Traefik and CloudFormation fill it in
+    themselves. It counts only where `is_strict`.
+    """
     own = _OWN_VARIABLES.findall(text) if kind is FileKind.NGINX else []
     defined = {name for names in own for name in names if name}
     for number, line in enumerate(text.split("\n"), 1):
@@ -117,6 +132,8 @@ def is_template(text: str, kind: FileKind) -> tuple[int, str] | None:
         for opening, closing in _MARKS:
             start = line.find(opening)
             end = line.find(closing, start + 2) if start >= 0 else -1
+            if opening == "{{" and kind is FileKind.YAML and not is_strict:
+                end = end if _UNQUOTED.search(_QUOTED.sub("''", line)) else -1
             if end >= 0 and not line.startswith(_CADDY_DOCKER, start):
                 return number, line[start : end + len(closing)][:40]
         names = list(_PLACEHOLDER.finditer(line))

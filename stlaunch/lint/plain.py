@@ -24,6 +24,7 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
 _KIB = 1024
+_OF_IIS = 30_000_000  # its own limit of a body
 _MAX_LINES = 50_000
 _BICEP_PORT = re.compile(r"\s*port:\s*(\d{1,5})\s*$")
 
@@ -184,13 +185,22 @@ def lint_iis(path: Path, app: App, sources: Sources) -> Report:
     """Evaluate the rewrite rules that lead to the app."""
     report = Report(files=[path])
     lines = _lines(sources.read(path), path)
+    first = 0
     for number, line in lines:
         match = re.search(r'type="Rewrite"[^>]*url="https?://([^/"{]+)', line)
         match = match or re.search(r'url="https?://([^/"{]+)[^>]*type="Rewrite"', line)
         if match and (app.is_at(match[1], 80) or app.is_called(match[1])):
             report.routes.append(f"{path}:{number} rewrite rule")
+            first = first or number
         elif match and HostPort.parse(match[1]):
             report.pass_elsewhere(path, number, match[1])
+    has_limit = any("maxAllowedContentLength" in line for _, line in lines)
+    if first and not has_limit and app.max_upload_bytes > _OF_IIS:
+        detail = (
+            f"Uploads may have {app.max_upload_mb} MB, and IIS refuses bodies above "
+            f"{_OF_IIS} bytes unless requestLimits says otherwise."
+        )
+        _add(report, path, first, "STL607", detail, Need.BODY_SIZE, Product.IIS, app)
     for number, line in lines if report.routes else ():
         limit = re.search(r'maxAllowedContentLength="(\d{1,12})"', line)
         if limit and int(limit[1]) < app.max_upload_bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import Report
-from stlaunch.lint.kinds import FileKind, is_template, recognise
+from stlaunch.lint.kinds import FileKind, is_template, is_terraform, recognise
 from stlaunch.lint.sources import Sources
 
 _Linter = Callable[[Path, App, Sources], Report]
@@ -91,6 +91,8 @@ def _lint(path: Path, app: App, sources: Sources) -> Report:
         )
         if path.suffix.lower() == ".toml":
             note = "TOML is not read; Traefik takes the same configuration as YAML."
+        elif is_terraform(path):
+            note = "Terraform is not read: `stlaunch check URL` checks what it has deployed."
         report.note(path, 1, note)
         return report
     found = is_template(text, kind)
@@ -99,7 +101,12 @@ def _lint(path: Path, app: App, sources: Sources) -> Report:
         note = f"This is a template ({mark} is to be filled in): render it first, then lint that."
         report.note(path, line, note, is_gap=True)
         return report
-    return _linter(kind)(path, app, sources)
+    report = _linter(kind)(path, app, sources)
+    filled = is_template(text, kind, is_strict=True)
+    if filled is not None and not (report.routes or report.passes_nothing_on):
+        line, mark = filled
+        report.note(path, line, f"What {mark} is filled in with is not known.", is_gap=True)
+    return report
 
 
 def _linter(kind: FileKind) -> _Linter:

@@ -23,6 +23,14 @@ OTHER_ORIGIN = (
     "The app sees another Origin than the browser's, so bare Streamlit lets pages of every site in."
 )
 
+XSRF = "_streamlit_xsrf"
+XSRF_COOKIE = f"{XSRF}=2|0a1b2c3d|0a1b2c3d4e5f|1700000000; Path=/; SameSite=Lax"
+"""The cookie as Streamlit sets it, for expressions to match."""
+HTTP_ONLY = (
+    f"The page cannot read {XSRF} (HttpOnly), so its uploads lack X-Xsrftoken: bare Streamlit "
+    "answers them 403."
+)
+
 STREAM = streamlit_routes.STREAM
 UPLOAD = streamlit_routes.UPLOAD + "session/file"
 PAGE = "/"

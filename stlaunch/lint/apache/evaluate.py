@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stlaunch.lint import streamlit
@@ -11,9 +11,11 @@ from stlaunch.lint.apache import rules
 from stlaunch.lint.apache.parse import ApacheTree, Node, read_apache
 from stlaunch.lint.apache.request import Answer, NotUnderstoodError, Pass, Site, answer, sites
 from stlaunch.lint.apache.rules import Fault
-from stlaunch.lint.app import App, socket_path
+from stlaunch.lint.apache.targets import is_app, members, passes_on, path_of, place_of
+from stlaunch.lint.app import App
 from stlaunch.lint.expressions import literal_prefix
 from stlaunch.lint.findings import Edit, LintFinding, Report
+from stlaunch.lint.hosted import host_note, routed_by_host
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.apache import PRESERVE_HOST, UPGRADE
 from stlaunch.proxies.fixes import fix_for
@@ -45,7 +47,7 @@ def _lint_site(site: Site, tree: ApacheTree, app: App, sources: Sources, report:
         if not is_host and one.node.file not in tree.own:
             continue
         place = place_of(one.target)
-        if place is None or (one.node.name == "rewriterule" and not one.flags & {"P", "PROXY"}):
+        if place is None or not passes_on(one):
             continue
         if is_app(one, tree.root, app):
             passes.append(one)
@@ -84,42 +86,25 @@ def _literal_prefix(one: Pass) -> str:
     return text if text.startswith("/") else f"/{text}"
 
 
-def place_of(target: str) -> str | None:
-    """Return `host:port`, `unix:/path` or a balancer's name; None if it is not a URL."""
-    if socket_path(target) is not None and target.startswith("unix:"):
-        return target.partition("|")[0]
-    scheme, separator, rest = target.partition("://")
-    if not separator or scheme not in {"http", "https", "ws", "wss", "h2c", "h2", "balancer"}:
-        return None
-    return re.split(r"[/$?]", rest, maxsplit=1)[0] if "${" not in rest else rest.partition("/")[0]
-
-
-def is_app(one: Pass, root: Node, app: App) -> bool:
-    """Return whether a line passes requests to the app."""
-    place = place_of(one.target) or ""
-    if not one.target.startswith("balancer:"):
-        secure = one.target.startswith(("https:", "wss:"))
-        return app.is_at(place, 443 if secure else 80)
-    return app.is_called(place) or any(
-        app.is_at(place_of(member.words[1]) or "", 80) for member in members(place, root)
+def _is_elsewhere(answers: Mapping[str, Answer]) -> bool:
+    """Return whether only redirects are here, to https say; a handshake comes from a page alone."""
+    page = answers.get(streamlit.PAGE)
+    is_page_elsewhere = page is not None and page.redirect is not None
+    return bool(answers) and all(
+        found.redirect or (end == streamlit.STREAM and is_page_elsewhere)
+        for end, found in answers.items()
     )
 
 
-def members(name: str, root: Node) -> list[Node]:
-    """Return the BalancerMember lines of a balancer."""
-    found = []
-    for node in root.walk():
-        if node.name != "balancermember":
-            continue
-        section = node.section("proxy")
-        if section and " ".join(section.words).rstrip("/").endswith(f"balancer://{name}"):
-            found.append(node)
-    return found
-
-
-def _path_of(url: str) -> str:
-    _, _, rest = url.rpartition("|")[2].partition("://")
-    return rest[len(re.split(r"[/?]", rest, maxsplit=1)[0]) :].partition("?")[0] or "/"
+def _without_redirect_of_page(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the answers but those of the same redirect: the browser asks elsewhere for them."""
+    page = answers.get(streamlit.PAGE)
+    redirect = page.redirect if page and page.status.startswith("3") else None
+    return {
+        end: found
+        for end, found in answers.items()
+        if redirect is None or found is page or found.redirect is not redirect
+    }
 
 
 @dataclass(slots=True)
@@ -133,11 +118,14 @@ class _Evaluator:
     app: App
     sources: Sources
     report: Report
+    host: str = ""
 
     def evaluate(self) -> None:
+        self.host = self._host()
         answers = dict(self._answers())
-        if answers and all(found.redirect for found in answers.values()):
+        if _is_elsewhere(answers):
             return
+        answers = _without_redirect_of_page(answers)
         first = next(
             (found.by for found in answers.values() if self._is_app(found)), self.passes[0]
         )
@@ -145,13 +133,41 @@ class _Evaluator:
         self.report.routes.append(f"{node.file}:{node.line} {self.base.with_slash}")
         self._note_slash(answers)
         faults = list(self._route_faults(answers))
+        routed = self._routed_host(answers)
         faults += rules.site_faults(
-            self.site, self.base, self.app, at=first.node if first else node, is_own=self._is_own
+            self.site,
+            self.base,
+            self.app,
+            at=first.node if first else node,
+            is_own=self._is_own,
+            is_routed_by_host=bool(routed),
         )
         faults += self._affinity_faults(answers)
         for fault in faults:
             if not (fault.is_missing and self.site.has_unread):
                 self._report(fault, answers)
+
+    def _routed_host(self, answers: Mapping[str, Answer]) -> str:
+        """Return the public name by which a platform finds the app, and note what follows."""
+        passes = [found.by for found in answers.values() if found.by and self._is_app(found)]
+        names = [routed_by_host(one.target) for one in passes]
+        if not names or not all(names):
+            return ""
+        preserved = rules.preserving(self.site, self.base)
+        if preserved is None or preserved.words[1].lower() != "on":
+            node = passes[0].node
+            self.report.note(node.file, node.line, host_note(names[0]))
+        return names[0]
+
+    def _host(self) -> str:
+        """Return the first name at which the page reaches the app, or the first one."""
+        names = self.site.names
+        for name in names:
+            with contextlib.suppress(NotUnderstoodError):
+                page = answer(self.site, self.base.value + streamlit.PAGE, host=name)
+                if self._is_app(page):
+                    return name
+        return names[0]
 
     def _answers(self) -> Iterator[tuple[str, Answer]]:
         for asked in streamlit.ALL:
@@ -159,6 +175,7 @@ class _Evaluator:
                 found = answer(
                     self.site,
                     self.base.value + asked.end,
+                    host=self.host,
                     is_upgrade=asked.is_upgrade,
                     method=asked.method,
                 )
@@ -264,7 +281,7 @@ class _Evaluator:
 
     def _mapping_fault(self, found: Answer, end: str) -> Fault | None:
         node = found.by.node if found.by else self.site.node
-        sent = _path_of(found.sent)
+        sent = path_of(found.sent)
         asked = f"{self.base}{end}"
         if streamlit.is_own_path(self.base, end, sent):
             text = f"The app gets {sent} for {asked}: right only if that is its own path."
@@ -281,7 +298,7 @@ class _Evaluator:
         if not self.base.value or page is None or page.by is None or not self._is_app(page):
             return
         try:
-            without = answer(self.site, self.base.value)
+            without = answer(self.site, self.base.value, host=self.host)
         except NotUnderstoodError:
             return
         if without.by is None and without.redirect is None and not self.site.has_unread:
@@ -291,7 +308,7 @@ class _Evaluator:
 
     def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
         """Return whether the app gets the path as the browser sent it, as far as is known."""
-        sent = next((_path_of(found.sent) for found in answers.values() if self._is_app(found)), "")
+        sent = next((path_of(found.sent) for found in answers.values() if self._is_app(found)), "")
         return not sent or self.base.strip_from(sent) is not None
 
     def _report(self, fault: Fault, answers: dict[str, Answer]) -> None:
@@ -303,16 +320,19 @@ class _Evaluator:
         )
         known = fix_for(fault.need, Product.APACHE, site) if fault.need else None
         edits = fault.edits
+        text = known.text if known else ""
         if fault.code == "STL501" and fault.need is Need.HOST and known:
-            known = known.only(lambda line: line == PRESERVE_HOST)
-            edits = self._preserve_host(fault.at)
+            text = known.only(lambda line: line == PRESERVE_HOST).text
+            is_alone = self._is_for_app_alone(fault.at)
+            text += "" if is_alone else f"\n{self._for_app_alone()}"
+            edits = self._preserve_host(fault.at) if is_alone else ()
         self.report.findings.append(
             LintFinding(
                 code=fault.code,
                 file=fault.at.file,
                 line=fault.at.line,
                 detail=fault.detail,
-                fix=known.text if known else "",
+                fix=text,
                 edits=edits if not self.site.has_unread else (),
                 milder=fault.milder,
             )
@@ -329,6 +349,25 @@ class _Evaluator:
         return Edit(
             file=node.file, line=node.line, removed=1, lines=(changed,), margin_of=node.line
         )
+
+    def _is_for_app_alone(self, line: Node) -> bool:
+        """Return whether nothing else gets another Host by this line, wherever it is included."""
+        if self.site.node not in line.ancestors():
+            return False
+        return all(
+            is_app(one, self.tree.root, self.app)
+            for site in sites(self.tree.root)
+            if any((node.file, node.line) == (line.file, line.line) for node in site.nodes)
+            for one in site.everything
+            if passes_on(one)
+        )
+
+    def _for_app_alone(self) -> str:
+        text = (
+            "Other backends have this line too. In Apache 2.4 it can be for the app alone: inside "
+            f'<Location "{self.base.value or "/"}">'
+        )
+        return f"{text}." if self.base.value else f"{text}, and `ProxyPreserveHost Off` in theirs."
 
     def _preserve_host(self, at: Node) -> tuple[Edit, ...]:
         if at.file not in self.tree.own:

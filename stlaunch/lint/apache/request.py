@@ -18,6 +18,7 @@ from stlaunch.quick_dataclass import dataclass
 _REDIRECTS = {"redirect", "redirectmatch", "redirectpermanent", "redirecttemp"}
 _STATUS = {"permanent": "301", "temp": "302", "seeother": "303", "gone": "410"}
 _TWO = 2
+_HOSTS = ("%{HTTP_HOST}", "%{SERVER_NAME}", "%{HTTP:HOST}")
 
 
 class NotUnderstoodError(Exception):
@@ -85,6 +86,16 @@ class Site:
     passes: list[Pass] = field(default_factory=list)
     located: list[Pass] = field(default_factory=list)
 
+    @property
+    def names(self) -> list[str]:
+        """The hosts it answers for, ServerName first; an empty one is any other that may be."""
+        own = [node for node in self.nodes if self.node in node.ancestors()]
+        words = [node.words[1] for node in own if node.name == "servername"]
+        words += [word for node in own if node.name == "serveralias" for word in node.words[1:]]
+        hosts = [re.sub(r"^https?://|:\d+$", "", word).lower() for word in words]
+        plain = [host for host in hosts if not set(host) & set("*?$%{")]
+        return [*plain, *([""] if len(plain) < len(hosts) or not plain else [])]
+
     def all(self, *names: str) -> list[Node]:
         """Return the directives of these names anywhere in the site."""
         return [node for node in self.nodes if node.name in names]
@@ -108,8 +119,17 @@ def sites(root: Node) -> list[Site]:
     return [_site(root, shared, own=shared), *found]
 
 
-def answer(site: Site, path: str, *, is_upgrade: bool = False, method: str = "GET") -> Answer:
+def answer(
+    site: Site, path: str, *, host: str = "", is_upgrade: bool = False, method: str = "GET"
+) -> Answer:
     """Return what happens to a request.
+
+    Args:
+        site: the virtual host that gets it.
+        path: what is asked for.
+        host: one of its names; empty for one that is not known, of which every condition holds.
+        is_upgrade: it is a WebSocket handshake.
+        method: of the request.
 
     Raises:
         NotUnderstoodError: if that is not certain.
@@ -122,6 +142,7 @@ def answer(site: Site, path: str, *, is_upgrade: bool = False, method: str = "GE
         "%{HTTPS}": "on" if is_tls else "off",
         "%{REQUEST_SCHEME}": "https" if is_tls else "http",
         "%{QUERY_STRING}": "",
+        **(dict.fromkeys(_HOSTS, host) if host else {}),
     }
     for _ in range(10):
         rewritten = _rewritten(site, path, known | {"%{REQUEST_URI}": path})
@@ -279,7 +300,7 @@ def _holds(
     value = known.get(subject.upper())
     if value is None:
         # The host and the port are those of the site, or the request would not get here.
-        return True if re.match(r"%\{(HTTP_HOST|SERVER_NAME|SERVER_PORT)\}", subject) else None
+        return True if subject.upper() in {*_HOSTS, "%{SERVER_PORT}"} else None
     if pattern.startswith("="):
         found = value.lower() == pattern[1:].lower() if flags else value == pattern[1:]
     else:

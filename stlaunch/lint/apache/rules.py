@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 from stlaunch.diagnostics import page_load
@@ -50,11 +51,18 @@ class Fault:
 
 
 def site_faults(
-    site: Site, base: BasePath, app: App, *, at: Node, is_own: Callable[[Node], bool]
+    site: Site,
+    base: BasePath,
+    app: App,
+    *,
+    at: Node,
+    is_own: Callable[[Node], bool],
+    is_routed_by_host: bool,
 ) -> Iterator[Fault]:
     """Evaluate what concerns every request to the app."""
     nodes = [node for node in site.nodes if _concerns(node, base)]
-    yield from _host_faults(nodes, at)
+    host_faults = _host_faults(nodes, at, preserved=preserving(site, base))
+    yield from (one for one in host_faults if one.code != "STL501" or not is_routed_by_host)
     yield from _scheme_faults(site, nodes, at)
     for node in nodes:
         yield from _method_faults(node) if node.is_section else _line_faults(node, app)
@@ -76,7 +84,26 @@ def site_faults(
     yield from _header_faults(nodes, base)
 
 
-def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
+def preserving(site: Site, base: BasePath) -> Node | None:
+    """Return the ProxyPreserveHost in force: a Location's before the site's, the last one of each.
+
+    Those of the main server come after the site's own.
+    """
+    path = base.value + streamlit.STREAM
+    known = [
+        node
+        for node in site.all("proxypreservehost")
+        if _concerns(node, base) and _reaches(node, path)
+    ]
+    located = [node for node in known if node.section("location", "locationmatch")]
+    for group in (located, known):
+        own = [node for node in group if site.node in node.ancestors()]
+        if own or group:
+            return (own or group)[-1]
+    return None
+
+
+def _host_faults(nodes: list[Node], at: Node, *, preserved: Node | None) -> Iterator[Fault]:
     for node in nodes:
         words = [word.lower() for word in node.words]
         is_same = words[1:2] == ["edit"] and words[3:5] == ["^(.*)$", "$1"]
@@ -89,16 +116,14 @@ def _host_faults(nodes: list[Node], at: Node) -> Iterator[Fault]:
                 Need.ORIGIN,
             )
             return
-    # The site's own come first, then those of the main server.
-    preserved = [node for node in nodes if node.name == "proxypreservehost"]
-    if preserved and preserved[0].words[1].lower() == "on":
+    if preserved and preserved.words[1].lower() == "on":
         return
     yield Fault(
         "STL501",
-        preserved[0] if preserved else at,
+        preserved or at,
         "The app gets the upstream's address as Host, which is not the page's Origin.",
         Need.HOST,
-        is_missing=not preserved,
+        is_missing=preserved is None,
     )
 
 
@@ -139,11 +164,8 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
     elif node.name == "requestheader" and words[1] == "unset" and words[2] in _LOST_HEADERS:
         code, need = _LOST_HEADERS[words[2]]
         yield Fault(code, node, f"{node.words[2]} never reaches the app.", need)
-    elif node.name == "header" and [w for w in words[1:] if w != "always"][:2] == [
-        "unset",
-        "set-cookie",
-    ]:
-        yield Fault("STL505", node, "The app's cookies do not arrive in the browser.")
+    elif node.name == "header":
+        yield from _cookie_faults(node)
     elif node.name == "proxyaddheaders" and words[-1] == "off":
         yield Fault("STL404", node, "The app does not learn the client's address.", Need.CLIENT)
     elif node.name == "dossitecount" and _is_below(words[-1], page_load.MIN_REQUESTS):
@@ -153,6 +175,20 @@ def _line_faults(node: Node, app: App) -> Iterator[Fault]:
             f"{words[-1]} requests pass at once, and one load of a small app is "
             f"{page_load.MIN_REQUESTS} to {page_load.MAX_REQUESTS}.",
         )
+
+
+def _cookie_faults(node: Node) -> Iterator[Fault]:
+    """Evaluate changes of Set-Cookie; `always` is for answers of Apache's own (measured, 2.4)."""
+    words = [word for word in node.words[1:] if word.lower() != "onsuccess"]
+    action, name, *rest = (*words, "")
+    if name.lower().rstrip(":") != "set-cookie":
+        return
+    if action.lower() == "unset":
+        yield Fault("STL505", node, "The app's cookies do not arrive in the browser.")
+    if action.lower() in {"edit", "edit*"} and len(rest) > _TWO and "httponly" in rest[1].lower():
+        with contextlib.suppress(NotUnderstoodError):
+            if search(rest[0], streamlit.XSRF_COOKIE):
+                yield Fault("STL506", node, streamlit.HTTP_ONLY)
 
 
 def _is_below(text: str, limit: int) -> bool:

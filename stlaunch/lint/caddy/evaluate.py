@@ -13,11 +13,14 @@ from stlaunch.errors import UsageError
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App, socket_path
 from stlaunch.lint.caddy.adapt import UNKNOWN, adapted, check_imports, find_caddy, unknown_variables
+from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.findings import LintFinding, Report
+from stlaunch.lint.hosted import host_note, routed_by_host
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_routes
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -29,7 +32,7 @@ _HEADERS = {
     "x-xsrftoken": ("STL506", None),
 }
 _REFUSING = {"static_response": "respond", "error": "error"}
-_STICKY = {"cookie", "ip_hash", "client_ip_hash", "header", "uri_hash", "query"}
+_STICKY = {"cookie", "ip_hash", "client_ip_hash", "header", "uri_hash", "query", "first"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class _Evaluator:
                 self._methods(other, base_path)
         self._slash(beside, base_path, line)
         self._page_headers(beside, base_path)
+        self._token(beside, base_path)
 
     def _request_headers(self, handler: Mapping[str, Any]) -> None:
         headers = handler.get("headers") or {}
@@ -154,9 +158,8 @@ class _Evaluator:
         for name, values in (request.get("set") or {}).items():
             text = " ".join(map(str, values))
             where = rf"header_up\s+{re.escape(name)}"
-            if name.lower() == "host" and ("upstream" in text or _is_local(text)):
-                detail = f"The app gets {_shown(text)} as Host, which is not the page's Origin."
-                self._add("STL501", where, detail, Need.HOST)
+            if name.lower() == "host":
+                self._host(handler, text, where)
             elif name.lower() == "origin" and text != "{http.request.header.Origin}":
                 self._origin(where)
             elif name.lower() == "x-forwarded-proto" and text == "http":
@@ -169,6 +172,24 @@ class _Evaluator:
         if "set-cookie" in {name.lower() for name in response.get("delete") or ()}:
             detail = "The app's cookies do not arrive in the browser."
             self._add("STL505", r"header_down\s+-Set-Cookie", detail, None)
+
+    def _token(self, beside: list[_Route], base: BasePath) -> None:
+        """`header_down Set-Cookie "$" "; HttpOnly"`: the cookie comes with the health check."""
+        for route in beside:
+            if not route.takes(base.value + streamlit_routes.HEALTH):
+                continue
+            for response in _responses(route.handler):
+                if any(_hides_token(one) for one in _replaced_cookies(response)):
+                    where = r"(header|header_down)\s+.*Set-Cookie.*HttpOnly"
+                    self._add("STL506", where, streamlit.HTTP_ONLY, None)
+
+    def _host(self, handler: Mapping[str, Any], text: str, where: str) -> None:
+        routed = _routed_host(handler)
+        if routed and ("upstream" in text or text.partition(":")[0] == routed):
+            self.report.note(self.path, self._line_of(where) or 1, host_note(routed))
+        elif "upstream" in text or _is_local(text):
+            detail = f"The app gets {_shown(text)} as Host, which is not the page's Origin."
+            self._add("STL501", where, detail, Need.HOST)
 
     def _origin(self, where: str) -> None:
         detail = (
@@ -301,6 +322,30 @@ def _responses(handler: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield handler.get("response") or {}
     elif handler.get("handler") == "reverse_proxy":
         yield (handler.get("headers") or {}).get("response") or {}
+
+
+def _replaced_cookies(response: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for name, replacements in (response.get("replace") or {}).items():
+        if name.lower() == "set-cookie":
+            yield from replacements
+
+
+def _hides_token(replacement: Mapping[str, Any]) -> bool:
+    """Return whether a replacement keeps Streamlit's page from reading its XSRF cookie."""
+    if "httponly" not in str(replacement.get("replace", "")).lower():
+        return False
+    expression = replacement.get("search_regexp") or re.escape(str(replacement.get("search", "")))
+    try:
+        return search(str(expression), streamlit.XSRF_COOKIE) is not None
+    except NotUnderstoodError:
+        return False
+
+
+def _routed_host(handler: Mapping[str, Any]) -> str:
+    """Return the public name by which a platform finds all upstreams' app; mostly empty."""
+    is_tls = (handler.get("transport") or {}).get("tls") is not None
+    names = [routed_by_host(f"https://{one.get('dial')}") for one in handler.get("upstreams") or ()]
+    return names[0] if is_tls and names and all(names) else ""
 
 
 def _is_local(text: str) -> bool:

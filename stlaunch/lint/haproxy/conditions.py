@@ -8,8 +8,8 @@ samples").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 
 from stlaunch.lint.expressions import NotUnderstoodError, literal_prefix, search
 from stlaunch.lint.words import Line
@@ -118,6 +118,32 @@ class Conditions:
             for term in group:
                 if self._term(term, request) is None:
                     yield _name(term), not term[0].startswith("!")
+
+    def exceeds(
+        self, words: Sequence[str], request: Request, is_limit: Callable[[str], bool]
+    ) -> bool:
+        """Return whether a rule applies once a limit is exceeded.
+
+        An exception of which nothing is known, as for some addresses, is taken not to be met.
+
+        Args:
+            words: of the rule.
+            request: the one that exceeds it.
+            is_limit: whether a test, as text in lower case, is the limit's.
+
+        Raises:
+            TooManyStepsError: where it cost too much.
+        """
+        at = condition_at(words)
+        assumed = dict(self.assumed)
+        for group in _groups(words[at + 1 :]) if at is not None else ():
+            for term in group:
+                if any(is_limit(" ".join(test).lower()) for test in self._tests(term)):
+                    assumed[_name(term)] = True
+                elif term[0].startswith("!") and self._term(term, request) is None:
+                    assumed[_name(term)] = False
+        found = replace(self, assumed=assumed).hold(words, request)
+        return found is True or (found is None and at is not None and words[at] == "unless")
 
     def _tests(self, term: Sequence[str]) -> Sequence[Sequence[str]]:
         is_inline = term[0].lstrip("!") == "{"

@@ -61,7 +61,8 @@ def lint_haproxy(path: Path, app: App, sources: Sources) -> Report:
             above = [front for front in fronts if section.name in _leads(front, apps)]
             site = app.site(BasePath(), is_https=any(front.speaks_tls for front in above))
             shown = [route for front in above for route in routes.get(front.line, ())]
-            faults = faults_of(section, above, servers, app, steps)
+            asked = [one for route in shown for one in route.asked]
+            faults = faults_of(section, above, servers, app, asked=asked, steps=steps)
             if shown and all(route.socket_backend not in {None, section.name} for route in shown):
                 faults = (fault for fault in faults if fault.code not in _OF_SOCKETS)
             report.findings += [_finding(fault, path, site) for fault in faults]

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
+from stlaunch.lint.haproxy.conditions import Request
 from stlaunch.lint.haproxy.request import Answer, Frontend, NotUnderstoodError
-from stlaunch.lint.haproxy.rules import Fault, refused_put
+from stlaunch.lint.haproxy.rules import Asked, Fault, refused_put
 from stlaunch.lint.words import Line
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
@@ -48,6 +49,21 @@ class Route:
         """The name of the section that gets the WebSocket; None where that is not known."""
         found = self.answers.get(streamlit.STREAM)
         return found.backend.name if found and found.backend and self.is_app(found) else None
+
+    @property
+    def asked(self) -> Iterator[Asked]:
+        """What a browser asks for, before and after the rules that change the path."""
+        is_tls = self.front.section.speaks_tls
+        for one in streamlit.ALL:
+            found = self.answers.get(one.end)
+            request = Request(
+                method=one.method,
+                path=self.base.value + one.end,
+                is_upgrade=one.is_upgrade,
+                is_tls=is_tls,
+            )
+            sent = found.sent if found and self.is_app(found) else request.path
+            yield Asked(end=one.end, at_front=request, at_back=replace(request, path=sent))
 
     def faults(self) -> Iterator[Fault]:
         """Yield what does not reach the app, and what reaches it by a wrong path."""

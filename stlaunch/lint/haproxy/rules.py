@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from stlaunch.diagnostics import page_load
 from stlaunch.diagnostics.page_policy import header_problems
 from stlaunch.diagnostics.severity import Circumstance
+from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
 from stlaunch.lint.haproxy.conditions import Conditions, Request, Steps, condition_at
 from stlaunch.lint.haproxy.parse import Section
@@ -17,8 +18,9 @@ from stlaunch.lint.units import seconds, whole
 from stlaunch.lint.words import Line
 from stlaunch.proxies.needs import Need
 from stlaunch.quick_dataclass import dataclass
+from stlaunch.urls import streamlit_routes
 
-_STICKY_BALANCE = {"source", "hdr", "hash", "url_param", "rdp-cookie", "uri"}
+_STICKY_BALANCE = {"source", "hdr", "hash", "url_param", "rdp-cookie", "uri", "first"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,85 @@ class Fault:
     servers: tuple[Line, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request for the app.
+
+    Attributes:
+        end: what is asked for, of `stlaunch.lint.streamlit`.
+        at_front: as the rules of a frontend see it.
+        at_back: as those of the backend do, which may get another path.
+    """
+
+    end: str
+    at_front: Request
+    at_back: Request
+
+
+_ASKED_SOMEWHERE = tuple(
+    Asked(end=one.end, at_front=request, at_back=request)
+    for one in streamlit.ALL
+    for request in [Request(method=one.method, is_upgrade=one.is_upgrade)]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """A line with the requests that it is evaluated for, by what is asked for."""
+
+    line: Line
+    conditions: Conditions
+    requests: Sequence[tuple[str, Request]]
+
+    @property
+    def text(self) -> str:
+        return text_of(self.line)
+
+    def applies_to(self, ends: Collection[str]) -> bool:
+        return any(
+            self.conditions.hold(self.line.words, request)
+            for end, request in self.requests
+            if end in ends
+        )
+
+    def limits(self, ends: Collection[str], limit: str) -> bool:
+        """Return whether it refuses such a request above a limit, a word of its test."""
+        return any(
+            self.conditions.exceeds(self.line.words, request, lambda test: limit in test)
+            for end, request in self.requests
+            if end in ends
+        )
+
+
+def _rules(
+    section: Section, fronts: Sequence[Section], asked: Sequence[Asked], steps: Steps
+) -> Iterator[_Rule]:
+    """Yield the lines in force for the app; the names of a section's ACLs are its own."""
+    for scope in (section, *(front for front in fronts if front is not section)):
+        conditions = Conditions.of(scope.lines, steps)
+        requests = [(one.end, one.at_back if scope is section else one.at_front) for one in asked]
+        for line in scope.lines:
+            yield _Rule(line=line, conditions=conditions, requests=requests)
+
+
 def faults_of(
-    section: Section, fronts: list[Section], servers: list[Line], app: App, steps: Steps
+    section: Section,
+    fronts: list[Section],
+    servers: list[Line],
+    app: App,
+    *,
+    asked: Sequence[Asked],
+    steps: Steps,
 ) -> Iterator[Fault]:
     """Evaluate a backend of the app with the frontends that lead to it.
+
+    Args:
+        section: the backend.
+        fronts: the frontends.
+        servers: those of its servers that are the app.
+        app: what is known of it.
+        asked: what browsers ask it for; empty if no frontend of the file leads to it.
+        steps: what following the conditions may cost.
 
     Raises:
         TooManyStepsError: where it cost too much.
@@ -46,14 +123,11 @@ def faults_of(
         return
     yield from _affinity_faults(section, servers)
     yield from _capacity_faults(section, servers)
-    lines = [
-        line
-        for scope in (section, *(f for f in fronts if f is not section))
-        for line in scope.lines
-    ]
-    for line in lines:
-        yield from _rule_faults(line, app)
-    yield from _rate_faults(lines)
+    rules = list(_rules(section, fronts, asked or _ASKED_SOMEWHERE, steps))
+    lines = [rule.line for rule in rules]
+    for rule in rules:
+        yield from _rule_faults(rule, app)
+    yield from _rate_faults(rules)
     yield from _method_faults(lines, steps)
     scheme_lines = [line for line in lines if "x-forwarded-proto" in text_of(line)]
     if any(front.speaks_tls for front in fronts) and not scheme_lines:
@@ -157,6 +231,15 @@ def _after(name: str, *lines: Line) -> str:
     )
 
 
+# The requests that the rules of a code are about; for all others, each of these.
+_ANY = frozenset((streamlit.PAGE, streamlit.STREAM, streamlit.UPLOAD))
+_CONCERNED = {
+    "STL301": {streamlit.STREAM},
+    "STL307": {streamlit.STREAM},
+    "STL502": {streamlit.STREAM},
+    "STL506": {streamlit.UPLOAD},
+}
+_SETS_COOKIES = frozenset((streamlit.PAGE, streamlit_routes.HEALTH))
 _RULES = (
     (
         r"http-request (del-header|set-header) (upgrade|connection)\b(?!.*%\[)",
@@ -198,7 +281,13 @@ _RULES = (
         "The app's cookies do not arrive in the browser: uploads and logins fail.",
     ),
     (
-        r"http-request set-header host ([0-9.]+|localhost)(:[0-9]+)?$",
+        r"http-response replace-(header|value) set-cookie .*httponly",
+        "STL506",
+        None,
+        streamlit.HTTP_ONLY,
+    ),
+    (
+        r"http-request set-header host ([0-9.]+|localhost)(:[0-9]+)?(?= if | unless |$)",
         "STL501",
         Need.HOST,
         "The app gets another address as Host, which is not the page's Origin.",
@@ -206,29 +295,31 @@ _RULES = (
 )
 
 
-def _rule_faults(line: Line, app: App) -> Iterator[Fault]:
-    text = text_of(line)
+def _rule_faults(rule: _Rule, app: App) -> Iterator[Fault]:
     for pattern, code, need, detail in _RULES:
-        if re.match(pattern, text):
-            yield Fault(code, line.number, detail, need)
-    limit = re.match(r"http-request deny.*\{ req\.body_size gt (\d{1,15})", text)
-    if limit and int(limit[1]) < app.max_upload_bytes:
+        is_of_cookies = "set-cookie" in pattern
+        ends = _SETS_COOKIES if is_of_cookies else _CONCERNED.get(code, _ANY)
+        if re.match(pattern, rule.text) and rule.applies_to(ends):
+            yield Fault(code, rule.line.number, detail, need)
+    limit = re.match(r"http-request deny.*\{ req\.body_size gt (\d{1,15})", rule.text)
+    is_below = limit is not None and int(limit[1]) < app.max_upload_bytes
+    if limit and is_below and rule.limits((streamlit.UPLOAD,), "req.body_size gt"):
         yield Fault(
             "STL607",
-            line.number,
+            rule.line.number,
             f"Uploads may have {app.max_upload_mb} MB, and {limit[1]} bytes pass.",
             Need.BODY_SIZE,
         )
 
 
-def _rate_faults(lines: list[Line]) -> Iterator[Fault]:
+def _rate_faults(rules: Sequence[_Rule]) -> Iterator[Fault]:
     """Check the usual recipe: a table of http_req_rate, and a rule that denies above a number."""
-    acls = {line.words[1]: text_of(line) for line in lines if line.name == "acl"}
-    for line in lines:
-        text = text_of(line)
-        if not _refuses(line):
+    acls = {rule.line.words[1]: rule.text for rule in rules if rule.line.name == "acl"}
+    for rule in rules:
+        line = rule.line
+        if not _refuses(line) or not rule.limits((streamlit.SCRIPT,), "http_req_rate"):
             continue
-        expanded = " ".join([text, *(acls[word] for word in line.words if word in acls)])
+        expanded = " ".join([rule.text, *(acls.get(word.lstrip("!"), "") for word in line.words)])
         match = re.search(r"http_req_rate\(?[^)]*\)?\s*(?:-m int )?(gt|ge) (\d{1,9})", expanded)
         match = match or re.search(r"http_req_rate[^ ]*,?(gt|ge)\((\d{1,9})\)", expanded)
         if match and int(match[2]) < page_load.MAX_REQUESTS:

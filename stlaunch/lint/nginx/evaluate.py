@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import LintFinding, Report
+from stlaunch.lint.hosted import host_note
 from stlaunch.lint.nginx import rules
 from stlaunch.lint.nginx.bases import bases_of, slash_fault
 from stlaunch.lint.nginx.faults import Fault
-from stlaunch.lint.nginx.fix import edits_for, fix_of
+from stlaunch.lint.nginx.fix import edits_for, fix_of, is_of_the_app_alone
 from stlaunch.lint.nginx.headers import header_faults
 from stlaunch.lint.nginx.limits import header_size_faults, rate_faults
 from stlaunch.lint.nginx.parse import Directive
@@ -26,9 +27,10 @@ from stlaunch.lint.nginx.request import (
     servers,
 )
 from stlaunch.lint.nginx.targets import Targets
-from stlaunch.lint.nginx.tree import Tree, read_nginx
+from stlaunch.lint.nginx.tree import Place, Tree, place, read_nginx
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.nginx import HOST_LINE
+from stlaunch.proxies.site import Site
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
 
@@ -43,11 +45,13 @@ def lint_nginx(path: Path, app: App, sources: Sources) -> Report:
     report = Report(notes=list(tree.notes), files=tree.files, is_incomplete=bool(tree.notes))
     targets = Targets(tree.root, app)
     _list_others(tree, targets, report)
+    broken: list[_Broken] = []
     for server in servers(tree.root):
         if not tree.is_own(server):
             continue
         for base in bases_of(server, targets, report):
-            _Evaluator(tree, server, base, targets, sources, report).evaluate()
+            broken += _Evaluator(tree, server, base, targets, report).evaluate()
+    report.findings = list(_with_edits(broken, tree, targets, sources))
     return report
 
 
@@ -64,6 +68,35 @@ def _list_others(tree: Tree, targets: Targets, report: Report) -> None:
             report.pass_elsewhere(proxied.file, proxied.line, target)
 
 
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A fault of one server, and what the edits of its location have to know."""
+
+    fault: Fault
+    location: Directive | None
+    site: Site
+    finding: LintFinding
+
+
+def _with_edits(
+    broken: Sequence[_Broken], tree: Tree, targets: Targets, sources: Sources
+) -> Iterator[LintFinding]:
+    """Return the findings; the first one of each location has the edits for all servers."""
+    by_place: dict[Place | None, list[_Broken]] = {}
+    for one in broken:
+        by_place.setdefault(place(one.location) if one.location else None, []).append(one)
+    for same in by_place.values():
+        faults = [(one.fault, one.site) for one in same]
+        location = same[0].location
+        edits = (
+            edits_for(location, faults, tree=tree, targets=targets, sources=sources)
+            if location
+            else ()
+        )
+        yield replace(same[0].finding, edits=edits)
+        yield from (one.finding for one in same[1:])
+
+
 @dataclass(slots=True)
 class _Evaluator:
     """One path of the app in one server."""
@@ -72,22 +105,38 @@ class _Evaluator:
     server: Directive
     base: BasePath
     targets: Targets
-    sources: Sources
     report: Report
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> list[_Broken]:
+        """Return what is wrong; routes and notes go into the report."""
         answers = dict(self._answers())
-        if answers and all(
-            found.returned and found.location is self.server for found in answers.values()
-        ):
-            return  # Only a redirect to https, say: whatever locations there are, none answers.
+        if self._is_elsewhere(answers):
+            return []
+        answers = _without_redirect_of_page(answers)
         self.report.routes.append(f"{self.server.file}:{self.server.line} {self.base.with_slash}")
         faults = list(self._route_faults(answers))
         faults += self._mapping_faults(answers)
         faults += self._location_faults(answers)
         faults += slash_fault(self.server, self.base, self.targets, self.report)
-        self._report(faults, answers)
-        _host_note(answers, self.report)
+        self._note_host(answers)
+        site = self.targets.app.site(self.base)
+        return [
+            _Broken(fault, _location_of(fault, answers), site, self._finding(fault, answers))
+            for fault in faults
+        ]
+
+    def _is_elsewhere(self, answers: Mapping[str, Answer]) -> bool:
+        """Return whether only a redirect is here, to https say, whatever locations there are.
+
+        A handshake comes from a page alone.
+        """
+        page = answers.get(streamlit.PAGE)
+        is_page_elsewhere = page is not None and page.is_redirect
+        return bool(answers) and all(
+            (found.returned and (found.location is self.server or is_page_elsewhere))
+            or (end == streamlit.STREAM and is_page_elsewhere)
+            for end, found in answers.items()
+        )
 
     def _answers(self) -> Iterator[tuple[str, Answer]]:
         component = streamlit.Asked(end=streamlit.COMPONENT, code="STL208", what="components")
@@ -167,7 +216,11 @@ class _Evaluator:
         upload, script = proxied.get(streamlit.UPLOAD), proxied.get(streamlit.SCRIPT)
         component = proxied.get(streamlit.COMPONENT)
         if stream:
-            yield from _at(stream, rules.stream_faults(stream.location, app, root=root))
+            is_routed = bool(self._routed_host(stream))
+            faults = rules.stream_faults(
+                stream.location, app, self.targets.maps, is_routed_by_host=is_routed
+            )
+            yield from _at(stream, faults)
         if upload:
             yield from _at(upload, rules.upload_faults(upload.location, app))
         if page:
@@ -185,25 +238,6 @@ class _Evaluator:
         for name in sorted(places):
             yield from rules.upstream_faults(self.targets.upstreams.get(name, ()))
 
-    def _report(self, faults: Sequence[Fault], answers: dict[str, Answer]) -> None:
-        site = self.targets.app.site(self.base)
-        by_place: dict[int, list[Fault]] = {}
-        for fault in faults:
-            location = _location_of(fault, answers)
-            by_place.setdefault(id(location), []).append(fault)
-        for same in by_place.values():
-            location = _location_of(same[0], answers)
-            edits = (
-                edits_for(location, same, site, sources=self.sources, shared=self.tree.shared)
-                if location
-                else ()
-            )
-            for number, fault in enumerate(same):
-                finding = self._finding(fault, answers)
-                self.report.findings.append(
-                    replace(finding, edits=edits) if number == 0 else finding
-                )
-
     def _finding(self, fault: Fault, answers: dict[str, Answer]) -> LintFinding:
         site = self.targets.app.site(
             self.base,
@@ -212,7 +246,7 @@ class _Evaluator:
             is_https=any(rules.speaks_tls(found.location) for found in answers.values()),
         )
         known = fix_of(fault, site)
-        fixes = ["Delete the line."] if fault.is_removed else []
+        fixes = [self._removal(fault.at)] if fault.is_removed else []
         fixes += [known.text] if known else []
         return LintFinding(
             code=fault.code,
@@ -221,6 +255,31 @@ class _Evaluator:
             detail=fault.detail,
             fix="\n".join(fixes),
             milder=fault.milder,
+        )
+
+    def _routed_host(self, found: Answer) -> str:
+        return self.targets.routed_host(found.proxied) if found.proxied else ""
+
+    def _note_host(self, answers: Mapping[str, Answer]) -> None:
+        stream = answers.get(streamlit.STREAM)
+        if stream is None:
+            return
+        headers = stream.location.inherited_all("proxy_set_header")
+        host = next((one for one in headers if one.args[0].lower() == "host"), None)
+        name = self._routed_host(stream) if self._is_app(stream) else ""
+        if name and stream.proxied and (host is None or host.args[1] in {"$proxy_host", name}):
+            self.report.note(stream.proxied.file, stream.proxied.line, host_note(name))
+        elif host is not None:
+            _note_port(host, self.report)
+
+    def _removal(self, line: Directive) -> str:
+        if is_of_the_app_alone(line, self.tree, self.targets):
+            return "Delete the line."
+        if line.name != "proxy_set_header":
+            return "Delete the line; other paths or sites have it too."
+        return (
+            "Delete the line or, as other paths or sites have it too, repeat the block's "
+            "proxy_set_header lines without it in the app's location."
         )
 
     def _keeps_prefix(self, answers: dict[str, Answer]) -> bool:
@@ -241,6 +300,17 @@ class _Evaluator:
         )
 
 
+def _without_redirect_of_page(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return the answers but those of the same redirect: the browser asks elsewhere for them."""
+    page = answers.get(streamlit.PAGE)
+    redirect = page.returned if page and page.is_redirect else None
+    return {
+        end: found
+        for end, found in answers.items()
+        if redirect is None or found is page or found.returned is not redirect
+    }
+
+
 def _location_of(fault: Fault, answers: dict[str, Answer]) -> Directive | None:
     if fault.location is not None:
         return fault.location
@@ -255,17 +325,12 @@ def _at(found: Answer, faults: Iterable[Fault]) -> Iterator[Fault]:
     return (replace(fault, location=found.location) for fault in faults)
 
 
-def _host_note(answers: dict[str, Answer], report: Report) -> None:
-    stream = answers.get(streamlit.STREAM)
-    for directive in stream.location.inherited_all("proxy_set_header") if stream else ():
-        if directive.args == ("Host", "$host"):
-            server = next((up for up in directive.ancestors() if up.name == "server"), None)
-            ports = _odd_ports(server.all("listen") if server else ())
-            if ports:
-                text = (
-                    f"$host loses the port: if browsers see port {ports[0]}, write `{HOST_LINE}`."
-                )
-                report.note(directive.file, directive.line, text)
+def _note_port(host: Directive, report: Report) -> None:
+    server = next((up for up in host.ancestors() if up.name == "server"), None)
+    ports = _odd_ports(server.all("listen") if server else ())
+    if ports and host.args == ("Host", "$host"):
+        text = f"$host loses the port: if browsers see port {ports[0]}, write `{HOST_LINE}`."
+        report.note(host.file, host.line, text)
 
 
 def _odd_ports(listens: Iterable[Directive]) -> Sequence[str]:

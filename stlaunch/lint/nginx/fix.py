@@ -2,18 +2,20 @@
 
 A location on a single line is expanded to one directive per line.
 
-Nothing is edited where an include was not read: it may hold the very same line.
+Nothing is edited where an include was not read, which may hold the very same line, nor where the
+line is also in force for something that is not the app.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from stlaunch.lint.findings import Edit
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.parse import Directive
+from stlaunch.lint.nginx.targets import Targets
+from stlaunch.lint.nginx.tree import Place, Tree, place
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
@@ -32,52 +34,108 @@ _IN_LOCATION = {
     Need.IDLE_TIMEOUT,
     Need.COOKIES,
 }
+# Here nginx refuses most of what a location takes.
+_INSIDE_ONE = {"if", "limit_except"}
 
 
 def edits_for(
     location: Directive,
-    faults: Sequence[Fault],
-    site: Site,
+    faults: Sequence[tuple[Fault, Site]],
     *,
+    tree: Tree,
+    targets: Targets,
     sources: Sources,
-    shared: Collection[Path],
 ) -> tuple[Edit, ...]:
-    """Return the edits; none if they are not certain to help.
+    """Return the edits; none if they are not certain to help, and to help the app alone.
 
     Args:
-        location: the one that answers.
-        faults: what is wrong with it.
-        site: the values for the lines.
+        location: the one that answers; of a file that several servers include, any of its copies.
+        faults: what is wrong with it in each of them, with the values for the lines.
+        tree: everything that was read.
+        targets: what is the app.
         sources: the texts.
-        shared: files that others include too, so that a change would affect them.
     """
     anchor = location.last("proxy_pass")
-    if anchor is None or anchor.file != location.file:
+    if anchor is None or not _is_certain(location, anchor, tree, targets, sources):
         return ()
-    if not (_is_alone(anchor, sources) or _on_one_line(location, sources)):
+    wanted = _wanted(faults)
+    instead = _removals(location, [fault for fault, _ in faults], tree, targets)
+    if wanted is None or instead is None:
         return ()
-    if any(level.has_unread for level in location.ancestors()):
-        return ()
-    wanted = _wanted(faults, site)
-    old_lines: dict[str, Directive] = {
-        _key(directive.name, directive.args): directive for directive in location.block or ()
-    }
-    # Never change a line of a shared file, nor write a second one that would duplicate it.
-    changed = [old_lines[key] for key in wanted if key in old_lines]
-    removed = [fault.at for fault in faults if fault.is_removed]
-    if any(old.file in shared for old in (*changed, *removed)):
-        return ()
-    instead: dict[Directive, tuple[str, ...]] = dict.fromkeys(removed, ())
+    own = {_key(one.name, one.args): one for one in location.block or ()}
     new: list[str] = []
     for key, line in wanted.items():
-        old = old_lines.get(key)
-        if old is None or old in removed:
+        old = own.get(key)
+        if old is None or old in instead:
             new.append(line)
         elif not _says(old, line):
+            if not is_of_the_app_alone(old, tree, targets):
+                return ()  # A second line would duplicate it.
             instead[old] = (line,)
-    if any(line.startswith("proxy_set_header") for line in new):
-        new = [*_inherited_lines(location, wanted), *new]
+    gone = {place(fault.at) for fault, _ in faults if fault.is_removed}
+    kept = gone.difference(map(place, instead))
+    is_overriding = any(place(one) in kept for one in location.inherited_all("proxy_set_header"))
+    if is_overriding or any(line.startswith("proxy_set_header") for line in new):
+        inherited = {_inherited_lines(copy, wanted, gone) for copy in tree.copies(location)}
+        if len(inherited) > 1:
+            return ()
+        new = [*inherited.pop(), *new]
     return _applied(location, anchor, instead, new, sources)
+
+
+def _is_certain(
+    location: Directive, anchor: Directive, tree: Tree, targets: Targets, sources: Sources
+) -> bool:
+    """Return whether new lines after `anchor` are for the app, and nothing is hidden from us."""
+    if anchor.file != location.file or location.name in _INSIDE_ONE:
+        return False
+    if not (_is_alone(anchor, sources) or _on_one_line(location, sources)):
+        return False
+    if any(level.has_unread for copy in tree.copies(location) for level in copy.ancestors()):
+        return False
+    return all(targets.is_app(copy) for copy in tree.copies(anchor))
+
+
+def is_of_the_app_alone(directive: Directive, tree: Tree, targets: Targets) -> bool:
+    """Return whether a line is in force for nothing but the app, wherever it is included."""
+    return all(_is_block_of_app(copy, targets) for copy in tree.copies(directive))
+
+
+def _is_block_of_app(directive: Directive, targets: Targets) -> bool:
+    block = directive.parent
+    if block is None or any(inner.is_unread for inner in block.walk()):
+        return False
+    if not block.name and block.last("proxy_pass") is None:
+        return False  # A part of a configuration, and what is around it is not known.
+    inside = list(block.walk())
+    passes = [inner for inner in inside if inner.name == "proxy_pass"]
+    # `proxy_...` is without effect where nothing is passed on.
+    others = (
+        ()
+        if directive.name.startswith("proxy_")
+        else (inner for inner in inside if inner.name == "location" and not inner.all("proxy_pass"))
+    )
+    return all(map(targets.is_app, passes)) and not any(others)
+
+
+def _removals(
+    location: Directive, faults: Sequence[Fault], tree: Tree, targets: Targets
+) -> dict[Directive, tuple[str, ...]] | None:
+    """Return the lines to delete; None where one in the location must stay for others.
+
+    One from further out that must stay is left alone: the location's own lines override it.
+    """
+    own = {place(one): one for one in location.block or ()}
+    removals: dict[Place, Directive] = {}
+    for fault in faults:
+        if not fault.is_removed:
+            continue
+        here = place(fault.at)
+        if is_of_the_app_alone(fault.at, tree, targets):
+            removals[here] = own.get(here, fault.at)
+        elif here in own:
+            return None
+    return dict.fromkeys(removals.values(), ())
 
 
 def _applied(
@@ -135,18 +193,18 @@ def _written_out(
     )
 
 
-def _wanted(faults: Sequence[Fault], site: Site) -> dict[str, str]:
-    """Return the lines of all fixes by what they set, each once."""
+def _wanted(faults: Sequence[tuple[Fault, Site]]) -> dict[str, str] | None:
+    """Return the lines of all fixes by what they set; None if two servers need others."""
     lines: dict[str, str] = {}
-    for fault in faults:
+    for fault, site in faults:
         if fault.need not in _IN_LOCATION:
             continue
         known = fix_of(fault, site)
         for line in known.lines.splitlines() if known else ():
-            lines[_key_of(line)] = line
-        for header in fault.headers:
-            if fault.need is Need.IDENTITY:
-                lines[f"proxy_set_header {header}"] = f'proxy_set_header {header} "";'
+            if lines.setdefault(_key_of(line), line) != line:
+                return None
+        for header in fault.headers if fault.need is Need.IDENTITY else ():
+            lines.setdefault(f"proxy_set_header {header}", f'proxy_set_header {header} "";')
     return lines
 
 
@@ -160,15 +218,19 @@ def fix_of(fault: Fault, site: Site) -> Fix | None:
     return fewer if fewer.steps else None
 
 
-def _inherited_lines(location: Directive, wanted: dict[str, str]) -> list[str]:
+def _inherited_lines(
+    location: Directive, wanted: Collection[str], gone: Collection[Place]
+) -> tuple[str, ...]:
     """Return inherited header lines: a location's first own one would switch them all off."""
     if location.all("proxy_set_header"):
-        return []
-    return [
+        return ()
+    return tuple(
         f"proxy_set_header {directive.args[0]} {_quoted(directive.args[1])};"
         for directive in location.inherited_all("proxy_set_header")
-        if len(directive.args) > 1 and _key(directive.name, directive.args) not in wanted
-    ]
+        if len(directive.args) > 1
+        and place(directive) not in gone
+        and _key(directive.name, directive.args) not in wanted
+    )
 
 
 def _key_of(line: str) -> str:

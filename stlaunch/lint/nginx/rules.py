@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from stlaunch.lint.app import App
+from stlaunch.lint.nginx.cookies import cookie_change_faults
 from stlaunch.lint.nginx.faults import Fault
 from stlaunch.lint.nginx.limits import capacity_faults
 from stlaunch.lint.nginx.parse import Directive
+from stlaunch.lint.nginx.variables import Variables, has_variable
 from stlaunch.lint.units import seconds, size
 from stlaunch.proxies.needs import Need
 from stlaunch.urls.base_path import BasePath
@@ -17,15 +20,22 @@ _DEFAULT_BODY = 1024 * 1024
 _DEFAULT_READ_S = 60
 _HANDSHAKE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _WRONG_HOSTS = {"$proxy_host", "", "localhost", "127.0.0.1"}
+# What browsers send; the second one is Firefox.
+_HANDSHAKES = tuple(
+    {"http_upgrade": "websocket", "http_connection": connection}
+    for connection in ("Upgrade", "keep-alive, Upgrade")
+)
 _BALANCERS = {"hash", "ip_hash", "sticky", "sticky_cookie_insert"}
 
 
-def stream_faults(location: Directive, app: App, *, root: Directive) -> Iterator[Fault]:
+def stream_faults(
+    location: Directive, app: App, maps: Mapping[str, Directive], *, is_routed_by_host: bool
+) -> Iterator[Fault]:
     """Evaluate the location that answers the WebSocket handshake."""
     headers = _headers(location)
-    yield from _upgrade_faults(location, headers, root)
+    yield from _upgrade_faults(location, headers, maps)
     yield from _protocol_faults(location, headers)
-    yield from _origin_faults(location, headers)
+    yield from _origin_faults(location, headers, is_routed_by_host=is_routed_by_host)
     read = location.inherited("proxy_read_timeout")
     limit = seconds("".join(read.args)) if read else _DEFAULT_READ_S
     if limit is not None and limit <= app.ping_interval_s:
@@ -87,6 +97,7 @@ def request_faults(location: Directive, app: App, base: BasePath) -> Iterator[Fa
                 headers=(name.lower(),),
             )
     yield from _cookie_faults(location, headers)
+    yield from cookie_change_faults(location, base)
 
 
 def upload_faults(location: Directive, app: App) -> Iterator[Fault]:
@@ -171,16 +182,16 @@ def upstream_faults(groups: Sequence[Directive]) -> Iterator[Fault]:
 
 
 def _upgrade_faults(
-    location: Directive, headers: dict[str, Directive], root: Directive
+    location: Directive, headers: dict[str, Directive], maps: Mapping[str, Directive]
 ) -> Iterator[Fault]:
     upgrade, connection = headers.get("upgrade"), headers.get("connection")
     lost = [
         name
-        for name, given, is_good in (
-            ("Upgrade", upgrade, _is_upgrade(upgrade)),
-            ("Connection", connection, _is_connection(connection, root)),
+        for name, given, word in (
+            ("Upgrade", upgrade, "websocket"),
+            ("Connection", connection, "upgrade"),
         )
-        if given is None or not is_good
+        if given is None or not _always_says(given, word, maps)
     ]
     is_hidden = location.may_hide("proxy_set_header")
     lost = [name for name in lost if not (is_hidden and headers.get(name.lower()) is None)]
@@ -233,10 +244,12 @@ def _protocol_faults(location: Directive, headers: dict[str, Directive]) -> Iter
             )
 
 
-def _origin_faults(location: Directive, headers: dict[str, Directive]) -> Iterator[Fault]:
+def _origin_faults(
+    location: Directive, headers: dict[str, Directive], *, is_routed_by_host: bool
+) -> Iterator[Fault]:
     host, origin = headers.get("host"), headers.get("origin")
-    is_hidden = host is None and location.may_hide("proxy_set_header")
-    is_wrong = not is_hidden and (host is None or _is_wrong_host(host.args[1]))
+    is_right = is_routed_by_host or (host is None and location.may_hide("proxy_set_header"))
+    is_wrong = not is_right and (host is None or _is_wrong_host(host.args[1]))
     names = ("host", "x-forwarded-host") if host is None else ("host",)
     if origin and origin.args[1] != "$http_origin":
         yield Fault(
@@ -284,40 +297,21 @@ def _cookie_faults(location: Directive, headers: dict[str, Directive]) -> Iterat
                 detail="The app's cookies do not arrive in the browser: uploads and logins fail.",
                 is_removed=True,
             )
-    for rewritten in location.inherited_all("proxy_cookie_path"):
-        if len(rewritten.args) > 1 and rewritten.args[0] == "/" and rewritten.args[1] != "/":
-            yield Fault(
-                code="STL509",
-                at=rewritten,
-                detail=f"The app's cookies get the path {rewritten.args[1]}.",
-            )
 
 
-def _is_upgrade(given: Directive | None) -> bool:
-    if given is None:
-        return False
-    return given.args[1].lower() in {"$http_upgrade", "websocket", "${http_upgrade}"}
+def _always_says(given: Directive, word: str, maps: Mapping[str, Directive]) -> bool:
+    """Return whether every browser's handshake gets a header; what is not known counts as right."""
+    return all(
+        has_variable(value) or word in value.lower()
+        for handshake in _HANDSHAKES
+        for value in [_value(given.args[1], handshake, maps)]
+    )
 
 
-def _is_connection(given: Directive | None, root: Directive) -> bool:
-    if given is None:
-        return False
-    value = given.args[1].lower()
-    if value.startswith("$") and value != "$http_connection":
-        return _map_upgrades(root, value)
-    return value == "$http_connection" or "upgrade" in value
-
-
-def _map_upgrades(root: Directive, variable: str) -> bool:
-    """Return whether a map of $http_upgrade gives `upgrade`; a missing map counts as right."""
-    for directive in root.walk():
-        if directive.name == "map" and len(directive.args) > 1:
-            if directive.args[1].lower() != variable or not directive.block:
-                continue
-            entries = {child.name.lower(): child.args for child in directive.block}
-            value = entries.get("websocket") or entries.get("default") or ("",)
-            return "upgrade" in " ".join(value).lower()
-    return True
+def _value(text: str, handshake: Mapping[str, str], maps: Mapping[str, Directive]) -> str:
+    # Without a scope: one that `set` fills may be set in an `if` too.
+    nowhere = Directive(name="", args=(), file=Path(), line=0)
+    return Variables(scope=nowhere, maps=maps, request=handshake, guesses=False).expand(text)
 
 
 def _headers(location: Directive) -> dict[str, Directive]:

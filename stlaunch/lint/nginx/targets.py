@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from stlaunch.lint.app import App
+from stlaunch.lint.hosted import routed_by_host
 from stlaunch.lint.nginx.parse import Directive
 from stlaunch.lint.nginx.request import place_of
 from stlaunch.lint.nginx.variables import Variables, has_variable, maps_of
@@ -48,6 +49,15 @@ class Targets:
             return any(self.app.is_at(member.args[0]) for member in members)
         default = 443 if proxied.args[0].startswith("https:") else 80
         return self.app.is_at(place, default)
+
+    def routed_host(self, proxied: Directive) -> str:
+        """Return the public name by which a platform finds the target; mostly empty."""
+        if not proxied.args[0].startswith("https:"):
+            return ""
+        place = self.place(proxied)
+        places = [member.args[0] for member in self.members(place)] or [place]
+        hosts = [routed_by_host(f"https://{one}") for one in places]
+        return hosts[0] if all(hosts) else ""
 
     def is_unclear(self, proxied: Directive) -> bool:
         """Return whether a variable hides where it leads."""

@@ -6,7 +6,6 @@ The contents of an include that cannot be read are unknown, and never assumed to
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import field
 from pathlib import Path
 
@@ -34,6 +33,10 @@ _HARMLESS = {
 _HARMLESS_FOLDERS = {"modules-enabled", "modules"}
 
 
+Place = tuple[Path, int, str, tuple[str, ...]]
+"""Where a directive is written: the same for each include of its file."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Tree:
     """A file in its context.
@@ -49,14 +52,25 @@ class Tree:
     own: frozenset[Path]
     notes: list[Note] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
-    shared: frozenset[Path] = frozenset()
-    """Files that several files include: changing one affects other sites."""
+    _by_place: dict[Place, list[Directive]] = field(default_factory=dict, init=False)
+
+    def copies(self, directive: Directive) -> list[Directive]:
+        """Return it as often as its file is included: a change of its line changes them all."""
+        if not self._by_place:
+            for one in self.root.walk():
+                self._by_place.setdefault(place(one), []).append(one)
+        return self._by_place.get(place(directive), [directive])
 
     def is_own(self, directive: Directive) -> bool:
         """Return whether a directive belongs to the file that was asked for."""
         return any(
             up.file in self.own for up in (*directive.ancestors(), *directive.walk()) if up.name
         )
+
+
+def place(directive: Directive) -> Place:
+    """Return where a directive is written, and which of those on the line it is."""
+    return directive.file, directive.line, directive.name, directive.args
 
 
 def read_nginx(path: Path, sources: Sources) -> Tree:
@@ -103,7 +117,6 @@ def _read_around(path: Path, main: Path, top: list[Directive], sources: Sources)
     http.block += reader.expanded(top, http, (path,))
     tree.own = frozenset({path, *reader.included_by({path})})
     tree.files = [path, *reader.files]
-    tree.shared = reader.shared()
     return tree
 
 
@@ -130,7 +143,6 @@ class _Reader:
             own=frozenset(own),
             notes=self.notes,
             files=self.files,
-            shared=self.shared(),
         )
 
     def _real(self, file: Path) -> str:
@@ -140,10 +152,6 @@ class _Reader:
 
     def note(self, file: Path, line: int, text: str) -> None:
         self.notes.append(Note(file=file, line=line, text=text))
-
-    def shared(self) -> frozenset[Path]:
-        counts = Counter(file for files in self._includes.values() for file in files)
-        return frozenset(file for file, count in counts.items() if count > 1)
 
     def included_by(self, files: set[Path]) -> set[Path]:
         found: set[Path] = set()

@@ -44,8 +44,10 @@ class FileReport:
         product: Product,
         need: Need | None = None,
         milder: Circumstance | None = None,
+        *,
+        fix: str = "",
     ) -> None:
-        """Report a finding at a node."""
+        """Report a finding at a node; `fix` takes the place of the product's own lines."""
         known = fix_for(need, product, self.app.site(BasePath())) if need else None
         self.report.findings.append(
             LintFinding(
@@ -53,7 +55,7 @@ class FileReport:
                 file=self.path,
                 line=self.line(node),
                 detail=detail,
-                fix=known.text if known else "",
+                fix=fix or (known.text if known else ""),
                 milder=milder,
             )
         )

@@ -15,6 +15,7 @@ from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
 
 _INGRESS = "nginx.ingress.kubernetes.io/"
+_F5 = ("nginx.org/", "nginx.com/")
 _OPENSHIFT = "haproxy.router.openshift.io/"
 _DEFAULT_BODY = 1024 * 1024
 _DEFAULT_BURST = 5
@@ -61,12 +62,18 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         return
     file_report.route(node, f"Ingress {text(get(node, 'metadata', 'name'))}")
     annotations = {key.value: value for key, value in pairs(get(node, "metadata", "annotations"))}
+    if any(name.startswith(_F5) for name in annotations) and not any(
+        name.startswith(_INGRESS) for name in annotations
+    ):
+        own = {name.rpartition("/")[2]: one for name, one in annotations.items()}
+        _f5_annotations(file_report, node, paths, own)
+        return
     is_nginx = text(get(node, "spec", "ingressClassName")) in {"nginx", "public"} or any(
         name.startswith(_INGRESS) for name in annotations
     )
     is_nginx |= text(annotations.get("kubernetes.io/ingress.class")) == "nginx"
     if not is_nginx:
-        file_report.note(node, "Only the annotations of ingress-nginx are known.")
+        file_report.note(node, "Only the annotations of ingress-nginx and F5's are known.")
         return
     own = {
         name.removeprefix(_INGRESS): value
@@ -76,6 +83,51 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     _annotations(file_report, node, own)
     for path in paths:
         _path(file_report, path, own)
+
+
+def _f5_annotations(
+    file_report: FileReport, node: Node, paths: list[Node], own: dict[str, Node]
+) -> None:
+    """Evaluate those of F5's NGINX Ingress Controller, which upgrades only the Services it names.
+
+    https://docs.nginx.com/nginx-ingress-controller/configuration/ingress-resources/
+    advanced-configuration-with-annotations/
+    """
+    product = Product.INGRESS_NGINX
+    named = {name.strip() for name in text(own.get("websocket-services")).split(",")}
+    for path in paths:
+        backend = get(path, "backend")
+        name = text(get(backend, "service", "name")) or text(get(backend, "serviceName"))
+        if name not in named:
+            named.add(name)  # One line of its own is enough for all its paths.
+            file_report.add(
+                "STL301",
+                own.get("websocket-services") or path,
+                f"The WebSocket handshake loses Upgrade: {_F5[0]}websocket-services does not name "
+                f"the Service {name}.",
+                product,
+                fix=_annotation(f"{_F5[0]}websocket-services", ",".join(sorted(named))),
+            )
+    body = own.get("client-max-body-size")
+    allowed = size(text(body)) if body is not None else _DEFAULT_BODY
+    if allowed is not None and 0 < allowed < file_report.app.max_upload_bytes:
+        most = file_report.app.max_upload_mb
+        detail = f"Uploads may have {most} MB, and {allowed} bytes pass."
+        fix = _annotation(f"{_F5[0]}client-max-body-size", f"{most + 1}m")
+        file_report.add("STL607", body if body is not None else node, detail, product, fix=fix)
+    timeout = own.get("proxy-read-timeout")
+    if timeout is not None:
+        limit, ping = seconds(text(timeout)), file_report.app.ping_interval_s
+        if limit is not None and 0 < limit <= ping:
+            detail = (
+                f"A quiet WebSocket is cut after {limit:g} s, and the app pings every {ping} s."
+            )
+            fix = _annotation(f"{_F5[0]}proxy-read-timeout", "120s")
+            file_report.add("STL606", timeout, detail, product, fix=fix)
+
+
+def _annotation(name: str, value: str) -> str:
+    return f'in the Ingress, in `metadata.annotations`:\n    {name}: "{value.strip(",")}"'
 
 
 def _annotations(file_report: FileReport, node: Node, own: dict[str, Node]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stlaunch.lint.hosted import host_note, routed_by_host
 from stlaunch.lint.units import whole
 from stlaunch.lint.yaml.file_report import FileReport, Settings
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text, walk
@@ -60,9 +61,13 @@ def _is_app(file_report: FileReport, name: str, servers: Node | None) -> bool:
 
 def _balancer(file_report: FileReport, balancer: Node | None) -> None:
     host = get(balancer, "passHostHeader")
-    if host is not None and text(host) == "false":
-        no_host(file_report, host)
     servers = get(balancer, "servers")
+    if host is not None and text(host) == "false":
+        names = [routed_by_host(text(get(one, "url"))) for one in items(servers)]
+        if names and all(names):
+            file_report.note(host, host_note(names[0]))
+        else:
+            no_host(file_report, host)
     if servers and len(items(servers)) > 1 and get(balancer, "sticky") is None:
         file_report.replicas(servers, len(items(servers)), Product.TRAEFIK)
 
