@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import field
 from typing import Any
-from urllib.parse import unquote
 
 import anyio
 import h11
@@ -20,6 +20,7 @@ from anyio.abc import ByteStream
 from stlaunch import __version__
 from stlaunch.check.cookies import Jar, as_pairs
 from stlaunch.check.dialer import Dialer, failure_of
+from stlaunch.check.locations import is_within
 from stlaunch.check.observations import Exchange, Failure, HeaderPairs
 from stlaunch.check.options import Headers
 from stlaunch.quick_dataclass import dataclass
@@ -80,7 +81,7 @@ class Client:
         dialer: connects to the target.
         headers: the user's; sent to the app's own paths only.
         cookies: the user's `name=value` pairs; likewise.
-        slots: how many connections may be open at once.
+        slots: how many connections may be open at once, WebSockets among them.
     """
 
     def __init__(
@@ -97,6 +98,16 @@ class Client:
         self.slots = slots
         self.jar = Jar(dialer.target)
 
+    @asynccontextmanager
+    async def one_connection(self) -> AsyncIterator[None]:
+        """Wait for a free slot, and hold it; a task may hold several."""
+        holder = object()
+        await self.slots.acquire_on_behalf_of(holder)
+        try:
+            yield
+        finally:
+            self.slots.release_on_behalf_of(holder)
+
     def cookies_for(
         self, path: str, cookies: Sequence[str] = (), *, without: Sequence[str] = ()
     ) -> tuple[str, ...]:
@@ -112,7 +123,7 @@ class Client:
 
     def _is_of_app(self, path: str) -> bool:
         """Distinguish the app's own paths from others on the same host."""
-        return self.dialer.target.base_path.strip_from(unquote(path.partition("?")[0])) is not None
+        return is_within(self.dialer.target.base_path, path.partition("?")[0])
 
     def head(
         self,
@@ -192,7 +203,7 @@ class Client:
             headers.append(("Content-Length", str(length)))
         if holds_body:
             headers.append(("Expect", "100-continue"))
-        async with self.slots:
+        async with self.one_connection():
             began = time.monotonic()
             with anyio.move_on_after(timeout_s or self.dialer.timeout_s) as scope:
                 try:

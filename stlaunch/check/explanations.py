@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from stlaunch.diagnostics.catalogue import Entry
-from stlaunch.proxies.fixes import Fix, fix_for
+from stlaunch.proxies.fixes import Fix, fix_for_code
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site
 from stlaunch.urls.base_path import BasePath
@@ -50,5 +50,5 @@ def _wrapped(text: str) -> str:
 def _fixes(entry: Entry) -> Iterator[tuple[Product, Fix]]:
     for product in Product:
         for need in entry.needs:
-            if one := fix_for(Need(need), product, _SITE):
+            if one := fix_for_code(entry.code, product, _SITE, needs=[Need(need)]):
                 yield product, one

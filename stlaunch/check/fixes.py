@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from textwrap import indent
 from urllib.parse import urlsplit
 
 from stlaunch.check import pages
 from stlaunch.check.hop import Hop
-from stlaunch.check.locations import resolve
+from stlaunch.check.locations import is_within, resolve
 from stlaunch.check.observations import Observations
 from stlaunch.diagnostics.catalogue import entry
 from stlaunch.diagnostics.content_security import read_policies
-from stlaunch.proxies.fixes import OF_REPLICAS, Fix, fix_for_all, replicas_note, with_replicas
-from stlaunch.proxies.model import recipe
+from stlaunch.proxies.fixes import OF_REPLICAS, WORDS_FIRST, Fix, fix_for_code, with_replicas
 from stlaunch.proxies.needs import Need, Product
-from stlaunch.proxies.site import Site, is_plain_socket, plain_origins
+from stlaunch.proxies.site import SOME_HOST, SOME_SOCKET, Site, is_plain_socket, plain_origins
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 
@@ -27,6 +25,9 @@ _STRIPPED = "stripped"
 _MAX_REPORTED = 1_000_000
 _KEEPS = {"STL201": True, "STL202": False}
 """Wrong pairings: what the proxy must do with the path instead."""
+_HIDDEN = (f"{SOME_HOST}:", f"unix:{SOME_SOCKET}")
+"""How the address begins that an app under stlaunch reports to strangers."""
+_HINT = "--direct URL fills it in"
 REPLACE = "Add these lines; where one sets what is set there already, it takes its place."
 
 
@@ -41,13 +42,11 @@ def fix_text(
         seen: the observations of the same run.
         needs: those whose lines fix it; None for the catalogue's.
     """
+    words = " ".join(entry(code).fix.split())
     found = lines_for(code, hop.product, seen, needs) if hop and hop.product else None
     if found is None:
-        return " ".join(entry(code).fix.split())
-    parts = [REPLACE, *(f"{where}:\n{indent(lines, '    ')}" for where, lines in found.steps)]
-    if note := replicas_note("\n".join(lines for _, lines in found.steps)):
-        parts.append(note)
-    return "\n".join([*parts, *([f"then: {found.reload}"] if found.reload else [])])
+        return words
+    return "\n".join([*([words] if code in WORDS_FIRST else []), REPLACE, found.text])
 
 
 def lines_for(
@@ -57,18 +56,15 @@ def lines_for(
     site = site_of(seen, keep_prefix=_KEEPS.get(code))
     if code in OF_REPLICAS:
         site = with_replicas(site, len(set(seen.instances or ())))
-    known = recipe(product)
-    if code in known.by_words:
-        return None
-    wanted = [Need(need) for need in entry(code).needs] if needs is None else list(needs)
-    wanted += [known.along[need] for need in wanted if need in known.along]
     is_bare = not pages.is_stlaunch(seen.http.get("page"))
-    needed = [need for need in wanted if not (is_bare and need in known.for_stlaunch)]
-    return fix_for_all(needed, product, site)
+    return fix_for_code(code, product, site, needs=needs, is_bare=is_bare, hint=_HINT)
 
 
 def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
     """Return the site, as far as it is known.
+
+    The app's address is known from `--direct`, or from an app that runs under stlaunch. A loopback
+    address that this one reports may stand for another, which it hides from strangers.
 
     Args:
         seen: the observations of one run.
@@ -80,12 +76,13 @@ def site_of(seen: Observations, *, keep_prefix: bool | None = None) -> Site:
         host=host.host if host else "",
         is_https=seen.scheme == "https",
         keep_prefix=is_kept(seen) if keep_prefix is None else keep_prefix,
+        knows_upstream=False,
         embedders=_embedders(seen),
     )
     port = host.port_or_default(seen.scheme) if host else None
+    site = replace(_reported_by_app(seen, site), port=port or site.port)
     upstream = _upstream(seen)
-    reported = _reported_by_app(seen, site)
-    return replace(reported, upstream=upstream or reported.upstream, port=port or site.port)
+    return replace(site, upstream=upstream, knows_upstream=True) if upstream else site
 
 
 def _reported_by_app(seen: Observations, site: Site) -> Site:
@@ -93,9 +90,11 @@ def _reported_by_app(seen: Observations, site: Site) -> Site:
     reported = (seen.self_check or {}).get("app")
     if not isinstance(reported, dict):
         return site
+    upstream = _place(str(reported.get("upstream") or ""))
     return replace(
         site,
-        upstream=_place(str(reported.get("upstream") or "")) or site.upstream,
+        upstream=upstream or site.upstream,
+        knows_upstream=bool(upstream) and not upstream.startswith(_HIDDEN),
         max_upload_mb=_number(reported.get("max_upload_mb"), site.max_upload_mb),
         ping_interval_s=_number(reported.get("ping_interval_s"), site.ping_interval_s),
     )
@@ -136,7 +135,7 @@ def is_kept(seen: Observations) -> bool:
     moved = seen.http.get("deep_slash")
     if moved is not None and moved.is_redirect:
         path = resolve(moved.url, moved.header("location")).path
-        return BasePath(seen.base_path).strip_from(path) is not None
+        return is_within(BasePath(seen.base_path), path)
     return True
 
 

@@ -190,9 +190,10 @@ class Limits:
     """After how long a busy connection was cut; 0 where it was not."""
     body_passed: int | None = None
     body_refused: int | None = None
-    """The smallest refused body in bytes; 0 where none was."""
+    """The smallest refused body in bytes; 0 where none was; None where that is not known."""
     message_passed: int | None = None
     message_refused: int | None = None
+    """Likewise."""
     drip_first_ms: int | None = None
     drip_last_ms: int | None = None
 
@@ -219,6 +220,7 @@ class Observations:
     Attributes:
         lacks_slash: the address was given without its final slash.
         is_cut: the check ran out of time.
+        cut_reason: the same in words, with the option that gives it more.
         http: exchanges by name; see `stlaunch.check.observe`.
         redirects: the page's redirects, one by one, before `http["page"]`.
         openings: handshakes by name.
@@ -241,6 +243,7 @@ class Observations:
     at: float
     lacks_slash: bool = False
     is_cut: bool = False
+    cut_reason: str = ""
     elapsed_ms: int = 0
     dns: Lookup | None = None
     dialled: tuple[Dialled, ...] = ()

@@ -5,43 +5,32 @@ It evaluates nothing; what did not run is named with its reason.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import field, replace
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import anyio
 
 from stlaunch.check import pages
 from stlaunch.check.client import Client
 from stlaunch.check.dialer import Dialer, make_context
-from stlaunch.check.observations import (
-    Dialled,
-    Exchange,
-    Failure,
-    Http2,
-    Limits,
-    Lookup,
-    Observations,
-    Opening,
-    PageLoad,
-    Session,
-    Tls,
-)
+from stlaunch.check.gathered import Gathered
+from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.options import CheckOptions
 from stlaunch.check.probes import http2, network, requests, self_check, stream, tunnel, uploads
 from stlaunch.check.probes.limits import measure_limits
 from stlaunch.check.probes.page_load import load_page
 from stlaunch.check.sent import FORGED
 from stlaunch.check.target import Target
-from stlaunch.quick_dataclass import dataclass
+from stlaunch.diagnostics.page_load import CONNECTIONS
 from stlaunch.urls.streamlit_routes import HEALTH
 
 Progress: TypeAlias = Callable[[str], None]
 
-_SLOTS = 8
 _UPLOADS = 6
+_MOVES = 2
+"""How often the page may lead to a better address: to https, and to a path below."""
 _OK = 200
 _NO_ANSWER = "the page gave no whole answer"
 _TROUBLED = {Failure.CLOSED, Failure.BAD_HTTP}
@@ -66,78 +55,22 @@ async def observe(options: CheckOptions, progress: Progress = lambda _: None) ->
 
 
 async def _observe(options: CheckOptions, target: Target, progress: Progress) -> Observations:
-    gathered = _Gathered(target=target)
+    gathered = Gathered(target=target)
     run = _Run(options, gathered, progress)
     with anyio.move_on_after(options.timeout_s) as scope:
         await run.run()
-        if gathered.moved_to is not None:
-            gathered = _Gathered(target=gathered.moved_to, redirects=gathered.redirects)
-            run = _Run(options, gathered, progress, may_move=False)
+        for moves_left in reversed(range(_MOVES)):
+            if gathered.moved_to is None:
+                break
+            gathered = Gathered(target=gathered.moved_to, redirects=gathered.redirects)
+            run = _Run(options, gathered, progress, may_move=moves_left > 0)
             await run.run()
     if scope.cancelled_caught:
         why = f"the time for the check was over (--timeout {options.timeout_s:g})"
         gathered.skipped = _rest(why) | gathered.skipped
-        gathered.is_cut = True
+        gathered.cut_reason = why
     await run.measure()
     return gathered.freeze()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Gathered:
-    """What has been seen so far."""
-
-    target: Target
-    started: float = field(default_factory=time.monotonic)
-    dns: Lookup | None = None
-    dialled: tuple[Dialled, ...] = ()
-    tls: Tls | None = None
-    http: dict[str, Exchange] = field(default_factory=dict)
-    redirects: tuple[Exchange, ...] = ()
-    openings: dict[str, Opening] = field(default_factory=dict)
-    http2: Http2 | None = None
-    session: Session | None = None
-    fallback: Session | None = None
-    self_check: dict[str, Any] | None = None
-    forged: dict[str, Any] | None = None
-    handshake: dict[str, Any] | None = None
-    instances: tuple[str, ...] | None = None
-    load: PageLoad | None = None
-    uploads: tuple[int, ...] | None = None
-    limits: Limits | None = None
-    skipped: dict[str, str] = field(default_factory=dict)
-    crashed: dict[str, str] = field(default_factory=dict)
-    moved_to: Target | None = None
-    is_cut: bool = False
-
-    def freeze(self) -> Observations:
-        return Observations(
-            url=self.target.url,
-            scheme=self.target.origin.scheme,
-            host=self.target.host,
-            base_path=self.target.base_path.value,
-            lacks_slash=self.target.lacks_slash,
-            is_cut=self.is_cut,
-            at=time.time(),
-            elapsed_ms=round((time.monotonic() - self.started) * 1000),
-            dns=self.dns,
-            dialled=self.dialled,
-            tls=self.tls,
-            http=dict(sorted(self.http.items())),
-            redirects=self.redirects,
-            openings=dict(sorted(self.openings.items())),
-            http2=self.http2,
-            session=self.session,
-            fallback=self.fallback,
-            self_check=self.self_check,
-            forged=self.forged,
-            handshake=self.handshake,
-            instances=self.instances,
-            load=self.load,
-            uploads=self.uploads,
-            limits=self.limits,
-            skipped=dict(sorted(self.skipped.items())),
-            crashed=dict(sorted(self.crashed.items())),
-        )
 
 
 class _Run:
@@ -146,7 +79,7 @@ class _Run:
     def __init__(
         self,
         options: CheckOptions,
-        gathered: _Gathered,
+        gathered: Gathered,
         progress: Progress,
         *,
         may_move: bool = True,
@@ -162,19 +95,7 @@ class _Run:
         address = await self._reach()
         if address is None:
             return
-        context = make_context(is_insecure=self.options.is_insecure) if self.target.is_tls else None
-        dialer = Dialer(
-            target=self.target,
-            address=address,
-            context=context,
-            timeout_s=self.options.step_s,
-        )
-        client = Client(
-            dialer,
-            headers=self.options.headers,
-            cookies=self.options.cookies,
-            slots=anyio.CapacityLimiter(_SLOTS),
-        )
+        client = self._client(self.target, address)
         if not await self._load_page(client, address):
             return
         # One browser's cookies, from the answers in order; from here on they do not change.
@@ -201,6 +122,18 @@ class _Run:
         self.progress("a handshake from another site")
         self.seen.openings["foreign"] = await stream.only_open(client, "foreign", browser)
         self.measured = client, browser
+
+    def _client(self, target: Target, address: str) -> Client:
+        context = make_context(is_insecure=self.options.is_insecure) if target.is_tls else None
+        dialer = Dialer(
+            target=target, address=address, context=context, timeout_s=self.options.step_s
+        )
+        return Client(
+            dialer,
+            headers=self.options.headers,
+            cookies=self.options.cookies,
+            slots=anyio.CapacityLimiter(CONNECTIONS),
+        )
 
     async def measure(self) -> None:
         """Measure limits, if asked to and if the rest has finished."""
@@ -268,9 +201,9 @@ class _Run:
         seen = self.seen
         page = await client.get(self.target.path("/"))
         client.jar.keep(page)
-        moved = self.target.following(page.header("location")) if page.is_redirect else None
-        if moved is not None and moved != self.target and self.may_move:
-            seen.moved_to, seen.redirects = moved, (page,)
+        moved = await self._better_address(page, address) if self.may_move else None
+        if moved is not None:
+            seen.moved_to, seen.redirects = moved, (*seen.redirects, page)
             return False
         chain, last = await requests.follow(client, page)
         seen.redirects, seen.http["page"] = (*seen.redirects, *chain), last
@@ -283,6 +216,19 @@ class _Run:
             seen.skipped |= _rest(_NO_ANSWER)
             return False
         return True
+
+    async def _better_address(self, page: Exchange, address: str) -> Target | None:
+        """Return the address of the same app that the page redirects to, if it is another one.
+
+        A path below the requested one is the app's base only if the app answers for its health
+        there: it may be one of the app's pages, or a login.
+        """
+        moved = self.target.following(page.header("location")) if page.is_redirect else None
+        if moved is not None and moved.base_path != self.target.base_path:
+            client = self._client(moved, address)
+            if pages.login_of(page) or not pages.is_health(await client.get(moved.path(HEALTH))):
+                moved = replace(moved, base_path=self.target.base_path)
+        return moved if moved != self.target else None
 
     async def _guard(
         self, name: str, probe: Callable[..., Awaitable[None]], *arguments: object

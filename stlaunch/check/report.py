@@ -84,7 +84,8 @@ def summary(seen: Observations, diagnosis: Diagnosis) -> str:
     if diagnosis.findings and diagnosis.findings[0].status in {Status.FAIL, Status.CRASH}:
         first = diagnosis.findings[0]
         return f"{first.code} {first.title}"
-    return f"{diagnosis.verdict}: {session_line(seen)}"
+    cut = cut_line(seen)
+    return f"{diagnosis.verdict}: {cut and f'{cut}; '}{session_line(seen)}"
 
 
 def verdict_sentence(seen: Observations, diagnosis: Diagnosis) -> str:
@@ -98,8 +99,15 @@ def verdict_sentence(seen: Observations, diagnosis: Diagnosis) -> str:
             return "The app works, with warnings." if is_run else "There are warnings."
         case Verdict.BROKEN:
             return "Something is broken."
+        case Verdict.UNKNOWN if cut := cut_line(seen):
+            return f"{cut[:1].upper()}{cut[1:]}; what was seen so far shows no error."
         case Verdict.UNKNOWN:
             return "The check could not run."
+
+
+def cut_line(seen: Observations) -> str:
+    """Return why the check saw only a part; empty where it ran to its end."""
+    return (seen.cut_reason or "the time for the check was over") if seen.is_cut else ""
 
 
 def session_line(seen: Observations) -> str:

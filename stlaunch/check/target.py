@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stlaunch.check.locations import resolve
+from stlaunch.check.locations import is_within, resolve
 from stlaunch.errors import UsageError
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.base_path import BasePath
@@ -90,22 +90,22 @@ class Target:
         return f"{self.origin}{self.path(inner)}"
 
     def following(self, location: str) -> Target | None:
-        """Return where a redirect of the page leads, if that is the same app's better address.
+        """Return the address that a redirect of the page points to, if it may be the app's own.
 
-        Better means https instead of http on the same host, or a path below the requested one.
+        That is https instead of http on the same host, or a path below the requested one. A path
+        outside of it is never taken: the redirect has lost the prefix.
         """
         split = resolve(self.url, location)
         try:
             moved = PublicUrl.parse(f"{split.scheme}://{split.netloc}{split.path}")
         except (UsageError, ValueError):
             return None
-        if moved.origin.host != self.origin.host:
-            return None
-        if (moved.origin.scheme, self.origin.scheme) == ("https", "http"):
-            usual = moved.origin.port == DEFAULT_PORTS["https"]
-            if self.connect_to is None and usual:
-                return replace(self, origin=moved.origin, base_path=moved.base_path)
-            return None
-        if moved.origin != self.origin or self.base_path.strip_from(moved.base_path.value) is None:
-            return None
-        return replace(self, base_path=moved.base_path)
+        is_below = is_within(self.base_path, split.path)
+        below = replace(self, base_path=moved.base_path if is_below else self.base_path)
+        if moved.origin == self.origin:
+            return below if is_below else None
+        schemes = (moved.origin.scheme, self.origin.scheme)
+        is_usual = moved.origin.port == DEFAULT_PORTS["https"] and self.connect_to is None
+        if schemes == ("https", "http") and moved.origin.host == self.origin.host and is_usual:
+            return replace(below, origin=moved.origin)
+        return None

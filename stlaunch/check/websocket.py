@@ -153,41 +153,42 @@ async def open_socket(
     key = base64.b64encode(os.urandom(16)).decode()
     handshake = _handshake_headers(origin, key, protocols)
     sent = client.head(path, (*handshake, CHECK, *extra), without=without)
-    answer = Answer()
-    started = time.monotonic()
-    stream: ByteStream | None = None
-    early = b""
-    try:
-        with anyio.move_on_after(client.dialer.timeout_s) as scope:
-            try:
-                stream = await client.dialer.connect()
-                early = await _shake(stream, path, sent, answer)
-            except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
-                answer.failure, answer.detail = failure_of(exc)
-            except h11.RemoteProtocolError as exc:
-                ended = "without sending" in str(exc) or "closed connection" in str(exc)
-                answer.failure = Failure.CLOSED if ended else Failure.BAD_HTTP
-                answer.detail = str(exc)
-        if scope.cancelled_caught:
-            answer.failure, answer.detail = Failure.TIMEOUT, "no whole answer in time"
-        accepts = [value for name, value in answer.headers if name == "sec-websocket-accept"]
-        opening = Opening(
-            url=f"{client.dialer.target.origin}{path}",
-            sent=tuple((name.lower(), value) for name, value in sent),
-            status=answer.status,
-            headers=answer.headers,
-            text=answer.text,
-            is_accept_right=accepts == [_accept(key)],
-            elapsed_ms=round((time.monotonic() - started) * 1000),
-            failure=answer.failure,
-            detail=answer.detail,
-        )
-        usable = opening.is_open and opening.failure is None and stream is not None
-        yield opening, Socket(stream, early) if usable and stream else None
-    finally:
-        if stream is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(stream)
+    async with client.one_connection():
+        answer = Answer()
+        started = time.monotonic()
+        stream: ByteStream | None = None
+        early = b""
+        try:
+            with anyio.move_on_after(client.dialer.timeout_s) as scope:
+                try:
+                    stream = await client.dialer.connect()
+                    early = await _shake(stream, path, sent, answer)
+                except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
+                    answer.failure, answer.detail = failure_of(exc)
+                except h11.RemoteProtocolError as exc:
+                    ended = "without sending" in str(exc) or "closed connection" in str(exc)
+                    answer.failure = Failure.CLOSED if ended else Failure.BAD_HTTP
+                    answer.detail = str(exc)
+            if scope.cancelled_caught:
+                answer.failure, answer.detail = Failure.TIMEOUT, "no whole answer in time"
+            accepts = [value for name, value in answer.headers if name == "sec-websocket-accept"]
+            opening = Opening(
+                url=f"{client.dialer.target.origin}{path}",
+                sent=tuple((name.lower(), value) for name, value in sent),
+                status=answer.status,
+                headers=answer.headers,
+                text=answer.text,
+                is_accept_right=accepts == [_accept(key)],
+                elapsed_ms=round((time.monotonic() - started) * 1000),
+                failure=answer.failure,
+                detail=answer.detail,
+            )
+            usable = opening.is_open and opening.failure is None and stream is not None
+            yield opening, Socket(stream, early) if usable and stream else None
+        finally:
+            if stream is not None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.aclose_forcefully(stream)
 
 
 def _handshake_headers(origin: str, key: str, protocols: Sequence[str]) -> Headers:

@@ -6,12 +6,15 @@ Several policies hold at once: what one of them blocks is blocked (CSP 3, sectio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import DEFAULT_PORTS, Origin
 from stlaunch.urls.streamlit_routes import HEALTH, STREAM
 
-_MAX = 16 * 1024
+MAX_HEADER = 16 * 1024
+"""Of a header, no more than this is read; a server sends less."""
+_MAX_POLICIES = 16
 _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "script-src-elem": ("script-src", "default-src"),
     "script-src": ("default-src",),
@@ -65,8 +68,9 @@ class Policy:
 
 
 def read_policies(header: str) -> tuple[Policy, ...]:
-    """Read a header's values, joined by commas; what is malformed is left out."""
-    return tuple(_policy(text) for text in header[:_MAX].split(",") if text.strip())
+    """Read the first sixteen of a header's values, joined by commas; leave out malformed ones."""
+    texts = (text for text in header[:MAX_HEADER].split(",") if text.strip())
+    return tuple(_policy(text) for text in islice(texts, _MAX_POLICIES))
 
 
 @dataclass(frozen=True, slots=True)

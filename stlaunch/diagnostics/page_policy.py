@@ -6,11 +6,11 @@ and never makes a request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import TypeAlias
 
-from stlaunch.diagnostics.content_security import Policy, read_policies
+from stlaunch.diagnostics.content_security import MAX_HEADER, Policy, read_policies
 from stlaunch.diagnostics.severity import Circumstance
 from stlaunch.quick_dataclass import dataclass
 
@@ -44,6 +44,7 @@ PAGE_HEADERS = (_CSP, "permissions-policy", _EMBEDDER)
 Cross-Origin-Resource-Policy no value hurts an app on one address."""
 COMPONENT_HEADERS = (_CSP, _FRAME_OPTIONS, _EMBEDDER)
 """Those that matter below `component/`."""
+_MAX_PROBLEMS = 32
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Names and values, in the order in which they are sent."""
 
@@ -101,15 +102,22 @@ def page_policy(embedders: Sequence[str] = ()) -> str:
 def header_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
     """Evaluate the headers of the page, and of what is below `component/`.
 
+    Anybody may have written them, as the self-check's page sends them: work and result are bounded.
+
     Args:
         page: its headers.
         component: None where they are not known.
     """
-    yield from _page_problems(page)
+    page = [(name, value[:MAX_HEADER]) for name, value in page]
     if component is not None:
-        yield from _component_problems(component)
-    yield from embedder_problems(page, component)
-    yield from feature_problems(page)
+        component = [(name, value[:MAX_HEADER]) for name, value in component]
+    found = chain(
+        _page_problems(page),
+        _component_problems(component or ()),
+        embedder_problems(page, component),
+        feature_problems(page),
+    )
+    yield from islice(found, _MAX_PROBLEMS)
 
 
 def embedder_problems(page: Headers, component: Headers | None) -> Iterator[HeaderProblem]:
@@ -138,10 +146,11 @@ def feature_problems(headers: Headers) -> Iterator[HeaderProblem]:
     for index, (name, value) in enumerate(headers):
         if name.lower() != "permissions-policy":
             continue
+        forbidden = _forbidden(value)
         refused = [
             f"{feature} ({used_by})"
             for feature, used_by in _FEATURES.items()
-            if _is_refused(feature, value)
+            if feature in forbidden
         ]
         if refused:
             yield HeaderProblem(
@@ -170,12 +179,12 @@ def _component_problems(headers: Headers) -> Iterator[HeaderProblem]:
             if "frame-ancestors" not in policy.directives:
                 continue
             found = True  # A browser then ignores X-Frame-Options.
-            sources = policy.directives["frame-ancestors"]
+            sources = policy.shown("frame-ancestors").partition(" ")[2]
             if not _allows_self(policy.sources("frame-ancestors")):
                 yield HeaderProblem(
                     code="STL809",
                     index=index,
-                    detail=f"frame-ancestors {' '.join(sources) or 'without a value'} keeps "
+                    detail=f"frame-ancestors {sources or 'without a value'} keeps "
                     "custom components, which are frames of the app's own page, from being shown.",
                     of=COMPONENT,
                     milder=Circumstance.PART_ONLY,
@@ -196,12 +205,13 @@ def _component_problems(headers: Headers) -> Iterator[HeaderProblem]:
             )
 
 
-def _is_refused(feature: str, header: str) -> bool:
+def _forbidden(header: str) -> set[str]:
+    """Return the features that a Permissions-Policy forbids; the first word on each counts."""
+    allowed: dict[str, str] = {}
     for part in header.lower().split(","):
-        name, _, allowed = part.strip().partition("=")
-        if name == feature:
-            return allowed.strip() in {"()", '""', "'none'"}
-    return False
+        name, _, origins = part.strip().partition("=")
+        allowed.setdefault(name, origins.strip())
+    return {name for name, origins in allowed.items() if origins in {"()", '""', "'none'"}}
 
 
 def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
@@ -211,13 +221,15 @@ def _policy_problems(policy: Policy, index: int) -> Iterator[HeaderProblem]:
             index=index,
             detail="The policy's sandbox lets the page run no scripts of its own.",
         )
+    judged: set[str] = set()
     listed: set[str] = set()
     for use in _USES:
         name = policy.governing(use.directive)
-        if not name or _allows_self(policy.sources(name)):
-            continue
         # One line about `default-src 'none'`, for the worst that it does.
-        if name in listed:
+        if not name or name in judged:
+            continue
+        judged.add(name)
+        if _allows_self(policy.sources(name)):
             continue
         listed.add(name)
         yield HeaderProblem(
@@ -248,10 +260,10 @@ def _allows_self(sources: Sequence[str]) -> bool:
     words = set(sources)
     if "'strict-dynamic'" in words:
         return False
-    return "'self'" in words or any(
-        word == "*"
-        or re.fullmatch(r"https?:", word)
-        or (not word.startswith("'") and "." in word)
-        or word.startswith(("http://", "https://", "$", "{"))
+    if words & {"'self'", "*", "http:", "https:"}:
+        return True
+    return any(
+        word.startswith(("http://", "https://", "$", "{"))
+        or ("." in word and not word.startswith("'"))
         for word in words
     )

@@ -12,7 +12,7 @@ from stlaunch.gateway.request import RequestInfo
 from stlaunch.proxies.fixes import Fix, fix_for
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.recognition import products_in
-from stlaunch.proxies.site import Site, plain_origins
+from stlaunch.proxies.site import SOME_HOST, SOME_SOCKET, Site, plain_origins
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
@@ -21,8 +21,6 @@ from stlaunch.urls.public_paths import PrefixMode
 
 LOSE_UPGRADES = (Product.NGINX, Product.APACHE, Product.ENVOY)
 """The usual ones, named if the proxy does not identify itself."""
-SOME_SOCKET = "/PATH/TO/APP.sock"
-"""Placeholder for a path on the app's machine, which clients must not see."""
 _BYTES_IN_MB = 1024 * 1024  # as in server.maxUploadSize
 
 
@@ -57,11 +55,13 @@ class AppSite:
         )
         if request.app_socket:
             shown = SOME_SOCKET if hides_host else request.app_socket
-            return replace(known, upstream=f"unix:{shown}")
+            return replace(known, upstream=f"unix:{shown}", knows_upstream=not hides_host)
         address = request.app_address
-        if address and hides_host:
-            address = HostPort("127.0.0.1", address.port)
-        return known.at(address) if address else known
+        if address is None:
+            return replace(known, knows_upstream=False)
+        if hides_host:
+            return replace(known.at(HostPort(SOME_HOST, address.port)), knows_upstream=False)
+        return known.at(address)
 
     def fixes(
         self, need: Need, request: RequestInfo, *otherwise: Product, hides_host: bool = False

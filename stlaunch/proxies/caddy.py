@@ -232,5 +232,5 @@ RECIPE = Recipe(
     kinds=_KINDS,
     least="reverse_proxy <<base>>* <<upstream>>",
     start=_START,
-    by_words=frozenset({"STL201", "STL202"}),
+    by_words=frozenset({"STL201", "STL202", "STL604", "STL606"}),
 )

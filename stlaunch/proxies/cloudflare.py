@@ -5,7 +5,7 @@ It passes WebSocket, Host and scheme on. It strips no path, and balances nothing
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe
+from stlaunch.proxies.model import IDENTITY_STAYS, NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.signs import Side, refusal, sent, server
 
@@ -83,8 +83,9 @@ _KINDS = (
         notes=(
             (
                 "Cloudflare refuses bodies above 100 MB (Free and Pro) and cuts WebSockets that "
-                "are quiet for 100 s; Streamlit's pings come earlier."
+                "are quiet for 100 s; keep server.websocketPingInterval below that."
             ),
+            IDENTITY_STAYS,
             NOT_TRIED,
         ),
     ),
@@ -99,4 +100,5 @@ RECIPE = Recipe(
     reload=f"{_VALIDATE} && systemctl restart cloudflared",
     parts=_LINES,
     kinds=_KINDS,
+    by_words=frozenset({"STL604", "STL606"}),  # its own limit cannot be set
 )

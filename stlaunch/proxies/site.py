@@ -16,6 +16,10 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
+SOME_HOST = "127.0.0.1"
+"""Stands for the app's machine, which clients must not see."""
+SOME_SOCKET = "/PATH/TO/APP.sock"
+"""Stands for a path on that machine."""
 _NAME = re.compile("<<([a-z_]+)>>")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
@@ -32,6 +36,7 @@ class Site:
     Attributes:
         base_path: the public path; one with special characters shows as `/YOUR-PATH`.
         upstream: `host:port` of the app, or `unix:/path` of its socket.
+        knows_upstream: that is the app's address; else it is a guess that stands for it.
         replicas: `host:port` of each replica; two or more ask for affinity.
         host: the public host name, without a port; empty for any.
         bind: the one address that the proxy listens on; empty for all.
@@ -51,7 +56,8 @@ class Site:
     """
 
     base_path: BasePath
-    upstream: str = f"127.0.0.1:{streamlit_defaults.PORT}"
+    upstream: str = f"{SOME_HOST}:{streamlit_defaults.PORT}"
+    knows_upstream: bool = True
     replicas: tuple[str, ...] = ()
     host: str = ""
     bind: str = ""
@@ -71,7 +77,7 @@ class Site:
 
     def at(self, address: HostPort) -> Site:
         """Return the same site with the app at another address."""
-        return replace(self, upstream=str(address))
+        return replace(self, upstream=str(address), knows_upstream=True)
 
     @property
     def socket(self) -> str:

@@ -150,7 +150,7 @@ def test_a_client_learns_the_port_and_not_the_machine() -> None:
 def test_the_page_reports_every_header_that_reveals_a_proxy(name: str) -> None:
     """What the page reads from answers is what the one table recognises products by."""
     page = request(make(Recorder()), "/app/_stlaunch/", [*HOST, ("accept", "text/html")])
-    signs = re.search(r'<body data-signs="([^"]+)">', page.body.decode())
+    signs = re.search(r'<body data-signs="([^"]+)"', page.body.decode())
     value = {"server": "envoy", "via": "1.1 front (Apache/2.4)"}.get(name, "3")
     answer = request(
         make(Recorder()), "/app/_stlaunch/fixes", HOST, query=f"{name}={value}".encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from stlaunch.check.fixes import lines_for
@@ -250,13 +250,13 @@ _CANNOT: tuple[tuple[str, tuple[Product, ...], str], ...] = (
     ),
     (
         "STL606",
-        (p.CADDY, p.TRAEFIK, p.LIGHTTPD, p.VARNISH),
+        (p.LIGHTTPD, p.VARNISH),
         "it never cuts a WebSocket, or only by its command line",
     ),
     (
         "STL602",
-        (p.APACHE, p.CADDY),
-        "Apache limits nothing that it passes on, and Caddy only while it reads (STL607)",
+        (p.CADDY,),
+        "it limits only while it reads (STL607)",
     ),
     (
         "STL609",
@@ -336,7 +336,8 @@ def printed_lines(code: str, product: Product) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _seen() -> Observations:
-    return recorded({"direct": None})
+    seen = recorded({"direct": None})
+    return replace(seen, direct=replace(seen, url="http://127.0.0.1:8501/app/"))
 
 
 MORE_NEEDS: Mapping[str, tuple[tuple[Need, Product | None], ...]] = {

@@ -10,8 +10,12 @@ import socket
 import subprocess
 import sys
 
+import anyio
 import pytest
 
+from stlaunch.check.observe import observe
+from stlaunch.check.options import CheckOptions
+from stlaunch.check.target import Target
 from stlaunch.errors import ExitCode
 from tests.check import hostile
 from tests.check.hostile import Behaviour, hostile_server, with_page
@@ -96,3 +100,19 @@ def test_what_a_server_says_steers_no_terminal_and_no_runner(kind: list[str]) ->
     assert "pwned" in done.stdout
     assert all(char.isprintable() or char == "\n" for char in done.stdout)
     assert not any(line.startswith("::error::pwned") for line in done.stdout.splitlines())
+
+
+def test_a_check_that_is_cut_says_which_option_gives_it_more_time() -> None:
+    """The page comes, and nothing else does."""
+    app = with_page(hostile.silence)
+
+    def behave(connection: socket.socket, head: str) -> None:
+        (app if head.startswith("GET / ") else hostile.silence)(connection, head)
+
+    with hostile_server(behave) as port:
+        target = Target.parse(f"http://127.0.0.1:{port}/")
+        seen = anyio.run(observe, CheckOptions(target=target, timeout_s=0.8))
+
+    assert seen.is_cut
+    assert seen.cut_reason == "the time for the check was over (--timeout 0.8)"
+    assert seen.cut_reason in seen.skipped.values()

@@ -33,6 +33,16 @@ APP = Target.parse("http://app.example.test/app/")
     ("location", "url"),
     [
         pytest.param("https://app.example.test/app/", "https://app.example.test/app/", id="https"),
+        pytest.param(
+            "https://app.example.test/app/x", "https://app.example.test/app/x/", id="both"
+        ),
+        pytest.param(
+            "https://app.example.test/", "https://app.example.test/app/", id="https-without-prefix"
+        ),
+        pytest.param(
+            "https://app.example.test/apple/", "https://app.example.test/app/", id="https-elsewhere"
+        ),
+        pytest.param("/apple/", None, id="longer-name"),
         pytest.param("/app/inner/", "http://app.example.test/app/inner/", id="below"),
         pytest.param("inner", "http://app.example.test/app/inner/", id="relative"),
         pytest.param("/", None, id="out-of-the-prefix"),
@@ -47,6 +57,17 @@ def test_only_a_better_address_of_the_same_app_is_followed(location: str, url: s
     moved = APP.following(location)
 
     assert (moved.url if moved else None) == url
+
+
+@pytest.mark.parametrize(
+    "location", ["/user/jane%40example.com/proxy/8501/x/", "/user/jane@example.com/proxy/8501/x/"]
+)
+def test_a_path_below_an_encoded_one_is_followed(location: str) -> None:
+    target = Target.parse("https://hub.test/user/jane%40example.com/proxy/8501/")
+    moved = target.following(location)
+
+    assert moved is not None
+    assert moved.base_path.decoded == "/user/jane@example.com/proxy/8501/x"
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from stlaunch.check.diagnosis import Check, Status, Verdict, diagnose, selects
+from stlaunch.check.formats.markdown import render_markdown
 from stlaunch.check.formats.text import render_text
 from stlaunch.check.observations import Observations
 from stlaunch.check.report import build_report, session_line
 from stlaunch.check.rules import RULES, Hit, Rule
 from stlaunch.diagnostics import catalogue, ranking
 from stlaunch.diagnostics.severity import Severity
-from tests.check.cases import BARE, CASES, INDEX, page
+from tests.check.cases import BARE, CASES, INDEX, answer, opening, page
 from tests.check.recording import GONE, recorded
 
 RULE_CODES = [rule.code for rule in RULES]
@@ -363,3 +364,108 @@ def test_an_age_that_is_no_number_is_none(age: str) -> None:
     checks = diagnose(recorded(page(200, INDEX, ("age", age)))).checks
 
     assert not [check for check in checks if check.status is Status.CRASH]
+
+
+# --- a rate limit that answers 503, as nginx's does
+
+
+def test_a_rate_limit_is_not_taken_for_an_app_that_is_down() -> None:
+    """limit_req with rate=1r/s and burst=5: the page passes, and the handshake gets 503."""
+    limited = {**CASES["STL611"].fires, **opening(503, "<title>503</title>"), "session": None}
+    diagnosis = diagnose(recorded(limited))
+    first = diagnosis.findings[0]
+
+    assert first.code == "STL611"
+    assert "limit_req" in first.fix
+    assert "STL120" not in {one.code for one in first.consequences}
+    check = next(one for one in diagnosis.checks if one.code == "STL120")
+    assert (check.status, "STL611" in check.reason) == (Status.SKIP, True)
+
+
+def test_health_behind_a_rate_limit_is_not_down_either() -> None:
+    limited = {**CASES["STL611"].fires, **answer("health", 503)}
+
+    assert diagnose(recorded(limited)).findings[0].code == "STL611"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param(opening(502), id="another-status"),
+        pytest.param(opening(503) | {"load.asked": 66, "load.refused": 66}, id="nothing-passes"),
+        pytest.param(opening(503) | {"load": None}, id="not-measured"),
+        pytest.param(page(503, "<title>503</title>"), id="not-even-the-page"),
+    ],
+)
+def test_an_app_that_is_down_is_not_taken_for_a_rate_limit(patch: dict[str, object]) -> None:
+    first = diagnose(recorded({**CASES["STL611"].fires, **patch, "session": None})).findings[0]
+
+    assert first.code == "STL120"
+
+
+# --- cookies that are not Secure
+
+
+def without_secure(*names: str) -> dict[str, object]:
+    return {
+        "http.page.headers": [],
+        "http.health.headers": [["set-cookie", f"{name}=a; Path=/"] for name in names],
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AWSALB", "AWSALBCORS", "AWSALBTG", "ARRAffinity", "ARRAffinitySameSite", "GCLB"),
+        *("ApplicationGatewayAffinity", "SERVERID", "INGRESSCOOKIE", "_cfuvid", "route"),
+        *("stlaunch_replica", "stlaunch_replica_1e5dc0ae", "stlaunch"),
+    ],
+)
+def test_a_balancers_own_cookie_needs_no_secure(name: str) -> None:
+    assert outcome(recorded(without_secure(name)), "STL508").status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "name", ["_streamlit_xsrf", "_streamlit_user.1e5dc0ae", "stlaunch_return", "_streamlit_session"]
+)
+def test_the_apps_cookies_are_named_without_the_balancers(name: str) -> None:
+    findings = diagnose(recorded(without_secure("AWSALB", name))).findings
+    found = next(one for one in findings if one.code == "STL508")
+
+    assert found.evidence == f"Without Secure: {name}."
+
+
+# --- a check that ran out of time
+
+REASON = "the time for the check was over (--timeout 30)"
+CUT = {"is_cut": True, "cut_reason": REASON}
+
+
+@pytest.mark.parametrize("is_brief", [True, False], ids=["brief", "all"])
+def test_a_cut_check_says_so_and_not_that_it_could_not_run(*, is_brief: bool) -> None:
+    seen = recorded(CUT)
+    diagnosis = diagnose(seen)
+    text = render_text(seen, diagnosis, is_coloured=False, width=200, is_brief=is_brief)
+    sentence = f"{REASON[0].upper()}{REASON[1:]}; what was seen so far shows no error."
+
+    assert f"? {sentence}" in text
+    assert text.count("The time for the check was over") == 1
+    assert REASON in build_report(seen, diagnosis)["summary"]
+    assert f"{REASON[0].upper()}{REASON[1:]}".replace("(", "\\(").partition(" \\")[0] in (
+        render_markdown(seen, diagnosis)
+    )
+
+
+def test_a_cut_check_with_an_error_says_that_there_may_be_more() -> None:
+    seen = recorded({**CASES["STL301"].fires, **CUT})
+    text = render_text(seen, diagnose(seen), is_coloured=False, width=100, is_brief=True)
+
+    assert "✗ Something is broken." in text
+    assert "The time for the check was over (--timeout 30): there may be more." in text
+
+
+def test_a_check_that_saw_nothing_could_not_run() -> None:
+    seen = recorded()
+    diagnosis = replace(diagnose(seen), verdict=Verdict.UNKNOWN)
+
+    assert "The check could not run." in render_text(seen, diagnosis, is_coloured=False)

@@ -9,7 +9,7 @@ from stlaunch import __version__
 from stlaunch.check.diagnosis import Diagnosis, Finding, Status
 from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
-from stlaunch.check.report import proxied_and_direct, sent_and_arrived, session_line
+from stlaunch.check.report import cut_line, proxied_and_direct, sent_and_arrived, session_line
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!@])")
 
@@ -23,6 +23,8 @@ def render_markdown(seen: Observations, diagnosis: Diagnosis) -> str:
         "",
         f"{_plain(session_line(seen))}. Seen on the way: {hops}. {took}.",
     ]
+    if cut := cut_line(seen):
+        lines += ["", f"{_plain(cut[:1].upper() + cut[1:])}."]
     for index, finding in enumerate(diagnosis.findings):
         lines += ["", *_finding(finding, is_first=index == 0)]
     lines += _table(("", "sent", "arrived"), sent_and_arrived(seen))

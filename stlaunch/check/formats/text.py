@@ -17,6 +17,7 @@ from stlaunch.check.diagnosis import Diagnosis, Finding, Status, Verdict
 from stlaunch.check.observations import Observations
 from stlaunch.check.redact import safe_text
 from stlaunch.check.report import (
+    cut_line,
     proxied_and_direct,
     sent_and_arrived,
     session_line,
@@ -123,6 +124,8 @@ def _print_briefly(console: Console, seen: Observations, diagnosis: Diagnosis) -
             console, _MARKS[Status.INFO], f"{codes}  (notes; stlaunch explain CODE says more)"
         )
     _print_counts(console, seen, diagnosis)
+    if diagnosis.verdict is not Verdict.UNKNOWN and (cut := cut_line(seen)):
+        _print_words(console, f"{cut[:1].upper()}{cut[1:]}: there may be more.")
     _print_words(console, "Everything, with all lines to paste: --all", style="dim")
 
 

@@ -45,18 +45,19 @@ async def ask_http2(client: Client, browser: Browser) -> Http2 | None:
         timeout_s=dialer.timeout_s,
     )
     notes: list[str] = []
-    with anyio.move_on_after(dialer.timeout_s):
-        try:
-            stream = await over_h2.connect()
-        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
-            return None
-        try:
-            return await _shake(stream, client, browser, notes)
-        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
-            notes.append(failure_of(exc)[1])
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(stream)
+    async with client.one_connection():
+        with anyio.move_on_after(dialer.timeout_s):
+            try:
+                stream = await over_h2.connect()
+            except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
+                return None
+            try:
+                return await _shake(stream, client, browser, notes)
+            except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as exc:
+                notes.append(failure_of(exc)[1])
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.aclose_forcefully(stream)
     # Without the server's settings nothing was advertised.
     is_advertised = "advertised" in notes
     return Http2(is_advertised=is_advertised, detail=notes[-1] if notes[1:] else "no answer")

@@ -35,8 +35,8 @@ class _Measured:
 
     idle_s: float | None = None
     busy_s: float | None = None
-    body: tuple[int, int] | None = None
-    message: tuple[int, int] | None = None
+    body: tuple[int, int | None] | None = None
+    message: tuple[int, int | None] | None = None
     drip: tuple[int, int] | None = None
 
 
@@ -107,13 +107,15 @@ async def _keep_busy(socket: Socket) -> None:
         await socket.ping()
 
 
-async def _measure_body(client: Client, browser: Browser) -> tuple[int, int] | None:
-    """Return the largest body that passed and the smallest that was refused (0: none was).
+async def _measure_body(client: Client, browser: Browser) -> tuple[int, int | None] | None:
+    """Return the largest body that passed and the smallest that was refused.
+
+    The latter is 0 where none was, and None where that is not known: one took too long.
 
     In a session, because Streamlit reads those uploads to their end. Others it refuses at once, and
     a proxy that counts only while it reads (Caddy) passes that answer on whatever the size.
     """
-    found: tuple[int, int] | None = None
+    found: tuple[int, int | None] | None = None
     async with _stream(client, browser) as (_, socket):
         if socket is None:
             return None
@@ -134,23 +136,24 @@ async def _answer_pings(socket: Socket) -> None:
         pass
 
 
-async def _bisect_body(client: Client, browser: Browser, session_id: str) -> tuple[int, int] | None:
-    async def passes(size: int) -> bool | None:
-        return _passes(
-            await uploads.put(client, browser, session_id, padding=size, timeout_s=_STEP_TIMEOUT_S)
+async def _bisect_body(client: Client, browser: Browser, session_id: str) -> tuple[int, int | None]:
+    async def put(size: int) -> Exchange:
+        return await uploads.put(
+            client, browser, session_id, padding=size, timeout_s=_STEP_TIMEOUT_S
         )
 
     passed, refused = 0, 0
     size = _MIN_BODY
     while size <= _MAX_BODY and not refused:
-        verdict = await passes(size)
+        answer = await put(size)
+        verdict = _passes(answer)
         if verdict is None:
-            return (passed, 0) if passed else None
+            return passed, 0 if passed and _is_apps_limit(answer) else None
         passed, refused = (size, 0) if verdict else (passed, size)
         size = min(size * 4, _MAX_BODY) if size < _MAX_BODY else size + 1
     while refused and refused - passed > max(passed // 8, _MIN_BODY // 4):
         middle = (passed + refused) // 2
-        verdict = await passes(middle)
+        verdict = _passes(await put(middle))
         if verdict is None:
             break
         passed, refused = (middle, refused) if verdict else (passed, middle)
@@ -158,34 +161,41 @@ async def _bisect_body(client: Client, browser: Browser, session_id: str) -> tup
 
 
 def _passes(answer: Exchange) -> bool | None:
-    """Return whether the app got the body; None if that is unknown."""
+    """Return whether the app got the body; None if that is unknown, as after a timeout."""
     if answer.status == HTTPStatus.NO_CONTENT:
         return True
-    is_apps = answer.text.strip() == _TOO_LARGE_FOR_APP
     is_refused = (
         answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or answer.failure is Failure.CLOSED
     )
-    return False if is_refused and not is_apps else None
+    return False if is_refused and not _is_apps_limit(answer) else None
 
 
-async def _grow_message(client: Client, browser: Browser) -> tuple[int, int] | None:
-    """Return the largest message to the app that passed and the smallest that did not."""
-    passed, refused = 0, 0
+def _is_apps_limit(answer: Exchange) -> bool:
+    return answer.text.strip() == _TOO_LARGE_FOR_APP
+
+
+async def _grow_message(client: Client, browser: Browser) -> tuple[int, int | None] | None:
+    """Return the largest message to the app that passed and the smallest that did not.
+
+    Only a connection that ends refuses one; the latter is None where one took too long.
+    """
+    passed = 0
     for size in _MESSAGES:
         async with _stream(client, browser) as (_, socket):
             if socket is None:
                 return None
-            is_answered = False
+            is_answered: bool | None = None
             with anyio.move_on_after(_STEP_TIMEOUT_S):
                 await socket.send(_HEARTBEAT + protobuf.padded_field(_PADDING_FIELD, size))
                 await socket.ping()
                 is_answered = await _waits_for_pong(socket)
+            if is_answered is None:
+                return passed, None
             if not is_answered:
-                refused = size
-                break
+                return passed, size
             passed = size
             await socket.close()
-    return passed, refused
+    return passed, 0
 
 
 async def _waits_for_pong(socket: Socket) -> bool:

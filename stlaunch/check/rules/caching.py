@@ -8,11 +8,11 @@ from email.utils import parsedate_to_datetime
 from stlaunch.check import pages
 from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
+from stlaunch.diagnostics.clocks import MAX_SKEW_S
 from stlaunch.diagnostics.page_load import HTTP2_SAVES
 from stlaunch.proxies.needs import Need
 
 _OLDEST = (1, 57)
-_SKEW_S = 300
 _LARGE = 100 * 1024
 _AN_HOUR_S = 3600
 _MIN_SAVED_MS = 100  # what nobody notices is not worth a line
@@ -105,7 +105,7 @@ def _clocks(seen: Observations) -> Outcome:
     except (ValueError, TypeError, OverflowError):
         return Unknown("the answer has no date")
     skew = there + _age(seen.http["page"]) - seen.at
-    if abs(skew) < _SKEW_S:
+    if abs(skew) < MAX_SKEW_S:
         return None
     return Hit(
         evidence=f"The answer's date is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
 
 from stlaunch.check import pages
 from stlaunch.check.locations import resolve
@@ -98,15 +99,14 @@ def _prefix(seen: Observations) -> Outcome:
     seen_path = report.get("this_request") if isinstance(report, Mapping) else None
     if not isinstance(seen_path, str):
         return Unknown("the app does not know its public path yet")
-    if seen_path == BasePath(seen.base_path).with_slash:
+    base = BasePath(seen.base_path)
+    if unquote(seen_path) == f"{base.decoded}/":
         return None
     # Streamlit may be mounted deeper in another app; then its page knows better than the report.
-    if (assets := pages.asset_base(seen.http["page"])) is not None and assets == seen.base_path:
+    assets = pages.asset_base(seen.http["page"])
+    if assets is not None and unquote(assets) == base.decoded:
         return None
-    return Hit(
-        evidence=f"The browser uses {BasePath(seen.base_path).with_slash}, but the app uses "
-        f"{seen_path[:80]}."
-    )
+    return Hit(evidence=f"The browser uses {base.with_slash}, but the app uses {seen_path[:80]}.")
 
 
 _REPORT = ("self_check",)

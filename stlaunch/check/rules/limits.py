@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
-from stlaunch.check.observations import Observations
+from stlaunch.check.observations import Failure, Observations
 from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.sent import ANNOUNCED_BYTES
 from stlaunch.diagnostics.severity import Circumstance
@@ -47,6 +47,8 @@ def _headers(seen: Observations) -> Outcome:
     if not pages.is_health(seen.http["health"]):
         return Unknown("health is not the app's")
     large = seen.http["large_header"]
+    if large.status is None and large.failure is Failure.TIMEOUT:
+        return Unknown("the answer took too long")
     if large.status in _HEADER_REFUSALS or (large.status is None and large.detail):
         return Hit(
             evidence=f"With 5 kB of cookies, as a login has: {large.status or large.detail}.",
@@ -62,7 +64,7 @@ def _message(seen: Observations) -> Outcome:
     if limits is None:
         return Unknown("not asked for (--limits)")
     if limits.message_refused is None:
-        return Unknown("no WebSocket was opened")
+        return Unknown(_not_measured("messages", limits.message_passed))
     if not limits.message_refused:
         return None
     return Hit(
@@ -75,7 +77,7 @@ def _message(seen: Observations) -> Outcome:
 def _measured_body(seen: Observations) -> Outcome:
     limits = seen.limits
     if limits is None or limits.body_refused is None:
-        return Unknown("the uploads could not be measured")
+        return Unknown(_not_measured("uploads", limits.body_passed if limits else None))
     if not limits.body_refused:
         return None
     return Hit(
@@ -127,6 +129,12 @@ def _buffered(seen: Observations) -> Outcome:
     return Hit(
         evidence=f"A response written in pieces came at once, after {limits.drip_last_ms} ms."
     )
+
+
+def _not_measured(what: str, passed: int | None) -> str:
+    """Return why a limit is not known: nothing was refused, but not all was answered in time."""
+    passing = f"; up to {_size(passed)} they pass" if passed else ""
+    return f"the {what} could not be measured{passing}"
 
 
 def _size(count: int) -> str:

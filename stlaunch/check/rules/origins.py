@@ -9,10 +9,12 @@ from stlaunch.check.observations import Exchange, Failure, Observations
 from stlaunch.check.rules.model import Hit, Outcome, Rule, Unknown
 from stlaunch.check.target import Target
 from stlaunch.diagnostics.severity import Circumstance
-from stlaunch.proxies.needs import Need
+from stlaunch.proxies.needs import REPLICA_COOKIE, Need
 
 _FORBIDDEN = 403
 _NO_SUCH_METHOD = {405, 501}
+_OF_APP = ("_streamlit", "stlaunch", "__Host-stlaunch")
+_SENT_TWICE = "stlaunch"
 
 
 def _origin_refused(seen: Observations) -> Outcome:
@@ -95,10 +97,8 @@ def _not_secure(seen: Observations) -> Outcome:
         cookie.name
         for answer in _answers(seen)
         for cookie in map(SetCookie.parse, answer.cookies())
-        if not cookie.is_secure and cookie.value
+        if not cookie.is_secure and cookie.value and _is_of_app(cookie.name)
     }
-    # stlaunch sends its own cookie once for http and once, Secure, for https.
-    names -= {"stlaunch"}
     if not names:
         return None
     # stlaunch makes them Secure once it knows the scheme; bare Streamlit never does.
@@ -106,6 +106,13 @@ def _not_secure(seen: Observations) -> Outcome:
         evidence=f"Without Secure: {', '.join(sorted(names))[:200]}.",
         needs=(Need.SCHEME,) if pages.is_stlaunch(seen.http["page"]) else (),
     )
+
+
+def _is_of_app(name: str) -> bool:
+    """Return whether the app sets a cookie of this name; a balancer's affinity holds no secret."""
+    # stlaunch sends its own cookie once for http, by this name, and once, Secure, for https.
+    is_excused = name == _SENT_TWICE or name.startswith(REPLICA_COOKIE)
+    return name.startswith(_OF_APP) and not is_excused
 
 
 def _path(seen: Observations) -> Outcome:

@@ -7,11 +7,12 @@ from stlaunch.check.fallback import without_socket
 from stlaunch.check.hops import author_of
 from stlaunch.check.locations import origin_of, resolve
 from stlaunch.check.observations import Exchange, Failure, Observations
-from stlaunch.check.rules.model import APP, Hit, Outcome, Rule
+from stlaunch.check.rules.model import APP, Hit, Outcome, Rule, Unknown
 
 _GATEWAY = {502, 503, 504}
 _REFUSED = {401, 403, 406, 429, 451}
 _NOT_FOUND = {404, 410}
+_LIMITED = Unknown("a rate limit answers in the same way (STL611)")
 
 
 def _page(seen: Observations) -> Exchange:
@@ -37,12 +38,16 @@ def _upstream_down(seen: Observations) -> Outcome:
     named = [("The page", _page(seen)), ("Health", seen.http.get("health"))]
     for name, answer in named:
         if answer is not None and answer.status in _GATEWAY:
+            if _is_limited(seen, answer.status):
+                return _LIMITED
             return Hit(
                 evidence=f"{name} answers {answer.status}: {pages.title_of(answer)!r}.",
                 hop=author_of(answer),
             )
     opening = seen.openings.get("browser")
     if opening is not None and opening.status in _GATEWAY:
+        if _is_limited(seen, opening.status):
+            return _LIMITED
         circumstances, more = without_socket(seen)
         return Hit(
             evidence=f"The WebSocket handshake is answered with {opening.status}.{more}",
@@ -50,6 +55,14 @@ def _upstream_down(seen: Observations) -> Outcome:
             circumstances=circumstances,
         )
     return None
+
+
+def _is_limited(seen: Observations, status: int | None) -> bool:
+    """Return whether a rate limit answers with this status: some of the files got it at once."""
+    load = seen.load
+    if load is None or load.refusal is None or not _page(seen).is_ok:
+        return False
+    return load.refused < load.asked and load.refusal.status == status
 
 
 def _redirect_loop(seen: Observations) -> Outcome:
@@ -66,12 +79,15 @@ def _redirect_loop(seen: Observations) -> Outcome:
 
 def _login(seen: Observations) -> Outcome:
     page = _page(seen)
-    name = pages.login_of(page)
-    if not name:
-        return None
-    title = pages.title_of(page)
-    where = f"redirect to {_shown(page)}" if page.is_redirect else repr(title) if title else ""
-    return Hit(evidence=f"This is the login of {name}{f' ({where})' if where else ''}.")
+    # A login whose form is built by a script, or elsewhere, shows by the redirect to it alone.
+    is_shut = (page.is_ok or page.is_redirect) and not pages.is_streamlit(page)
+    for answer in (page, *(reversed(seen.redirects) if is_shut else ())):
+        if not (name := pages.login_of(answer)):
+            continue
+        title = pages.title_of(answer)
+        where = f"redirect to {_shown(answer)}" if answer.is_redirect else title and repr(title)
+        return Hit(evidence=f"This is the login of {name}{f' ({where})' if where else ''}.")
+    return None
 
 
 def _leads_away(seen: Observations) -> Outcome:

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult
 
 from stlaunch.check import pages
 from stlaunch.check.hops import author_of
-from stlaunch.check.locations import resolve
+from stlaunch.check.locations import is_within, resolve
 from stlaunch.check.observations import Exchange, Observations
 from stlaunch.check.rules.model import APP, Hit, Outcome, Rule, Unknown
 from stlaunch.diagnostics.severity import Circumstance
@@ -16,15 +16,18 @@ from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import HostPort, Origin
 
 _SCRIPT_TYPES = {"text/javascript", "application/javascript", "application/x-javascript"}
+_SAYS_NOTHING_OF_PATHS = {429, 502, 503, 504}
 _BAD_REQUEST = 400
 _ERRORS = 400
 
 
 def _stripped(seen: Observations) -> Outcome:
-    doubled = seen.http.get("doubled_health")
+    doubled, health = seen.http.get("doubled_health"), seen.http["health"]
     if doubled is None:
         return Unknown("the app is asked for at the root")
-    if pages.is_health(doubled) and not pages.is_health(seen.http.get("health")):
+    if health.status in _SAYS_NOTHING_OF_PATHS:
+        return Unknown(f"health is answered {health.status}")
+    if pages.is_health(doubled) and not pages.is_health(health):
         return Hit(
             evidence=f"{_path(doubled)} is the app's health, {seen.base_path}/_stcore/health "
             "is not: the app gets the path without its prefix."
@@ -88,7 +91,7 @@ def _loses_prefix(seen: Observations) -> Outcome:
             split = resolve(answer.url, answer.header("location"))
             if f"{split.scheme}://{split.netloc}" != _origin(seen):
                 continue
-            if base.strip_from(split.path) is None:
+            if not is_within(base, split.path):
                 return Hit(
                     evidence=f"{_path(answer)} is redirected to {split.path}.",
                     circumstances=_spelling(seen, name),

@@ -9,6 +9,7 @@ from importlib.resources import files
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from stlaunch.diagnostics.clocks import MAX_SKEW_S
 from stlaunch.gateway.quality_values import read_quality_values
 from stlaunch.proxies.recognition import answer_headers
 
@@ -62,6 +63,7 @@ def _text() -> str:
         .replace("{version}", _VERSION)
         .replace("{policy}", _OWN_POLICY)
         .replace("{signs}", " ".join(answer_headers()))
+        .replace("{clock_skew_s}", str(MAX_SKEW_S))
     )
 
 

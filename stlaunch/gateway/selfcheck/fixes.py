@@ -12,9 +12,9 @@ from stlaunch.diagnostics.catalogue import codes, entry
 from stlaunch.diagnostics.page_policy import COMPONENT_HEADERS, PAGE_HEADERS, header_problems
 from stlaunch.diagnostics.ranking import rank, step_of
 from stlaunch.diagnostics.severity import Circumstance
-from stlaunch.proxies.fixes import OF_REPLICAS, fix_for_all, replicas_note, with_replicas
+from stlaunch.proxies.fixes import WORDS_FIRST, fix_for_code
 from stlaunch.proxies.model import recipe
-from stlaunch.proxies.needs import Need, Product
+from stlaunch.proxies.needs import Product
 from stlaunch.proxies.site import Site
 
 # The codes that the browser page can name.
@@ -30,14 +30,10 @@ PAGE_CODES = (
 
 def fix_of_code(code: str, product: Product | None, site: Site) -> str:
     """Return the lines for a product, else the catalogue's own words; empty without either."""
-    found = entry(code)
-    if code in OF_REPLICAS:
-        site = with_replicas(site)
-    fix = fix_for_all(map(Need, found.needs), product, site) if product else None
+    fix = fix_for_code(code, product, site) if product else None
     if fix is None:
-        return found.fix
-    note = replicas_note(fix.text)
-    return f"{fix.text}\n{note}" if note else fix.text
+        return entry(code).fix
+    return f"{entry(code).fix}\n{fix.text}" if code in WORDS_FIRST else fix.text
 
 
 def describe_header_problems(query: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from stlaunch.diagnostics.handshake import Handshake, HandshakeVerdict
 from stlaunch.diagnostics.protections import protection_off
 from stlaunch.diagnostics.ranking import rank
 from stlaunch.diagnostics.severity import Severity
-from stlaunch.gateway.app_site import SOME_SOCKET
 from stlaunch.gateway.monitor.detectors import prefix_mismatch
 from stlaunch.gateway.monitor.finding_log import LoggedFinding
 from stlaunch.gateway.monitor.findings import (
@@ -29,6 +28,7 @@ from stlaunch.gateway.selfcheck.access import Viewer
 from stlaunch.gateway.selfcheck.masking import describe_request
 from stlaunch.gateway.state import GatewayState
 from stlaunch.process.memory import Memory, read_memory
+from stlaunch.proxies.site import SOME_HOST, SOME_SOCKET
 
 
 def build_report(
@@ -132,7 +132,7 @@ def _for_client(finding: Finding, request: RequestInfo) -> Finding:
         return replace(shown, fix=shown.fix.replace(request.app_socket, SOME_SOCKET))
     if request.app_address is None:
         return shown
-    return replace(shown, fix=shown.fix.replace(request.app_address.host, "127.0.0.1"))
+    return replace(shown, fix=shown.fix.replace(request.app_address.host, SOME_HOST))
 
 
 def _counted(item: dict[str, Any], notice: LoggedFinding, now: float) -> dict[str, Any]:

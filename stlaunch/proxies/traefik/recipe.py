@@ -78,5 +78,5 @@ RECIPE = Recipe(
     kinds=KINDS,
     least="rule: PathPrefix(`<<base_or_root>>`)",
     start=_START,
-    by_words=frozenset({"STL201", "STL202", "STL807"}),
+    by_words=frozenset({"STL201", "STL202", "STL604", "STL606", "STL807"}),
 )

@@ -102,7 +102,7 @@ def http(data: bytes) -> Hashable:
         moved = _ADDRESS.following(location)
         if moved is not None:
             assert moved.origin.host == "app.test"
-            assert BasePath("/app").strip_from(moved.base_path.value) is not None
+            assert BasePath("/app").strip_from(moved.base_path.decoded) is not None
     names = (pages.login_of(answer), pages.default_page_of(answer), pages.refusal_of(answer))
     pages.title_of(answer)
     pages.asset_base(answer)

@@ -74,6 +74,16 @@ const fail = (code, summary, evidence) => ({ status: "fail", code, summary, evid
 const warn = (code, summary, evidence) => ({ status: "warn", code, summary, evidence });
 
 /**
+ * As grave as the catalogue says, which the server has sent by then.
+ * @param {Facts} facts @param {string} code @param {string} summary @param {string[]} [evidence] @returns {Outcome}
+ */
+function graded(facts, code, summary, evidence) {
+  const severity = facts.fixes?.codes?.[code]?.severity ?? "warning";
+  if (severity === "info") return { ...info(summary, evidence), code };
+  return (severity === "error" ? fail : warn)(code, summary, evidence);
+}
+
+/**
  * The same outcome, as a consequence of another problem.
  * @param {Outcome} outcome @param {string | undefined} cause @returns {Outcome}
  */

@@ -3,10 +3,14 @@
 const REPLICA_REQUESTS = 12;
 const QUICK_UPLOAD = 3 * 1024 * 1024;
 const SMALLEST_STEP = 64 * 1024;
-const WRONG_CLOCK_MS = 60_000;
 const DRIPS = 6;
 const DRIP_PAUSE_MS = 200;
+const UPLOAD_MS = 280_000;
+// A proxy gave up on the rest of the body, or on the answer.
+const TOO_LATE = [408, 504];
 const PROTECTIONS = ["STL502", "STL511"];
+// By how much clocks may differ, as `stlaunch check` has it.
+const CLOCK_SKEW_MS = 1000 * Number(document.body.dataset.clockSkewS);
 // The headers by which proxies reveal themselves.
 const SIGNS = (document.body.dataset.signs ?? "").split(" ");
 
@@ -165,7 +169,7 @@ async function testClock(facts) {
   const echo = await askJson("/_stlaunch/echo");
   const skew = echo.server_time_ms - (before + Date.now()) / 2;
   const text = `${formatMs(Math.abs(skew))} ${skew < 0 ? "behind" : "ahead"}`;
-  if (Math.abs(skew) > WRONG_CLOCK_MS) {
+  if (Math.abs(skew) > CLOCK_SKEW_MS) {
     return warn("STL806", `The server's clock is ${text}`, ["Cookies and tokens expire at odd times."]);
   }
   return ok(Math.abs(skew) < 1000 ? "The same to the second" : `Server ${text}`);
@@ -207,7 +211,7 @@ async function testForwarding(facts) {
   }
   const tellsClient = ["X-Forwarded-For", "Forwarded", "X-Real-IP"];
   if (isProxied(facts) && !tellsClient.some((name) => request.believed.includes(name))) {
-    return warn("STL404", "The proxy does not forward the client's address", [peer, ...lines]);
+    return graded(facts, "STL404", "The proxy does not forward the client's address", [peer, ...lines]);
   }
   const who = isProxied(facts) ? "Scheme, host and client arrive" : "Directly connected";
   return ok(who, [peer, ...lines]);
@@ -251,7 +255,7 @@ async function testXsrf(facts) {
   const isOff = facts.report?.findings?.some((/** @type {any} */ one) => one.code === "STL511");
   if (isOff) return skip("The app's XSRF protection is off");
   if (!cookie) {
-    const outcome = warn("STL505", "No XSRF cookie arrives; uploads will fail", [
+    const outcome = graded(facts, "STL505", "No XSRF cookie arrives; uploads will fail", [
       "GET _stcore/health sets the cookie _streamlit_xsrf; this browser did not get it.",
     ]);
     return areCookiesLost ? following(outcome, "STL507") : outcome;
@@ -276,15 +280,28 @@ async function testXsrf(facts) {
   return facts.hasReplicas ? skip("Not clear with several replicas", [line]) : info(line);
 }
 
-/** @param {number} size @returns {Promise<boolean>} whether an upload of this size arrives */
+/**
+ * Whether an upload of this size arrives; undefined if it takes too long, as over a slow uplink.
+ * @param {number} size @returns {Promise<boolean | undefined>}
+ */
 async function uploadPasses(size) {
   const block = noise(Math.min(size, 1024 * 1024));
   const parts = Array(Math.floor(size / block.length)).fill(block);
   const body = new Blob([...parts, block.subarray(0, size % block.length)]);
-  const options = { method: "PUT", body, timeoutMs: 280_000 };
-  const answer = await ask("/_stlaunch/sink", options).catch(() => null);
-  if (!answer?.ok) return false;
-  return (await answer.json()).received === size;
+  const options = { method: "PUT", body, timeoutMs: UPLOAD_MS };
+  try {
+    const answer = await ask("/_stlaunch/sink", options);
+    if (TOO_LATE.includes(answer.status)) return undefined;
+    return answer.ok && (await answer.json()).received === size;
+  } catch (error) {
+    return error instanceof DOMException && error.name === "TimeoutError" ? undefined : false;
+  }
+}
+
+/** @param {number} passed @param {number} size @returns {Outcome} */
+function uploadTooSlow(passed, size) {
+  const evidence = passed ? [`${formatBytes(passed)} pass, and nothing larger was refused.`] : [];
+  return skip(`An upload of ${formatBytes(size)} takes too long to be measured`, evidence);
 }
 
 /**
@@ -295,7 +312,9 @@ async function narrow(passed, refused, say) {
   for (let i = 0; i < 5 && refused - passed > Math.max(SMALLEST_STEP, passed / 10); i += 1) {
     const middle = Math.round((passed + refused) / 2);
     say(`between ${formatBytes(passed)} and ${formatBytes(refused)} …`);
-    if (await uploadPasses(middle)) passed = middle;
+    const passes = await uploadPasses(middle);
+    if (passes === undefined) break;
+    if (passes) passed = middle;
     else refused = middle;
   }
   return { passed, refused };
@@ -305,8 +324,12 @@ async function narrow(passed, refused, say) {
 async function testUpload(facts, say) {
   const size = Math.min(QUICK_UPLOAD, facts.uploadLimit);
   say(`uploading ${formatBytes(size)} …`);
-  if (await uploadPasses(size)) return ok(`${formatBytes(size)} in one request`);
-  if (!(await uploadPasses(1000))) {
+  const passes = await uploadPasses(size);
+  if (passes) return ok(`${formatBytes(size)} in one request`);
+  if (passes === undefined) return uploadTooSlow(0, size);
+  const isSmallPassed = await uploadPasses(1000);
+  if (isSmallPassed === undefined) return uploadTooSlow(0, 1000);
+  if (!isSmallPassed) {
     return fail("STL512", "Not even a small body arrives", ["PUT of 1000 bytes was refused."]);
   }
   const { passed, refused } = await narrow(1000, size, say);

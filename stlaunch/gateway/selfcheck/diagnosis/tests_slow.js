@@ -8,7 +8,9 @@ async function testUploadSizes(facts, say) {
   let passed = 0;
   for (const size of sizes) {
     say(`uploading ${formatBytes(size)} …`);
-    if (!(await uploadPasses(size))) {
+    const passes = await uploadPasses(size);
+    if (passes === undefined) return uploadTooSlow(passed, size);
+    if (!passes) {
       const found = await narrow(passed, size, say);
       const outcome = bodyLimit(facts, found.passed, found.refused);
       return { ...outcome, code: "STL607" };

@@ -166,9 +166,15 @@ async function testEcho(facts, say) {
     socket.socket.send(/** @type {any} */ (payload));
     const answer = await socket.next(ECHO_MS);
     if (answer === undefined) {
-      const how = socket.ended ? `ended with code ${socket.ended.code}` : "came to a halt";
+      const passing = largest ? `${formatBytes(largest)} pass; ` : "";
+      // A slow uplink is no limit: only a socket that ends has refused the message.
+      if (!socket.ended) {
+        return skip(`A message of ${formatBytes(size)} takes too long to be measured`, [
+          `${passing}${formatBytes(size)} did not come back within ${formatMs(ECHO_MS)}.`,
+        ]);
+      }
       return fail("STL601", `A message of ${formatBytes(size)} does not get through`, [
-        `${formatBytes(largest)} pass; at ${formatBytes(size)} the socket ${how}.`,
+        `${passing}at ${formatBytes(size)} the socket ended with code ${socket.ended.code}.`,
       ]);
     }
     if (!isEqual(payload, answer)) {
