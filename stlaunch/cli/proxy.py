@@ -7,13 +7,14 @@ It reads the command line and writes; what goes into a configuration is decided 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from stlaunch.errors import ExitCode, StartError, UsageError
-from stlaunch.platforms import detect_platforms
+from stlaunch.platforms import Hit, detect_platforms
 from stlaunch.process.working_folder import working_folder
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, Configuration, generate, public_url_of
@@ -27,6 +28,7 @@ from stlaunch.settings.suggestion import did_you_mean
 from stlaunch.settings.target import DEFAULT_SCRIPT, resolve_target
 from stlaunch.storage.atomic_write import FOR_ALL, write_atomic
 from stlaunch.storage.state_roots import home_folder
+from stlaunch.urls.base_path import BasePath
 
 _EPILOG = """\
 \b
@@ -42,13 +44,17 @@ Examples:
 """.format(kinds="\n  ".join(f"{kind.name:<19} {kind.title}" for kind in KINDS.values()))
 
 
+def _complete_kind(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
+    return [name for name in KINDS if name.startswith(text)]
+
+
 @click.command(
     "proxy",
     short_help="Write the configuration of a reverse proxy.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EPILOG,
 )
-@click.argument("kind")
+@click.argument("kind", shell_complete=_complete_kind)
 @click.argument("app", required=False)
 @click.option(
     "--public-url",
@@ -151,13 +157,21 @@ def proxy(  # noqa: PLR0917 - click passes options by name
             "--verify needs the public URL.",
             hint="Add --public-url https://example.com/streamlitApp",
         )
-    configuration = generate(known, site)
+    configuration = generate(known, site, drain_s=settings.drain_timeout.value)
     text = _form(configuration, is_snippet=snippet, is_explained=explain)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_new(output, text, may_replace=force)
         click.echo(f"Wrote {output}.", err=True)
+    left_out = _left_out(settings, site.base_path) if public_url is None else ()
+    if left_out:
+        paths = ", ".join(left_out)
+        click.echo(
+            f"Left out: {paths}. A configuration is for one path; for another one add "
+            f"--public-url {left_out[0]}",
+            err=True,
+        )
     if site.is_https and not site.certificate and site.values["certificate"] in configuration.text:
         click.echo("The certificate files are a guess; name yours with --tls CERT,KEY.", err=True)
     if not verify:
@@ -204,22 +218,35 @@ def _kind(name: str) -> Kind:
         ) from exc
 
 
-def read_app(text: str | None) -> tuple[AppFacts, Settings]:
-    """Return where the app will listen and be reached, and its limits; by default this folder's."""
-    cwd = working_folder()
+def read_app(
+    text: str | None,
+    *,
+    cwd: Path | None = None,
+    said: Mapping[str, Sequence[str]] | None = None,
+    hits: Sequence[Hit] | None = None,
+) -> tuple[AppFacts, Settings]:
+    """Return where the app will listen and be reached, and its limits.
+
+    Args:
+        text: the app; None for the one of the folder.
+        cwd: the folder; None for the one that the command was started in.
+        said: what the command line gave for the app's settings, by field name.
+        hits: the platforms that the app will run on; None for this machine's.
+    """
+    cwd = cwd or working_folder()
     script = None
     if text is None and (cwd / DEFAULT_SCRIPT).is_file():
         text = DEFAULT_SCRIPT
     if text is not None:
         script = resolve_target(text, cwd).path
     project, where = read_project(script.parent if script else cwd)
-    raw = read_settings(values={}, environ=os.environ, project=project, project_where=where)
+    raw = read_settings(values=said or {}, environ=os.environ, project=project, project_where=where)
     home = home_folder(os.environ)
     facts = read_app_facts(script, cwd=cwd, home=Path(home) if home else None, environ=os.environ)
     settings = resolve_settings(
         raw,
         user_options=facts.place,
-        hits=detect_platforms(os.environ, os.path.exists),
+        hits=detect_platforms(os.environ, os.path.exists) if hits is None else hits,
         environ=os.environ,
     )
     return replace(facts, port=settings.port.value or facts.port), settings
@@ -229,6 +256,10 @@ def _public_of(settings: Settings) -> str | None:
     if settings.public_url.value:
         return str(settings.public_url.value)
     return str(settings.public_paths[0]) or "/" if settings.public_paths else None
+
+
+def _left_out(settings: Settings, written: BasePath) -> tuple[str, ...]:
+    return tuple(path.value or "/" for path in settings.public_paths if path != written)
 
 
 def _form(configuration: Configuration, *, is_snippet: bool, is_explained: bool) -> str:

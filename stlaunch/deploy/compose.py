@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from stlaunch.deploy.model import COOKIE_SECRET, PORT, STOP_S, GeneratedFile
+from stlaunch.deploy.model import COOKIE_SECRET, GeneratedFile
 from stlaunch.proxies.haproxy import balancer
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment
 
-_PUBLISHED = "127.0.0.1:8080:8080"
+_PUBLISHED = "127.0.0.1:8080"
 
 
 def render_compose(deployment: Deployment) -> tuple[GeneratedFile, ...]:
@@ -19,15 +19,23 @@ def render_compose(deployment: Deployment) -> tuple[GeneratedFile, ...]:
     return (GeneratedFile(name="compose.yaml", text=_compose(deployment)),)
 
 
+def _reached(deployment: Deployment) -> str:
+    if deployment.public_url:  # browsers at any other address are refused
+        return f"and have your proxy forward {deployment.public_url} to {_PUBLISHED}"
+    return f"and open http://{_PUBLISHED}{deployment.base_path.with_slash}"
+
+
 def _compose(deployment: Deployment) -> str:
-    text = balancer.render_compose(name=deployment.name, replicas=deployment.replicas, port=PORT)
+    text = balancer.render_compose(
+        name=deployment.name, replicas=deployment.replicas, port=deployment.port
+    )
     config = "".join(f"      {line}".rstrip() + "\n" for line in text.splitlines())
     # Compose would take a single $ for a variable of its own.
     config = config.replace("$", "$$")
     return f"""# Once, one secret for all replicas; keep the file to yourself:
 #     (umask 077; echo "{COOKIE_SECRET}=$(openssl rand -hex 32)" >> .env)
 # Then:  docker compose up --build
-# and open http://localhost:8080{deployment.base_path.with_slash}
+# {_reached(deployment)}
 name: {deployment.name}
 
 services:
@@ -40,14 +48,14 @@ services:
     deploy:
       replicas: {deployment.replicas}
     expose:
-      - "{PORT}"
+      - "{deployment.port}"
     healthcheck:
       test: ["CMD", "stlaunch", "health"]
       interval: 10s
       timeout: 5s
       start_period: 60s
     restart: unless-stopped
-    stop_grace_period: {STOP_S}s
+    stop_grace_period: {deployment.stop_s}s
     read_only: true
     tmpfs:
       - "/tmp:size=64m,mode=1777"
@@ -57,7 +65,7 @@ services:
   balancer:
     image: {balancer.IMAGE}
     ports:
-      - "{_PUBLISHED}"
+      - "{_PUBLISHED}:8080"
     configs:
       - source: balancer
         target: /usr/local/etc/haproxy/haproxy.cfg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from stlaunch.deploy.model import PORT, USER_ID, GeneratedFile
+from stlaunch.deploy.model import USER_ID, GeneratedFile
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment
@@ -24,8 +24,10 @@ def _dockerfile(deployment: Deployment) -> str:
     if deployment.has_requirements:
         copy = "COPY requirements.txt ./\n"
         install = " -r requirements.txt"
+    port = deployment.port
+    run = f"--read-only --tmpfs /tmp --stop-timeout {deployment.stop_s}"
     return f"""# Build it in the app's folder:  docker build -t {deployment.image} .
-# Run it:  docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:{PORT}:{PORT} {deployment.image}
+# Run it:  docker run --rm {run} -p 127.0.0.1:{port}:{port} {deployment.image}
 # For builds that repeat to the byte:  --build-arg BASE=python:3.13-slim@sha256:...
 ARG BASE=python:3.13-slim-bookworm
 
@@ -42,7 +44,7 @@ ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECOD
 WORKDIR /app
 COPY . .
 USER {USER_ID}:{USER_ID}
-EXPOSE {PORT}
+EXPOSE {port}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["stlaunch", "health"]
 ENTRYPOINT ["stlaunch"]

@@ -5,14 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from stlaunch.deploy.model import (
-    COOKIE_SECRET,
-    PORT,
-    STOP_S,
-    USER_ID,
-    GeneratedFile,
-)
-from stlaunch.proxies.gateway_api import affine_route
+from stlaunch.deploy.model import COOKIE_SECRET, USER_ID, GeneratedFile
+from stlaunch.proxies.gateway_api import WEBSOCKETS, affine_route
 
 if TYPE_CHECKING:
     from stlaunch.deploy.model import Deployment
@@ -55,7 +49,7 @@ spec:
       # A Service called "streamlit" or "stlaunch" would otherwise set variables of ours.
       enableServiceLinks: false
       automountServiceAccountToken: false
-      terminationGracePeriodSeconds: {_PRE_STOP_S + STOP_S}
+      terminationGracePeriodSeconds: {_PRE_STOP_S + deployment.stop_s}
       securityContext:
         runAsNonRoot: true
         runAsUser: {USER_ID}
@@ -78,7 +72,7 @@ spec:
                 secretKeyRef: {{ name: {name}, key: cookie-secret }}
             - {{ name: HOME, value: /tmp }}
           ports:
-            - {{ name: http, containerPort: {PORT} }}
+            - {{ name: http, containerPort: {deployment.port} }}
           resources:
             requests: {{ cpu: 250m, memory: 256Mi }}
             limits: {{ memory: 1Gi }}
@@ -124,7 +118,7 @@ spec:
   # straight to pods goes by the cookie of the HTTPRoute instead.
   sessionAffinity: ClientIP
   ports:
-    - {{ name: http, port: 80, targetPort: http, appProtocol: http }}
+    - {{ name: http, port: 80, targetPort: http, {WEBSOCKETS} }}
 """
 
 
@@ -168,5 +162,5 @@ def _route(deployment: Deployment) -> str:
     return affine_route(
         name=deployment.name,
         host=url.origin.host if url else "",
-        path=deployment.base_path.value or "/",
+        paths=[path.value or "/" for path in deployment.public_paths],
     )

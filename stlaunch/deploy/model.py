@@ -7,16 +7,14 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from stlaunch.errors import UsageError
+from stlaunch.proxies.stopping import DRAIN_S, stop_timeout_s
 from stlaunch.quick_dataclass import dataclass
-from stlaunch.settings.fields import DRAIN_TIMEOUT
 from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl
 
 PORT = streamlit_defaults.PORT
 USER_ID = 10001
-STOP_S = int(DRAIN_TIMEOUT.default) + 15
-"""When the platform may kill an instance that has not ended by itself."""
 COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"  # noqa: S105 - a name
 """The variable that gives all replicas one secret; its value is in no generated file."""
 
@@ -60,8 +58,15 @@ class Deployment:
         script: relative to the app's folder, which is what an image holds.
         folder: the app's folder on this machine; systemd runs it from there.
         program: the `stlaunch` of this environment; likewise.
-        base_path: the public path.
+        base_path: the public path, or the first of several.
         public_url: where it is known.
+        other_paths: the other public paths.
+        detects_path: the public path is not known; the app finds it out.
+        host: what an image listens on; empty where it needs no flags to listen at its default.
+        port: likewise.
+        drain_s: how long the app waits for running scripts when it is stopped.
+        trusted: the peers that the project trusts, which may be behind the proxy at a socket.
+        closed_folder: the one that keeps other users from the app or the program; empty for none.
         replicas: how many instances.
         image: what Compose builds and Kubernetes pulls.
         has_requirements: whether the folder has a requirements.txt.
@@ -81,6 +86,13 @@ class Deployment:
     image: str
     has_requirements: bool
     version: str
+    other_paths: tuple[BasePath, ...] = ()
+    detects_path: bool = False
+    host: str = ""
+    port: int = PORT
+    drain_s: float = DRAIN_S
+    closed_folder: str = ""
+    trusted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(_NAME, self.name, "name", "Give one with --name: letters a-z, digits and -.")
@@ -95,13 +107,14 @@ class Deployment:
                 f"The script name {self.script!r} cannot be used in a deployment.",
                 hint="Use letters, digits and . _ - in its name.",
             )
-        for path in (self.folder, self.program):
+        for path in filter(None, (self.folder, self.program, self.closed_folder)):
             _require(_PATH, path, "path", "Move it to one of letters, digits and . _ - + @ : /.")
-        if not _PUBLIC_PATH.fullmatch(self.base_path.value):
-            raise UsageError(
-                f"The base path {self.base_path.value!r} cannot be used in a deployment.",
-                hint="Use letters, digits and . _ ~ - only.",
-            )
+        for public in self.public_paths:
+            if not _PUBLIC_PATH.fullmatch(public.value):
+                raise UsageError(
+                    f"The base path {public.value!r} cannot be used in a deployment.",
+                    hint="Use letters, digits and . _ ~ - only.",
+                )
         if not 1 <= self.replicas <= _MAX_REPLICAS:
             raise UsageError(
                 f"The number of replicas cannot be {self.replicas}.",
@@ -109,14 +122,29 @@ class Deployment:
             )
 
     @property
-    def behind_proxy(self) -> str:
-        """The value of `--behind-proxy`: the public URL, else the path."""
-        return str(self.public_url) if self.public_url else self.base_path.value or "/"
+    def public_paths(self) -> tuple[BasePath, ...]:
+        """Every public path, the first one first."""
+        return (self.base_path, *self.other_paths)
+
+    @property
+    def behind_proxy(self) -> tuple[str, ...]:
+        """The flags that say where the app is reached: at its URL, or below its paths."""
+        first = str(self.public_url) if self.public_url else self.base_path.value or "/"
+        places = (first, *(path.value or "/" for path in self.other_paths))
+        if self.detects_path:
+            places = ("on",)
+        return tuple(word for place in places for word in ("--behind-proxy", place))
 
     @property
     def command(self) -> tuple[str, ...]:
         """What follows `stlaunch` in an image."""
-        return (self.script, "--behind-proxy", self.behind_proxy)
+        listen = ("--host", self.host, "--port", str(self.port)) if self.host else ()
+        return (self.script, *self.behind_proxy, *listen)
+
+    @property
+    def stop_s(self) -> int:
+        """When the platform may kill an instance that has not ended by itself."""
+        return stop_timeout_s(self.drain_s)
 
 
 def _require(pattern: re.Pattern[str], text: str, what: str, hint: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stlaunch.deploy.model import COOKIE_SECRET, STOP_S, GeneratedFile
+from stlaunch.deploy.model import COOKIE_SECRET, GeneratedFile
 from stlaunch.proxies.nginx import to_socket
 
 if TYPE_CHECKING:
@@ -78,12 +78,11 @@ def _service(deployment: Deployment, *, run: str, secret: str = "") -> str:
     words = [
         deployment.program,
         f"{deployment.folder}/{deployment.script}",
-        "--behind-proxy",
-        deployment.behind_proxy,
+        *deployment.behind_proxy,
         "--uds",
         f"/run/{run}/app.sock",
         "--trusted-proxies",
-        "unix",
+        ",".join(dict.fromkeys(("unix", *deployment.trusted))),
     ]
     environment_file = f"EnvironmentFile={secret}\n" if secret else ""
     return f"""[Service]
@@ -92,7 +91,7 @@ ExecStart={" ".join(map(_quoted, words))}
 WorkingDirectory={deployment.folder}
 {environment_file}Environment=PYTHONUNBUFFERED=1 HOME=/var/lib/{run} XDG_STATE_HOME=/var/lib/{run}
 # The socket is /run/{run}/app.sock, for this group alone.
-DynamicUser=yes
+{_closed(deployment)}DynamicUser=yes
 Group=www-data
 UMask=0007
 RuntimeDirectory={run}
@@ -103,13 +102,22 @@ StateDirectoryMode=0700
 # A stop drains: running scripts finish, pages connect to another instance.
 KillMode=mixed
 KillSignal=SIGTERM
-TimeoutStopSec={STOP_S}
+TimeoutStopSec={deployment.stop_s}
 Restart=on-failure
 RestartSec=2
 # 2: the command line is wrong; it is as wrong in two seconds.
 RestartPreventExitStatus=2
 
 {_HARDENING}"""
+
+
+def _closed(deployment: Deployment) -> str:
+    if not deployment.closed_folder:
+        return ""
+    return (
+        f"# Others cannot enter {deployment.closed_folder}, so this user cannot start the app:\n"
+        "# move it and its environment to /opt, or write User=OWNER instead of DynamicUser=yes.\n"
+    )
 
 
 def _quoted(word: str) -> str:

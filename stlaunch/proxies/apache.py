@@ -161,13 +161,6 @@ _LINES: Lines = {
         ),
     ),
     Need.IDENTITY: _identity,
-    Need.BODY_SIZE: (
-        Part(
-            "location",
-            "LimitRequestBody <<body_bytes>>",
-            "Uploads may be as large as server.maxUploadSize, and no larger.",
-        ),
-    ),
     Need.HEADER_SIZE: (
         Part(
             "server",

@@ -80,8 +80,9 @@ def read_app_facts(
     )
 
 
-_OF_PLACE = ("baseUrlPath", "port")
+_OF_PLACE = ("address", "baseUrlPath", "port")
 _VARIABLES = {
+    "address": "STREAMLIT_SERVER_ADDRESS",
     "baseUrlPath": "STREAMLIT_SERVER_BASE_URL_PATH",
     "port": "STREAMLIT_SERVER_PORT",
     "maxUploadSize": "STREAMLIT_SERVER_MAX_UPLOAD_SIZE",

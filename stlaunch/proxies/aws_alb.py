@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe
+from stlaunch.proxies.model import IDENTITY_STAYS, NOT_TRIED, Kind, Lines, Part, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import cookie, sent, server
@@ -143,7 +143,7 @@ Resources:
       Conditions:
         - Field: path-pattern
           PathPatternConfig:
-            Values: [ "<<base>>/_stcore/metrics", "<<base>>/_stlaunch/check", "<<base>>/_stlaunch/metrics", "<<base>>/_stlaunch/fixes", "<<base>>/_stlaunch/echo" ]
+            Values: [ "<<base>>/_stcore/metrics*", "<<base>>/_stlaunch/check*", "<<base>>/_stlaunch/metrics*", "<<base>>/_stlaunch/fixes*", "<<base>>/_stlaunch/echo*" ]
       Actions:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "403" }
@@ -157,7 +157,7 @@ Resources:
       Conditions:
         - Field: path-pattern
           PathPatternConfig:
-            Values: [ "<<base>>/_stlaunch/ticket", "<<base>>/_stlaunch/arrived", "<<base>>/_stlaunch/ws", "<<base>>/_stlaunch/sink", "<<base>>/_stlaunch/drip" ]
+            Values: [ "<<base>>/_stlaunch/ticket*", "<<base>>/_stlaunch/arrived*", "<<base>>/_stlaunch/ws*", "<<base>>/_stlaunch/sink*", "<<base>>/_stlaunch/drip*" ]
       Actions:
         - Type: fixed-response
           FixedResponseConfig: { StatusCode: "403" }
@@ -204,7 +204,7 @@ _KINDS = (
         put_into="a file for aws cloudformation deploy",
         strips=False,
         restricts=False,
-        notes=(NOT_TRIED,),
+        notes=(IDENTITY_STAYS, NOT_TRIED),
     ),
 )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
+from stlaunch.proxies.model import IN_PIECES, NOT_TRIED, Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import cookie, sent, server
 from stlaunch.proxies.site import Site
 
 _VALIDATE = "az bicep build --file FILE"
+_MAX_FILE_MB = 4000
+"""What a WAF policy takes with the rules of CRS 3.2."""
 _SIGNS = (
     server(r"Microsoft-Azure-Application-Gateway"),
     cookie(r"^ApplicationGatewayAffinity"),
@@ -28,6 +30,26 @@ def _headers(_need: Need, headers: Sequence[Header]) -> str:
     return f"responseHeaderConfigurations: [\n{lines}\n]"
 
 
+def _identity(site: Site) -> tuple[Part, ...]:
+    names = (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix")
+    lines = "\n".join(f"{{ headerName: '{name}', headerValue: '' }}" for name in names)
+    why = "Clients must not choose their own identity or address; no value removes the header."
+    return (Part("request", lines, why),)
+
+
+def _body_size(site: Site) -> tuple[Part, ...]:
+    wanted = int(site.values["body_mb"])
+    allowed = min(wanted, _MAX_FILE_MB)
+    why = "A firewall policy refuses large bodies by default."
+    return (
+        Part(
+            "policy",
+            f"fileUploadLimitInMb: {allowed}\nrequestBodyEnforcement: false",
+            why if allowed == wanted else f"{why} {IN_PIECES}",
+        ),
+    )
+
+
 def _escaped(text: str) -> str:
     return text.replace("'", "\\'")
 
@@ -43,23 +65,16 @@ _LINES: Lines = {
     ),
     Need.CLIENT: (
         Part(
-            "rewrite",
+            "request",
             (
-                "requestHeaderConfigurations: [\n"
-                "  { headerName: 'X-Forwarded-For', headerValue: '{var_client_ip}' }\n"
-                "  { headerName: 'X-Forwarded-Host', headerValue: '{http_req_host}' }\n"
-                "]"
+                "{ headerName: 'X-Forwarded-For', headerValue: '{var_client_ip}' }\n"
+                "{ headerName: 'X-Forwarded-Host', headerValue: '{http_req_host}' }"
             ),
             "The app sees the client's address and the public host, whatever the client claims.",
         ),
     ),
-    Need.BODY_SIZE: (
-        Part(
-            "policy",
-            "fileUploadLimitInMb: <<body_mb>>\nrequestBodyEnforcement: false",
-            "A firewall policy refuses large bodies by default.",
-        ),
-    ),
+    Need.IDENTITY: _identity,
+    Need.BODY_SIZE: _body_size,
     Need.IDLE_TIMEOUT: (
         Part(
             "settings",
@@ -190,6 +205,9 @@ resource gateway 'Microsoft.Network/applicationGateways@2024-05-01' = {
               ruleSequence: 100
               actionSet: {
                 #[ in your rewrite rule's actionSet
+                requestHeaderConfigurations: [
+                  @request
+                ]
                 @rewrite
                 #]
               }
@@ -276,6 +294,8 @@ RECIPE = Recipe(
         "settings": "in Bicep, in the `properties` of the backendHttpSettingsCollection's entry",
         "policy": "in Bicep, in the WAF policy's `policySettings`",
         "rules": "in Bicep, in the WAF policy's `properties`",
+        "request": "in Bicep, in the rewrite rule's `actionSet`, in its "
+        "`requestHeaderConfigurations`",
         "rewrite": "in Bicep, in the rewrite rule's `actionSet`",
     },
     validate=_VALIDATE,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from stlaunch.proxies.model import Kind, Part, Parts, recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.site import Site, fill
+from stlaunch.proxies.stopping import DRAIN_S, stop_timeout_s
 from stlaunch.proxies.template import Group, commented, compose, explained, snippets, whole
 from stlaunch.quick_dataclass import dataclass
 
@@ -71,8 +72,14 @@ class Configuration:
         return f"{head}\n{body}"
 
 
-def generate(kind: Kind, site: Site) -> Configuration:
-    """Write the configuration of one site."""
+def generate(kind: Kind, site: Site, *, drain_s: float = DRAIN_S) -> Configuration:
+    """Write the configuration of one site.
+
+    Args:
+        kind: which one.
+        site: its values.
+        drain_s: how long the app waits for running scripts, for a file that stops it too.
+    """
     parts, more = kind.shape(site, _parts(kind, site))
     facts = {
         "tls": site.is_https and kind.ends_tls,
@@ -92,6 +99,7 @@ def generate(kind: Kind, site: Site) -> Configuration:
         | {
             "count": str(len(site.servers)),
             "public": public_url_of(site),
+            "stop_s": str(stop_timeout_s(drain_s)),
         }
     )
     elsewhere = _elsewhere(kind, parts)

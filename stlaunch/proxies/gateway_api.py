@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from textwrap import indent
 
 from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import REPLICA_COOKIE, Need, Product
@@ -15,6 +16,9 @@ from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
 _VALIDATE = "kubectl apply --dry-run=server -f FILE"
+WEBSOCKETS = "appProtocol: kubernetes.io/ws"
+"""Of a Service's port: the app behind it speaks WebSocket (GEP-1911)."""
+_NO_LIMIT = "timeouts:\n  request: 0s"
 
 # --- its lines for each need
 
@@ -27,9 +31,12 @@ def _identity(site: Site) -> tuple[Part, ...]:
 
 
 def _self_check(_site: Site) -> tuple[Part, ...]:
-    ends = ["_stcore/metrics", "_stlaunch", *(f"_stlaunch/{name}" for name in DIAGNOSTICS)]
+    # With a prefix its final slash matches as well; that of _stlaunch would take the app's own.
+    exact = [("Exact", end) for end in ("_stlaunch", "_stlaunch/")]
+    prefixes = [("PathPrefix", f"_stlaunch/{name}") for name in DIAGNOSTICS]
     matches = "".join(
-        f'\n    - {{ path: {{ type: Exact, value: "<<base>>/{end}" }} }}' for end in ends
+        f'\n    - {{ path: {{ type: {kind}, value: "<<base>>/{end}" }} }}'
+        for kind, end in (("PathPrefix", "_stcore/metrics"), *exact, *prefixes)
     )
     lines = (
         f"- matches:{matches}\n"
@@ -67,7 +74,7 @@ _LINES: Lines = {
     Need.UPGRADE: (
         Part(
             "service",
-            "appProtocol: kubernetes.io/ws",
+            WEBSOCKETS,
             "This marks the app as speaking WebSocket (GEP-1911); some drop the "
             "upgrade without it.",
         ),
@@ -83,7 +90,7 @@ _LINES: Lines = {
     Need.IDLE_TIMEOUT: (
         Part(
             "rule",
-            "timeouts:\n  request: 0s",
+            _NO_LIMIT,
             "0s switches the limit off, which would cut WebSockets and slow uploads.",
         ),
     ),
@@ -160,15 +167,18 @@ spec:
 """
 
 
-def affine_route(*, name: str, host: str, path: str) -> str:
+def affine_route(*, name: str, host: str, paths: Sequence[str]) -> str:
     """Return an HTTPRoute to the Service `name` that keeps one browser on one pod.
 
     Args:
         name: of the Service, and of the route.
         host: the public one; empty for any.
-        path: the public path.
+        paths: the public paths.
     """
     hostnames = f"  hostnames: [{json.dumps(host)}]\n" if host else ""
+    matches = "".join(
+        f"        - path: {{ type: PathPrefix, value: {json.dumps(path)} }}\n" for path in paths
+    )
     return f"""apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
@@ -178,7 +188,8 @@ spec:
     - name: gateway # of your Gateway
 {hostnames}  rules:
     - matches:
-        - path: {{ type: PathPrefix, value: {json.dumps(path)} }}
+{matches}      # No limit, which would cut WebSockets and slow uploads.
+{indent(_NO_LIMIT, "      ")}
       backendRefs:
         - {{ name: {name}, port: 80 }}
       # In the experimental channel of Gateway API; one browser stays with one pod.

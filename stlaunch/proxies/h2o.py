@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe, common_without
+from stlaunch.proxies.model import IDENTITY_STAYS, Kind, Lines, Part, Recipe, common_without
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, server, via
@@ -149,12 +149,7 @@ _KINDS = (
         needs=(Need.SELF_CHECK, *common_without(Need.SELF_CHECK)),
         has_affinity=False,
         takes_networks=False,
-        notes=(
-            (
-                "h2o 2 removes no request headers: never use server.trustedUserHeaders behind it,"
-                " and start stlaunch with --public-url."
-            ),
-        ),
+        notes=(IDENTITY_STAYS,),
     ),
 )
 

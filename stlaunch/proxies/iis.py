@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.model import NOT_TRIED, Kind, Lines, Part, Parts, Recipe
+from stlaunch.proxies.model import IN_PIECES, NOT_TRIED, Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, default_page, sent, server
 from stlaunch.proxies.site import Site
 
+_MAX_BODY_BYTES = 2**32 - 1
+"""maxAllowedContentLength is an unsigned 32-bit number."""
 _SIGNS = (
     server(rf"Microsoft-IIS{VERSION}"),
     default_page(r"IIS Windows Server|iisstart"),
@@ -26,6 +28,18 @@ def _identity(site: Site) -> tuple[Part, ...]:
         for name in (*site.identity_headers, "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Port")
     )
     return (Part("variables", lines, "Clients must not choose their own identity or address."),)
+
+
+def _body_size(site: Site) -> tuple[Part, ...]:
+    wanted = int(site.values["body_bytes"])
+    allowed = min(wanted, _MAX_BODY_BYTES)
+    lines = (
+        "<security>\n  <requestFiltering>\n"
+        f'    <requestLimits maxAllowedContentLength="{allowed}" />\n'
+        "  </requestFiltering>\n</security>"
+    )
+    why = "IIS refuses bodies above 30 MB by default."
+    return (Part("webserver", lines, why if allowed == wanted else f"{why} {IN_PIECES}"),)
 
 
 def _headers(_need: Need, headers: Sequence[Header]) -> str:
@@ -87,17 +101,7 @@ _LINES: Lines = {
         ),
     ),
     Need.IDENTITY: _identity,
-    Need.BODY_SIZE: (
-        Part(
-            "webserver",
-            (
-                "<security>\n  <requestFiltering>\n"
-                '    <requestLimits maxAllowedContentLength="<<body_bytes>>" />\n'
-                "  </requestFiltering>\n</security>"
-            ),
-            "IIS refuses bodies above 30 MB by default.",
-        ),
-    ),
+    Need.BODY_SIZE: _body_size,
     Need.IDLE_TIMEOUT: (
         Part(
             "server",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from stlaunch.proxies.model import NOT_CLOSED, Kind, Lines, Part, Recipe, common_without
+from stlaunch.proxies.model import (
+    IDENTITY_STAYS,
+    NOT_CLOSED,
+    Kind,
+    Lines,
+    Part,
+    Recipe,
+    common_without,
+)
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.proxies.signs import default_page, sent
 
@@ -114,7 +122,7 @@ spec:
     ?named   http:
     ?!named - http:
         paths:
-          ?strip - path: <<base>>(/|$)(.*)
+          ?strip - path: <<base_re>>(/|$)(.*)
           ?strip   pathType: ImplementationSpecific
           ?!strip - path: <<base_or_root>>
           ?!strip   pathType: Prefix
@@ -140,6 +148,7 @@ _KINDS = (
                 "ingress-nginx was retired in March 2026 and gets no security fixes any more: use"
                 " the Gateway API (stlaunch proxy gateway-api) for anything new."
             ),
+            IDENTITY_STAYS,
             NOT_CLOSED,
         ),
     ),

@@ -73,6 +73,12 @@ NOT_TRIED = (
     "Written from the vendor's documentation, not tried by stlaunch's own tests. The sure way to "
     "close the diagnostic pages is to start stlaunch with --self-check off."
 )
+IDENTITY_STAYS = (
+    "It removes no request headers: never use server.trustedUserHeaders behind it, and start "
+    "stlaunch with --public-url."
+)
+IN_PIECES = "No larger number is allowed; stlaunch sends larger files in pieces."
+"""Why a body size is below that of the largest upload."""
 NOT_CLOSED = (
     "It cannot close single paths: start stlaunch with --self-check off, or block "
     "_stlaunch/check and _stcore/metrics elsewhere."

@@ -25,15 +25,22 @@ def _strip(site: Site) -> tuple[Part, ...]:
 
 
 def _headers(_need: Need, headers: Sequence[Header]) -> str:
-    lines = "".join(
-        f'\n      - name: {name}\n        action: {{ type: Set, set: {{ value: "{value}" }} }}'
+    return "\n".join(
+        f'- name: {name}\n  action: {{ type: Set, set: {{ value: "{value}" }} }}'
         for name, value in headers
     )
-    return f"httpHeaders:\n  actions:\n    response:{lines}"
+
+
+def _identity(site: Site) -> tuple[Part, ...]:
+    lines = "\n".join(
+        f"- name: {name}\n  action: {{ type: Delete }}"
+        for name in (*site.identity_headers, "X-Forwarded-Prefix")
+    )
+    return (Part("request", lines, "Clients must not choose their own identity or path."),)
 
 
 _LINES: Lines = {
-    **header_lines("spec", _headers),
+    **header_lines("response", _headers),
     Need.ROUTE: _strip,
     Need.CLIENT: (
         Part(
@@ -42,6 +49,7 @@ _LINES: Lines = {
             "What the client claims about its address and host is overwritten.",
         ),
     ),
+    Need.IDENTITY: _identity,
     Need.IDLE_TIMEOUT: (
         Part(
             "annotations",
@@ -79,7 +87,13 @@ metadata:
   annotations:
     @annotations
 spec:
-  @spec
+  #: What the router does to headers.
+  httpHeaders:
+    actions:
+      request:
+        @request
+      ?secured response:
+        @response
   ?named host: <<host>>
   path: "<<base_or_root>>"
   #: The app's Service.
@@ -113,7 +127,8 @@ RECIPE = Recipe(
     signs=_SIGNS,
     places={
         "annotations": "in the Route, in `metadata.annotations`",
-        "spec": "in the Route, in `spec`",
+        "request": "in the Route, in `spec.httpHeaders.actions.request`",
+        "response": "in the Route, in `spec.httpHeaders.actions.response`",
     },
     validate=_VALIDATE,
     reload="oc apply -f FILE",

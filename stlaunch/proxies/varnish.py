@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stlaunch.proxies.model import Kind, Lines, Part, Recipe
+from stlaunch.proxies.model import Kind, Lines, Part, Parts, Recipe
 from stlaunch.proxies.needs import ENCODED_LETTERS, Need, Product
 from stlaunch.proxies.security_headers import Header, header_lines
 from stlaunch.proxies.signs import VERSION, Side, body, default_page, sent, via
 from stlaunch.proxies.site import Site
 from stlaunch.urls.streamlit_routes import DIAGNOSTICS
 
+_BEHIND_TLS = ("127.0.0.1", 8443)
+"""Where Varnish listens for the proxy that terminates TLS."""
+_PROXIED = f"{_BEHIND_TLS[0]}:{_BEHIND_TLS[1]},PROXY"
+"""The same as an argument of `-a`: client.ip is what that proxy says, not its own address."""
 _VALIDATE = "varnishd -C -f /etc/varnish/default.vcl"
 _SIGNS = (
     sent("x-varnish", side=Side.BOTH),
@@ -33,9 +37,16 @@ def _scheme(site: Site) -> tuple[Part, ...]:
     if not site.is_https:
         line = 'set req.http.X-Forwarded-Proto = "http";'
         return (Part("recv", line, "What the client claims is overwritten."),)
-    line = 'if (!req.http.X-Forwarded-Proto) {\n    set req.http.X-Forwarded-Proto = "http";\n}'
-    why = "The proxy in front that terminates TLS sends the scheme; it must overwrite this header."
-    return (Part("recv", line, why),)
+    line = 'set req.http.X-Forwarded-Proto = "https";'
+    why = "All requests come through the proxy that terminates TLS, and hitch sends no scheme."
+    scheme = Part("recv", line, why)
+    if not site.is_whole:  # an existing varnishd may not speak the PROXY protocol
+        return (scheme,)
+    hitch = (
+        f'frontend = "[*]:<<port>>"\nbackend = "[{_BEHIND_TLS[0]}]:{_BEHIND_TLS[1]}"\n'
+        "write-proxy-v2 = on"
+    )
+    return (scheme, Part("hitch", hitch, "Varnish learns the client's address from hitch."))
 
 
 def _route(site: Site) -> tuple[Part, ...]:
@@ -231,8 +242,13 @@ _LINES: Lines = {
 
 # --- its complete configuration
 
+
+def _with_listener(site: Site, parts: Parts) -> tuple[Parts, dict[str, str]]:
+    return parts, {"address": _PROXIED if site.is_https else f":{site.port}"}
+
+
 _TEMPLATE = """\
-#: Start: varnishd -a :<<port>> -f default.vcl -p pipe_timeout=<<idle_s>>
+#: Start: varnishd -a <<address>> -f default.vcl -p pipe_timeout=<<idle_s>>
 vcl 4.1;
 
 #[ outside of any block
@@ -257,6 +273,7 @@ _KINDS = (
         title="Varnish",
         product=Product.VARNISH,
         template=_TEMPLATE,
+        shape=_with_listener,
         put_into="/etc/varnish/default.vcl",
         needs=(
             Need.HOST,
@@ -273,7 +290,12 @@ _KINDS = (
         ),
         ends_tls=False,
         notes=(
-            "Varnish speaks no TLS: for https put a proxy such as hitch in front of it.",
+            (
+                "Varnish speaks no TLS: for https put hitch in front of it, with write-proxy-v2 = "
+                f"on, and start varnishd with -a {_PROXIED}; or another proxy that speaks the "
+                "PROXY protocol. Without it every client has that proxy's address, for which the "
+                "diagnostic pages are open."
+            ),
             "Affinity goes by the client's address: browsers behind one address share.",
         ),
     ),
@@ -289,6 +311,7 @@ RECIPE = Recipe(
         "recv_end": "in VCL, at the end of `sub vcl_recv { }`",
         "response": "in VCL, inside `sub vcl_backend_response { }`",
         "start": "on varnishd's command line",
+        "hitch": "in hitch.conf, next to its certificate",
     },
     validate=_VALIDATE,
     reload="varnishreload",

@@ -17,11 +17,9 @@ import yaml
 from compose_spec import PyCompose
 
 from stlaunch.deploy import DeployKind, render, write_files
-from stlaunch.deploy.model import PORT
 from stlaunch.proxies.haproxy.balancer import render_compose
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.starting import find_binary
-from stlaunch.settings.fields import DRAIN_TIMEOUT
 from tests.deploy.golden import files, make_deployment
 
 GATEWAY_API = "@kubernetes-models/gateway-api@2.0.0"
@@ -125,7 +123,9 @@ def test_haproxy_takes_the_balancer_in_it(tmp_path: Path) -> None:
     """What Compose hands to HAProxy, its escaping undone, is what was rendered and is valid."""
     (file,), deployment = files(DeployKind.COMPOSE), make_deployment()
     content = yaml.safe_load(file.text)["configs"]["balancer"]["content"].replace("$$", "$")
-    assert content == render_compose(name=deployment.name, replicas=deployment.replicas, port=PORT)
+    assert content == render_compose(
+        name=deployment.name, replicas=deployment.replicas, port=deployment.port
+    )
     (tmp_path / "haproxy.cfg").write_text(content)
 
     done = run(find_binary(Product.HAPROXY), "-c", "-f", "haproxy.cfg", cwd=tmp_path)
@@ -188,4 +188,4 @@ def test_pods_fit_together() -> None:
     (backend,) = route["spec"]["rules"][0]["backendRefs"]
     assert backend == {"name": service["metadata"]["name"], "port": 80}
     pre_stop_s = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["spec"]["terminationGracePeriodSeconds"] > pre_stop_s + DRAIN_TIMEOUT.default
+    assert pod["spec"]["terminationGracePeriodSeconds"] > pre_stop_s + make_deployment().drain_s

@@ -32,7 +32,7 @@ BY_HAND = {
         "idle-timeout",
         "buffering",
     },
-    Product.APACHE: {"upgrade", "host", "scheme", "client", "body-size", "idle-timeout"},
+    Product.APACHE: {"upgrade", "host", "scheme", "client", "idle-timeout"},
     Product.CADDY: {"client", "body-size", "idle-timeout", "buffering"},
     Product.TRAEFIK: {"client", "idle-timeout", "host"},
     Product.HAPROXY: {"host", "scheme", "client", "idle-timeout", "body-size"},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stlaunch.errors import UsageError
 from stlaunch.proxies.app_facts import AppFacts, read_app_facts
 from stlaunch.proxies.configuration import KINDS, generate
-from stlaunch.proxies.model import Kind
+from stlaunch.proxies.model import IDENTITY_STAYS, Kind
 from stlaunch.proxies.site_options import Asked, plan_site
 from tests.proxies.golden import FOLDER, URL, texts
 
@@ -82,6 +82,16 @@ def test_snippet_is_a_part_of_the_whole(kind: Kind) -> None:
         {'proxy_set_header Connection "upgrade";'} if kind.name == "nginx" else set()
     )
     assert len(snippet) < len(whole)
+
+
+def test_a_dot_of_the_path_is_a_dot_in_its_pattern() -> None:
+    asked = Asked(public_url="https://example.com/my.app", strip_prefix=True)
+    site = plan_site(KINDS["ingress"], asked, AppFacts())
+    found = re.search(r"- path: (\S+)\n +pathType", generate(KINDS["ingress"], site).text)
+
+    assert found
+    assert re.match(found[1], "/my.app/x")
+    assert not re.match(found[1], "/my-app/x")
 
 
 # --- injection
@@ -175,6 +185,37 @@ def test_what_a_kind_cannot_do_is_refused(kind: str, asked: Asked) -> None:
 def test_identity_header_names_are_checked() -> None:
     with pytest.raises(UsageError, match="trustedUserHeaders"):
         plan_site(KINDS["nginx"], Asked(), AppFacts(identity_headers=('X"; deny all; #',)))
+
+
+@pytest.mark.parametrize("kind", KIND_LIST, ids=KINDS)
+def test_no_identity_is_handed_on_in_silence(kind: Kind) -> None:
+    """Each kind removes a header that the app trusts, or its file says that it cannot."""
+    facts = AppFacts(identity_headers=("X-Me",))
+    configuration = generate(kind, plan_site(kind, Asked(public_url=URL), facts))
+    removed = "X-Me" in configuration.text or "HTTP_X_ME" in configuration.text
+
+    assert removed is (IDENTITY_STAYS not in kind.notes)
+
+
+@pytest.mark.parametrize("max_upload_mb", [3999, 4000, 5000, 1_000_000])
+@pytest.mark.parametrize(
+    ("kind", "pattern", "highest", "unit"),
+    [
+        pytest.param("iis", r'maxAllowedContentLength="(\d+)"', 2**32 - 1, 2**20, id="iis"),
+        pytest.param("azure-gateway", r"fileUploadLimitInMb: (\d+)", 4000, 1, id="azure"),
+    ],
+)
+def test_no_size_is_larger_than_its_language_takes(
+    kind: str, pattern: str, highest: int, unit: int, max_upload_mb: int
+) -> None:
+    """And where one is smaller than the app's, its comment says so."""
+    facts = AppFacts(max_upload_mb=max_upload_mb)
+    text = generate(KINDS[kind], plan_site(KINDS[kind], Asked(public_url=URL), facts)).text
+    (size,) = re.findall(pattern, text)
+    wanted = (max_upload_mb + 1) * unit
+
+    assert int(size) == min(wanted, highest)
+    assert (" larger files in pieces" in " ".join(text.split())) is (wanted > highest)
 
 
 # --- the app's own configuration

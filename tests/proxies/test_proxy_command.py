@@ -104,6 +104,31 @@ def test_path_and_limits_come_from_the_project(tmp_path: Path) -> None:
     assert "client_max_body_size 301m;" in text
 
 
+@pytest.mark.parametrize(
+    ("project", "words", "left_out"),
+    [
+        pytest.param('["/a", "/b", "/c"]', (), "/b, /c", id="paths"),
+        pytest.param('["/a", "https://example.com/b"]', (), "/a", id="url"),
+        pytest.param('["/a", "/b"]', ("--public-url", "/b"), "", id="chosen"),
+        pytest.param('"/a"', (), "", id="one"),
+    ],
+)
+def test_paths_that_are_left_out_are_named(
+    project: str, words: tuple[str, ...], left_out: str, tmp_path: Path
+) -> None:
+    (tmp_path / "stlaunch.toml").write_text(f"behind_proxy = {project}\n")
+    said = run("proxy", "traefik-docker", *words, cwd=tmp_path).stderr
+
+    assert said.startswith(f"Left out: {left_out}.") if left_out else said == ""
+
+
+def test_a_file_that_stops_the_app_leaves_it_time_to_drain(tmp_path: Path) -> None:
+    (tmp_path / "stlaunch.toml").write_text("drain_timeout = 120\n")
+    text = run("proxy", "traefik-docker", "--public-url", URL, cwd=tmp_path).stdout
+
+    assert "\n    stop_grace_period: 135s\n" in text
+
+
 def test_unix_socket_is_refused_by_name(tmp_path: Path) -> None:
     done = run("proxy", "nginx", cwd=tmp_path, STLAUNCH_UDS="/run/app.sock")
 

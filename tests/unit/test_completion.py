@@ -41,6 +41,8 @@ def complete(folder: Path, *words: str) -> list[str]:
         (("app.py", "--transport", "h"), "http"),
         (("demo", "--pro"), "--proxy"),
         (("demo", "--proxy", "ca"), "caddy"),
+        (("proxy", "ng"), "nginx"),
+        (("explain", "STL3"), "STL301"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )

@@ -153,6 +153,8 @@ services:
   streamlit:
     image: my-streamlit-app
     command: [ "app.py", "--behind-proxy", "<<public>>" ]
+    #: A stop waits for running scripts; Docker would end them after 10 seconds.
+    stop_grace_period: <<stop_s>>s
     ?replicas #: Each replica gets its own container.
     ?replicas deploy:
     ?replicas   replicas: <<count>>
