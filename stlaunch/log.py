@@ -29,6 +29,8 @@ _NOISE = frozenset(
     {
         # uvicorn, about every handshake that is answered with a status (ASGI's denial response).
         "ASGI callable returned without completing handshake.",
+        # uvicorn, about an answer that its client left unread until a newer request ended it.
+        "ASGI callable returned without completing response.",
         # watchdog, when a folder is no longer watched and a file in it was touched at that moment.
         "InotifyEmitter.queue_events() called when the thread is inactive",
     }

@@ -94,10 +94,17 @@ class Places:
         limits = self.limits
         most = limits.per_proxy if visitor.is_shared else limits.per_address
         return (
-            self._addresses.total() < limits.most
-            and (not visitor.browser or self._browsers[visitor.browser] < limits.per_browser)
+            (not visitor.browser or self._browsers[visitor.browser] < limits.per_browser)
             and self._addresses[visitor.address] < most
+            and self._addresses.total() < limits.most
         )
+
+    def would_have_room(self, visitor: Visitor, *, without: Visitor) -> bool:
+        """Return whether this visitor may take one more place once another one has left its."""
+        self.free(without)
+        has_room = self.has_room(visitor)
+        self.take(without)
+        return has_room
 
     def holds_one(self, visitor: Visitor) -> bool:
         """Return whether this browser holds a place; a browser without an id never does."""

@@ -129,6 +129,7 @@ class SeenModes:
     _first: dict[BasePath, PrefixMode] = field(default_factory=dict)
     _single: dict[tuple[BasePath, PrefixMode], bool] = field(default_factory=dict)
     _conflicts: set[BasePath] = field(default_factory=set)
+    _pages: set[BasePath] = field(default_factory=set)
 
     def note(self, path: BasePath, mode: PrefixMode) -> None:
         """Take one loaded page into account; what came first stays."""
@@ -141,6 +142,20 @@ class SeenModes:
             if path not in self._conflicts and self.on_conflict:
                 self.on_conflict(path)
             self._conflicts.add(path)
+
+    def note_page(self, path: BasePath) -> None:
+        """Take one loaded page into account, by the path below which it arrived.
+
+        Only paths with none above them count: what a visitor invents is below the real one.
+        """
+        if path.depth <= _MAX_DEPTH and path not in self._pages and not self.page_above(path):
+            self._pages = {one for one in self._pages if not _is_below(one, path)} | {path}
+            if len(self._pages) > _MAX_LEARNED:
+                self._pages.remove(max(self._pages, key=lambda one: (one.depth, one.value)))
+
+    def page_above(self, path: BasePath) -> BasePath | None:
+        """Return the path that this one is below and that pages were loaded from."""
+        return next((one for one in self._pages if _is_below(path, one)), None)
 
     def note_slashes(self, location: Location) -> None:
         """Take one loaded page into account: `location /app` passed to `http://up/` doubles them.
@@ -328,6 +343,10 @@ class PublicPaths:
 def is_redirected(base: BasePath, path: str) -> bool:
     """Return whether this is `/app/app/`, to which `/app` was redirected, without its slash."""
     return path == base.decoded + base.decoded.rpartition("/")[2] + "/"
+
+
+def _is_below(path: BasePath, other: BasePath) -> bool:
+    return path.decoded != other.decoded and other.strip_from(path.decoded) is not None
 
 
 def _segments(path: str) -> list[str]:

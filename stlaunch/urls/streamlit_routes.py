@@ -224,22 +224,50 @@ _FRONT_KINDS = {
 """What is below a path of ours, or of Streamlit's where the page finds ours as well."""
 
 
-def base_of_page_file(app_path: str, is_asset: Callable[[str], bool]) -> BasePath | None:
+def base_of_page_file(
+    app_path: str, mounts: Sequence[BasePath], is_asset: Callable[[str], bool]
+) -> BasePath | None:
     """Return the path below which a page asks for one of its files; None for another request.
 
     A page that really runs asks for its script, or for a file that exists.
 
-    >>> base_of_page_file("/app/_stlaunch/page.js", lambda _: False)
+    >>> base_of_page_file("/app/st/_stlaunch/page.js", [BasePath("/st")], lambda _: False)
     BasePath(value='/app')
 
     Args:
         app_path: what was asked for, below the paths that are known so far.
+        mounts: where Streamlit is inside the app; see `classify`.
         is_asset: says whether `js/index.abc.js` is one of Streamlit's static files.
     """
     for script in (_OURS + _PAGE_SCRIPT, _SCRIPT_FRONT + _PAGE_SCRIPT, LOADER):
         if app_path.endswith(script):
-            return BasePath.parse_forwarded(app_path.removesuffix(script) or "/")
-    base, separator, name = app_path.partition(ASSETS)
+            return _before_mount(app_path.removesuffix(script), mounts)[0]
+    front, separator, name = app_path.partition(ASSETS)
     if separator and name.startswith("js/") and is_asset(name):
-        return BasePath.parse_forwarded(base or "/")
+        return _before_mount(front, mounts)[0]
     return None
+
+
+def split_page_address(app_path: str, mounts: Sequence[BasePath]) -> tuple[BasePath, str] | None:
+    """Split what may be a page's address below an unknown path; None for any other address.
+
+    >>> split_page_address("/app/dashboard/", [BasePath("/dashboard")])
+    (BasePath(value='/app'), '/dashboard/')
+
+    Args:
+        app_path: what was asked for, below the paths that are known so far.
+        mounts: where Streamlit is inside the app; see `classify`.
+    """
+    if not app_path.endswith("/") or any(owned in app_path for owned in (_CORE, _OURS)):
+        return None
+    base, page = _before_mount(app_path.rstrip("/"), mounts)
+    return (base, page) if base is not None and base.value else None
+
+
+def _before_mount(front: str, mounts: Sequence[BasePath]) -> tuple[BasePath | None, str]:
+    """Return what precedes the mount at the end of a path, and the address of the mount's page."""
+    for mount in sorted(mounts, key=lambda mount: -mount.depth):
+        if front.endswith(mount.decoded):
+            base = BasePath.parse_forwarded(front.removesuffix(mount.decoded) or "/")
+            return base, mount.decoded + "/"
+    return None, ""

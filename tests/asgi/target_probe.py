@@ -3,6 +3,8 @@
 A process holds one Streamlit runtime, whose public path is fixed when it starts.
 
     python -m tests.asgi.target_probe KIND BASE_PATH < requests.json
+
+The base path `unknown` is given to nobody.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def main(kind: str, base: str) -> None:
     requests = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as folder:
         target = _make_target(kind, Path(folder))
-        wrapped = stlaunch.wrap_app(target, behind_proxy=base or "/", environ={})
+        known = None if base == "unknown" else base or "/"
+        wrapped = stlaunch.wrap_app(target, behind_proxy=known, environ={})
         with TestClient(
             wrapped, base_url="http://inner.test", client=("127.0.0.1", 1), follow_redirects=False
         ) as client:

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from stlaunch.gateway.page.blocked import DIRECTIVES, THINGS, read_blocked
+from stlaunch.gateway.selfcheck.fixes import describe_header_problems
 from tests.asgi.driver import STRANGER, Recorder, make, request
 
 HOST = [("host", "app.test")]
@@ -134,3 +135,25 @@ def test_headers_that_the_browser_got_are_evaluated_as_by_check() -> None:
     assert "Cross-Origin-Embedder-Policy: require-corp" in body["header_problems"][2]["detail"]
     assert "add_header X-Frame-Options" in body["codes"]["STL809"]["fix"]
     assert "add_header Content-Security-Policy" in body["codes"]["STL810"]["fix"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("page content-security-policy", id="page"),
+        pytest.param("component content-security-policy", id="component"),
+        pytest.param("page permissions-policy", id="features"),
+        pytest.param("component x-frame-options", id="frame-options"),
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    ["default-src,", "sandbox;frame-ancestors x;default-src x,", "default-src x y ", "camera=(),"],
+    ids=["empty", "all", "sources", "features"],
+)
+def test_what_a_browser_reports_costs_little_to_evaluate(query: str, value: str) -> None:
+    """A header of many policies gave 1,771 problems, and took 42 ms of everybody's time."""
+    found = describe_header_problems({query: value * (60_000 // len(value))})
+
+    assert len(found) <= 32
+    assert sum(len(one["detail"]) for one in found) < 10_000

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.gateway.assets import AssetStore
 from stlaunch.gateway.assets.codings import available_codings
@@ -260,6 +260,43 @@ def test_an_emptied_folder_costs_the_coding_and_nothing_else(
 
     assert (answer.status, _content(answer)) == (200, content)
     assert '-gzip"' not in (answer.header("etag") or "")
+
+
+def test_two_requests_find_an_emptied_folder_at_once(tmp_path: Path) -> None:
+    """The second one looked for a coding that the first one had just given up: 500."""
+    source, folder = tmp_path / "streamlit", tmp_path / "kept"
+    for place in (source / "static/js", folder):
+        place.mkdir(parents=True)
+    content = b"let x = 1;" * 1000
+    (source / "static/js/index.abcdefgh.js").write_bytes(content)
+    store = AssetStore(source, folder)
+    store.build()
+    store.stop()
+    shutil.rmtree(folder)
+    files = StaticFiles(directory=source / "static")
+    inner = Starlette(routes=[Mount("/app/static", files)])
+
+    async def fetch_both() -> list[Answer]:
+        asked, is_answered = 0, asyncio.Event()
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                await is_answered.wait()
+            await inner(scope, receive, send)
+
+        app, path = make(slow, assets=store), "/app/static/js/index.abcdefgh.js"
+        waiting = asyncio.create_task(_fetch(app, path, "gzip"))
+        await asyncio.sleep(0)
+        quick = await _fetch(app, path, "gzip")
+        is_answered.set()
+        return [quick, await waiting]
+
+    answers = asyncio.run(fetch_both())
+
+    assert [answer.status for answer in answers] == [200] * 2
+    assert {answer.body for answer in answers} == {content}
 
 
 def test_files_larger_than_a_piece_come_whole_from_memory_too(

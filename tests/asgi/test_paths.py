@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stlaunch.gateway.middleware.base_path import relative_location
+from stlaunch.gateway.middleware.relative_redirects import relative_location
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import LearnedPaths, PrefixRule, PublicPaths
 from tests.asgi.driver import LOOPBACK, STRANGER, Recorder, make, request

@@ -56,12 +56,30 @@ def test_guesses_are_slowed_and_logged(caplog: pytest.LogCaptureFixture) -> None
     assert "203.0.113.9" in caplog.text
 
 
-def test_guessers_are_bounded() -> None:
-    """However many addresses guess, memory stays bounded."""
+def test_strangers_shut_out_nobody_who_has_guessed_nothing() -> None:
+    """Once 256 clients had guessed, nobody else's token was compared: the operator got 429."""
+    guesses = TokenGuesses(clock=lambda: 0.0)
+    policy = AccessPolicy(access=SelfCheck.TOKEN, token=TOKEN, guesses=guesses)
+    wrapped = make(Recorder(), access_policy=policy)
+    for number in range(5_000):
+        guesses.note(f"10.{number // 62_500}.{number // 250 % 250}.{number % 250}")
+
+    def ask(token: str) -> int:
+        return request(wrapped, CHECK, [("x-stlaunch-token", token)], client=STRANGER).status
+
+    assert ask(TOKEN) == 200
+    assert [ask("wrong") for _ in range(10)] == [401] * 9 + [429]
+    assert ask(TOKEN) == 429  # it has guessed itself
+
+
+def test_guessers_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """However many addresses guess, memory and the log stay bounded, and each one's count holds."""
     guesses = TokenGuesses(clock=lambda: 0.0)
 
-    for number in range(2000):
-        guesses.note(f"10.0.{number // 250}.{number % 250}")
+    for number in range(5_000):
+        for _ in range(10):
+            guesses.note(f"10.{number // 62_500}.{number // 250 % 250}.{number % 250}")
 
-    assert guesses.are_too_many("192.0.2.1")
-    assert len(guesses._wrong) <= 258
+    assert guesses.are_too_many("10.0.19.249")  # the last one
+    assert len(guesses._wrong) <= 4096
+    assert len(caplog.records) <= 512

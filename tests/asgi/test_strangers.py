@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+import uvicorn.protocols.http.h11_impl
 
 from stlaunch.api import wrap_app
 from stlaunch.gateway.monitor.finding_log import FindingLog
@@ -355,6 +357,15 @@ def test_a_stop_leaves_no_traceback_of_who_still_sends(
     record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception", (), info)
 
     assert LibraryLines().filter(record) == bool(is_said)
+
+
+def test_an_answer_that_a_client_leaves_unread_is_no_error() -> None:
+    """A newer poll ends an older one's answer; uvicorn had a line for each, in its own words."""
+    message = "ASGI callable returned without completing response."
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, message, (), None)
+
+    assert message in inspect.getsource(uvicorn.protocols.http.h11_impl)
+    assert not LibraryLines().filter(record)
 
 
 @pytest.mark.parametrize("name", ["check", "echo"])

@@ -123,6 +123,28 @@ def test_own_routes_answer_kept_and_stripped(kind: str, prefix: str) -> None:
         assert seen["url_for"] == f"http://inner.test{decoded}/api/where"
 
 
+@pytest.mark.parametrize(("kind", "mount"), [("fastapi", "/dashboard"), ("app-with-routes", "")])
+def test_an_unknown_path_is_found_and_own_routes_stay(kind: str, mount: str) -> None:
+    """`wrap_app(app)` takes neither a route nor Streamlit's mount for a public path."""
+    base = f"/app{mount}"
+    own, *found = _ask(
+        kind,
+        "unknown",
+        _get("/api/where/"),
+        _get(f"{mount}/"),
+        _get(f"{base}/"),
+        _get(f"{base}/_stlaunch/page.js"),
+        _get(f"{base}/_stcore/health"),
+        _get(f"{base}/_stcore/stream", "WEBSOCKET", **OWN),
+        _get("/app/api/where"),
+    )
+
+    assert own["headers"]["location"] == "../where"
+    assert _statuses(found) == [200, 200, 200, 200, 101, 200]
+    assert all('<div id="root">' in page["text"] for page in found[:2])
+    assert json.loads(found[-1]["text"])["path"] == "/app/api/where"
+
+
 def test_an_app_with_routes_still_serves_streamlit() -> None:
     """The page and the socket do not move because of another route."""
     answers = _ask(

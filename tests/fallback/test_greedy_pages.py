@@ -254,7 +254,7 @@ def test_a_closed_tunnel_keeps_nothing_of_what_still_arrives() -> None:
     acks, unread, unfinished = _run(test)
 
     assert acks == [2, 3, 4, 5]
-    assert unread == 1  # that it was closed
+    assert unread == 0
     assert unfinished == 0
 
 
@@ -279,3 +279,17 @@ def test_unfinished_messages_are_bounded_in_all_tunnels_together() -> None:
     assert most <= MAX_UNFINISHED_BYTES
     assert len(closed) == 4
     assert usual == {"ack": 1}
+
+
+def test_a_tunnel_whose_app_has_ended_keeps_nothing_unread() -> None:
+    """What the app had left unread, up to 32 MB, stayed while its page asked without reading."""
+
+    async def test(gateway: _Gateway) -> tuple[int, int]:
+        messages = [Frame(1, Flags.FINAL, b"close"), Frame(2, Flags.FINAL, bytes(1_000_000))]
+        ack = (await gateway.put(b"".join(frame.encode() for frame in messages)))["ack"]
+        await gateway.request("GET", _Client())  # until the app has closed
+        (tunnel,) = gateway.registry._tunnels.values()
+        await small_app.run_ready_tasks()
+        return ack, tunnel._unread.qsize()
+
+    assert _run(test) == (2, 0)

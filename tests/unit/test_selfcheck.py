@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
 from stlaunch.diagnostics.catalogue import codes, entry
+from stlaunch.diagnostics.clocks import MAX_SKEW_S
 from stlaunch.diagnostics.finding import Finding
 from stlaunch.diagnostics.ranking import rank
 from stlaunch.diagnostics.severity import Circumstance, Severity
@@ -22,9 +25,12 @@ from stlaunch.gateway.monitor.detectors import (
 )
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.places import client_key
-from stlaunch.gateway.selfcheck.fixes import PAGE_CODES, describe_fixes
+from stlaunch.gateway.selfcheck import browser_page
+from stlaunch.gateway.selfcheck.fixes import PAGE_CODES, describe_fixes, fix_of_code
 from stlaunch.gateway.selfcheck.rate_limiter import OPERATOR, ProbeLimits, RateLimiter
 from stlaunch.gateway.selfcheck.tickets import ReceivedProbes, Tickets
+from stlaunch.proxies.fixes import replicas_note
+from stlaunch.proxies.model import recipe
 from stlaunch.proxies.needs import Product
 from stlaunch.proxies.recognition import products_in
 from stlaunch.proxies.site import Site
@@ -33,6 +39,8 @@ from stlaunch.urls.origin import Origin
 from tests.conftest import REPOSITORY
 
 APP = BasePath("/app")
+FOLDER = REPOSITORY / "stlaunch/gateway/selfcheck/diagnosis"
+TESTS = ("tests_http.js", "tests_socket.js", "tests_slow.js")
 
 
 # --- pages without a connection
@@ -246,6 +254,32 @@ def test_received_probes_are_bounded() -> None:
     assert probes.find(("id", "2999")) == {"verdict": "intact"}
 
 
+@pytest.mark.parametrize("tickets", [1, 64], ids=["one-ticket", "many-tickets"])
+def test_a_flood_of_probes_evicts_none_of_others(tickets: int) -> None:
+    """One ticket, with each number on a request of its own, drove out all records of others."""
+    probes = ReceivedProbes()
+    for number in range(5):
+        probes.keep(("other", str(number)), {"verdict": "intact"})
+
+    for number in range(9999):
+        probes.keep((f"flood {number % tickets}", str(number)), {"verdict": "intact"})
+    probes.keep(("other", "0"), {"answer": 101})
+
+    assert probes.find(("other", "0")) == {"verdict": "intact", "answer": 101}
+    assert all(probes.find(("other", str(number))) for number in range(5))
+    assert sum(map(len, probes._kept.values())) == probes._count <= 1024
+
+
+def test_the_oldest_ticket_makes_room() -> None:
+    probes = ReceivedProbes()
+    for number in range(1025):
+        probes.keep((f"ticket {number}", "0"), {"verdict": "intact"})
+
+    assert probes.find(("ticket 0", "0")) is None
+    assert probes.find(("ticket 1", "0")) == {"verdict": "intact"}
+    assert len(probes._kept) == 1024
+
+
 # --- recognised proxies
 
 
@@ -293,13 +327,180 @@ def test_page_and_check_rank_alike() -> None:
         if severity is not Severity.INFO
     ]
     random.Random(1).shuffle(found)
-    script = REPOSITORY / "stlaunch/gateway/selfcheck/diagnosis/outcome.js"
     fixes = describe_fixes(None, Site(base_path=APP))["codes"]
-    program = f"""{script.read_text("utf-8")}
-    console.log(JSON.stringify(likeliestFirst({json.dumps(found)}, {json.dumps(fixes)})))"""
+    ranked = run_script(f"likeliestFirst({json.dumps(found)}, {json.dumps(fixes)})")
+    shown = [one["code"] for one in ranked]
+
+    assert shown == sorted(shown, key=lambda code: rank(code, known[code]))
+
+
+def run_script(expression: str, before: str = "") -> Any:
+    """Return what an expression gives in the page's own script, with a stub of the browser."""
+    parts = [(FOLDER / name).read_text("utf-8") for name in ("outcome.js", *TESTS)]
+    stub = "const document = { body: { dataset: { clockSkewS: '300' } } }; const base = '';"
+    program = f"""{stub} const noAnswer = () => ""; {"".join(parts)} {before};
+    Promise.resolve({expression}).then((it) => console.log(JSON.stringify(it ?? null)))"""
     node = shutil.which("node")
     assert node, "apt-get install nodejs"
     done = subprocess.run([node, "-"], input=program, capture_output=True, text=True, check=True)
-    shown = [one["code"] for one in json.loads(done.stdout)]
+    return json.loads(done.stdout)
 
-    assert shown == sorted(shown, key=lambda code: rank(code, known[code]))
+
+# --- sizes: only what is refused, or ends, has met a limit
+
+
+def echo(ended: str, passes: int) -> Any:
+    """Return what comes of a socket that echoes so many messages."""
+    socket = f"""const sent = []; const socket = {{
+      ended: {ended}, socket: {{ send: (one) => sent.push(one) }},
+      next: async () => sent.length > {passes} ? undefined
+        : typeof sent.at(-1) === "string" ? sent.at(-1) : sent.at(-1).buffer,
+    }}"""
+    return run_script("testEcho({ socket }, () => undefined)", socket)
+
+
+@pytest.mark.process
+def test_a_slow_echo_is_not_measured() -> None:
+    """16 MB within 30 s is more than many an uplink carries."""
+    outcome = echo("null", passes=8)
+
+    assert outcome["status"] == "skip"
+    assert "code" not in outcome
+    assert outcome["evidence"][0].endswith("did not come back within 30.0 s.")
+
+
+@pytest.mark.process
+def test_a_socket_that_ends_has_met_a_limit() -> None:
+    outcome = echo("{ code: 1009, ageMs: 1 }", passes=8)
+
+    assert (outcome["status"], outcome["code"]) == ("fail", "STL601")
+    assert outcome["evidence"][0].endswith("the socket ended with code 1009.")
+
+
+SLOW = "throw new DOMException('signal timed out', 'TimeoutError')"
+CUT = "throw new TypeError('Failed to fetch')"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("answer", "passes"),
+    [
+        pytest.param(SLOW, None, id="slow"),
+        pytest.param("return { ok: false, status: 408 }", None, id="a-proxy-gave-up"),
+        pytest.param(CUT, False, id="cut"),
+        pytest.param("return { ok: false, status: 413 }", False, id="refused"),
+        pytest.param("return { ok: true, json: () => ({ received: 5 }) }", True, id="arrived"),
+        pytest.param("return { ok: true, json: () => ({ received: 4 }) }", False, id="shortened"),
+    ],
+)
+def test_only_a_refusal_limits_an_upload(answer: str, passes: bool | None) -> None:
+    assert run_script("uploadPasses(5)", f"const ask = async () => {{ {answer} }}") is passes
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("test", "answer", "code"),
+    [
+        pytest.param("testUpload", SLOW, None, id="3 MB, slow"),
+        pytest.param("testUpload", CUT, "STL512", id="3 MB, cut"),
+        pytest.param("testUploadSizes", SLOW, None, id="sizes, slow"),
+        pytest.param("testUploadSizes", CUT, "STL607", id="sizes, cut"),
+    ],
+)
+def test_a_slow_upload_is_not_measured(test: str, answer: str, code: str | None) -> None:
+    outcome = run_script(
+        f"{test}(Object.assign(new Facts(), {{ fixes: {{ max_upload_bytes: 8e6 }} }}), () => 0)",
+        f"const ask = async () => {{ {answer} }}",
+    )
+
+    assert outcome.get("code") == code
+    assert (outcome["status"] == "skip") is (code is None)
+
+
+# --- one home for what check and the page both say
+
+
+def test_the_page_is_as_grave_as_the_catalogue() -> None:
+    """A literal that differs from the catalogue makes check and page disagree."""
+    named = {"warn": Severity.WARNING, "fail": Severity.ERROR}
+    for name in TESTS:
+        text = (FOLDER / name).read_text("utf-8")
+        for how, code in re.findall(r'\b(warn|fail)\(\s*"(STL\d+)"', text):
+            known = entry(code)
+            assert named[how] in {known.severity, *known.severity_when.values()}, (name, code)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("code", ["STL404", "STL505", "STL806"])
+def test_a_graded_outcome_follows_the_catalogue(code: str) -> None:
+    fixes = json.dumps({"codes": describe_fixes(None, Site(base_path=APP))["codes"]})
+    outcome = run_script(f'graded({{ fixes: {fixes} }}, "{code}", "")')
+    statuses = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.INFO: "info"}
+
+    assert outcome["status"] == statuses[entry(code).severity]
+    assert outcome["code"] == code
+
+
+def test_page_and_check_allow_the_same_skew() -> None:
+    text = bytes(browser_page.page().body).decode()
+
+    assert f'data-clock-skew-s="{MAX_SKEW_S}"' in text
+    assert (MAX_SKEW_S, "five minutes" in entry("STL806").problem) == (300, True)
+
+
+# --- the lines that the page and the log show are those of `stlaunch check`
+
+
+@pytest.mark.parametrize("code", PAGE_CODES)
+def test_words_where_a_products_lines_fix_nothing(code: str) -> None:
+    """Caddy's `stream_close_delay` cures no idle limit: check said so, and the page did not."""
+    site = Site(base_path=APP)
+    for product in Product:
+        if code in recipe(product).by_words:
+            assert fix_of_code(code, product, site) == entry(code).fix
+
+
+@pytest.mark.parametrize("product", [Product.CADDY, Product.TRAEFIK, Product.CLOUDFLARE])
+@pytest.mark.parametrize("code", ["STL604", "STL606"])
+def test_a_proxy_that_has_no_idle_limit_to_raise_has_no_lines_for_it(
+    code: str, product: Product
+) -> None:
+    assert fix_of_code(code, product, Site(base_path=APP)) == entry(code).fix
+
+
+def test_lines_that_go_along_with_others_are_shown() -> None:
+    fix = fix_of_code("STL122", Product.LIGHTTPD, Site(base_path=APP))
+
+    assert 'proxy.header = ( "upgrade" => "enable"' in fix
+
+
+def test_words_come_first_where_lines_alone_may_not_help() -> None:
+    fix = fix_of_code("STL122", Product.NGINX, Site(base_path=APP))
+
+    assert fix.startswith(entry("STL122").fix)
+    assert "proxy_pass http://127.0.0.1:8501" in fix
+
+
+def test_a_hidden_machine_is_not_printed_as_a_fact() -> None:
+    hidden = Site(base_path=APP, upstream="127.0.0.1:9000", knows_upstream=False)
+    fix = fix_of_code("STL122", Product.NGINX, hidden)
+
+    assert "127.0.0.1:9000 stands for your app's address." in fix
+    assert "--direct" not in fix, "that is an option of `stlaunch check`"
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        pytest.param("server 127.0.0.1:8501;", "", id="none"),
+        pytest.param("to REPLICA-1:8501", "REPLICA-1:8501 stands for a replica's address.", id="1"),
+        pytest.param(
+            "REPLICA-10:8501 REPLICA-2:8501",
+            "REPLICA-2:8501 and REPLICA-10:8501 stand for your replicas' addresses.",
+            id="in-their-order",
+        ),
+    ],
+)
+def test_the_note_on_replicas_names_those_in_the_lines(lines: str, note: str) -> None:
+    assert replicas_note(lines).startswith(note)
+    assert bool(replicas_note(lines)) is bool(note)

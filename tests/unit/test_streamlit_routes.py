@@ -12,7 +12,9 @@ from stlaunch.urls.streamlit_routes import (
     SECRET_PATHS,
     UPLOAD,
     RequestKind,
+    base_of_page_file,
     classify,
+    split_page_address,
 )
 
 ROOT = [BasePath()]
@@ -119,6 +121,58 @@ def test_outside_streamlit_only_the_self_check_is_ours() -> None:
     assert classify("/_stlaunch/tunnel", mounts).kind is RequestKind.SELF_CHECK
     assert classify("/_stlaunch//check", mounts).kind is RequestKind.ALIAS
     assert classify("/items\n", mounts).kind is RequestKind.ALIAS
+
+
+@pytest.mark.parametrize(
+    ("path", "mounts", "base"),
+    [
+        ("/_stlaunch/page.js", [""], ""),
+        ("/app/_stlaunch/page.js", [""], "/app"),
+        ("/app/static/stlaunch/page.js", [""], "/app"),
+        ("/app/static/js/index.a.js", [""], "/app"),
+        ("/app/static/js/missing.js", [""], None),
+        ("/app/in/st/_stlaunch/page.js", ["/st", "/in/st"], "/app"),
+        ("/st/static/js/index.a.js", ["/st"], ""),
+        ("/app/_stlaunch/page.js", ["/st"], None),
+        ("/app/xst/_stlaunch/page.js", ["/st"], None),
+        ("/app/_stlaunch/page.js", [], None),
+        ("/a b/_stlaunch/page.js", [""], None),
+    ],
+)
+def test_a_file_of_a_page_shows_what_precedes_the_mount(
+    path: str, mounts: list[str], base: str | None
+) -> None:
+    """The mount is the app's own: it is no part of the public path."""
+    places = [BasePath(mount) for mount in mounts]
+
+    found = base_of_page_file(path, places, lambda name: name == "js/index.a.js")
+
+    assert found == (None if base is None else BasePath(base))
+
+
+@pytest.mark.parametrize(
+    ("path", "mounts", "expected"),
+    [
+        ("/app/", [""], ("/app", "/")),
+        ("/app//", [""], ("/app", "/")),
+        ("/", [""], None),
+        ("/app", [""], None),
+        ("/app/st/", ["/st"], ("/app", "/st/")),
+        ("/st/", ["/st"], None),
+        ("/items/", ["/st"], None),
+        ("/items/", [], None),
+        ("/x/_stlaunch/", [""], None),
+        ("/_stcore/", [""], None),
+        ("/a//b/", [""], None),
+    ],
+)
+def test_a_pages_address_is_split_at_its_mount(
+    path: str, mounts: list[str], expected: tuple[str, str] | None
+) -> None:
+    """Nothing else that ends in a slash is a page."""
+    found = split_page_address(path, [BasePath(mount) for mount in mounts])
+
+    assert found == (None if expected is None else (BasePath(expected[0]), expected[1]))
 
 
 PARTS = st.sampled_from(

@@ -176,7 +176,8 @@ class AssetStore:
         """Remove files of other Streamlit versions beyond a size limit, the oldest first."""
         if self.folder is None:
             return
-        ours = {kept for asset in self._assets.values() for kept in asset.kept.values()}
+        # Copied at once: requests drop what they find missing, in another thread.
+        ours = {kept for asset in self._assets.values() for kept in list(asset.kept.values())}
         files = [(file, file.stat()) for file in self.folder.iterdir() if file.is_file()]
         total = sum(found.st_size for _, found in files)
         for file, found in sorted(files, key=lambda item: item[1].st_mtime):

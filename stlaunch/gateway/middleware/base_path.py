@@ -1,4 +1,4 @@
-"""Give the app one form of the path, whatever the proxy did to it; make redirects relative.
+"""Give the app one form of the path, whatever the proxy did to it.
 
 Worked example, public path `/app`, a script (Streamlit's own `server.baseUrlPath` is `app`):
 
@@ -16,7 +16,6 @@ decides what a path is for.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,16 +23,25 @@ from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stlaunch.diagnostics.handshake import header_value
+from stlaunch.forwarded.headers import is_handed_on
+from stlaunch.gateway.middleware.relative_redirects import relative_redirects
 from stlaunch.gateway.monitor.finding_log import FindingLog
 from stlaunch.gateway.monitor.findings import both_forms, slash_missing
 from stlaunch.gateway.places import client_key
 from stlaunch.gateway.request import ArrivedRequest, RequestInfo, arrived_request, with_request
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import Location, PrefixMode, PublicPaths, is_redirected
-from stlaunch.urls.streamlit_routes import RequestKind, Route, base_of_page_file, classify
+from stlaunch.urls.streamlit_routes import (
+    METRICS,
+    RequestKind,
+    Route,
+    base_of_page_file,
+    classify,
+    split_page_address,
+)
 
 _PATH_MARKS = "~!$&'()*+,;=:@"
 # A slash, or a character that is unreserved (RFC 3986, sections 2.3 and 6.2.2.2).
@@ -104,13 +112,13 @@ class BasePathMiddleware:
         if route.has_fixed_name and _is_spelled_otherwise(scope, location, BasePath(outer)):
             route = Route(kind=RequestKind.ALIAS)
         redirect = _redirect_of(scope, location, route)
-        if redirect is not None:
+        if redirect is not None and not (location.rest and self._is_own(scope, location)):
             return redirect(scope, receive, send)
         request = _request_info(arrived, location, route, outer)
         canonical = self._rewrite(scope, location, outer, request)
         if scope["type"] == "http":
             self.requests_by_mode[str(location.mode)] += 1
-            send = _relative_redirects(send, canonical, location.rest or "/")
+            send = relative_redirects(send, canonical, location.rest or "/")
         return self.app(canonical, receive, send)
 
     def _unglue(self, scope: Scope, base: BasePath, arrived: ArrivedRequest) -> Scope | None:
@@ -128,12 +136,14 @@ class BasePathMiddleware:
 
     def _place(self, scope: Scope, path: str, arrived: ArrivedRequest) -> tuple[Location, Route]:
         """Return where a request points to, in the decided mode, and the route there."""
-        location = self._locate(path, arrived)
+        location = self._locate(scope, path, arrived)
         if path and not path.startswith("/"):  # `GET s`: after the base, it would be `/apps`
             return location, Route(kind=RequestKind.ALIAS)
         route = classify(location.rest, self.mounts())
         if route.is_health:  # whatever starts the app asks, and may not know about the proxy
             return location, route
+        if _is_closed(route) and self._may_be_invented(location):
+            return location, Route(kind=RequestKind.ALIAS)
         resolved = self.paths.resolve(location, path)
         if resolved is None or _has_encoded_slash(scope, location):
             if not location.is_doubled:
@@ -145,11 +155,9 @@ class BasePathMiddleware:
             return location, route
         self._note_refused(location, route)
         route = classify(resolved.rest, self.mounts())
-        public = (resolved.public or BasePath()).decoded
-        rooted = {**scope, "root_path": public, "path": public + resolved.rest}
-        is_page_of_that_name = resolved.rest == public
+        is_page_of_that_name = resolved.rest == (resolved.public or BasePath()).decoded
         if route.kind is RequestKind.PAGE and not (
-            is_page_of_that_name or self.is_own_route(rooted)
+            is_page_of_that_name or self._is_own(scope, resolved)
         ):
             route = Route(kind=RequestKind.ALIAS)
         return resolved, route
@@ -161,6 +169,10 @@ class BasePathMiddleware:
         if self.paths.glued_base(arrived.path) is not None:
             return
         self.paths.note_slashes(location)
+        front = location.public if location.mode is PrefixMode.KEPT else None
+        # Whoever opens the app past the proxy does so at its root.
+        if not self.paths.known and (front is not None or is_handed_on(arrived.headers)):
+            self.paths.seen.note_page(front or BasePath())
         self._note_mode(location, arrived)
 
     def _note_mode(self, location: Location, arrived: ArrivedRequest) -> None:
@@ -188,24 +200,44 @@ class BasePathMiddleware:
         if (is_front or route.kind is RequestKind.PAGE_SCRIPT) and location.public is not None:
             self.finding_log.post(both_forms(location.public))
 
-    def _locate(self, path: str, arrived: ArrivedRequest) -> Location:
+    def _locate(self, scope: Scope, path: str, arrived: ArrivedRequest) -> Location:
         location = self.paths.locate(path, arrived.forwarded.prefix)
-        if not self.paths.is_learning or self.paths.known:
+        is_of_page = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
+        if not self.paths.is_learning or self.paths.known or not is_of_page:
             return location
-        evidence = base_of_page_file(location.rest, self.is_asset)
+        mounts, seen = self.mounts(), self.paths.seen
+        evidence = base_of_page_file(location.rest, mounts, self.is_asset)
         if evidence is not None:
             here = location.public if location.mode is PrefixMode.KEPT else None
             shown = (here or BasePath()).joined(evidence)
-            if shown.value and self.paths.is_stripped:
-                self.finding_log.post(both_forms(shown))
+            above = seen.page_above(shown) if evidence.value else None
+            if above is not None or (shown.value and self.paths.is_stripped):
+                self.finding_log.post(both_forms(shown if above is None else above))
                 return location
             self.paths.learned.confirm(shown, client_key(arrived.client))
             return self.paths.locate(path, arrived.forwarded.prefix)
-        if location.mode is PrefixMode.STRIPPED and location.rest.endswith("/"):
-            base = BasePath.parse_forwarded(location.rest.rstrip("/"))
-            if base is not None:  # an address that ends in a slash is a base not known yet
-                return replace(location, rest="/", depth=location.depth + base.depth)
-        return location
+        address = split_page_address(location.rest, mounts) if location.public is None else None
+        if address is None or seen.page_above(address[0]) is not None:
+            return location
+        base, page = address  # below a path that is not known yet, unless the app has a route there
+        plain = replace(location, rest=location.rest.rstrip("/"))
+        if self._is_own(scope, location) or self._is_own(scope, plain):
+            return location
+        return replace(location, rest=page, depth=location.depth + base.depth)
+
+    def _may_be_invented(self, location: Location) -> bool:
+        """Return whether a visitor can have made up the public path, past the proxy's rules.
+
+        Nobody gave it: a request taught it, or a header says it. And pages are loaded above it.
+        """
+        if location.mode is not PrefixMode.KEPT or location.public is None:
+            return False
+        is_given = location.public in self.paths.known
+        return not is_given and self.paths.seen.page_above(location.public) is not None
+
+    def _is_own(self, scope: Scope, location: Location) -> bool:
+        public = (location.public or BasePath()).decoded
+        return self.is_own_route({**scope, "root_path": public, "path": public + location.rest})
 
     def _rewrite(self, scope: Scope, location: Location, outer: str, request: RequestInfo) -> Scope:
         canonical = with_request(scope, request)
@@ -251,6 +283,11 @@ def _request_info(
     )
 
 
+def _is_closed(route: Route) -> bool:
+    """Return whether proxies keep a path from visitors; health was answered before."""
+    return route.kind is RequestKind.SELF_CHECK or route.streamlit_path == METRICS
+
+
 def _path_of_referer(arrived: ArrivedRequest) -> str:
     """Return the path of the page in the Referer, decoded; empty without one."""
     try:
@@ -289,79 +326,8 @@ def _redirect_of(scope: Scope, location: Location, route: Route) -> Response | N
     return None
 
 
-def relative_location(location: str, *, host: str, front: str, rest: str) -> str:
-    """Make a redirect within the app relative, so that no Host can mislead it.
-
-    >>> relative_location("http://127.0.0.1:8501/app/", host="127.0.0.1:8501",
-    ...                   front="/app", rest="/page2")
-    './'
-    >>> relative_location("/app/page2?x=1", host="", front="/app", rest="/page2/")
-    '../page2?x=1'
-
-    Args:
-        location: the app's Location header.
-        host: the Host that the app saw; an absolute URL with that host is the app's own.
-        front: the path before `rest` in the app's own addresses, decoded.
-        rest: the path below it that this request asked for, decoded.
-    """
-    try:
-        parts = urlsplit(location)
-    except ValueError:  # such as `http://[x`
-        return location
-    if parts.netloc and parts.netloc != host:
-        return location
-    below = _below(front, parts.path)
-    if below is None:
-        return location
-    # posixpath drops final slashes, which matter here: compare folders, keep the last name.
-    folder, name = posixpath.split(below or "/")
-    path = posixpath.relpath(folder, posixpath.dirname(rest) or "/")
-    path = "./" if path == "." else path + "/"
-    path = path.removeprefix("./") + name if name else path
-    if ":" in path.partition("/")[0]:  # `x:y/` would have the scheme `x`
-        path = f"./{path}"
-    query = f"?{parts.query}" if parts.query else ""
-    fragment = f"#{parts.fragment}" if parts.fragment else ""
-    return path + query + fragment
-
-
-def _below(front: str, path: str) -> str | None:
-    """Return what follows `front`, which is decoded, in `path`, which is not."""
-    decoded = unquote(path)
-    if not path.startswith("/") or not (decoded == front or decoded.startswith(front + "/")):
-        return None
-    return "".join(f"/{segment}" for segment in path.split("/")[1 + front.count("/") :])
-
-
 def _encoded(segment: str) -> str:
     return quote(segment, safe=_PATH_MARKS)
-
-
-def _relative_redirects(send: Send, scope: Scope, rest: str) -> Send:
-    front = scope["path"].removesuffix(rest)
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-
-    async def send_relative(message: Message) -> None:
-        if message["type"] == "http.response.start" and 300 <= message["status"] < 400:  # noqa: PLR2004
-            message = {
-                **message,
-                "headers": [
-                    (name, _relative(value, host, front, rest))
-                    if name.lower() == b"location"
-                    else (name, value)
-                    for name, value in message["headers"]
-                ],
-            }
-        await send(message)
-
-    return send_relative
-
-
-def _relative(value: bytes, host: bytes, front: str, rest: str) -> bytes:
-    location = relative_location(
-        value.decode("latin-1"), host=host.decode("latin-1"), front=front, rest=rest
-    )
-    return location.encode("latin-1")
 
 
 def _drop_segments(raw_path: bytes, count: int) -> bytes:

@@ -94,9 +94,9 @@ class CompressedAssetsMiddleware:
             await send({**start, "headers": _rewritten(headers, token, None)})
             await send({"type": "http.response.body", "body": b""})
             return True
-        if not _is_whole(start["status"], headers, asset):
+        kept = asset.kept.get(token)  # another request may have just found it missing
+        if kept is None or not _is_whole(start["status"], headers, asset):
             return False
-        kept = asset.kept[token]
         try:
             pieces = _Pieces(kept)
             size = await pieces.open()

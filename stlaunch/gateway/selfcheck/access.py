@@ -11,7 +11,6 @@ import ipaddress
 import logging
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import field
 from enum import Enum
@@ -30,7 +29,8 @@ TOKEN_HEADER = "x-stlaunch-token"  # noqa: S105 - the name of a header
 _BEARER = "bearer "
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_GUESSES = 10
-_MAX_GUESSERS = 256
+_MAX_GUESSERS = 4096
+_MAX_LINES = 512
 _MINUTE_S = 60.0
 
 
@@ -49,37 +49,42 @@ class Viewer(Enum):
 class TokenGuesses:
     """Counts wrong tokens by client and minute, so that nobody can try many.
 
-    Once a client has sent too many, its tokens are not even compared until the minute is over. Only
-    some hundred clients a minute are counted separately; the others share one count.
+    Once a client has sent too many, its tokens are not even compared until the minute is over. A
+    client that has sent none is never refused, however many others guess. The clients that guessed
+    last are remembered; only the lines in the log are counted for all together.
     """
 
     clock: Callable[[], float] = time.monotonic
-    _wrong: Counter[str] = field(default_factory=Counter)
+    _wrong: dict[str, int] = field(default_factory=dict)
+    _lines: int = 0
     _minute: int = 0
 
     def are_too_many(self, address: str | None) -> bool:
         """Return whether a client has to wait."""
         self._turn()
-        return self._wrong[self._key(address)] >= _MAX_GUESSES
+        return self._wrong.get(client_key(address), 0) >= _MAX_GUESSES
 
     def note(self, address: str | None) -> None:
         """Count a wrong token; log the first one, and the last one that is compared."""
         self._turn()
-        key = self._key(address)
-        self._wrong[key] += 1
-        if self._wrong[key] in {1, _MAX_GUESSES}:
-            more = "; no more of its guesses are compared in this minute"
-            ending = more if self._wrong[key] == _MAX_GUESSES else ""
-            logger.warning("A wrong self-check token came from %s%s.", key, ending)
-
-    def _key(self, address: str | None) -> str:
         key = client_key(address)
-        return key if key in self._wrong or len(self._wrong) < _MAX_GUESSERS else "others"
+        if key not in self._wrong and len(self._wrong) >= _MAX_GUESSERS:
+            del self._wrong[next(iter(self._wrong))]  # the oldest
+        self._wrong[key] = self._wrong.get(key, 0) + 1
+        if self._wrong[key] not in {1, _MAX_GUESSES} or self._lines >= _MAX_LINES:
+            return
+        self._lines += 1
+        if self._lines == _MAX_LINES:
+            logger.warning("Wrong self-check tokens came from too many clients to name them all.")
+            return
+        more = "; no more of its guesses are compared in this minute"
+        ending = more if self._wrong[key] == _MAX_GUESSES else ""
+        logger.warning("A wrong self-check token came from %s%s.", key, ending)
 
     def _turn(self) -> None:
         minute = int(self.clock() // _MINUTE_S)
         if minute != self._minute:
-            self._minute = minute
+            self._minute, self._lines = minute, 0
             self._wrong.clear()
 
 

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
@@ -23,6 +22,7 @@ from stlaunch.quick_dataclass import dataclass
 
 _LIFE_S = 900
 _MAX_KEPT = 1024
+_MAX_OF_A_TICKET = 64
 _MAX_QUERY = 512
 _LABEL = b"stlaunch probe ticket 1"
 
@@ -71,16 +71,33 @@ class Tickets:
 
 @dataclass(slots=True)
 class ReceivedProbes:
-    """What arrived with each ticket and number; the oldest is forgotten first."""
+    """What arrived with each ticket and number.
 
-    _kept: OrderedDict[Key, dict[str, Any]] = field(default_factory=OrderedDict)
+    The ticket with the most records makes room, so that whoever sends many evicts only their own.
+    """
+
+    _kept: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    _count: int = 0
 
     def keep(self, key: Key, record: Mapping[str, Any]) -> None:
         """Keep a record, or add to the existing one."""
-        self._kept[key] = {**self._kept.get(key, {}), **record}
-        while len(self._kept) > _MAX_KEPT:
-            self._kept.popitem(last=False)
+        ticket, number = key
+        of_ticket = self._kept.setdefault(ticket, {})
+        self._count += number not in of_ticket
+        of_ticket[number] = {**of_ticket.get(number, {}), **record}
+        if len(of_ticket) > _MAX_OF_A_TICKET:
+            self._forget_oldest(ticket)
+        elif self._count > _MAX_KEPT:
+            self._forget_oldest(max(self._kept, key=lambda ticket: len(self._kept[ticket])))
 
     def find(self, key: Key) -> dict[str, Any] | None:
         """Return what arrived, or None."""
-        return self._kept.get(key)
+        ticket, number = key
+        return self._kept.get(ticket, {}).get(number)
+
+    def _forget_oldest(self, ticket: str) -> None:
+        of_ticket = self._kept[ticket]
+        del of_ticket[next(iter(of_ticket))]
+        self._count -= 1
+        if not of_ticket:
+            del self._kept[ticket]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import field
 
 from stlaunch.gateway.places import PlaceLimits, Places, Visitor
@@ -74,17 +74,20 @@ class TunnelRegistry:
     def has_room(self, visitor: Visitor) -> bool:
         """Return whether one more tunnel of this visitor is within the limits.
 
-        If it is not, a tunnel that nobody has used yet makes room: its page is gone.
+        If it is not, a tunnel that nobody has used yet makes room: its page is gone. It is one
+        whose place helps: a visitor at a limit of their own ends nobody else's.
         """
         if not self._places.has_room(visitor):
             unused = [
-                tunnel
+                (self._visitors[tunnel.id], tunnel)
                 for tunnel in self._tunnels.values()
-                if not tunnel.is_used and tunnel.silent_s > _FIRST_S
+                if tunnel.unused_s > _FIRST_S
             ]
-            same = [t for t in unused if self._visitors[t.id].address == visitor.address]
-            for tunnel in (same or unused)[:1]:  # the oldest
-                self._give_up(tunnel)
+            unused.sort(key=lambda item: item[0].address != visitor.address)  # the oldest first
+            for holder, tunnel in unused:
+                if self._places.would_have_room(visitor, without=holder):
+                    self._give_up(tunnel)
+                    break
         return self._places.has_room(visitor)
 
     def add(self, tunnel: Tunnel, visitor: Visitor) -> None:
@@ -105,7 +108,9 @@ class TunnelRegistry:
             self._places.free(self._visitors.pop(tunnel.id))
 
     async def bound_unfinished(self, tunnel: Tunnel) -> None:
-        """Close the tunnels with the largest unfinished messages while all hold too much.
+        """Close tunnels while all unfinished messages together are too much.
+
+        The largest of the address, and there of the browser, that holds the most goes first.
 
         Args:
             tunnel: the one whose message has just grown.
@@ -114,8 +119,7 @@ class TunnelRegistry:
             return
         most = max(self.limits.max_unfinished_bytes, tunnel.max_message_bytes)
         while sum(one.unfinished_bytes for one in self._tunnels.values()) > most:
-            largest = max(self._tunnels.values(), key=lambda one: one.unfinished_bytes)
-            await largest.close(1009, "too many unfinished messages")
+            await self._greediest().close(1009, "too many unfinished messages")
 
     @property
     def has_unsent_end(self) -> bool:
@@ -142,6 +146,20 @@ class TunnelRegistry:
         while self._tunnels:
             await asyncio.sleep(min(_SWEEP_S, self.limits.idle_s / 2, self.limits.first_use_s / 2))
             self.give_up_abandoned()
+
+    def _greediest(self) -> Tunnel:
+        addresses, browsers = Counter[str](), Counter[str]()
+        for tunnel in self._tunnels.values():
+            visitor = self._visitors[tunnel.id]
+            addresses[visitor.address] += tunnel.unfinished_bytes
+            browsers[visitor.browser] += tunnel.unfinished_bytes
+
+        def size(tunnel: Tunnel) -> tuple[int, int, int]:
+            visitor = self._visitors[tunnel.id]
+            browser = browsers[visitor.browser]
+            return addresses[visitor.address], browser, tunnel.unfinished_bytes
+
+        return max(self._tunnels.values(), key=size)
 
     def _give_up(self, tunnel: Tunnel) -> None:
         self.remove(tunnel)

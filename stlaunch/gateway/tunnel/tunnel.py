@@ -96,6 +96,11 @@ class Tunnel:
         return time.monotonic() - self._seen_at
 
     @property
+    def unused_s(self) -> float:
+        """Seconds in which the page could have used it and did not; 0 once it has."""
+        return 0.0 if self.is_used or not self._opening.done() else self.silent_s
+
+    @property
     def is_abandoned(self) -> bool:
         """Whether the last request is longer ago than the limit."""
         first_s = min(self.first_use_s, self.idle_limit_s)
@@ -239,6 +244,7 @@ class Tunnel:
         finally:
             self._answer(Opening(status=500 if code == 1011 else 403))  # noqa: PLR2004
             await self.close(code)
+            self._unread = asyncio.Queue()  # nobody reads it any more
 
     def _answer(self, opening: Opening) -> None:
         if not self._opening.done():

@@ -94,16 +94,20 @@ class CarriedUpload:
             self.chunks.put_nowait(b"")
         self.task = asyncio.create_task(self._run(app, scope), name="upload in pieces")
 
-    async def hand_on(self, chunk: bytes) -> bool:
-        """Wait until the app takes more; return False if it answers before reading everything."""
-        while self.chunks.full():
+    async def hand_on(self, chunk: bytes, *, at: int) -> bool:
+        """Wait until the app takes more, and pass on the chunk that begins at byte `at`.
+
+        Return False if nobody will read it, because the app has answered, or if it is not the next
+        one: a request that was just replaced by its retry may still bring a chunk.
+        """
+        while self.chunks.full() and not self.task.done():
             is_read = asyncio.create_task(self.is_read.wait(), name="upload waits for the app")
             try:
                 await asyncio.wait({is_read, self.task}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 is_read.cancel()
-            if self.task.done():
-                return False
+        if self.task.done() or at != self.accepted_bytes:
+            return False
         self.chunks.put_nowait(chunk)
         self.is_read.clear()
         self.accepted_bytes += len(chunk)

@@ -139,7 +139,7 @@ class UploadPiecesEndpoint:
         if self._uploads.pop(upload_id, None) is None:
             return
         self._places.free(upload.visitor)
-        upload.chunks = asyncio.Queue()  # the app may have left one unread
+        upload.chunks = asyncio.Queue(maxsize=1)  # the app may have left one unread
         same = [
             key
             for key, other in self._answered.items()
@@ -191,12 +191,14 @@ class UploadPiecesEndpoint:
         length = request.headers.get("content-length", "")
         if is_size(length) and int(length) > most:
             return _TOO_LARGE
+        position = expected
         async for chunk in request.stream():
             upload.seen_at = time.monotonic()
-            if upload.accepted_bytes + len(chunk) > expected + most:
+            if position + len(chunk) > expected + most:
                 return _TOO_LARGE
-            if chunk and not await upload.hand_on(chunk):
+            if chunk and not await upload.hand_on(chunk, at=position):
                 return None
+            position += len(chunk)
         return None
 
     async def _sweep(self) -> None:

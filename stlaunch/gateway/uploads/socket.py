@@ -148,7 +148,7 @@ class UploadSocketEndpoint:
             if not data or len(data) > min(_MAX_PART, upload.total_bytes - upload.accepted_bytes):
                 await send({"type": "websocket.close", "code": _BAD})
                 return
-            await upload.hand_on(data)
+            await upload.hand_on(data, at=upload.accepted_bytes)
 
     async def _scope(
         self, scope: Scope, announced: Mapping[str, str], upload: CarriedUpload
