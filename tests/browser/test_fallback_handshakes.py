@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Route, expect
 
 from tests.harness.browser import Visit
 from tests.harness.journeys import SMALL_BYTES, count_to, open_first_page, upload
@@ -51,6 +52,56 @@ def test_the_app_works_whatever_becomes_of_the_handshake(
     # For the report (pytest -rA, JUnit): a bound on it would fail on a slow machine.
     record_property("from failure to title, ms", round(took_ms))
     assert visit.asked("/_stlaunch/tunnel/"), "a WebSocket got through"
+
+
+def test_a_click_while_the_page_falls_back_counts_once(visit: Visit, server: RunningServer) -> None:
+    """The proxy accepts the socket and closes it: until the tunnel is open, messages wait."""
+    opening: list[Route] = []
+    behaviour = Behaviour()
+    with start_middleman(server.port, behaviour) as hop:
+        open_first_page(visit, url_through(hop))
+        count_to(visit, 1)
+        visit.page.route("**/_stlaunch/tunnel", lambda route: opening.append(route))  # noqa: PLW0108
+        behaviour.handshake = "close"
+        hop.cut()
+        while not opening:
+            visit.page.wait_for_timeout(50)
+        visit.page.get_by_role("button", name="Count", exact=True).click()
+        opening[0].continue_()
+        expect(visit.page.get_by_text("Clicked 2 times")).to_be_visible()
+        count_to(visit, 3)
+
+
+def test_one_slow_handshake_is_not_held_against_websockets_that_worked(visit: Visit) -> None:
+    """A busy app takes longer than four seconds once; later connections are WebSockets again."""
+    behaviour = Behaviour()
+    with start_app() as server, start_middleman(server.port, behaviour) as hop:
+        open_first_page(visit, url_through(hop))
+        behaviour.handshake = "hang"
+        hop.cut()
+        while not visit.asked("/_stlaunch/tunnel/"):
+            visit.page.wait_for_timeout(50)
+        count_to(visit, 1)
+        tried = len(visit.sockets)
+        behaviour.handshake = "pass"
+        server.restart()
+        while len(visit.sockets) == tried:
+            visit.page.wait_for_timeout(50)
+
+
+@pytest.mark.parametrize(
+    "dropped", [r"/_stlaunch/tunnel$", r"/_?stlaunch/(token|tunnel)$"], ids=["one place", "all"]
+)
+def test_requests_that_are_silently_dropped_are_not_waited_for(
+    visit: Visit, server: RunningServer, dropped: str
+) -> None:
+    """The page tries the next place; if there is none, it says what is wrong instead of nothing."""
+    visit.page.route(re.compile(dropped), lambda _route: None)
+    with start_middleman(server.port, Behaviour(handshake="403")) as hop:
+        visit.page.goto(url_through(hop))
+        notice = visit.page.get_by_role("alert").filter(has_text="STL303")
+        title = visit.page.get_by_role("heading", name="Hello from Streamlit")
+        expect(title if dropped.startswith("/_stlaunch") else notice).to_be_visible(timeout=60_000)
 
 
 def test_a_working_websocket_is_used(visit: Visit, server: RunningServer) -> None:

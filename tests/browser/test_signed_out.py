@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 import pytest
@@ -9,15 +10,34 @@ from playwright.sync_api import Browser, expect
 
 from stlaunch.proxies.needs import Product
 from tests.harness.browser import Visit, new_page
-from tests.harness.journeys import SECOND_TITLE, sees_title, wave_to
+from tests.harness.journeys import SECOND_TITLE, count_to, open_first_page, sees_title, wave_to
+from tests.harness.middleman import Behaviour, start_middleman
 from tests.harness.proxies import start_proxy
 from tests.harness.sign_in import FORMS, SignIn, start_sign_in
-from tests.harness.site import start_app
+from tests.harness.site import BASE, start_app, url_through
 
 pytestmark = [pytest.mark.browser, pytest.mark.proxy]
 
 WITHOUT_A_PAGE = ("auth_request alone", "auth_request, forbidden")
 TEXT = "You have been signed out."
+
+
+def test_a_visitor_signed_out_while_the_page_falls_back_comes_back(visit: Visit) -> None:
+    """The proxy accepts the socket and closes it, and the tunnel meets the login page."""
+    behaviour = Behaviour()
+    barred = re.compile(rf"{BASE}/(_stlaunch/(tunnel|token)|_stcore/health)?$")
+    with start_app() as server, start_middleman(server.port, behaviour) as hop:
+        open_first_page(visit, url_through(hop))
+        count_to(visit, 1)
+        visit.page.route(barred, lambda route: route.fulfill(status=401))
+        behaviour.handshake = "close"
+        hop.cut()
+        expect(visit.page.get_by_text(TEXT)).to_be_visible(timeout=60_000)
+        visit.page.unroute(barred)  # signed in, in another tab
+        behaviour.handshake = "pass"
+        visit.page.evaluate("window.dispatchEvent(new Event('focus'))")
+        expect(visit.page.get_by_text(TEXT)).not_to_be_visible()
+        count_to(visit, 2)
 
 
 def test_a_signed_out_visitor_comes_back_to_the_same_page(chromium: Browser) -> None:

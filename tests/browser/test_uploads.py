@@ -100,6 +100,31 @@ def test_progress_is_right_and_each_event_comes_once(visit: Visit, address: str)
     assert seen["states"][-1] == 4
 
 
+def test_more_uploads_at_once_than_the_app_has_places_for(
+    visit: Visit, proxy: RunningProxy, address: str
+) -> None:
+    """Photographs dropped into four tabs, through nginx's 1 MB: the app takes eight at a time."""
+    pages = [visit.page, *(visit.page.context.new_page() for _ in range(3))]
+    for page in pages[1:]:
+        page.goto(proxy.url)
+        page.evaluate(_PREPARE)
+    for number, page in enumerate(pages):
+        page.evaluate(
+            """([url, size, number]) => {
+              window.statuses = Promise.all([...Array(6).keys()].map((index) =>
+                new Promise((resolve) => {
+                  const { request, form } = uploadOf(url.replace(/..$/, `${number}${index}`), size);
+                  request.onloadend = () => setTimeout(() => resolve(request.status), 0);
+                  request.send(form);
+                })));
+            }""",
+            [address, 1_500_000, number],
+        )
+    statuses = [page.evaluate("window.statuses") for page in pages]
+
+    assert statuses == [[204] * 6] * 4
+
+
 def test_an_upload_can_be_aborted(visit: Visit, address: str) -> None:
     """While its pieces are on their way; nothing comes after `abort`."""
     seen = visit.page.evaluate(

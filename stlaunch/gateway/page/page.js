@@ -46,7 +46,7 @@ const base = findBase();
 const streamPath = `${base}/_stcore/stream`;
 const transport = script.dataset.transport ?? "auto";
 let tokens = (script.dataset.tokens ?? "").split(" ").filter(Boolean);
-// An attempt that hung is remembered for as long as the page lives: reconnecting stays quick.
+// Whether an attempt hung before any WebSocket had carried something: reconnecting stays quick.
 let webSocketHangs = false;
 let webSocketCarries = false;
 let replicaChanges = 0;
@@ -69,9 +69,10 @@ answerPings(base, hostConfig, signIn);
 async function renewTokens() {
   if (!tokens.length) return false;
   try {
-    const { answer } = await askApp(base, "token", { headers: { "X-Stlaunch": "1" } });
-    if (!answer.ok) return false;
-    const fresh = /** @type {string[]} */ ((await answer.json()).tokens);
+    const asking = askApp(base, "token", { headers: { "X-Stlaunch": "1" } });
+    const asked = await Promise.race([asking, sleep(HANGING_MS)]);
+    if (!asked?.answer.ok) return false;
+    const fresh = /** @type {string[]} */ ((await asked.answer.json()).tokens);
     // The first one belongs to the cookie that browsers keep on https only: it never fits on http.
     const own = window.location.protocol === "https:" ? 0 : 1;
     const isNew = fresh[own] !== tokens[own];
@@ -138,12 +139,17 @@ class StreamSocket extends EventTarget {
       throw new DOMException("Still in CONNECTING state.", "InvalidStateError");
     }
     this.#early?.push(data);
-    (this.#native ?? this.#tunnel)?.send(data);
+    // All of #early is sent once the tunnel is open.
+    const tunnel = this.#early ? null : this.#tunnel;
+    (this.#native ?? tunnel)?.send(data);
   }
 
   /** @param {number} [code] @param {string} [reason] */
   close(code, reason) {
     if (this.#state >= NativeWebSocket.CLOSING) return;
+    const isWaiting = this.#state === NativeWebSocket.CONNECTING;
+    // Streamlit has waited for 15 s: whatever hangs may never fail.
+    if (isWaiting && !this.#isForUpload && !signIn.isOut) expectNotice();
     this.#state = NativeWebSocket.CLOSING;
     this.#early = null;
     this.#tunnel?.close();
@@ -166,12 +172,15 @@ class StreamSocket extends EventTarget {
       earlySocket?.take() ?? new NativeWebSocket(this.url, [...this.#wanted, ...proof()]);
     native.binaryType = this.#binaryType;
     this.#native = native;
-    const timer = setTimeout(() => {
-      webSocketHangs = true;
+    const giveUp = () => {
+      webSocketHangs = !webSocketCarries;
       this.#native = null;
       native.close();
       if (this.#state === NativeWebSocket.CONNECTING) this.#fallBack("gets no answer");
-    }, Math.max(HANGING_MS - waited, STILL_HANGING_MS));
+    };
+    const timer = transport === "auto"
+      ? setTimeout(giveUp, Math.max(HANGING_MS - waited, STILL_HANGING_MS))
+      : undefined;
     native.addEventListener("open", () => {
       clearTimeout(timer);
       if (this.#native === native) this.#opened();
@@ -228,7 +237,10 @@ class StreamSocket extends EventTarget {
   }
 
   async #giveUp() {
-    if (await signIn.isOver()) await this.#connectWhenSignedIn();
+    webSocketHangs = false;
+    // One that looked open fails, so that Streamlit reconnects.
+    const mayWait = this.#state === NativeWebSocket.CONNECTING;
+    if (mayWait && (await signIn.isOver())) await this.#connectWhenSignedIn();
     else this.#fail();
   }
 

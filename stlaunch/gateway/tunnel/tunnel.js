@@ -129,7 +129,7 @@ class Tunnel {
         "X-Stlaunch-Reason": reason,
       },
       signal: this.#abort.signal,
-    });
+    }, true);
     if (!answer.ok || !isApps) throw new TunnelEnded(answer.status);
     const { id, protocol } = await answer.json();
     this.protocol = protocol;
@@ -232,6 +232,8 @@ class Tunnel {
       this.#heardAt = Date.now();
       try {
         await this.#receiveOnce();
+        // One that was quiet for longer has ended well: it was not quiet requests that were cut.
+        if (Date.now() - this.#heardAt > Tunnel.lastSilenceMs) Tunnel.lastSilenceMs = 0;
       } catch (error) {
         if (!(error instanceof TunnelEnded)) this.#noteSilence(Date.now() - this.#heardAt);
         throw error;

@@ -1,10 +1,16 @@
 // The page's end of an upload in pieces, and of a file's deletion, using only POST. The other end
 // is pieces.py.
 
-const UPLOAD_PIECE_BYTES = 512 * 1024;
+// Small, as a proxy that buffers requests passes a piece on only when it has all of it, and the app
+// waits ten seconds for the first one; then twice as much each time, while a piece takes a moment.
+const UPLOAD_PIECE_BYTES = 64 * 1024;
+const QUICK_PIECE_MS = 5000;
+const SLOW_PIECE_MS = 15_000;
 const SMALLEST_PIECE_BYTES = 16 * 1024;
 const MAX_PIECE_BYTES = 8 * 1024 * 1024;
 const UPLOAD_ATTEMPTS = 5;
+// How long an upload waits for one of the app's places, which this browser's other tabs may have.
+const MAX_WAIT_FOR_PLACE_MS = 60_000;
 
 /**
  * One request to Streamlit's upload address that did not get through.
@@ -31,7 +37,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
     "X-Stlaunch": "1",
     ...(upload.refused ? { "X-Stlaunch-Refused": String(upload.refused) } : {}),
   };
-  const opened = await askApp(base, "upload", {
+  const ask = () => askApp(base, "upload", {
     method: "POST",
     signal,
     headers: {
@@ -43,6 +49,12 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
       "X-Stlaunch-Type": type,
     },
   });
+  const until = Date.now() + MAX_WAIT_FOR_PLACE_MS;
+  let opened = await ask();
+  while (opened.isApps && opened.answer.status === 503 && Date.now() < until) {
+    await sleep(1000);
+    opened = await ask();
+  }
   if (!opened.answer.ok) return opened.answer;
   if (!opened.isApps) return null;
   const { id, ...answered } = await opened.answer.json();
@@ -54,6 +66,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
   let passed = 0;
   let least = whole.size;
   for (let failures = 0; failures < UPLOAD_ATTEMPTS; ) {
+    const startedAt = Date.now();
     const answer = await fetch(`${opened.url}/${id}?offset=${offset}`, {
       method: "POST",
       cache: "no-store",
@@ -82,7 +95,9 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
       }
       failures = 0;
       passed = Math.max(passed, reply.expected - offset);
-      if (2 * size < least && 2 * size <= MAX_PIECE_BYTES) size *= 2;
+      const tookMs = Date.now() - startedAt;
+      if (tookMs > SLOW_PIECE_MS) size = Math.max(SMALLEST_PIECE_BYTES, size / 2);
+      else if (tookMs < QUICK_PIECE_MS && 2 * size < least && 2 * size <= MAX_PIECE_BYTES) size *= 2;
       offset = reply.expected;
       upload.onProgress(offset, whole.size);
     } else if (answer && answer.status < 500) {

@@ -11,6 +11,28 @@ const NO_SESSION = 400;
 // How long an upload waits for a page that is cut off, as by a proxy that restarts.
 const MAX_OUTAGE_MS = 60_000;
 
+// A browser has few connections, and an app few places for uploads in pieces.
+const UPLOADS_AT_ONCE = 3;
+
+/** Runs a few uploads at a time, in their order. */
+class UploadQueue {
+  #free = UPLOADS_AT_ONCE;
+  /** @type {(() => void)[]} */ #waiting = [];
+
+  /** @template T @param {() => Promise<T>} upload @returns {Promise<T>} */
+  async run(upload) {
+    if (this.#free) this.#free -= 1;
+    else await new Promise((go) => this.#waiting.push(() => go(undefined)));
+    try {
+      return await upload();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+}
+
 /**
  * Streamlit answers 204; any other success is a page that a proxy sent instead of the app.
  * @param {number} status
@@ -26,6 +48,7 @@ function isNotOfApp(status) {
 function installUploads(base, openSocket) {
   const front = `${base}/_stcore/upload_file/`;
   const Native = window.XMLHttpRequest;
+  const queue = new UploadQueue();
 
   /** @param {string} method @param {string | URL} url */
   function uploadTarget(method, url) {
@@ -53,6 +76,7 @@ function installUploads(base, openSocket) {
   class UploadRequest extends Native {
     #method = "";
     #target = "";
+    #isAborted = false;
     /** Headers of the last answer, the one shown to the page. */ #answerHeaders = new Headers();
     /** @type {Record<string, string>} */ #headers = {};
     /** @type {AbortController | null} */ #carrying = null;
@@ -63,6 +87,7 @@ function installUploads(base, openSocket) {
     open(method, url, ...rest) {
       this.#method = method.toUpperCase();
       this.#target = rest[0] === false ? "" : uploadTarget(this.#method, url);
+      this.#isAborted = false;
       this.#headers = {};
       this.#answerHeaders = new Headers();
       /** @type {any} */ (super.open)(method, url, ...rest);
@@ -108,11 +133,23 @@ function installUploads(base, openSocket) {
       };
       first.onerror = () => this.#afterError(body).catch(unreadable);
       first.ontimeout = () => this.#fail("timeout");
-      first.send(body);
+      // Without a WebSocket the page's own messages need one of the browser's connections.
+      if (webSocketCarries) first.send(body);
+      else queue.run(() => this.#sent(first, body));
+    }
+
+    /** @param {XMLHttpRequest} first @param {any} body @returns {Promise<void>} */
+    #sent(first, body) {
+      return new Promise((resolve) => {
+        if (this.#isAborted) return resolve();
+        first.addEventListener("loadend", () => resolve());
+        first.send(body);
+      });
     }
 
     abort() {
       if (!this.#target) return super.abort();
+      this.#isAborted = true;
       this.#first?.abort();
       this.#carrying?.abort();
       this.#fail("abort");
@@ -142,7 +179,7 @@ function installUploads(base, openSocket) {
         if (isLimited || (await passes(base, "POST"))) {
           return this.#carry({ ...upload, isLimited: isLimited && !failures }, null);
         }
-        const answer = await sendOverSocket(upload, openSocket());
+        const answer = await queue.run(() => sendOverSocket(upload, openSocket()));
         if (upload.signal.aborted) return;
         if (answer) return this.#carry(upload, answer);
         await sleep(400 * 2 ** failures);
@@ -157,13 +194,13 @@ function installUploads(base, openSocket) {
      * @param {Upload} upload @param {Response | null} answer of the first attempt, if it was the app's
      */
     async #carry(upload, answer) {
-      answer ??= await this.#carried(upload);
+      answer ??= await queue.run(() => this.#carried(upload));
       for (let tries = 0; tries < UPLOAD_ATTEMPTS && (!answer || answer.status === NO_SESSION); tries += 1) {
         // The page may not have noticed yet that it is cut off, or the app that it is back.
         await sleep(400 * 2 ** tries);
         if (upload.signal.aborted || (isConnected && connections === this.#connections)) break;
         await untilConnected();
-        answer = await this.#carried(upload);
+        answer = await queue.run(() => this.#carried(upload));
       }
       this.#show(answer, upload.signal);
     }
