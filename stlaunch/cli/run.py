@@ -46,7 +46,7 @@ def run(request: LaunchRequest, *, dry_run: bool, as_json: bool) -> int:
         print(render_plan(plan, as_json))
         return ExitCode.OK
     on_ready = _keep_silent if is_instance else _announce
-    code = serve(plan, on_ready=on_ready, is_own_process=True)
+    code = serve(plan, on_ready=on_ready, is_own_process=True, is_replica=is_instance)
     from stlaunch.process.children import end_children  # noqa: PLC0415 - needs psutil, which is slow
 
     end_children()

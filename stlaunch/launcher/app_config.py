@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shutil
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -17,6 +18,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from stlaunch.errors import StartError, UsageError
+from stlaunch.launcher.effective import MASK, is_secret
 from stlaunch.launcher.plan import LaunchPlan
 from stlaunch.platforms.model import Prefix
 from stlaunch.quick_dataclass import dataclass
@@ -26,6 +28,10 @@ from stlaunch.streamlit_adapter import default_options
 
 _RELATIVE = Path(".streamlit") / "config.toml"
 _MAX_BACKUPS = 1000
+_LONG_TEXT = r'"{3}[\s\S]*?"{3}' + r"|'{3}[\s\S]*?'{3}"
+_ASSIGNMENT = re.compile(
+    rf"""(?P<name>^[ \t]*(?P<key>[\w."'-]+)[ \t]*=[ \t]*)(?:{_LONG_TEXT}|[^\r\n]*)""", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +44,10 @@ class MergedConfig:
 
     @property
     def diff(self) -> str:
-        """The change as a unified diff; empty if there is none."""
+        """The change as a unified diff, with secrets masked; empty if there is none."""
         lines = difflib.unified_diff(
-            self.before.splitlines(keepends=True),
-            self.after.splitlines(keepends=True),
+            _ASSIGNMENT.sub(_masked, self.before).splitlines(keepends=True),
+            _ASSIGNMENT.sub(_masked, self.after).splitlines(keepends=True),
             fromfile=str(self.path),
             tofile=f"{self.path} (merged)",
         )
@@ -72,6 +78,10 @@ def merged_config(plan: LaunchPlan) -> MergedConfig:
     if "\r\n" in before:
         after = after.replace("\r\n", "\n").replace("\n", "\r\n")
     return MergedConfig(path=path, before=before, after=after)
+
+
+def _masked(assignment: re.Match[str]) -> str:
+    return f"{assignment['name']}{MASK}" if is_secret(assignment["key"]) else assignment[0]
 
 
 def plain_streamlit_options(plan: LaunchPlan) -> dict[str, Any]:

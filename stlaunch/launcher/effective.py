@@ -132,6 +132,11 @@ def _bare(name: str, options: Mapping[str, Any]) -> Any:
     return value if value not in (None, "", []) else _BARE_WORDS.get(name)
 
 
+def is_secret(name: str) -> bool:
+    """Return whether a setting's name marks its value as a secret."""
+    return bool(_SECRET_NAME.search(name.rpartition(".")[2]))
+
+
 def _masked_setting(name: str, setting: Setting[Any]) -> Setting[Any]:
     return replace(
         setting,
@@ -144,7 +149,7 @@ def _masked(name: str, value: Any) -> Any:
     """Return the value, or a mask if its name marks it as a secret."""
     if value in (None, "", [], {}):
         return _json(value)
-    if name in sensitive_options() or _SECRET_NAME.search(name.rpartition(".")[2]):
+    if name in sensitive_options() or is_secret(name):
         return MASK
     if isinstance(value, Mapping):
         return {str(key): _masked(str(key), item) for key, item in value.items()}

@@ -13,7 +13,7 @@ from stlaunch.launcher.warm_up import WARMING_UP, warm_up
 from stlaunch.launcher.watch_memory import watch_memory
 from stlaunch.process.garbage import collect_when_quiet
 from stlaunch.settings.model import Settings
-from stlaunch.storage.state_folder import write_running
+from stlaunch.storage.running_file import RunningFile
 
 
 class Lifecycle:
@@ -42,13 +42,15 @@ class Lifecycle:
         self.url = url
         self.public_url = public_url
         self._tasks: list[asyncio.Task[None]] = []
-        self._file: Path | None = None
+        self._file: RunningFile | None = None
         if settings.warm_up.value:
             composition.readiness.not_warm = WARMING_UP
 
     def begin(self) -> None:
         """Start, in the server's event loop, when it listens."""
-        self._file = write_running(self.state, self.url, self.public_url)
+        if self.state is not None:
+            with contextlib.suppress(OSError):  # `health` then asks the usual port
+                self._file = RunningFile(self.state, self.url, self.public_url)
         self._start(watch_memory(), "memory watch")
         self._start(collect_when_quiet(), "garbage")
         if self.settings.warm_up.value:
@@ -65,10 +67,9 @@ class Lifecycle:
         )
 
     def forget(self) -> None:
-        """Remove the file; if that fails, the next start does it."""
+        """Remove the file."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # the disk may have turned read-only
-                self._file.unlink()
+            self._file.remove()
 
     def _start(self, action: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(action, name=name))

@@ -31,7 +31,7 @@ from stlaunch.process.open_files import allow_many_open_files
 from stlaunch.server.listener import Listener, bind_tcp, bind_unix
 from stlaunch.server.serve import serve as run_server
 from stlaunch.settings.model import LogFormat, SelfCheck
-from stlaunch.storage.state_folder import claim_state, write_config
+from stlaunch.storage.state_folder import check_is_ours, claim_state, write_config
 from stlaunch.storage.state_roots import own_part_of
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.public_paths import PublicPaths
@@ -47,6 +47,7 @@ def serve(
     on_ready: Callable[[str], None],
     stop: threading.Event | None = None,
     is_own_process: bool = False,
+    is_replica: bool = False,
 ) -> int:
     """Run the app until it is stopped; return the exit code.
 
@@ -56,6 +57,7 @@ def serve(
         stop: stops the app when set.
         is_own_process: whether the process is ours to control: its heaps, its limit on open
             files, and its end, including its children, at a second signal.
+        is_replica: whether other instances serve the same public URL.
 
     Raises:
         StartError: if the port, the file system or the app fails.
@@ -98,7 +100,7 @@ def serve(
         streamlit_adapter.report_misfits(streamlit_adapter.TOUCHES)
         life.begin()
         on_ready(banner)
-        _verify(plan, composition)
+        _verify(plan, "" if is_replica else composition.instance.id, composition)
 
     try:
         return run_server(
@@ -168,13 +170,13 @@ def _own_url(plan: LaunchPlan, listener: Listener, *, is_tls: bool) -> str:
     return f"{'https' if is_tls else 'http'}://{shown}:{listener.port}{base}"
 
 
-def _verify(plan: LaunchPlan, composition: Composition) -> None:
+def _verify(plan: LaunchPlan, instance: str, composition: Composition) -> None:
     url = plan.settings.public_url.value
     if plan.settings.verify.value and url is not None:
         # In a thread: the probe talks to this very server, whose event loop must stay free.
         threading.Thread(
             target=report_verdict,
-            args=(str(url), composition.instance.id, composition.access_policy.own_key),
+            args=(str(url), instance, composition.access_policy.own_key),
             name="verify",
             daemon=True,
         ).start()
@@ -183,6 +185,8 @@ def _verify(plan: LaunchPlan, composition: Composition) -> None:
 def _write(plan: LaunchPlan) -> LaunchPlan:
     if plan.config_file is None:
         return plan
+    if plan.config_file == plan.settings.config_out.value:
+        check_is_ours(plan.config_file)
     try:
         read_back = write_config(plan.config_file, plan.options)
     except StartError:

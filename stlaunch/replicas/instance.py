@@ -82,7 +82,7 @@ class Place:
         """Start a process for this place.
 
         Raises:
-            StartError: where the machine allows no further process.
+            StartError: where the machine allows no further process, or the command is gone.
         """
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -93,16 +93,20 @@ class Place:
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - no other thread runs
             )
         except OSError as exc:
-            raise StartError(f"No further process can be started: {exc.strerror}.") from exc
+            raise StartError(f"{command[0]} cannot be started: {exc.strerror}.") from exc
         self.started_at = time.monotonic()
         self.generation = generation
         self.has_answered = self.is_silent = False
         self.phase = Phase.STARTING
 
     def drain(self) -> None:
-        """Ask the process to stop; it finishes what runs."""
-        self._signal(signal.SIGTERM)
-        self.phase = Phase.DRAINING
+        """Ask the process to stop; it finishes what runs.
+
+        It is asked once: a second signal would end it at once.
+        """
+        if self.phase is not Phase.DRAINING:
+            self._signal(signal.SIGTERM)
+            self.phase = Phase.DRAINING
 
     def insist(self) -> None:
         """Ask again: the second signal makes an instance stop at once."""

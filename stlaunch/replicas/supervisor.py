@@ -171,6 +171,15 @@ class Supervisor:
     def _start(self, place: Place) -> None:
         place.start(self._plan.command, self._plan.words, self._plan.environ, self._generation)
 
+    def _try_to_start(self, place: Place, now: float) -> None:
+        """Start it beside running ones, which a failure must not end: that counts as its end."""
+        try:
+            self._start(place)
+        except StartError as exc:
+            place.end_now()
+            what = f"did not start ({exc.message.removesuffix('.')})"
+            self._take_note_of_end(place, Phase.STARTING, now, what)
+
     def _mend(self, now: float) -> None:
         for place in self._places:
             phase, pid = place.phase, place.pid
@@ -178,14 +187,16 @@ class Supervisor:
             if code is not None and phase is Phase.DRAINING:
                 logger.info("Instance %s (pid %s) has drained.", place.number, pid)
             elif code is not None:
-                self._take_note_of_end(place, phase, now, f"ended with exit code {code}", pid)
+                early = " before it was ready" if phase is Phase.STARTING else ""
+                what = f"(pid {pid}) ended with exit code {code}{early}"
+                self._take_note_of_end(place, phase, now, what)
             elif phase is Phase.STARTING and now - place.started_at > _START_DEADLINE_S:
                 place.end_now()
-                self._take_note_of_end(place, phase, now, "was never ready", pid)
+                self._take_note_of_end(place, phase, now, f"(pid {pid}) was never ready")
             elif phase is Phase.STARTING:
                 self._is_ready(place)
             elif phase is Phase.WAITING and now >= place.start_at:
-                self._start(place)
+                self._try_to_start(place, now)
 
     def _look_for_silent(self, balancer: Balancer, now: float) -> None:
         """Log which instances have stopped answering, and which answer again."""
@@ -205,10 +216,8 @@ class Supervisor:
                     logger.info("%s answers again.", name)
                 place.has_answered, place.is_silent = True, False
 
-    def _take_note_of_end(
-        self, place: Place, phase: Phase, now: float, what: str, pid: int | None
-    ) -> None:
-        name = f"Instance {place.number} (pid {pid})"
+    def _take_note_of_end(self, place: Place, phase: Phase, now: float, what: str) -> None:
+        name = f"Instance {place.number}"
         if not self._is_surplus():
             wait_s = place.wait_to_start(now)
             logger.error("%s %s; another one starts in %.0f s.", name, what, wait_s)
@@ -218,8 +227,8 @@ class Supervisor:
             for other in self._places:
                 other.generation = self._generation
             logger.error(
-                "%s %s before it was ready: the rolling restart stops here; the running instances "
-                "keep running. Fix the error above, then send SIGHUP again.",
+                "%s %s: the rolling restart stops here; the running instances keep running. "
+                "Fix the error, then send SIGHUP again.",
                 name,
                 what,
             )
@@ -246,7 +255,7 @@ class Supervisor:
             return
         spare = next((place for place in self._places if place.phase is Phase.EMPTY), None)
         if spare is not None:
-            self._start(spare)
+            self._try_to_start(spare, time.monotonic())
             return
         ready = {place.number for place in self._places if place.phase is Phase.READY}
         if ready <= balancer.ready_places():

@@ -61,14 +61,14 @@ def bind_tcp(host: str, port: int, *, is_any_family: bool = False) -> Listener:
     # As bytes if possible: for text Python loads its support for international names.
     name = host.encode() if host.isascii() else host
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as exc:
         raise StartError(
             f"The address {host!r} cannot be resolved: {exc.strerror}.",
             hint="Use --host 127.0.0.1, or 0.0.0.0 for all interfaces.",
         ) from exc
+    # As Streamlit does: `localhost` is both, and proxies connect to 127.0.0.1.
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     sock = _tcp_socket(family)
     try:
         if family == socket.AF_INET6:

@@ -82,8 +82,8 @@ PUBLIC_URL: Field[PublicUrl | None] = Field(
 HOST: Field[str | None] = Field(
     name="host",
     metavar="ADDRESS",
-    help="Listen on this address. Default: the platform's (stlaunch detect), 0.0.0.0 in a "
-    "container, else 127.0.0.1.",
+    help="Listen on this address. Default: Streamlit's server.address, the platform's (stlaunch "
+    "detect), 0.0.0.0 in a container, else 127.0.0.1.",
     parse=parsers.parse_host,
     default=None,
 )

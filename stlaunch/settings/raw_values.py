@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from stlaunch.errors import UsageError
 from stlaunch.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from stlaunch.settings.model import SourceKind
 
+S = TypeVar("S")
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -39,3 +42,11 @@ class RawSettings:
     def of(self, name: str) -> list[RawValue[Any]]:
         """Return what was said about a field, its default included as the weakest."""
         return list(self.values.get(name, ()))
+
+
+def parse_at(parse: Callable[[S], T], said: S, where: str) -> T:
+    """Return what `parse` makes of a text; a UsageError names the place that said it."""
+    try:
+        return parse(said)
+    except UsageError as exc:
+        raise UsageError(f"{where}: {exc.message}", hint=exc.hint) from exc

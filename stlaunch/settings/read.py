@@ -13,11 +13,11 @@ from stlaunch.errors import UsageError
 from stlaunch.settings.fields import ENV_PREFIX, FIELDS, SELF_CHECK_TOKEN, Field
 from stlaunch.settings.model import SourceKind
 from stlaunch.settings.parsers import parse_self_check_token
-from stlaunch.settings.raw_values import RawSettings, RawValue
+from stlaunch.settings.raw_values import RawSettings, RawValue, parse_at
 from stlaunch.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def read_settings(
     token = self_check_token or environ.get(SELF_CHECK_TOKEN, "")
     return RawSettings(
         values=found,
-        self_check_token=_parsed(parse_self_check_token, token, token_where)
+        self_check_token=parse_at(parse_self_check_token, token, token_where)
         if token.strip()
         else None,
     )
@@ -82,23 +82,13 @@ def _raw(field: Field[T], kind: SourceKind, where: str, texts: Sequence[str]) ->
         kind=kind,
         where=where,
         text=", ".join(texts) if texts else "[]",
-        read=partial(_parsed, field.parse, tuple(texts), named),
+        read=partial(parse_at, field.parse, tuple(texts), named),
     )
 
 
 def _default(field: Field[T]) -> RawValue[T]:
     value = field.default
     return RawValue(kind=SourceKind.DEFAULT, where="default", text="", read=lambda: value)
-
-
-S = TypeVar("S")
-
-
-def _parsed(parse: Callable[[S], T], said: S, where: str) -> T:
-    try:
-        return parse(said)
-    except UsageError as exc:
-        raise UsageError(f"{where}: {exc.message}", hint=exc.hint) from exc
 
 
 def _own_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,11 +7,13 @@ Streamlit's own configuration, platform, default.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stlaunch.errors import UsageError
 from stlaunch.settings.model import BehindProxy, Place, Setting, Settings, SourceKind
-from stlaunch.settings.raw_values import RawSettings, RawValue
+from stlaunch.settings.parsers import parse_host, parse_port
+from stlaunch.settings.raw_values import RawSettings, RawValue, parse_at
 from stlaunch.urls import streamlit_defaults
 from stlaunch.urls.base_path import BasePath
 from stlaunch.urls.origin import PublicUrl
@@ -193,7 +195,12 @@ def _of_streamlit(
     elif option.where.startswith("STREAMLIT_"):
         kind = SourceKind.ENVIRONMENT
     text = _shown(option.value)
-    return [RawValue(kind=kind, where=option.where, text=text, read=lambda: read(text))]
+    named = f"{option.where} {key}" if kind is SourceKind.STREAMLIT_CONFIG else option.where
+    return [
+        RawValue(
+            kind=kind, where=option.where, text=text, read=partial(parse_at, read, text, named)
+        )
+    ]
 
 
 def _shown(value: object) -> str:
@@ -209,8 +216,8 @@ def _listener(
     contradict each other; Streamlit's own options only give way, because it has no sockets.
     """
     own_hosts, own_ports, sockets = (_said(raw, name) for name in ("host", "port", "uds"))
-    hosts = [*own_hosts, *_of_streamlit(user, "server.address", str)]
-    ports = [*own_ports, *_of_streamlit(user, "server.port", int)]
+    hosts = [*own_hosts, *_of_streamlit(user, "server.address", lambda text: parse_host((text,)))]
+    ports = [*own_ports, *_of_streamlit(user, "server.port", lambda text: parse_port((text,)))]
     if not sockets or not (hosts or ports):
         return hosts, ports, sockets
     socket, address = sockets[0], _strongest((*hosts, *ports))

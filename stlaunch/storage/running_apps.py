@@ -22,7 +22,7 @@ def describe(pid: int, url: str, public_url: str = "") -> str:
         url: `http://127.0.0.1:8501/app/`, or `unix:/run/app.sock:/app/`.
         public_url: the address in the browser; empty if that is not known.
     """
-    process = f"pid {pid}\nstarted {_started(pid)}\nnamespace {_namespace()}\n"
+    process = f"pid {pid}\nstarted {_started(pid)}\nnamespace {namespace()}\n"
     public = f"public_url {public_url}\n" if public_url else ""
     return f"{process}url {url}\n{public}"
 
@@ -63,12 +63,10 @@ def is_alive(facts: dict[str, str]) -> bool:
     pid = facts.get("pid", "")
     if not pid.isdecimal() or "url" not in facts:
         return False
-    # A process id is reused, and means a different process in another container.
+    # A process id is reused, and means a different process in another container or machine.
     started = facts.get("started", _GONE)
     return (
-        started != _GONE
-        and facts.get("namespace") == _namespace()
-        and started == _started(int(pid))
+        started != _GONE and facts.get("namespace") == namespace() and started == _started(int(pid))
     )
 
 
@@ -95,8 +93,10 @@ def _ticks(pid: int) -> str:
         return ""
 
 
-def _namespace() -> str:
+def namespace() -> str:
+    """Return what process ids belong to: a container on a machine since it was started."""
     try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
     except OSError:
         return "unknown"

@@ -11,16 +11,14 @@ from typing import Any
 
 import tomli_w
 
-from stlaunch.errors import StartError
-from stlaunch.storage import running_apps
+from stlaunch.errors import StartError, UsageError
 from stlaunch.storage.atomic_write import write_atomic
 from stlaunch.storage.private_folders import is_private, make_private
 from stlaunch.storage.state_roots import HOME, home_folder, own_roots, temporary_root
 from stlaunch.storage.temporary_folder import TemporaryFolder
 
-_HEADER = (
-    "# Written by stlaunch at each start; changes here are lost. Your own files are not touched.\n"
-)
+_AUTHOR = "# Written by stlaunch"
+_HEADER = f"{_AUTHOR} at each start; changes here are lost. Your own files are not touched.\n"
 _LOGINS = "logins"
 
 
@@ -115,25 +113,24 @@ def write_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     return _flatten(written)
 
 
-def write_running(state: Path | None, url: str, public_url: str = "") -> Path | None:
-    """Record where this process listens, for `stlaunch health` and `stlaunch check`.
+def check_is_ours(path: Path) -> None:
+    """Refuse to replace a file that stlaunch has not written; an empty one is nobody's.
 
-    Return None if nothing is writable.
-
-    Files of processes that were killed are removed.
+    Raises:
+        UsageError: if it is the user's own.
     """
-    if state is None:
-        return None
-    folder = state.parent / running_apps.FOLDER
-    path = folder / str(os.getpid())
+    if not path.is_file():
+        return
     try:
-        write_private(path, running_apps.describe(os.getpid(), url, public_url))
-        for other in folder.iterdir():
-            if other != path and not running_apps.is_alive(running_apps.read(str(other))):
-                other.unlink(missing_ok=True)
-    except OSError:
-        return None
-    return path
+        with path.open("rb") as file:
+            start = file.read(len(_AUTHOR))
+    except OSError:  # writing it says what is wrong
+        return
+    if start not in {b"", _AUTHOR.encode()}:
+        raise UsageError(
+            f"--config-out: {path} exists, and stlaunch has not written it.",
+            hint="Choose another name, or move that file away.",
+        )
 
 
 def write_private(path: Path, text: str) -> None:

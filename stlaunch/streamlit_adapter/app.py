@@ -39,8 +39,11 @@ def load_app(
         UsageError: if there is no such module or attribute.
         AppFailedError: if the target raises while it is imported.
     """
-    # As `streamlit run` does.
-    sys.path.insert(0, os.path.dirname(script))  # noqa: PTH120 - empty for the working directory
+    # As `streamlit run` does, and for `package.module:app` as uvicorn does: the package's folder.
+    folder = os.path.dirname(script)  # noqa: PTH120 - empty for the working directory
+    for _ in range((import_string or "").partition(":")[0].count(".")):
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    sys.path.insert(0, folder)
     sys.argv = [str(script), *args]
     internals.watch_config_files(options)
     internals.share_module_watch()

@@ -146,7 +146,7 @@ def tls_files() -> tuple[str, str] | None:
     """Return certificate and key if the app itself is to serve https.
 
     Raises:
-        UsageError: if only one of them is set.
+        UsageError: if only one of them is set, one cannot be read, or they do not belong together.
     """
     certificate, key = (
         get_options([name])[name] for name in ("server.sslCertFile", "server.sslKeyFile")
@@ -156,7 +156,30 @@ def tls_files() -> tuple[str, str] | None:
             "server.sslCertFile and server.sslKeyFile go together, but only one is set.",
             hint="Set both, or neither and use https on the proxy.",
         )
-    return (str(certificate), str(key)) if certificate else None
+    if not certificate:
+        return None
+    _check_tls_files(certificate, key)
+    return str(certificate), str(key)
+
+
+def _check_tls_files(certificate: str, key: str) -> None:
+    import ssl
+
+    for name, path in (("server.sslCertFile", certificate), ("server.sslKeyFile", key)):
+        try:
+            Path(path).read_bytes()
+        except OSError as exc:
+            raise UsageError(
+                f"{name}: {path} cannot be read: {exc.strerror}.",
+                hint="Check the name, and that this user may read it.",
+            ) from exc
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as exc:
+        raise UsageError(
+            f"{certificate} and {key} are no certificate with its key: {exc.strerror or exc}.",
+            hint="Both are PEM files; the certificate comes first, then its chain.",
+        ) from exc
 
 
 def cookie_secret(user_options: Mapping[str, UserOption]) -> str | None:
@@ -236,6 +259,8 @@ def _check_kinds(options: Mapping[str, UserOption]) -> None:
             wanted = "a list"
         elif template.type in {int, float} and not _is_number(option.value):
             wanted = "a number"
+        elif template.type is int and not _is_whole(option.value):
+            wanted = "a whole number"
         else:
             continue
         raise UsageError(
@@ -247,6 +272,13 @@ def _check_kinds(options: Mapping[str, UserOption]) -> None:
 def _is_number(value: object) -> bool:
     try:
         return math.isfinite(float(str(value)))
+    except ValueError:
+        return False
+
+
+def _is_whole(value: object) -> bool:
+    try:
+        return (value if isinstance(value, float) else int(str(value))) % 1 == 0
     except ValueError:
         return False
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,23 @@ def test_the_app_neither_waits_for_a_name_nor_hangs_on_one_when_it_stops(
     assert "shown" in shown
     assert code == 0
     assert "Traceback" not in running.log()
+
+
+def test_localhost_is_where_proxies_connect(tmp_path: Path) -> None:
+    """Most machines say that it is ::1 as well; `proxy_pass http://127.0.0.1:8501` needs IPv4."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("::1 localhost\n127.0.0.1 localhost\n")
+    code = (
+        "from stlaunch.server.listener import bind_tcp\n"
+        "print(bind_tcp('localhost', 0).socket.getsockname()[0])\n"
+    )
+    setup = f'mount --bind {hosts} /etc/hosts && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", setup, "sh", sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+
+    assert done.stdout == "127.0.0.1\n", done.stderr
 
 
 def test_a_check_ends_in_its_time(around: tuple[str, ...], tmp_path: Path) -> None:

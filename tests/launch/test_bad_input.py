@@ -162,6 +162,11 @@ def test_broken_config_names_file_and_line(folder: Path) -> None:
         ('maxUploadSize = "x"', "server.maxUploadSize is 'x', not a number."),
         ("maxMessageSize = inf", "server.maxMessageSize is inf, not a number."),
         ('websocketPingInterval = "x"', "server.websocketPingInterval is 'x', not a number."),
+        ("port = 8501.5", "server.port is 8501.5, not a whole number."),
+        ("port = 70000", "server.port: The port '70000' is not a number from 0 to 65535."),
+        ('address = "a:1"', "server.address: The host 'a:1' is not an address or a host name."),
+        ('maxUploadSize = "0.5"', "server.maxUploadSize is '0.5', not a whole number."),
+        ('maxMessageSize = "1e3"', "server.maxMessageSize is '1e3', not a whole number."),
         ("corsAllowedOrigins = 3", "server.corsAllowedOrigins is 3, not a list."),
         ("trustedUserHeaders = [1]", "Streamlit rejects its configuration: "),
     ],
@@ -284,6 +289,35 @@ def test_config_out_that_cannot_be_written(folder: Path) -> None:
 
     assert done.returncode == 3
     assert "--config-out" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["app.py", ".streamlit/config.toml"])
+def test_config_out_replaces_nothing_of_the_users(folder: Path, name: str) -> None:
+    """Neither the script nor the user's own options; what stlaunch wrote there before, it may."""
+    own = folder / name
+    own.parent.mkdir(exist_ok=True)
+    text = APP if name == "app.py" else "[theme]\nprimaryColor = '#111111'\n"
+    own.write_text(text, encoding="utf-8")
+
+    done = _run(folder, "app.py", "--port", "0", "--config-out", name)
+
+    _is_usage_error(done.returncode, done.stderr, f"{own} exists, and stlaunch has not written it.")
+    assert own.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ("gone.pem", "server.sslCertFile: gone.pem cannot be read: No such file or directory."),
+        ("app.py", "app.py and app.py are no certificate with its key: "),
+    ],
+)
+def test_tls_files_that_cannot_be_used(folder: Path, certificate: str, said: str) -> None:
+    flags = ["--server.sslCertFile", certificate, "--server.sslKeyFile", "app.py"]
+
+    done = _run(folder, "app.py", "--port", "0", *flags)
+
+    _is_usage_error(done.returncode, done.stderr, said)
 
 
 @pytest.mark.parametrize(

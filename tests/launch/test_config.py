@@ -125,6 +125,22 @@ def test_config_write_merges_shows_and_keeps(project: Path) -> None:
     assert not (project / ".streamlit" / "config.toml.bak2").exists()
 
 
+@pytest.mark.parametrize("quotes", ['"', "'", '"""', "'''"])
+def test_config_write_shows_no_secret(project: Path, quotes: str) -> None:
+    """The lines around a change are shown, too."""
+    path = project / ".streamlit" / "config.toml"
+    end = "\nand more" if len(quotes) > 1 else ""
+    line = f"cookieSecret = {quotes}{COOKIE_SECRET}{end}{quotes}\n"
+    path.write_text(f"{CONFIG}{line}", encoding="utf-8")
+
+    done = stlaunch(project, "config", "app.py", "--write", "--behind-proxy", "/app")
+
+    assert COOKIE_SECRET not in done.stdout + done.stderr
+    assert "and more" not in done.stdout
+    assert "cookieSecret = ***" in done.stdout
+    assert line in path.read_text(encoding="utf-8")
+
+
 def test_plain_streamlit_works_with_what_was_written(project: Path) -> None:
     """Where the platform strips the path, bare Streamlit must not have it."""
     (project / ".streamlit" / "config.toml").unlink()

@@ -24,6 +24,10 @@ FILES = {
     "folder/pages/two.py": "import streamlit as st\nst.title('Two')\n",
     "folder/static/a.txt": "static file",
     "streamlit_asgi.py": "import streamlit as st\napp = st.App('page.py')\n",
+    "package/module.py": (
+        "import streamlit as st\nfrom package import other\napp = st.App('../page.py')\n"
+    ),
+    "package/other.py": "",
     "fast.py": (
         "from fastapi import FastAPI\nimport streamlit as st\n"
         "st_app = st.App('page.py')\n"
@@ -55,7 +59,8 @@ def _serve(project: Path, *words: str) -> Iterator[RunningServer]:
     port = free_port()
     flags = ["--behind-proxy", "/app", "--host", "127.0.0.1", "--port", str(port)]
     with start_server(
-        [sys.executable, "-m", "stlaunch", *words, *flags],
+        # -P: as for the installed script, the working folder is not in Python's path by itself.
+        [sys.executable, "-P", "-m", "stlaunch", *words, *flags],
         cwd=project, env={"HOME": str(project)}, ready_path="/_stlaunch/ready", port=port,
     ) as server:  # fmt: skip
         yield server
@@ -68,7 +73,8 @@ def _get(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "target", ["script.py", "folder", "streamlit_asgi.py", "streamlit_asgi:app"]
+    "target",
+    ["script.py", "folder", "streamlit_asgi.py", "streamlit_asgi:app", "package.module:app"],
 )
 def test_a_streamlit_target_runs(project: Path, target: str) -> None:
     """A script, a folder, an `st.App` in a script and one by import, stripped and kept."""

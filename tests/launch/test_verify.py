@@ -61,15 +61,17 @@ def test_self_check_off_is_verified_too(hello_app: Path) -> None:
 
 
 def test_each_trouble_has_its_code(server: RunningServer) -> None:
-    """Nothing listens; something else answers; another instance answers."""
+    """Nothing listens; something else answers; another instance answers, which a replica may."""
     nobody = verify(f"http://127.0.0.1:{free_port()}/app", instance="", key="")
     with start_upstream() as upstream:
         other = verify(f"http://127.0.0.1:{upstream.port}/app", instance="", key="")
     replica = verify(f"http://127.0.0.1:{server.port}{BASE}", instance="0" * 16, key="")
+    any_of_them = verify(f"http://127.0.0.1:{server.port}{BASE}", instance="", key="")
 
     assert [finding.code for finding in nobody] == ["STL102"]
     assert [finding.code for finding in other] == ["STL122"]
     assert [finding.code for finding in replica] == ["STL702"]
+    assert not any_of_them
 
 
 def test_the_start_does_not_pay_for_it() -> None:

@@ -7,15 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from stlaunch.storage import running_apps
+from stlaunch.storage.running_file import RunningFile
 from tests.harness.protocol import open_session
 from tests.harness.server import measured_environment, unmeasured_environment
 from tests.harness.tls import Tls
-from tests.lifecycle.running import DEADLINE_S, STLAUNCH, Running, listening
+from tests.lifecycle.running import DEADLINE_S, IN_PID_NAMESPACE, STLAUNCH, Running, listening
 
 ENTRY = "import sys; from stlaunch.__main__ import entrypoint; entrypoint()"  # as the script's
 SAMPLES = 15
@@ -126,6 +128,34 @@ def test_a_number_that_is_used_again_is_not_the_app(tmp_path: Path) -> None:
 
     assert before == []
     assert running_apps.running_urls(environ) == ["http://127.0.0.1:1/"]
+
+
+def test_apps_in_other_containers_keep_their_files(tmp_path: Path) -> None:
+    """They share a home, and know nothing of each other's processes: the lock says who is there."""
+    state = tmp_path / "state" / "app"
+    code = (
+        "import pathlib, sys, time\n"
+        "from stlaunch.storage.running_file import RunningFile\n"
+        "file = RunningFile(pathlib.Path(sys.argv[1]), 'http://127.0.0.1:1/')\n"
+        "print(flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [*IN_PID_NAMESPACE, sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        (theirs,) = (state.parent / running_apps.FOLDER).iterdir()
+        ours = RunningFile(state, "http://127.0.0.1:2/")
+        is_kept = theirs.exists()
+        ours.remove()
+        other.kill()
+    deadline = time.monotonic() + DEADLINE_S
+    while theirs.exists() and time.monotonic() < deadline:
+        RunningFile(state, "http://127.0.0.1:2/").remove()
+
+    assert is_kept
+    assert not theirs.exists()
 
 
 def test_it_costs_at_most_three_bare_starts() -> None:

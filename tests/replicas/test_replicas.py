@@ -34,9 +34,11 @@ DEADLINE_S = 90.0
 
 
 @contextmanager
-def replicas(count: int, *flags: str, app: Path = APP) -> Iterator[RunningServer]:
+def replicas(
+    count: int, *flags: str, app: Path = APP, python: Path = Path(sys.executable)
+) -> Iterator[RunningServer]:
     port = free_port()
-    command = [sys.executable, "-m", "stlaunch", "replicas", str(count), str(app), *flags]
+    command = [str(python), "-m", "stlaunch", "replicas", str(count), str(app), *flags]
     with start_server(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=app.parent,
@@ -303,6 +305,55 @@ def test_failed_roll_leaves_the_old_ones(tmp_path: Path) -> None:
 
         (tmp_path / "stlaunch.toml").unlink()
         assert set(statuses_of_a_roll(server)) == {200}  # though there was one alone
+
+
+def test_a_roll_that_finds_no_python_leaves_the_old_ones(tmp_path: Path) -> None:
+    """A deployment replaces the virtual environment: nothing can be started for a moment."""
+    environment = Path(sys.prefix)
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    (tmp_path / "lib").symlink_to(environment / "lib")
+    (tmp_path / "pyvenv.cfg").write_bytes((environment / "pyvenv.cfg").read_bytes())
+    python.symlink_to(Path(sys.executable).resolve())
+    with replicas(1, python=python) as server:
+        (before,) = instances(server)
+        python.unlink()
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_for_log("the rolling restart stops here", timeout_s=DEADLINE_S)
+        os.kill(before, signal.SIGKILL)
+        server.wait_for_log("another one starts in 2 s", timeout_s=DEADLINE_S)
+        python.symlink_to(Path(sys.executable).resolve())
+
+        wait_until(lambda: get(server).status == 200, "another one serves")
+
+
+def test_what_drains_already_is_asked_once(tmp_path: Path) -> None:
+    """A second signal would end it at once; a stop may come while a rolling restart drains it."""
+    told = tmp_path / "told"
+    code = (
+        "import signal, sys, time\n"
+        "def note(number, _):\n"
+        "    with open(sys.argv[3], 'a') as file:\n"
+        "        file.write(f'{number} ')\n"
+        "signal.signal(signal.SIGTERM, note)\n"
+        "signal.signal(signal.SIGWINCH, note)\n"
+        "open(sys.argv[3], 'w').close()\n"
+        "while True:\n"
+        "    time.sleep(0.01)\n"
+    )
+    place = Place(1, tmp_path)
+    try:
+        place.start([sys.executable, "-c", code], [str(told)], os.environ, 0)
+        wait_until(told.exists, "it runs")
+        place.drain()
+        wait_until(lambda: told.read_text() == f"{signal.SIGTERM:d} ", "it was asked")
+        place.drain()
+        os.kill(place.pid or 0, signal.SIGWINCH)
+        wait_until(lambda: told.read_text().endswith(f"{signal.SIGWINCH:d} "), "all have come")
+    finally:
+        place.end_now()
+
+    assert told.read_text().split() == [f"{signal.SIGTERM:d}", f"{signal.SIGWINCH:d}"]
 
 
 @pytest.mark.parametrize(

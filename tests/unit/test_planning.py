@@ -98,6 +98,7 @@ def test_gathering_facts_leaves_process_streamlit_and_disk_as_they_were(folder: 
 def test_one_home_for_the_knowledge_where_state_is(folder: Path) -> None:
     """What a start writes, `stlaunch health` finds."""
     from stlaunch.storage import running_apps
+    from stlaunch.storage.running_file import RunningFile
 
     environ = {"XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(folder)}
     for names in (["XDG_STATE_HOME", "TMPDIR"], ["TMPDIR"]):
@@ -106,6 +107,8 @@ def test_one_home_for_the_knowledge_where_state_is(folder: Path) -> None:
         assert state is not None
         assert state_folder.claim_state(state, seen)
         url = f"http://127.0.0.1:1/{len(names)}"
-        assert state_folder.write_running(state, url) is not None
+        file = RunningFile(state, url)
 
         assert url in running_apps.running_urls(seen)
+        file.remove()
+        assert url not in running_apps.running_urls(seen)
