@@ -301,7 +301,7 @@ def test_config_out_replaces_nothing_of_the_users(folder: Path, name: str) -> No
 
     done = _run(folder, "app.py", "--port", "0", "--config-out", name)
 
-    _is_usage_error(done.returncode, done.stderr, f"{own} exists, and stlaunch has not written it.")
+    _is_usage_error(done.returncode, done.stderr, f"{name} exists, and stlaunch has not written it")
     assert own.read_text(encoding="utf-8") == text
 
 
