@@ -22,7 +22,8 @@ Network = IPv4Network | IPv6Network
 
 _NAMED = {
     "loopback": ("127.0.0.0/8", "::1/128"),
-    # RFC 1918, unique local, and link-local; not RFC 6598, where other customers may be peers.
+    # RFC 1918, unique local, and link-local; not RFC 6598, where other customers may be peers. A
+    # platform whose proxies connect from there names that network itself (`Platform.peers`).
     "private": (
         "10.0.0.0/8",
         "172.16.0.0/12",
@@ -75,9 +76,14 @@ class TrustedProxies:
         return cls._of(entries)
 
     @classmethod
-    def default(cls, in_container: bool) -> TrustedProxies:
-        """Trust this machine; in a container also its private neighbours, where its proxy is."""
-        found = cls._of(["loopback", "unix", *(["private"] if in_container else [])])
+    def default(cls, in_container: bool, others: Sequence[str] = ()) -> TrustedProxies:
+        """Trust this machine; in a container also its private neighbours, where its proxy is.
+
+        Args:
+            in_container: whether private peers are trusted.
+            others: further entries, as the platform names its proxies.
+        """
+        found = cls._of(["loopback", "unix", *(["private"] if in_container else []), *others])
         return cls(found.networks, found.trusts_unix, found.names, in_container)
 
     @classmethod

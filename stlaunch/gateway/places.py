@@ -18,6 +18,7 @@ _NEAR = tuple(
     ipaddress.ip_network(text)
     for text in (
         *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+        "100.64.0.0/10",  # RFC 6598: proxies of hosting platforms
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )

@@ -184,7 +184,7 @@ def _varnish_headers(report: Report, path: Path, text: str, app: App) -> None:
 def lint_iis(path: Path, app: App, sources: Sources) -> Report:
     """Evaluate the rewrite rules that lead to the app."""
     report = Report(files=[path])
-    lines = _lines(sources.read(path), path)
+    lines = _lines(_without_comments(sources.read(path)), path)
     first = 0
     for number, line in lines:
         match = re.search(r'type="Rewrite"[^>]*url="https?://([^/"{]+)', line)
@@ -217,6 +217,11 @@ def lint_iis(path: Path, app: App, sources: Sources) -> Report:
     ]
     _evaluate_headers(report, path, sent, Product.IIS, app)
     return report
+
+
+def _without_comments(text: str) -> str:
+    """Replace XML's comments by spaces: lines keep their numbers."""
+    return re.sub(r"<!--[\s\S]*?(?:-->|\Z)", lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def lint_bicep(path: Path, app: App, sources: Sources) -> Report:

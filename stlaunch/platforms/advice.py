@@ -36,9 +36,7 @@ def trusted_by_default(placement: Placement) -> TrustedProxies:
     This machine; on a platform also the peers that are known to be its proxy, or private ones.
     """
     peers = placement.peers.value if placement.peers else ()
-    if not peers or peers == ("private",):
-        return TrustedProxies.default(in_container=bool(peers))
-    return TrustedProxies.parse(list(dict.fromkeys(["loopback", "unix", *peers])))
+    return TrustedProxies.default(in_container="private" in peers, others=peers)
 
 
 def findings_about(

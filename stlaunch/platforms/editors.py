@@ -28,7 +28,8 @@ EDITORS = (
         name="code-server",
         title="code-server",
         layer=Layer.EDITOR,
-        signs=(read("VSCODE_PROXY_URI", _CODE_SERVER),),
+        # SageMaker's Code Editor is made of it, and has paths of its own.
+        signs=(read("VSCODE_PROXY_URI !SAGEMAKER_APP_TYPE_LOWERCASE", _CODE_SERVER),),
         host=read("127.0.0.1", _CODE_SERVER),
         public_url=read("{VSCODE_PROXY_URI}", _CODE_SERVER),
         other_paths=read(("{VSCODE_PROXY_URI.path:proxy>absproxy}",), _CODE_SERVER),

@@ -9,9 +9,11 @@ _RUN = "cloud.google.com/run container contract; knative/specs@22d54f84"
 _GAE = "cloud.google.com/appengine standard runtime, environment variables"
 _APP_SERVICE = "learn.microsoft.com app-service reference-app-settings, 2026-02"
 _CONTAINER_APPS = "learn.microsoft.com container-apps environment variables"
+_CONTAINER_APPS_EDGE = "microsoft/azure-container-apps#1416: its Envoy connects from 100.100.0.52"
 _HEROKU = "devcenter.heroku.com changelog 293 (DYNO), http-routing"
 _RENDER = "render.com/docs/environment-variables"
 _RAILWAY = "railwayapp/docs@c2a634f1"
+_RAILWAY_EDGE = "Crossbill-App/crossbill-web#450: logs name the edge 100.64.0.3"
 _FLY = "superfly/docs@5c22c8ce"
 _KOYEB = "koyeb.com/docs/build-and-deploy/environment-variables"
 _SPACES = "huggingface/hub-docs@242f4a1e spaces"
@@ -21,6 +23,8 @@ _ANYWHERE = "pythonanywhere/help_pages@695aae3"
 _DATABRICKS = "docs.databricks.com, Databricks Apps: system environment, HTTP headers"
 _RUN_LOCAL = "databricks/cli@7bbe285213 libs/apps, run-local"
 _DYNO = "devcenter.heroku.com changelog 293; dokku/dokku@33896f5d7, which sets it too"
+# RFC 6598 is not part of `private`: only these platforms are known to keep their proxies there.
+_PRIVATE_OR_SHARED = ("private", "100.64.0.0/10")
 
 HOSTING = (
     Platform(
@@ -117,6 +121,7 @@ HOSTING = (
             "https://{CONTAINER_APP_NAME}.{CONTAINER_APP_ENV_DNS_SUFFIX}", _CONTAINER_APPS
         ),
         prefix=documented(Prefix.NONE, _CONTAINER_APPS),
+        peers=read(_PRIVATE_OR_SHARED, _CONTAINER_APPS_EDGE),
         websocket=documented(True, _CONTAINER_APPS),
         idle_s=documented(240, _CONTAINER_APPS),
     ),
@@ -140,6 +145,7 @@ HOSTING = (
         host=documented("0.0.0.0", _RAILWAY),
         public_url=documented("https://{RAILWAY_PUBLIC_DOMAIN}", _RAILWAY),
         prefix=documented(Prefix.NONE, _RAILWAY),
+        peers=read(_PRIVATE_OR_SHARED, _RAILWAY_EDGE),
         websocket=documented(True, _RAILWAY),
     ),
     Platform(

@@ -90,7 +90,9 @@ def test_one_slow_handshake_is_not_held_against_websockets_that_worked(visit: Vi
 
 
 @pytest.mark.parametrize(
-    "dropped", [r"/_stlaunch/tunnel$", r"/_?stlaunch/(token|tunnel)$"], ids=["one place", "all"]
+    "dropped",
+    [r"/_stlaunch/(token|tunnel|upload)", r"/_?stlaunch/(token|tunnel|upload)"],
+    ids=["one place", "all"],
 )
 def test_requests_that_are_silently_dropped_are_not_waited_for(
     visit: Visit, server: RunningServer, dropped: str

@@ -170,3 +170,23 @@ def test_who_holds_the_most_in_unfinished_messages_loses_one(*, is_same_address:
 
     assert "other" not in ended
     assert left <= limits.max_unfinished_bytes
+
+
+def test_one_that_holds_nothing_is_not_closed_for_others() -> None:
+    """It would help nobody, and the search for room would never end."""
+
+    async def test(tunnels: _Tunnels) -> set[str]:
+        sizes = {
+            "empty": ("c", 1, 0),
+            "most": ("d", 1, 10),
+            "less": ("e", 1, 6),
+            "far": ("c", 2, 15),
+        }
+        for name, (browser, host, size) in sizes.items():
+            tunnel = await tunnels.open(name, _visitor(browser, f"192.0.2.{host}"))
+            part = bytes(FRAGMENT_BYTES)
+            await tunnel.deliver(Frame(number, Flags.MORE, part) for number in range(1, size + 1))
+        await tunnels.registry.bound_unfinished(tunnel)
+        return tunnels.ended
+
+    assert _run(test, TunnelLimits(max_unfinished_bytes=25 * FRAGMENT_BYTES)) == {"most"}

@@ -80,8 +80,13 @@ LIMITS = (
 
 @pytest.mark.parametrize(
     ("limits", "max_upload_mb", "codes"),
-    [("", 200, ["STL607"]), (LIMITS, 200, []), ("", 20, []), (f"<!--\n{LIMITS}\n-->", 200, [])],
-    ids=["its-own", "raised", "small-uploads", "not-looked-into"],
+    [
+        ("", 200, ["STL607"]),
+        (LIMITS, 200, []),
+        ("", 20, []),
+        (f"<!--\n{LIMITS}\n-->", 200, ["STL607"]),
+    ],
+    ids=["its-own", "raised", "small-uploads", "raised-in-a-comment"],
 )
 def test_iis_has_a_limit_of_its_own(
     tmp_path: Path, limits: str, max_upload_mb: int, codes: list[str]
@@ -91,6 +96,33 @@ def test_iis_has_a_limit_of_its_own(
     report = lint_file(path, App(max_upload_mb=max_upload_mb))
 
     assert [(one.code, one.line) for one in report.findings] == [(code, 2) for code in codes]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        '<!-- <webSocket enabled="false" /> -->',
+        '<!--\n<requestLimits maxAllowedContentLength="1" />\n-->',
+        '<!-- <customHeaders>\n<add name="X-Frame-Options" value="DENY" />\n</customHeaders> -->',
+        '<!-- <webSocket enabled="false" />',
+    ],
+    ids=["websocket", "limit", "header", "unclosed"],
+)
+def test_comments_of_xml_configure_nothing(tmp_path: Path, comment: str) -> None:
+    path = tmp_path / "web.config"
+    path.write_text(IIS.replace("LIMITS", f"{LIMITS}\n{comment}"))
+    report = lint_file(path, App())
+
+    assert report.routes
+    assert report.findings == []
+
+
+def test_lines_below_a_comment_of_xml_keep_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "web.config"
+    off = '<!-- one\ntwo\n--><webSocket enabled="false" />'
+    path.write_text(IIS.replace("LIMITS", f"{LIMITS}\n{off}"))
+
+    assert [(one.code, one.line) for one in lint_file(path, App()).findings] == [("STL301", 6)]
 
 
 INGRESS = """\

@@ -80,7 +80,12 @@ SAMPLES: dict[str, Sample] = {
     ),
     "cloud9": Sample(environ={"C9_PROJECT": "demo"}, near={"C9": "demo"}),
     "sagemaker-code-editor": Sample(
-        environ={"SAGEMAKER_APP_TYPE": "CodeEditor", "SAGEMAKER_APP_TYPE_LOWERCASE": "codeeditor"},
+        environ={
+            "SAGEMAKER_APP_TYPE": "CodeEditor",
+            "SAGEMAKER_APP_TYPE_LOWERCASE": "codeeditor",
+            # It may be set as well: Code Editor is made of code-server, and serves no /proxy/.
+            "VSCODE_PROXY_URI": "https://studio.example.com/codeeditor/default/proxy/{{port}}/",
+        },
         files=("/opt/ml/metadata/resource-metadata.json",),
         near={"SAGEMAKER_APP_TYPE_LOWERCASE": "kernelgateway"},
     ),

@@ -81,6 +81,36 @@ def test_the_platforms_own_address_is_let_in_and_a_custom_domain_is_not_kept_out
 
 
 @pytest.mark.parametrize(
+    ("name", "peer", "is_trusted"),
+    [
+        pytest.param("railway", "100.64.0.3", True, id="Railway's edge"),
+        pytest.param("azure-container-apps", "::ffff:100.100.0.52", True, id="Azure's Envoy"),
+        pytest.param("railway", "100.128.0.1", False, id="outside"),
+        pytest.param("render", "100.64.0.3", False, id="elsewhere"),
+    ],
+)
+def test_a_platforms_proxy_at_a_shared_address_is_trusted_there_alone(
+    name: str, peer: str, is_trusted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Untrusted, it made cookies insecure on custom domains, and all visitors one address."""
+    app = Recorder()
+    headers = [
+        ("host", "www.example.com"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-user", "ann"),
+    ]
+    wrapped = make_on(name, app, identity_headers=lambda: frozenset({b"x-user"}))
+
+    request(wrapped, "/_stcore/health", headers, client=(peer, 40000))
+
+    assert (app.last["scheme"] == "https") is is_trusted
+    assert (app.last["client"][0] == "203.0.113.9") is is_trusted
+    assert ((b"x-user", b"ann") in app.last["headers"]) is is_trusted
+    assert ("STL401" in caplog.text) is not is_trusted
+
+
+@pytest.mark.parametrize(
     ("peer", "path"),
     [("172.30.32.2", "/api/hassio_ingress/abc/"), ("172.30.32.3", None), ("10.0.0.1", None)],
     ids=["ingress", "another add-on", "private"],

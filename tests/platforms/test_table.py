@@ -24,6 +24,7 @@ from tests.platforms.samples import SAMPLES, Sample
 
 GOLDEN = Path(__file__).parent / "plans.json"
 NAMES = [platform.name for platform in PLATFORMS]
+BEHIND_SHARED_ADDRESSES = {"azure-container-apps", "railway"}
 
 
 def found_in(environ: dict[str, str], files: tuple[str, ...] = ()) -> list[str]:
@@ -62,7 +63,9 @@ def test_no_platform_is_trusted_beyond_loopback_and_private_peers(platform: Plat
 
     trusted = trusted_by_default(placement)
 
-    widest = TrustedProxies.default(in_container=True)
+    is_shared = platform.name in BEHIND_SHARED_ADDRESSES
+    others = ["100.64.0.0/10"] if is_shared else []
+    widest = TrustedProxies.default(in_container=True, others=others)
     for network in trusted.networks:
         assert any(
             network.subnet_of(allowed)  # type: ignore[arg-type]
@@ -70,6 +73,7 @@ def test_no_platform_is_trusted_beyond_loopback_and_private_peers(platform: Plat
             if allowed.version == network.version
         )
     assert "203.0.113.7" not in trusted
+    assert ("100.64.0.3" in trusted) is is_shared
     assert not any(ipaddress.ip_network("0.0.0.0/0") == network for network in trusted.networks)
 
 

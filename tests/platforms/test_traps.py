@@ -200,6 +200,11 @@ def test_home_assistant_is_the_only_peer_that_is_trusted_there() -> None:
     assert "10.0.0.1" not in trusted
 
 
+@pytest.mark.parametrize("name", ["railway", "azure-container-apps", "coolify"])
+def test_private_peers_of_a_platform_are_a_default(name: str) -> None:
+    assert trusted_by_default(placed(SAMPLES[name].environ)).is_default_container
+
+
 def test_a_laptop_trusts_loopback_alone() -> None:
     assert "10.0.0.1" not in trusted_by_default(placed({}))
     assert "127.0.0.1" in trusted_by_default(placed({}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stlaunch.gateway.places import PlaceLimits, Places, Visitor
+from stlaunch.gateway.places import PlaceLimits, Places, Visitor, may_be_proxy
 from stlaunch.gateway.state import session_places
 
 LIMITS = PlaceLimits(most=20, per_browser=3, per_address=8, per_proxy=15)
@@ -64,6 +64,21 @@ def test_one_browser_behind_a_proxy_that_names_nobody_has_its_own_share() -> Non
 
     assert not places.has_room(greedy)
     assert all(_takes(places, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        pytest.param("10.0.0.1", True, id="private"),
+        pytest.param("100.64.0.3", True, id="Railway's edge"),
+        pytest.param("::ffff:100.100.0.52", True, id="Envoy of Azure Container Apps, mapped"),
+        pytest.param("100.63.255.255", False, id="before RFC 6598"),
+        pytest.param("100.128.0.0", False, id="after RFC 6598"),
+        pytest.param("192.0.2.1", False, id="public"),
+    ],
+)
+def test_addresses_of_proxies_get_the_higher_limit(address: str, expected: bool) -> None:
+    assert may_be_proxy(address) is expected
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 8, 100])

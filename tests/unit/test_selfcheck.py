@@ -76,6 +76,16 @@ def test_pages_with_a_connection_are_fine() -> None:
     assert not any(found)
 
 
+def test_pages_far_apart_are_no_proof() -> None:
+    """A visitor an hour may be a robot that wants the page alone; several in a row are a person."""
+    pages = PageLoads()
+    apart = [pages.served(float(second), APP) for second in range(0, 36_000, 601)]
+    in_a_row = [pages.served(40_000.0 + second, APP) for second in range(0, 2400, 600)]
+
+    assert not any(apart)
+    assert [finding.code for finding in in_a_row if finding] == ["STL208"]
+
+
 def test_a_burst_of_pages_is_no_proof() -> None:
     pages = PageLoads()
 

@@ -122,6 +122,15 @@ def test_default_trusts_private_peers_inside_a_container_alone(in_container: boo
     assert "192.0.2.1" not in trusted
 
 
+def test_default_trusts_further_peers_of_a_platform() -> None:
+    trusted = TrustedProxies.default(in_container=True, others=("private", "100.64.0.0/10"))
+
+    assert "100.64.0.3" in trusted
+    assert "100.128.0.1" not in trusted
+    assert str(trusted) == "loopback, unix, private, 100.64.0.0/10"
+    assert trusted.is_default_container
+
+
 def test_what_was_asked_for_is_no_default() -> None:
     assert not TrustedProxies.parse(["loopback,unix,private"]).is_default_container
 

@@ -171,7 +171,8 @@ class BasePathMiddleware:
         self.paths.note_slashes(location)
         front = location.public if location.mode is PrefixMode.KEPT else None
         # Whoever opens the app past the proxy does so at its root.
-        if not self.paths.known and (front is not None or is_handed_on(arrived.headers)):
+        is_through_proxy = arrived.forwarded.is_peer_trusted and is_handed_on(arrived.headers)
+        if not self.paths.known and (front is not None or is_through_proxy):
             self.paths.seen.note_page(front or BasePath())
         self._note_mode(location, arrived)
 

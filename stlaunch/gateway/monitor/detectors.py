@@ -19,6 +19,7 @@ from stlaunch.urls.origin import Origin
 
 _PAGES = 3
 _PAGES_S = 8.0
+_PAUSE_S = 600.0  # a later page belongs to another visit
 _FOREIGN = 3
 
 
@@ -29,12 +30,17 @@ class PageLoads:
     pages: int = 0
     scripts: int = 0
     first_at: float = 0.0
+    last_at: float = 0.0
     is_said: bool = False
 
     def served(self, now: float, base: BasePath | None) -> Finding | None:
-        """Count a page; return a finding if several were served and no connection arrived."""
-        if self.pages == 0:
-            self.first_at = now
+        """Count a page; return a finding if several were served and no connection arrived.
+
+        After a pause the count restarts: rare visitors that want the page alone prove nothing.
+        """
+        if self.pages == 0 or now - self.last_at > _PAUSE_S:
+            self.pages, self.first_at = 0, now
+        self.last_at = now
         finding = None
         if not self.is_said and self.pages >= _PAGES and now - self.first_at >= _PAGES_S:
             self.is_said = True

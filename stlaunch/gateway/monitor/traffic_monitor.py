@@ -6,6 +6,7 @@ page's own probe is wrapped.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -36,6 +37,8 @@ from stlaunch.urls.origin import Origin
 from stlaunch.urls.streamlit_routes import RequestKind
 
 _SESSION = 3  # the position of the session id among Streamlit's subprotocols
+_ROBOT = re.compile("compatible;|bot|spider|crawl|monitor|preview", re.IGNORECASE)
+_FETCHED_EARLY = (b"sec-purpose", b"purpose")
 
 
 class TrafficMonitorMiddleware:
@@ -201,9 +204,15 @@ def _origin(request: RequestInfo, name: bytes) -> Origin | None:
 
 
 def _is_navigation(request: RequestInfo) -> bool:
-    """Return whether a browser opens the page; an uptime monitor only checks that it is there."""
+    """Return whether a browser opens the page, and so will ask for its script and connect.
+
+    Uptime monitors, crawlers and link previews want the page alone, and so may a prefetch.
+    """
     if header_value(request.headers, b"x-stlaunch") is not None:  # the self-check's own request
+        return False
+    if any("prefetch" in (header_value(request.headers, name) or "") for name in _FETCHED_EARLY):
         return False
     accept = header_value(request.headers, b"accept") or ""
     agent = header_value(request.headers, b"user-agent") or ""
-    return "text/html" in accept and agent.startswith("Mozilla/")
+    is_browser = agent.startswith("Mozilla/") and _ROBOT.search(agent) is None
+    return is_browser and "text/html" in accept

@@ -3,8 +3,8 @@
 // (streamlit_routes.py). The first one where the app itself answers is used from then on.
 
 let fronts = ["_stlaunch", "_stcore/stlaunch", "_stcore/upload_file/stlaunch"];
-// How long a place may take to answer before the next one is tried; rules may drop a request silently.
-const PATIENCE_MS = 4000;
+// Rules may drop a request silently: after this time a small one shows whether a place answers.
+const PATIENCE_MS = 2500;
 // These do not depend on the place: another one has the same login, limit or problem.
 const SAME_ELSEWHERE = [401, 413, 429, 500, 502, 504];
 
@@ -12,20 +12,28 @@ const SAME_ELSEWHERE = [401, 413, 429, 500, 502, 504];
  * Asks one of the app's endpoints, at the first place where the app answers.
  * @param {string} base the app's public path
  * @param {string} name @param {RequestInit} options
- * @param {boolean} [isShort] whether the app answers at once
+ * @param {boolean} [mayBeDropped] whether a place that answers nothing is left for the next one
  * @returns {Promise<{answer: Response, url: string, isApps: boolean}>} `isApps`: stlaunch itself
  *   answered; if not, it is the answer of the first place
  * @throws if no place answers at all
  */
-async function askApp(base, name, options, isShort = false) {
+async function askApp(base, name, options, mayBeDropped = false) {
   let first;
   let error;
-  for (const front of fronts) {
+  const places = fronts;
+  for (const front of places) {
+    if (options.signal?.aborted) throw new DOMException("The request was aborted.", "AbortError");
     const url = `${base}/${front}/${name}`;
     const asking = new AbortController();
-    options.signal?.addEventListener("abort", () => asking.abort());
-    const isLast = front === fronts.at(-1);
-    const timer = isShort && !isLast ? setTimeout(() => asking.abort(), PATIENCE_MS) : undefined;
+    options.signal?.addEventListener("abort", () => asking.abort(), { once: true });
+    let isSilent = mayBeDropped && front !== places.at(-1);
+    const leaveIfSilent = async () => {
+      const isThere = await answersSoon(`${base}/${front}/upload/probe?offset=0`);
+      if (!isSilent || isThere) return;
+      fronts = [...fronts.filter((other) => other !== front), front];
+      asking.abort();
+    };
+    const timer = isSilent ? setTimeout(leaveIfSilent, PATIENCE_MS) : undefined;
     try {
       const answer = await fetch(url, {
         cache: "no-store",
@@ -34,6 +42,7 @@ async function askApp(base, name, options, isShort = false) {
         ...options,
         signal: asking.signal,
       });
+      isSilent = false;
       clearTimeout(timer);
       const isApps = await isFromApp(answer);
       if (isApps) fronts = [front, ...fronts.filter((other) => other !== front)];
@@ -47,6 +56,13 @@ async function askApp(base, name, options, isShort = false) {
   }
   if (first) return first;
   throw error;
+}
+
+/** Whether the app answers a small request at once. @param {string} url */
+async function answersSoon(url) {
+  const probe = { method: "POST", headers: { "X-Stlaunch": "1" }, body: "x" };
+  const answer = fetch(url, probe).then(isFromApp, () => false);
+  return Boolean(await Promise.race([answer, sleep(PATIENCE_MS)]));
 }
 
 /** @param {Response} answer */

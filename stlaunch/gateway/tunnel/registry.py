@@ -148,18 +148,19 @@ class TunnelRegistry:
             self.give_up_abandoned()
 
     def _greediest(self) -> Tunnel:
-        addresses, browsers = Counter[str](), Counter[str]()
-        for tunnel in self._tunnels.values():
+        unfinished = [one for one in self._tunnels.values() if one.unfinished_bytes]
+        addresses, browsers = Counter[str](), Counter[tuple[str, str]]()
+        for tunnel in unfinished:
             visitor = self._visitors[tunnel.id]
             addresses[visitor.address] += tunnel.unfinished_bytes
-            browsers[visitor.browser] += tunnel.unfinished_bytes
+            browsers[visitor.address, visitor.browser] += tunnel.unfinished_bytes
 
         def size(tunnel: Tunnel) -> tuple[int, int, int]:
             visitor = self._visitors[tunnel.id]
-            browser = browsers[visitor.browser]
+            browser = browsers[visitor.address, visitor.browser]
             return addresses[visitor.address], browser, tunnel.unfinished_bytes
 
-        return max(self._tunnels.values(), key=size)
+        return max(unfinished, key=size)
 
     def _give_up(self, tunnel: Tunnel) -> None:
         self.remove(tunnel)

@@ -51,7 +51,7 @@ async function sendInPieces({ base, method, target, headers, whole, type, signal
   });
   const until = Date.now() + MAX_WAIT_FOR_PLACE_MS;
   let opened = await ask();
-  while (opened.isApps && opened.answer.status === 503 && Date.now() < until) {
+  while (opened.isApps && opened.answer.status === 503 && Date.now() < until && !signal.aborted) {
     await sleep(1000);
     opened = await ask();
   }

@@ -13,6 +13,7 @@ from stlaunch.errors import UsageError
 from stlaunch.lint import streamlit
 from stlaunch.lint.app import App, socket_path
 from stlaunch.lint.caddy.adapt import UNKNOWN, adapted, check_imports, find_caddy, unknown_variables
+from stlaunch.lint.caddy.routes import Route, routes_of
 from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.findings import LintFinding, Report
 from stlaunch.lint.hosted import host_note, routed_by_host
@@ -33,29 +34,6 @@ _HEADERS = {
 }
 _REFUSING = {"static_response": "respond", "error": "error"}
 _STICKY = {"cookie", "ip_hash", "client_ip_hash", "header", "uri_hash", "query", "first"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """One handler, with the path matchers and the hosts around it."""
-
-    handler: dict[str, Any]
-    paths: tuple[tuple[str, ...], ...]
-    hosts: tuple[str, ...] = ()
-    is_for_put: bool = False
-    """A matcher selects it by method, and accepts PUT."""
-
-    def takes(self, path: str) -> bool:
-        """Return whether a path gets here, as far as the path decides."""
-        return all(any(_matches(pattern, path) for pattern in group) for group in self.paths)
-
-    @property
-    def prefix(self) -> str:
-        """What the innermost matcher's paths begin with."""
-        for group in reversed(self.paths):
-            if group:
-                return group[0].rstrip("*").rstrip("/")
-        return ""
 
 
 def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
@@ -80,7 +58,7 @@ def lint_caddy(path: Path, app: App, sources: Sources) -> Report:
             raise
         config = {}
     lines = text.split("\n")
-    _Evaluator(path, lines, app, report, list(_routes(config, ()))).evaluate()
+    _Evaluator(path, lines, app, report, routes_of(config)).evaluate()
     unsure = {number for number, line in enumerate(lines, 1) if unknown_variables(line)}
     hidden = {one.line for one in report.findings} & unsure
     report.findings = [one for one in report.findings if one.line not in hidden]
@@ -99,7 +77,7 @@ class _Evaluator:
     lines: list[str]
     app: App
     report: Report
-    routes: list[_Route]
+    routes: list[Route]
 
     def evaluate(self) -> None:
         for route in self.routes:
@@ -127,22 +105,23 @@ class _Evaluator:
             return self.app.listens_on_socket(socket)
         return self.app.is_at(target)
 
-    def _route(self, route: _Route, targets: list[str]) -> None:
+    def _route(self, route: Route, targets: list[str]) -> None:
         line = self._line_at(targets[0])
         self.report.routes.append(f"{self.path}:{line} reverse_proxy")
         base, _ = streamlit.base_of(route.prefix)
         base_path = self.app.base_path or BasePath(base if re.fullmatch(r"[\w./~-]*", base) else "")
         self._request_headers(route.handler)
         self._affinity(route.handler, targets, line)
-        beside = [one for one in self.routes if one.hosts in {(), route.hosts}]
+        beside = [one for one in self.routes if one.shares_site(route)]
         for other in beside:
-            self._body(other, base_path)
+            self._body(other, route, base_path)
         for other in self.routes[: self.routes.index(route)]:
             if other in beside:  # what comes later never sees the app's requests
                 self._methods(other, base_path)
+                self._rewrite(other, route, base_path)
         self._slash(beside, base_path, line)
-        self._page_headers(beside, base_path)
-        self._token(beside, base_path)
+        self._page_headers(beside, route, base_path)
+        self._token(beside, route, base_path)
 
     def _request_headers(self, handler: Mapping[str, Any]) -> None:
         headers = handler.get("headers") or {}
@@ -173,10 +152,10 @@ class _Evaluator:
             detail = "The app's cookies do not arrive in the browser."
             self._add("STL505", r"header_down\s+-Set-Cookie", detail, None)
 
-    def _token(self, beside: list[_Route], base: BasePath) -> None:
+    def _token(self, beside: list[Route], app: Route, base: BasePath) -> None:
         """`header_down Set-Cookie "$" "; HttpOnly"`: the cookie comes with the health check."""
         for route in beside:
-            if not route.takes(base.value + streamlit_routes.HEALTH):
+            if not route.surely_takes(base.value + streamlit_routes.HEALTH, app):
                 continue
             for response in _responses(route.handler):
                 if any(_hides_token(one) for one in _replaced_cookies(response)):
@@ -208,15 +187,17 @@ class _Evaluator:
             )
             self._add_at("STL702", line, detail, Need.AFFINITY)
 
-    def _body(self, route: _Route, base: BasePath) -> None:
+    def _body(self, route: Route, app: Route, base: BasePath) -> None:
         limit = route.handler.get("max_size")
         if route.handler.get("handler") != "request_body" or not isinstance(limit, int):
             return
-        if 0 < limit < self.app.max_upload_bytes and route.takes(base.value + streamlit.UPLOAD):
+        upload = base.value + streamlit.UPLOAD
+        is_for_it = route.surely_takes(upload, app) or (route.is_for_put and route.takes(upload))
+        if 0 < limit < self.app.max_upload_bytes and is_for_it:
             detail = f"Uploads may have {self.app.max_upload_mb} MB, and {limit} bytes pass."
             self._add("STL607", "max_size", detail, Need.BODY_SIZE)
 
-    def _methods(self, route: _Route, base: BasePath) -> None:
+    def _methods(self, route: Route, base: BasePath) -> None:
         status = str(route.handler.get("status_code", ""))
         word = _REFUSING.get(str(route.handler.get("handler")))
         if word is None or status < "4" or not route.is_for_put:
@@ -225,7 +206,16 @@ class _Evaluator:
             where = rf"{word}\s.*\b{re.escape(status)}\b"
             self._add("STL512", where, "This refuses PUT, with which Streamlit uploads.", None)
 
-    def _slash(self, beside: list[_Route], base: BasePath, line: int) -> None:
+    def _rewrite(self, route: Route, app: Route, base: BasePath) -> None:
+        """`rewrite * /` leaves nothing of the path."""
+        path, _, _ = str(route.handler.get("uri", "")).partition("?")
+        if route.handler.get("handler") != "rewrite" or not path.startswith("/") or "{" in path:
+            return
+        if route.is_around(app) and streamlit.mapping_fault(base, streamlit.STREAM, path):
+            detail = f"Every path becomes {path}, which no app answers."
+            self._add("STL316", r"rewrite\s", detail, Need.ROUTE)
+
+    def _slash(self, beside: list[Route], base: BasePath, line: int) -> None:
         """`handle_path /app/*` does not match `/app`, and Caddy then answers an empty 200."""
         if not base.value:
             return
@@ -246,12 +236,12 @@ class _Evaluator:
         else:
             self.report.note(self.path, line, detail)
 
-    def _page_headers(self, beside: list[_Route], base: BasePath) -> None:
+    def _page_headers(self, beside: list[Route], app: Route, base: BasePath) -> None:
         added = {
             of: [
                 (str(name), " ".join(map(str, values)))
                 for route in beside
-                if route.takes(base.value + end)
+                if route.surely_takes(base.value + end, app)
                 for response in _responses(route.handler)
                 for kind in ("set", "add")
                 for name, values in (response.get(kind) or {}).items()
@@ -302,14 +292,6 @@ class _Evaluator:
         return self._line_of("reverse_proxy") or 1
 
 
-def _matches(pattern: str, path: str) -> bool:
-    if pattern.endswith("*") and "*" not in pattern[:-1]:
-        return path.lower().startswith(pattern[:-1].lower())
-    if "*" in pattern or "{" in pattern:
-        return True
-    return path.lower() == pattern.lower()
-
-
 def _redirects(handler: Mapping[str, Any]) -> bool:
     if handler.get("handler") != "static_response":
         return False
@@ -354,42 +336,3 @@ def _is_local(text: str) -> bool:
 
 def _shown(text: str) -> str:
     return "the upstream's address" if "upstream" in text else text
-
-
-def _takes_put(matchers: Mapping[str, Any]) -> bool:
-    """Return whether a set of matchers definitely accepts PUT, and by method."""
-    methods, inverse = matchers.get("method"), matchers.get("not") or ()
-    if methods is None and not inverse:
-        return False
-    if set(matchers) - {"method", "not", "path", "host"} or "PUT" not in (methods or ("PUT",)):
-        return False
-    return all(set(one) == {"method"} and "PUT" not in one["method"] for one in inverse)
-
-
-def _routes(
-    node: Any,
-    paths: tuple[tuple[str, ...], ...],
-    hosts: tuple[str, ...] = (),
-    *,
-    is_for_put: bool = False,
-) -> Iterator[_Route]:
-    """Yield all handlers with the matchers around them."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _routes(one, paths, hosts, is_for_put=is_for_put)
-        return
-    if not isinstance(node, dict):
-        return
-    if "handler" in node:
-        yield _Route(node, paths, hosts, is_for_put)
-    if isinstance(node.get("handle"), list):
-        # Each set of matchers is a choice; one without paths takes them all.
-        sets = [one for one in node.get("match") or () if isinstance(one, dict)]
-        patterns = [one.get("path") or () for one in sets]
-        if patterns and all(patterns):
-            paths = (*paths, tuple(str(one) for group in patterns for one in group))
-        named = tuple(str(host) for one in sets for host in one.get("host") or ())
-        hosts = named or hosts
-        is_for_put |= any(map(_takes_put, sets))
-    for value in node.values():
-        yield from _routes(value, paths, hosts, is_for_put=is_for_put)

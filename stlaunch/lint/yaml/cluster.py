@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from stlaunch.lint.app import App
+from stlaunch.lint.yaml.affinity import Balancer, balancer_of, is_sticky_route
 from stlaunch.lint.yaml.nodes import Node, get, items, number, pairs, text
+from stlaunch.lint.yaml.paths import WidePaths, is_covered, wide_paths
 from stlaunch.quick_dataclass import dataclass
 
 _WORKLOADS = {"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"}
@@ -32,6 +34,10 @@ class Cluster:
     objects: list[Node] = field(default_factory=list)
     workloads: list[Workload] = field(default_factory=list)
     services: dict[str, Node] = field(default_factory=dict)
+    wide: WidePaths = field(default_factory=dict)
+    balancer: Balancer | None = None
+    """What chooses the app's pod; None where the linter does not know it."""
+    has_sticky_route: bool = False
 
     @classmethod
     def of(cls, documents: Iterable[Node], app: App) -> Cluster:
@@ -44,6 +50,9 @@ class Cluster:
                 cluster.workloads.append(_workload(one, app))
             elif kind == "Service":
                 cluster.services[text(get(one, "metadata", "name"))] = one
+        cluster.wide = wide_paths(cluster.objects, cluster.leads_to_app)
+        cluster.balancer = balancer_of(cluster.objects, cluster.leads_to_app)
+        cluster.has_sticky_route = any(map(is_sticky_route, cluster.objects))
         return cluster
 
     def leads_to_app(self, name: str, port: Node | None) -> bool:
@@ -79,14 +88,17 @@ class Cluster:
             for key, _ in pairs(get(service, "metadata", "annotations")):
                 if key.value.startswith(_STICKY_SERVICE):
                     return True
-        return any(_is_sticky_route(one) for one in self.objects)
+        return self.has_sticky_route
+
+    def is_covered(self, path: str, hosts: set[str]) -> bool:
+        """Return whether everything around a path leads to the app as well."""
+        return is_covered(self.wide, path, hosts)
 
     def scaled(self, workload: Workload) -> tuple[Node, int] | None:
         """Return where several replicas are requested, and how many."""
         count = get(workload.node, "spec", "replicas")
-        if count is not None:
-            many = number(count) or 0
-            return (count, many) if many > 1 else None
+        if count is not None and (many := number(count) or 0) > 1:
+            return count, many
         for one in self.objects:
             target = text(get(one, "spec", "scaleTargetRef", "name"))
             if text(get(one, "kind")) == "HorizontalPodAutoscaler" and target == workload.name:
@@ -138,29 +150,3 @@ def _workload(node: Node, app: App) -> Workload:
         ports=ports,
         is_app=is_app,
     )
-
-
-def _is_sticky_route(one: Node) -> bool:
-    match text(get(one, "kind")):
-        case "Ingress":
-            return any(
-                (key.value.endswith("/affinity") and text(value) in {"cookie", "true"})
-                or "sticky" in key.value
-                or key.value.endswith("/upstream-hash-by")
-                for key, value in pairs(get(one, "metadata", "annotations"))
-            )
-        case "HTTPRoute":
-            return any(
-                get(rule, "sessionPersistence") is not None
-                for rule in items(get(one, "spec", "rules"))
-            )
-        case "IngressRoute":
-            return any(
-                get(service, "sticky") is not None
-                for route in items(get(one, "spec", "routes"))
-                for service in items(get(route, "services"))
-            )
-        case "Route" | "BackendLBPolicy" | "XBackendTrafficPolicy" | "DestinationRule":
-            return True  # OpenShift's routes are sticky by themselves; the others are for that.
-        case _:
-            return False

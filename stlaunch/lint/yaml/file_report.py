@@ -108,10 +108,16 @@ class FileReport:
         if count is not None and (detail := page_load.fault_of_parallel(count)):
             self.add("STL611", node, detail, product, Need.REQUEST_RATE)
 
-    def replicas(self, node: Node, count: str | int, product: Product) -> None:
+    def exact(self, node: Node, path: str, product: Product) -> None:
+        """Report a route for one path alone."""
+        below = f"{path.rstrip('/')}{streamlit.STREAM}"
+        detail = f"Only {path} itself gets through, and nothing below it: {below} is lost."
+        self.add("STL316", node, detail, product, Need.ROUTE)
+
+    def replicas(self, node: Node, count: str | int, product: Product, fix: str = "") -> None:
         """Report replicas without affinity."""
         detail = f"{count} replicas take turns: a browser's requests reach different ones."
-        self.add("STL702", node, detail, product, Need.AFFINITY)
+        self.add("STL702", node, detail, product, Need.AFFINITY, fix=fix)
 
     def request_header(self, name: str, value: str, node: Node, product: Product) -> None:
         """Evaluate a request header that the proxy sets, or removes by an empty value."""
@@ -137,8 +143,8 @@ class FileReport:
             need = Need(problem.need) if has_lines else None
             self.add(problem.code, node, problem.detail, product, need, problem.milder)
 
-    def middleware(self, settings: Settings) -> None:
-        """Evaluate one of Traefik's middlewares."""
+    def middleware(self, settings: Settings, *, is_exact: bool = False) -> None:
+        """Evaluate one of Traefik's middlewares; `is_exact` if it may be for single paths only."""
         product = Product.TRAEFIK
         added = []
         for name, (value, node) in settings.items():
@@ -160,6 +166,16 @@ class FileReport:
                 self.parallel(node, whole(value), product)
         self.response_headers(added, product)
         self._traefik_rate(settings)
+        self._traefik_path(settings, is_exact=is_exact)
+
+    def replaced_path(self, path: str, node: Node, product: Product) -> None:
+        """Report that nothing is left of the app's paths."""
+        detail = f"Every path becomes {path}, which no app answers."
+        self.add("STL316", node, detail, product, Need.ROUTE)
+
+    def _traefik_path(self, settings: Settings, *, is_exact: bool) -> None:
+        if not is_exact and (replaced := settings.get("replacepath.path")):
+            self.replaced_path(*replaced, Product.TRAEFIK)
 
     def _traefik_rate(self, settings: Settings) -> None:
         rate, node = settings.get("ratelimit.average", ("", None))

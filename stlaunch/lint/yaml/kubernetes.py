@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 
+from stlaunch.errors import UsageError
 from stlaunch.lint import streamlit
 from stlaunch.lint.expressions import NotUnderstoodError, search
 from stlaunch.lint.units import seconds, size
 from stlaunch.lint.yaml.cluster import Cluster, Workload
 from stlaunch.lint.yaml.file_report import FileReport
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text
+from stlaunch.lint.yaml.paths import (
+    backend_of,
+    exact_paths,
+    exact_paths_of_rule,
+    hosts_of,
+    literal_of,
+)
+from stlaunch.lint.yaml.snippet import added_headers, hides_origin, snippet_directives
 from stlaunch.lint.yaml.traefik import no_host
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
@@ -19,10 +28,6 @@ _F5 = ("nginx.org/", "nginx.com/")
 _OPENSHIFT = "haproxy.router.openshift.io/"
 _DEFAULT_BODY = 1024 * 1024
 _DEFAULT_BURST = 5
-_HEADER_LINES = re.compile(
-    r"""(?:more_set_headers\s+["']([\w-]{1,60}):\s*([^"'\n]{0,2000})["'])"""
-    r"""|(?:add_header\s+([\w-]{1,60})\s+["']?([^"'\n;]{0,2000})["']?)"""
-)
 
 
 def evaluate_object(file_report: FileReport, node: Node, cluster: Cluster) -> None:
@@ -45,20 +50,26 @@ def evaluate_object(file_report: FileReport, node: Node, cluster: Cluster) -> No
 def _workload(file_report: FileReport, workload: Workload, cluster: Cluster) -> None:
     scaled = cluster.scaled(workload)
     file_report.report.passes_nothing_on = True
-    if scaled is not None and not cluster.is_sticky(workload):
-        at, count = scaled
-        file_report.replicas(at, count, Product.INGRESS_NGINX)
+    if scaled is None or cluster.is_sticky(workload):
+        return
+    at, count = scaled
+    balancer = cluster.balancer
+    if balancer is None:
+        note = f"{count} replicas: whether each browser stays on one of them is not known here."
+        file_report.note(at, note)
+    else:
+        file_report.replicas(at, count, balancer.product, balancer.fix)
 
 
 def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
-    paths = [
-        path
+    ways = [
+        (path, text(get(rule, "host")))
         for rule in items(get(node, "spec", "rules"))
         for path in items(get(rule, "http", "paths"))
         if _is_backend(file_report, get(path, "backend"), cluster)
     ]
     is_default = _is_backend(file_report, get(node, "spec", "defaultBackend"), cluster)
-    if not paths and not is_default:
+    if not ways and not is_default:
         return
     file_report.route(node, f"Ingress {text(get(node, 'metadata', 'name'))}")
     annotations = {key.value: value for key, value in pairs(get(node, "metadata", "annotations"))}
@@ -66,7 +77,7 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         name.startswith(_INGRESS) for name in annotations
     ):
         own = {name.rpartition("/")[2]: one for name, one in annotations.items()}
-        _f5_annotations(file_report, node, paths, own)
+        _f5_annotations(file_report, node, [path for path, _ in ways], own)
         return
     is_nginx = text(get(node, "spec", "ingressClassName")) in {"nginx", "public"} or any(
         name.startswith(_INGRESS) for name in annotations
@@ -80,9 +91,10 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         for name, value in annotations.items()
         if name.startswith(_INGRESS)
     }
-    _annotations(file_report, node, own)
-    for path in paths:
-        _path(file_report, path, own)
+    _annotations(file_report, node, own, {host for _, host in ways})
+    for path, host in ways:
+        is_extra = _is_extra(text(get(path, "path")), {host}, cluster)
+        _path(file_report, path, own, is_extra=is_extra)
 
 
 def _f5_annotations(
@@ -130,7 +142,9 @@ def _annotation(name: str, value: str) -> str:
     return f'in the Ingress, in `metadata.annotations`:\n    {name}: "{value.strip(",")}"'
 
 
-def _annotations(file_report: FileReport, node: Node, own: dict[str, Node]) -> None:
+def _annotations(
+    file_report: FileReport, node: Node, own: dict[str, Node], hosts: set[str]
+) -> None:
     product = Product.INGRESS_NGINX
     body = own.get("proxy-body-size")
     allowed = size(text(body)) if body is not None else _DEFAULT_BODY
@@ -140,7 +154,7 @@ def _annotations(file_report: FileReport, node: Node, own: dict[str, Node]) -> N
     if timeout is not None:
         file_report.idle(timeout, seconds(text(timeout)), product)
     vhost = own.get("upstream-vhost")
-    if vhost is not None:
+    if vhost is not None and hosts != {text(vhost)}:
         file_report.add("STL501", vhost, f"The app gets {text(vhost)} as Host.", product, Need.HOST)
     burst = number(own.get("limit-burst-multiplier")) or _DEFAULT_BURST
     for name, per in (("limit-rps", 1), ("limit-rpm", 60)):
@@ -153,31 +167,41 @@ def _annotations(file_report: FileReport, node: Node, own: dict[str, Node]) -> N
         file_report.parallel(connections, number(connections), product)
     for name in ("configuration-snippet", "server-snippet"):
         snippet = own.get(name)
-        if snippet is None:
-            continue
-        added = [
-            (match[1] or match[3], (match[2] or match[4]).strip(), snippet)
-            for match in _HEADER_LINES.finditer(text(snippet)[:20_000])
-        ]
-        file_report.response_headers(added, product)
-        if re.search(r"proxy_set_header\s+origin\b", text(snippet), re.IGNORECASE):
-            file_report.request_header("origin", "", snippet, product)
+        if snippet is not None:
+            _snippet(file_report, snippet)
 
 
-def _path(file_report: FileReport, path: Node, own: dict[str, Node]) -> None:
-    """Follow one path of the app through `rewrite-target`, as ingress-nginx does."""
+def _snippet(file_report: FileReport, node: Node) -> None:
+    product = Product.INGRESS_NGINX
+    try:
+        directives = snippet_directives(text(node))
+    except UsageError as exc:
+        file_report.note(node, f"Not understood, so not checked: {exc}")
+        return
+    added = [(name, value, node) for name, value in added_headers(directives)]
+    file_report.response_headers(added, product)
+    if hides_origin(directives):
+        file_report.request_header("origin", "", node, product)
+
+
+def _path(file_report: FileReport, path: Node, own: dict[str, Node], *, is_extra: bool) -> None:
+    """Follow one path of the app through `rewrite-target`, as ingress-nginx does.
+
+    An extra one is for one of Streamlit's parts, or everything around it is the app's.
+    """
     written = text(get(path, "path")) or "/"
     target = own.get("rewrite-target")
     kind = get(path, "pathType")
-    literal = re.split(r"[(\[*?.|^$\\]", written, maxsplit=1)[0].rstrip("/")
-    name, is_part = streamlit.base_of(literal)
+    name, is_part = streamlit.base_of(literal_of(written))
     base = file_report.app.base_path or BasePath(name)
     asked = base.value + streamlit.STREAM
-    if kind is not None and text(kind) == "Exact" and not is_part:
+    if kind is not None and text(kind) == "Exact" and not is_extra:
         detail = f"pathType Exact lets {written} through and nothing below it: {asked} is lost."
         file_report.add("STL316", kind, detail, Product.INGRESS_NGINX, Need.ROUTE)
         return
-    if target is None or is_part:
+    if target is None or is_part or text(kind) == "Exact":
+        return
+    if not _is_rewritten(written, text(kind), text(target)):
         return
     try:
         match = search(f"^{written}", asked, re.IGNORECASE)
@@ -199,13 +223,18 @@ def _path(file_report: FileReport, path: Node, own: dict[str, Node]) -> None:
         file_report.add(code, target, detail, Product.INGRESS_NGINX, Need.ROUTE)
 
 
+def _is_rewritten(path: str, kind: str, target: str) -> bool:
+    """Return whether ingress-nginx rewrites a path: its own is none.
+
+    It adds the final slash of a Prefix path before it compares (location.go, template.go), so
+    /app is rewritten to /app, and / is not rewritten to /.
+    """
+    is_changed = kind == "Prefix" and not path.endswith("/")
+    return bool(target) and (target != path or is_changed)
+
+
 def _is_backend(file_report: FileReport, backend: Node | None, cluster: Cluster) -> bool:
-    service = get(backend, "service")
-    name = text(get(service, "name"))
-    port = get(service, "port", "number") or get(service, "port", "name")
-    if service is None:
-        # The old form, before networking.k8s.io/v1.
-        name, port = text(get(backend, "serviceName")), get(backend, "servicePort")
+    name, port = backend_of(backend)
     if not name:
         return False
     if cluster.leads_to_app(name, port):
@@ -229,6 +258,7 @@ def _other(
 
 def _http_route(file_report: FileReport, node: Node, cluster: Cluster) -> None:
     product = Product.GATEWAY_API
+    hosts = hosts_of(node)
     for rule in items(get(node, "spec", "rules")):
         backends = items(get(rule, "backendRefs"))
         if not any(
@@ -248,19 +278,27 @@ def _http_route(file_report: FileReport, node: Node, cluster: Cluster) -> None:
                 product,
                 Need.IDLE_TIMEOUT,
             )
+        exact = exact_paths(rule)
+        lost = (one for one in exact if not _is_extra(text(one), hosts, cluster))
+        if (at := next(lost, None)) is not None:
+            file_report.exact(at, text(at), product)
         for one in items(get(rule, "filters")):
-            _filter(file_report, one)
+            _filter(file_report, one, is_exact=bool(exact))
 
 
-def _filter(file_report: FileReport, node: Node) -> None:
+def _is_extra(path: str, hosts: set[str], cluster: Cluster) -> bool:
+    """Return whether a path is one of Streamlit's parts, or everything around it is the app's."""
+    return streamlit.base_of(path)[1] or cluster.is_covered(path, hosts)
+
+
+def _filter(file_report: FileReport, node: Node, *, is_exact: bool) -> None:
     product = Product.GATEWAY_API
     host = get(node, "urlRewrite", "hostname")
     if host is not None:
         file_report.add("STL501", host, f"The app gets {text(host)} as Host.", product, Need.HOST)
     whole = get(node, "urlRewrite", "path", "replaceFullPath")
-    if whole is not None:
-        detail = f"Every path becomes {text(whole)}, which no app answers."
-        file_report.add("STL316", whole, detail, product, Need.ROUTE)
+    if whole is not None and not is_exact:
+        file_report.replaced_path(text(whole), whole, product)
     for removed in items(get(node, "requestHeaderModifier", "remove")):
         name = text(removed).lower()
         if (code := streamlit.LOST_HEADERS.get(name)) is not None:
@@ -301,10 +339,27 @@ def _ingress_route(file_report: FileReport, node: Node, cluster: Cluster) -> Non
             host = get(service, "passHostHeader")
             if host is not None and text(host) == "false":
                 no_host(file_report, host)
-        for used in items(get(route, "middlewares")):
-            spec = middlewares.get(text(get(used, "name")))
-            if spec is not None:
-                file_report.middleware({key: (value, at) for key, value, at in flat(spec)})
+        exact = exact_paths_of_rule(text(get(route, "match")))
+        lost = (path for path in exact if not _is_extra(path, {""}, cluster))
+        at = get(route, "match")
+        if at is not None and (path := next(lost, None)) is not None:
+            file_report.exact(at, path, Product.TRAEFIK)
+        for name in _with_chained(items(get(route, "middlewares")), middlewares):
+            spec = middlewares[name]
+            settings = {key: (value, at) for key, value, at in flat(spec)}
+            file_report.middleware(settings, is_exact=bool(exact))
+
+
+def _with_chained(used: list[Node], middlewares: dict[str, Node | None]) -> list[str]:
+    """Return the names of the middlewares, and of those that they chain, each once."""
+    found: dict[str, None] = {}
+    left = [text(get(one, "name")) for one in used]
+    for name in left:
+        if name in middlewares and name not in found:
+            found[name] = None
+            chained = items(get(middlewares[name], "chain", "middlewares"))
+            left += [text(get(one, "name")) for one in chained]
+    return list(found)
 
 
 def _openshift(file_report: FileReport, node: Node, cluster: Cluster) -> None:
@@ -320,6 +375,8 @@ def _openshift(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         for key, value in pairs(get(node, "metadata", "annotations"))
         if key.value.startswith(_OPENSHIFT)
     }
-    limit = own.get("timeout-tunnel") or own.get("timeout")
+    limit = own.get("timeout-tunnel")
+    if limit is None and text(get(node, "spec", "tls", "termination")) == "passthrough":
+        limit = own.get("timeout")  # elsewhere it does not govern an open WebSocket
     if limit is not None:
         file_report.idle(limit, seconds(text(limit)), product)

@@ -188,7 +188,8 @@ def _is_h2os_app(file_report: FileReport, key: Node, value: Node) -> bool:
 
 
 def _h2o_settings(file_report: FileReport, document: Node, at: Node) -> None:
-    settings = {key.value: value for node in walk(document) for key, value in pairs(node)}
+    levels = around(document, at)  # from the outside in: the innermost counts
+    settings = {key.value: value for node in levels for key, value in pairs(node)}
     websocket, host = settings.get("proxy.websocket"), settings.get("proxy.preserve-host")
     if text(websocket).upper() != "ON":
         detail = "h2o drops the WebSocket upgrade: proxy.websocket is not ON."

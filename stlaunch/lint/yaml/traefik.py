@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from stlaunch.lint.hosted import host_note, routed_by_host
+from stlaunch.lint.streamlit import base_of
 from stlaunch.lint.units import whole
 from stlaunch.lint.yaml.file_report import FileReport, Settings
 from stlaunch.lint.yaml.nodes import Node, flat, get, items, number, pairs, text, walk
+from stlaunch.lint.yaml.paths import exact_paths_of_rule
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.origin import HostPort
 
@@ -25,18 +27,37 @@ def evaluate_dynamic(file_report: FileReport, http: Node | None) -> None:
             services[name.value] = service
             file_report.route(service, f"service {name.value}")
             _balancer(file_report, get(service, "loadBalancer"))
-    used = set()
+    used: set[str] = set()
+    of_wide: set[str] = set()
+    rules: list[Node | None] = []
     for _, router in pairs(get(http, "routers")):
         target = text(get(router, "service")).partition("@")[0]
         if target in services:
-            used |= {text(one).partition("@")[0] for one in items(get(router, "middlewares"))}
+            rules.append(get(router, "rule"))
+            own = {text(one).partition("@")[0] for one in items(get(router, "middlewares"))}
+            used |= own
+            of_wide |= set() if exact_paths_of_rule(text(rules[-1])) else own
         elif not services and file_report.app.is_called(target):
             file_report.route(router, f"router to {target}")
+    _exact_rules(file_report, [(text(rule), rule) for rule in rules if rule is not None])
     middlewares = {name.value: node for name, node in pairs(get(http, "middlewares"))}
     used |= _chained(used, middlewares)
+    of_wide |= _chained(of_wide, middlewares)
     for name, node in middlewares.items():
         if name in used:
-            file_report.middleware({key: (value, at) for key, value, at in flat(node)})
+            settings = {key: (value, at) for key, value, at in flat(node)}
+            file_report.middleware(settings, is_exact=name not in of_wide)
+
+
+def _exact_rules(file_report: FileReport, rules: list[tuple[str, Node]]) -> None:
+    """Report the app's rules if each is for single paths, and not only for Streamlit's parts."""
+    exact = [(exact_paths_of_rule(rule), node) for rule, node in rules]
+    if not all(paths for paths, _ in exact):
+        return
+    lost = [(path, node) for paths, node in exact for path in paths if not base_of(path)[1]]
+    if lost:
+        path, node = lost[0]
+        file_report.exact(node, path, Product.TRAEFIK)
 
 
 def _chained(used: set[str], middlewares: dict[str, Node]) -> set[str]:
@@ -101,8 +122,12 @@ def evaluate_compose(file_report: FileReport, services: Node | None) -> bool:
         if any(label.startswith("traefik.http.") for label in own):
             file_report.route(name, f"service {name.value}")
             _service_labels(file_report, own, service, name.value)
+            rules = _rules(own)
+            _exact_rules(file_report, rules)
+            # Which router uses a middleware is not followed: it may be the one for a single path.
+            is_exact = any(exact_paths_of_rule(rule) for rule, _ in rules)
             for middleware in _used(own, middlewares):
-                file_report.middleware(middlewares[middleware])
+                file_report.middleware(middlewares[middleware], is_exact=is_exact)
         elif _is_caddys(own) or any("VIRTUAL_HOST" in word for word in _environment(service)):
             file_report.route(name, f"service {name.value}")
     return found
@@ -146,6 +171,18 @@ def _service_labels(file_report: FileReport, own: Settings, service: Node, name:
     if count is not None and how_many > 1 and not any(".sticky" in label for label in own):
         detail = f"{how_many} replicas of {name} take turns."
         file_report.add("STL702", count, detail, Product.TRAEFIK, Need.AFFINITY)
+
+
+def _rules(own: Settings) -> list[tuple[str, Node]]:
+    """Return the rules of the routers; none if one has none, and so takes all of a host."""
+    found: dict[str, tuple[str, Node] | None] = {}
+    for label, value in own.items():
+        if match := re.fullmatch(r"traefik\.http\.routers\.([^.]+)\.(.+)", label):
+            found.setdefault(match[1], None)
+            if match[2] == "rule":
+                found[match[1]] = value
+    rules = [one for one in found.values() if one is not None]
+    return rules if len(rules) == len(found) else []
 
 
 def _middlewares(labels: dict[str, dict[str, tuple[str, Node]]]) -> dict[str, Settings]:
