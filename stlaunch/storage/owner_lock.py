@@ -16,40 +16,37 @@ from pathlib import Path
 def write_locked(path: Path, text: str) -> int | None:
     """Write a file that only this user can read, locked before it gets its name.
 
-    Return the descriptor to close in the end, or None where there are no locks.
+    Return the descriptor to close in the end, or None where there are no locks. It is open for
+    reading alone: otherwise nobody could make the file system read-only.
 
     Raises:
         OSError: if it cannot be written; nothing is left behind.
     """
-    descriptor, unnamed = tempfile.mkstemp(dir=path.parent)
+    writing, name = tempfile.mkstemp(dir=path.parent)
+    unnamed = Path(name)
+    lock = None
     try:
-        os.write(descriptor, text.encode())
-        if sys.platform == "win32":
-            os.close(descriptor)  # an open file cannot be renamed
-            Path(unnamed).replace(path)
-            return None
-        import fcntl  # noqa: PLC0415 - not everywhere
-
-        with contextlib.suppress(OSError):  # some network drives have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        Path(unnamed).replace(path)
+        with os.fdopen(writing, "w", encoding="utf-8") as file:
+            file.write(text)
+        lock = _lock(unnamed)
+        unnamed.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
-        Path(unnamed).unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
+        unnamed.unlink(missing_ok=True)
         raise
-    return descriptor
+    return lock
 
 
 def has_no_owner(path: Path) -> bool:
     """Return whether nobody holds the file's lock any more."""
     if sys.platform == "win32":
         return False
-    import fcntl  # noqa: PLC0415 - not everywhere
-
     try:
+        import fcntl  # noqa: PLC0415 - not everywhere
+
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except (ImportError, OSError):
         return False
     try:
         with contextlib.suppress(OSError):
@@ -58,3 +55,16 @@ def has_no_owner(path: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path) -> int | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import fcntl  # noqa: PLC0415 - not everywhere
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):  # some network drives have no locks
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
