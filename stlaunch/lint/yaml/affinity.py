@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from stlaunch.lint.yaml.nodes import Node, get, items, pairs, text, walk
 from stlaunch.lint.yaml.paths import LeadsToApp, backend_of
+from stlaunch.proxies import kubernetes_affinity
 from stlaunch.proxies.needs import Product
 from stlaunch.quick_dataclass import dataclass
 
-_ALB = "alb.ingress.kubernetes.io/"
-_AZURE = "appgw.ingress.kubernetes.io/"
 _NGINX = ("nginx.ingress.kubernetes.io/", "nginx.org/", "nginx.com/")
 _STICKY_HERE = {"Cookie", "RequestHash"}
 _UNKNOWN = {"BackendConfig", "HTTPProxy", "VirtualService", "Mapping", "ApisixRoute"}
@@ -29,26 +28,10 @@ class Balancer:
 
 
 _NGINX_BALANCER = Balancer(Product.INGRESS_NGINX)
-_ALB_BALANCER = Balancer(
-    Product.AWS_ALB,
-    "in the Ingress, in `metadata.annotations`:\n"
-    f"    {_ALB}target-type: ip\n"
-    f"    {_ALB}target-group-attributes: "
-    "stickiness.enabled=true,stickiness.lb_cookie.duration_seconds=86400",
-)
-_AZURE_BALANCER = Balancer(
-    Product.AZURE_GATEWAY,
-    f'in the Ingress, in `metadata.annotations`:\n    {_AZURE}cookie-based-affinity: "true"',
-)
-_TRAEFIK_BALANCER = Balancer(
-    Product.TRAEFIK,
-    "in the Service, in `metadata.annotations`:\n"
-    '    traefik.ingress.kubernetes.io/service.sticky.cookie: "true"',
-)
-_INGRESS_ROUTE_BALANCER = Balancer(
-    Product.TRAEFIK,
-    "in the IngressRoute, in the service:\n    sticky: { cookie: { httpOnly: true } }",
-)
+_ALB_BALANCER = Balancer(Product.AWS_ALB, kubernetes_affinity.ALB_INGRESS)
+_AZURE_BALANCER = Balancer(Product.AZURE_GATEWAY, kubernetes_affinity.AZURE_INGRESS)
+_TRAEFIK_BALANCER = Balancer(Product.TRAEFIK, kubernetes_affinity.TRAEFIK_SERVICE)
+_INGRESS_ROUTE_BALANCER = Balancer(Product.TRAEFIK, kubernetes_affinity.TRAEFIK_ROUTE)
 _CLASSES = {
     "nginx": _NGINX_BALANCER,
     "public": _NGINX_BALANCER,
@@ -109,7 +92,7 @@ def is_sticky_route(one: Node) -> bool:
 
 
 def _is_sticky_annotation(name: str, value: str) -> bool:
-    if name == f"{_ALB}target-group-attributes":
+    if name == f"{kubernetes_affinity.ALB}target-group-attributes":
         return "stickiness.enabled=true" in value.replace(" ", "")
     return (
         (name.endswith(("/affinity", "/cookie-based-affinity")) and value in {"cookie", "true"})
@@ -129,7 +112,11 @@ def _class_of(node: Node) -> str:
     name = name or annotations.get("kubernetes.io/ingress.class", "")
     if name in _CLASSES:
         return name
-    fronts = {"alb": (_ALB,), "azure-application-gateway": (_AZURE,), "nginx": _NGINX}
+    fronts = {
+        "alb": (kubernetes_affinity.ALB,),
+        "azure-application-gateway": (kubernetes_affinity.AZURE,),
+        "nginx": _NGINX,
+    }
     by_front = (
         known
         for known, front in fronts.items()
