@@ -10,6 +10,7 @@ import re
 
 from stlaunch.urls.origin import HostPort
 
+_HTTPS_PORT = 443
 # Names of somebody's own network: reserved, or in wide use there.
 _OWN_NETWORK = re.compile(
     r"(?:.*\.)?(?:localhost|local|localdomain|internal|intranet|lan|corp|home|private|svc|docker"
@@ -26,6 +27,8 @@ def routed_by_host(url: str) -> str:
     scheme, _, rest = url.partition("://")
     place = HostPort.parse(re.split(r"[/?]", rest, maxsplit=1)[0])
     if scheme not in {"https", "wss"} or place is None or "." not in place.host:
+        return ""
+    if place.port not in {None, _HTTPS_PORT}:  # a server of its own
         return ""
     try:
         ipaddress.ip_address(place.host)

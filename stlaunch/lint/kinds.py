@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -78,6 +79,11 @@ _MARKS = (("{{", "}}"), ("{%", "%}"), ("<%", "%>"))
 _CADDY_DOCKER = "{{upstreams"
 _QUOTED = re.compile(r"""(?<![\w\\])(?:"(?:[^"\\]|\\.)*"|'[^']*')""")
 # What no YAML parser takes for a text: a value, a key or a line of its own that begins with it.
+_KUBERNETES = (re.compile(r"(?m)^apiVersion\s*:"), re.compile(r"(?m)^kind\s*:"))
+# What Docker, Traefik (for a container without a rule) and CloudFormation fill in themselves.
+_OF_THE_PRODUCT = re.compile(
+    r"\{\{-?\s*(?:(?:\w+ +)?\.(?:Node|Service|Task|Name|ContainerName)\b|resolve:)"
+)
 _UNQUOTED = re.compile(r"(?:^\s*|[:,\[{-]\s+|[\[{])\{\{")
 _TERRAFORM = {".tf", ".tofu", ".tfvars", ".hcl"}
 _PLACEHOLDER = re.compile(r"__[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){0,5}__")
@@ -87,6 +93,7 @@ _OWN_VARIABLES = re.compile(
     r"(?m)^[ \t]*set +\$(\w+)|^[ \t]*(?:map|geo|split_clients) +\S+ +\$(\w+)|\(\?P?<(\w+)>"
 )
 _MAX_LINE = 1000
+_MAX_MARK = 40
 
 
 def recognise(path: Path, text: str) -> FileKind | None:
@@ -118,30 +125,54 @@ def is_terraform(path: Path) -> bool:
     return path.suffix.lower() in _TERRAFORM
 
 
-def is_template(text: str, kind: FileKind, *, is_strict: bool = False) -> tuple[int, str] | None:
+def is_template(text: str, kind: FileKind) -> tuple[int, str] | None:
     """Return the line and the mark of something that is filled in before the proxy reads it.
 
-    A text with `{{ }}` inside is still YAML: Docker, Traefik and CloudFormation fill it in
-    themselves. It counts only where `is_strict`.
+    A text with `{{ }}` inside is still YAML, which Docker, Traefik and CloudFormation fill in
+    themselves; Kubernetes fills nothing in.
     """
+    is_strict = kind is not FileKind.YAML or all(one.search(text) for one in _KUBERNETES)
+    return next(_marks(text, kind, is_strict=is_strict), None)
+
+
+def filled_in(text: str, kind: FileKind) -> list[tuple[int, str]]:
+    """Return all that is filled in, each with its line, also in the texts of YAML."""
+    return list(_marks(text, kind, is_strict=True))
+
+
+def is_of_the_product(mark: str) -> bool:
+    """Return whether a mark is one that the product itself fills in.
+
+    >>> is_of_the_product("{{.Node.Hostname}}"), is_of_the_product("{{ host }}")
+    (True, False)
+    """
+    return _OF_THE_PRODUCT.match(mark) is not None
+
+
+def _marks(text: str, kind: FileKind, *, is_strict: bool) -> Iterator[tuple[int, str]]:
     own = _OWN_VARIABLES.findall(text) if kind is FileKind.NGINX else []
     defined = {name for names in own for name in names if name}
     for number, line in enumerate(text.split("\n"), 1):
         if _COMMENT.match(line):
             continue
         for opening, closing in _MARKS:
+            if opening not in line or (opening == "{{" and not is_strict and _is_quoted(line)):
+                continue
             start = line.find(opening)
-            end = line.find(closing, start + 2) if start >= 0 else -1
-            if opening == "{{" and kind is FileKind.YAML and not is_strict:
-                end = end if _UNQUOTED.search(_QUOTED.sub("''", line)) else -1
-            if end >= 0 and not line.startswith(_CADDY_DOCKER, start):
-                return number, line[start : end + len(closing)][:40]
+            while start >= 0 and (end := line.find(closing, start + len(opening))) >= 0:
+                if not line.startswith(_CADDY_DOCKER, start):
+                    yield number, line[start : end + len(closing)][:_MAX_MARK]
+                start = line.find(opening, end)
         names = list(_PLACEHOLDER.finditer(line))
         if kind is FileKind.NGINX:
             names += [m for m in _ENVIRONMENT.finditer(line) if (m[1] or m[2]) not in defined]
         if names:
-            return number, names[0][0][:40]
-    return None
+            yield number, names[0][0][:_MAX_MARK]
+
+
+def _is_quoted(line: str) -> bool:
+    """Return whether what is in braces is inside a text of YAML."""
+    return _UNQUOTED.search(_QUOTED.sub("''", line)) is None
 
 
 def _is_yaml(lines: list[str]) -> bool:

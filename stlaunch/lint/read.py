@@ -8,7 +8,14 @@ from pathlib import Path
 
 from stlaunch.lint.app import App
 from stlaunch.lint.findings import Report
-from stlaunch.lint.kinds import FileKind, is_template, is_terraform, recognise
+from stlaunch.lint.kinds import (
+    FileKind,
+    filled_in,
+    is_of_the_product,
+    is_template,
+    is_terraform,
+    recognise,
+)
 from stlaunch.lint.sources import Sources
 
 _Linter = Callable[[Path, App, Sources], Report]
@@ -102,11 +109,26 @@ def _lint(path: Path, app: App, sources: Sources) -> Report:
         report.note(path, line, note, is_gap=True)
         return report
     report = _linter(kind)(path, app, sources)
-    filled = is_template(text, kind, is_strict=True)
-    if filled is not None and not (report.routes or report.passes_nothing_on):
-        line, mark = filled
-        report.note(path, line, f"What {mark} is filled in with is not known.", is_gap=True)
+    _forget_guesses(report, path, filled_in(text, kind))
     return report
+
+
+def _forget_guesses(report: Report, path: Path, filled: Sequence[tuple[int, str]]) -> None:
+    """Remove the findings in lines with a value that is not known, and say which that is."""
+    lines = {line for line, _ in filled}
+    guessed = {one.line for one in report.findings if one.file == path} & lines
+    report.findings = [
+        one for one in report.findings if one.file != path or one.line not in guessed
+    ]
+    is_read = bool(report.routes) or report.passes_nothing_on
+    unknown = (
+        (line, mark)
+        for line, mark in filled
+        if not is_read or line in guessed or not is_of_the_product(mark)
+    )
+    if (first := next(unknown, None)) is not None:
+        line, mark = first
+        report.note(path, line, f"What {mark} is filled in with is not known.", is_gap=True)
 
 
 def _linter(kind: FileKind) -> _Linter:

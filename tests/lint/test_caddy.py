@@ -31,16 +31,64 @@ def codes(folder: Path, text: str) -> list[str]:
     [
         "@api path_regexp ^/api/\nheader @api X-Frame-Options DENY",
         "@api path_regexp ^/api/\nrequest_body @api {\nmax_size 1MB\n}",
-        "@other not path /app /app/*\nheader @other X-Frame-Options DENY",
+        "@other not path / /component/*\nheader @other X-Frame-Options DENY",
+        "@other not header X-Known *\nheader @other X-Frame-Options DENY",
+        "@other not path /a/*/b\nheader @other X-Frame-Options DENY",
+        "@styles path *.css\nheader @styles X-Frame-Options DENY",
         "@json header Accept application/json*\nrequest_body @json {\nmax_size 1MB\n}",
         '@json header Accept application/json*\nheader @json Set-Cookie "$" "; HttpOnly"',
         f"handle_errors {{\n{DENY}\n}}",
         f"@api path_regexp ^/api/\nhandle @api {{\n{SMALL}\n{DENY}\n}}",
     ],
-    ids=["regexp", "limit", "not", "header", "cookie", "errors", "around"],
+    ids=[
+        "regexp",
+        "limit",
+        "not-the-page",
+        "not-header",
+        "not-decided",
+        "ending",
+        "header",
+        "cookie",
+        "errors",
+        "around",
+    ],
 )
 def test_what_a_matcher_selects_is_not_the_apps(tmp_path: Path, lines: str) -> None:
     assert codes(tmp_path, f"a.test {{\n{lines}\n{APP}\n}}") == []
+
+
+@pytest.mark.parametrize("excluded", ["/api/*", "/api /api/*", "*.css *.js", "*secret*"])
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("header @big Content-Security-Policy \"default-src 'none'\"", ["STL810"]),
+        ("request_body @big {\nmax_size 1MB\n}", ["STL607"]),
+        ("rewrite @big /", ["STL316"]),
+    ],
+    ids=["header", "limit", "rewrite"],
+)
+def test_all_but_other_paths_is_the_apps(
+    tmp_path: Path, lines: str, excluded: str, expected: list[str]
+) -> None:
+    text = f"a.test {{\n@big not path {excluded}\n{lines}\n{APP}\n}}"
+
+    assert codes(tmp_path, text) == expected
+
+
+def test_refused_put_may_leave_out_other_paths(tmp_path: Path) -> None:
+    matcher = "@x {\nmethod PUT\nnot path /api/*\n}"
+
+    assert codes(tmp_path, f"a.test {{\n{matcher}\nrespond @x 405\n{APP}\n}}") == ["STL512"]
+
+
+@pytest.mark.parametrize(
+    ("excluded", "expected"), [("/app /app/*", []), ("/api/*", ["STL809"])], ids=["app", "api"]
+)
+def test_excluded_path_of_the_app(tmp_path: Path, excluded: str, expected: list[str]) -> None:
+    header = f"@other not path {excluded}\nheader @other X-Frame-Options DENY"
+    text = f"a.test {{\n{header}\nredir /app /app/\nhandle /app/* {{\n{APP}\n}}\n}}"
+
+    assert codes(tmp_path, text) == expected
 
 
 @pytest.mark.parametrize("line", [DENY, SMALL, NO_TOKEN], ids=["header", "limit", "cookie"])

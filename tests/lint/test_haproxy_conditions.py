@@ -92,3 +92,87 @@ def test_backend_that_no_frontend_of_the_file_leads_to_is_checked() -> None:
     }
 
     assert list(found.values()) == [["STL301"], [], ["STL301"], []]
+
+
+BY_HOST = """\
+defaults
+    mode http
+    option forwardfor
+    timeout tunnel 1h
+frontend web
+    bind :80
+    acl is_app hdr(host) -i app.example.com
+    acl is_api hdr(host) -i api.example.com
+    acl inside src 10.0.0.0/8
+    FRONT
+    use_backend api if is_api
+    use_backend streamlit if is_app
+backend api
+    server a 127.0.0.1:9000
+backend streamlit
+    acl inside hdr(host) -i app.example.com
+    acl is_app hdr(host) -i other.example.com
+    BACK
+    server s 127.0.0.1:8501
+"""
+APPS = "{ hdr(host) -i app.example.com }"
+OTHERS = "{ hdr(host) -i api.example.com }"
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ("http-request del-header Origin if is_app", "STL502"),
+        ("http-request del-header Origin if is_api", ""),
+        ("http-request del-header Cookie if is_app", "STL507"),
+        ("http-request del-header Cookie if !is_app", ""),
+        ("http-request del-header Cookie unless is_app", ""),
+        ("http-request del-header Cookie unless inside", "STL507"),
+        ("http-request del-header Cookie if !inside", "STL507"),
+        ("http-request del-header Cookie if inside", ""),
+        ("http-request set-header Host localhost if is_app", "STL501"),
+        (f"http-request del-header Origin if {APPS}", "STL502"),
+        (f"http-request deny if {{ req.body_size gt 1000 }} {APPS}", "STL607"),
+        (f"http-request deny if {{ req.body_size gt 1000 }} {OTHERS}", ""),
+        (f"http-request deny if {{ sc_http_req_rate(0) gt 20 }} {APPS}", "STL611"),
+        (f"http-request deny if {{ sc_http_req_rate(0) gt 20 }} {OTHERS}", ""),
+    ],
+)
+def test_rule_for_the_apps_host_counts(rule: str, code: str) -> None:
+    text = BY_HOST.replace("FRONT", rule).replace("BACK", NOTHING)
+
+    found = [finding.code for finding in lint_text(text, FileKind.HAPROXY).findings]
+    assert found == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        (f"http-request deny if {{ req.body_size gt 1000 }} {APPS}", "STL607"),
+        (f"http-request deny if {{ req.body_size gt 1000 }} {OTHERS}", ""),
+        (f"http-request deny if {{ sc_http_req_rate(0) gt 20 }} {APPS}", "STL611"),
+        ("http-request del-header Cookie if is_app", ""),
+        ("http-request del-header Cookie if inside", "STL507"),
+    ],
+    ids=["size", "size-of-another", "rate", "same-name", "same-test"],
+)
+def test_acl_of_a_backend_goes_by_its_test(rule: str, code: str) -> None:
+    """The name of an ACL is its section's own; the same test has the same result in both."""
+    text = BY_HOST.replace("FRONT", NOTHING).replace("BACK", rule)
+
+    found = [finding.code for finding in lint_text(text, FileKind.HAPROXY).findings]
+    assert found == ([code] if code else [])
+
+
+def test_one_of_several_tests_of_an_acl_is_not_certain() -> None:
+    second = "acl is_app hdr(host) -i www.example.com\n    "
+    text = BY_HOST.replace("BACK", NOTHING)
+    found = {
+        rule: lint_text(text.replace("FRONT", second + rule), FileKind.HAPROXY).findings
+        for rule in (
+            f"http-request redirect location https://x.test if {APPS}",
+            "http-request del-header Cookie if is_app",
+        )
+    }
+
+    assert [[one.code for one in same] for same in found.values()] == [[], ["STL507"]]

@@ -76,6 +76,7 @@ def test_host_of_a_platform_stays(tmp_path: Path, text: str, name: str) -> None:
         "https://10.0.0.7:8501",
         "https://streamlit.default.svc.cluster.local",
         "https://streamlit.internal",
+        "https://streamlit.corp.net:8501",
     ],
 )
 @pytest.mark.parametrize(("text", "name"), FILES)
@@ -109,3 +110,44 @@ def test_other_faults_of_a_platforms_app_are_found(tmp_path: Path) -> None:
     codes, _ = found(tmp_path, "site.conf", NGINX, HOSTED, origin)
 
     assert codes == ["STL502"]
+
+
+GROUP = """\
+upstream {name} {{
+    ip_hash;
+    server app1.example.com:443;
+    server app2.example.com:443;
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "expected"),
+    [
+        ("streamlit", "", ["STL501"]),
+        ("streamlit", "$proxy_host", ["STL501"]),
+        ("streamlit", "app1.example.com", []),
+        ("streamlit", "$http_host", []),
+        ("app1.example.com", "", []),
+    ],
+    ids=["default", "proxy-host", "public-name", "the-pages", "called-so"],
+)
+def test_group_of_servers_is_found_by_a_public_name_alone(
+    tmp_path: Path, name: str, host: str, expected: list[str]
+) -> None:
+    """The Host that nginx sends by itself is the name of the upstream block."""
+    line = f"\n        proxy_set_header Host {host};" if host else ""
+    path = tmp_path / "site.conf"
+    path.write_text(GROUP.format(name=name) + NGINX.format(target=f"https://{name}", more=line))
+    report = lint_file(path, App(port=443))
+    is_noted = any("The app gets app1.example.com as Host" in note.text for note in report.notes)
+
+    assert [one.code for one in report.findings] == expected
+    assert is_noted == (not expected and host != "$http_host")
+
+
+def test_own_port_of_https_is_a_platforms_too(tmp_path: Path) -> None:
+    path = tmp_path / "site.conf"
+    path.write_text(NGINX.format(target=f"{HOSTED}:443", more=""))
+
+    assert lint_file(path, App()).findings == []

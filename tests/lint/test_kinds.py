@@ -56,6 +56,72 @@ def test_text_in_braces_may_hide_the_route(tmp_path: Path) -> None:
     assert "What {{ port }} is filled in with is not known." in [one.text for one in report.notes]
 
 
+TEMPLATED = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: app
+  annotations:
+    nginx.ingress.kubernetes.io/proxy-body-size: 500m
+    nginx.ingress.kubernetes.io/upstream-vhost: "{{ vhost }}"
+    nginx.ingress.kubernetes.io/rewrite-target: "{{ rewrite }}"
+spec:
+  ingressClassName: nginx
+  defaultBackend: { service: { name: streamlit, port: { number: 8501 } } }
+"""
+
+
+def test_kubernetes_fills_nothing_in(tmp_path: Path) -> None:
+    """Ansible quotes its values, so that the template is YAML too."""
+    path = tmp_path / "ingress.yaml"
+    path.write_text(TEMPLATED)
+    report = lint_file(path, App())
+
+    assert report.findings == []
+    assert report.is_incomplete
+    assert [note.text for note in report.notes] == [
+        "This is a template ({{ vhost }} is to be filled in): render it first, then lint that."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "codes", "mark"),
+    [
+        ("passhostheader={{ keeps_host }}", [], "{{ keeps_host }}"),
+        ("x={{ color }}", [], "{{ color }}"),
+        ("x={{.Node.Hostname}}", [], ""),
+        ("x={{ .Task.Slot }}-{{ color }}", [], "{{ color }}"),
+        ("passhostheader=false", ["STL501"], ""),
+    ],
+    ids=["value", "other", "dockers", "both", "none"],
+)
+def test_what_is_filled_in_is_not_guessed(
+    tmp_path: Path, label: str, codes: list[str], mark: str
+) -> None:
+    path = tmp_path / "compose.yaml"
+    line = f"        - traefik.http.services.app.loadbalancer.{label}\n"
+    path.write_text(COMPOSE.replace("replicas: 3", "replicas: 1").replace("{}", "app") + line)
+    report = lint_file(path, App())
+    gap = f"What {mark} is filled in with is not known."
+
+    assert report.routes
+    assert [finding.code for finding in report.findings] == codes
+    assert report.is_incomplete == bool(mark)
+    assert not mark or gap in [note.text for note in report.notes]
+
+
+def test_finding_in_a_line_with_a_template_is_a_guess(tmp_path: Path) -> None:
+    path = tmp_path / "dynamic.yml"
+    path.write_text(
+        "http:\n  services:\n    streamlit:\n      loadBalancer:\n"
+        '        servers: [{ url: "http://{{ a }}:8501" }, { url: "http://{{ b }}:8501" }]\n'
+    )
+    report = lint_file(path, App())
+
+    assert report.findings == []
+    assert "What {{ a }} is filled in with is not known." in [one.text for one in report.notes]
+
+
 @pytest.mark.parametrize("name", ["main.tf", "terraform.tfvars", "alb.hcl"])
 def test_terraform_is_not_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

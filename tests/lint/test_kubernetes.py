@@ -256,6 +256,22 @@ STICKY_ALB = f"{ALB}target-group-attributes: 'a=b, stickiness.enabled=true'"
 STICKY_AZURE = 'appgw.ingress.kubernetes.io/cookie-based-affinity: "true"'
 HTTP_PROXY = "apiVersion: projectcontour.io/v1\nkind: HTTPProxy\nspec: { routes: [ROUTE] }\n"
 GKE = "apiVersion: cloud.google.com/v1\nkind: BackendConfig\nspec: "
+GKE_SERVICE = f"""\
+{GKE.replace("spec: ", "metadata: { name: long }")}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: SERVICE
+  annotations: {{ cloud.google.com/backend-config: '{{"default": "long"}}' }}
+spec: {{ selector: {{ app: SERVICE }}, ports: [{{ port: 80, targetPort: 8501 }}] }}
+"""
+ISTIO = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+spec: { hosts: [a.test], http: [{ route: [{ destination: { host: SERVICE } }] }] }
+"""
+MAPPING = "apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nspec: { service: 'SERVICE' }\n"
 POLICY = "apiVersion: networking.gke.io/v1\nkind: GCPBackendPolicy\nspec: "
 
 
@@ -284,16 +300,33 @@ def test_replicas_may_be_sticky_in_every_product(tmp_path: Path, objects: str) -
     [
         ingress(class_name="kong").replace(SIZE, "a: b"),
         ingress(class_name="gce").replace(SIZE, "a: b"),
-        f"{GKE}{{}}\n",
-        HTTP_PROXY.replace("ROUTE", "{}"),
+        GKE_SERVICE.replace("SERVICE", "streamlit"),
+        HTTP_PROXY.replace("ROUTE", "{ services: [{ name: streamlit, port: 8501 }] }"),
+        ISTIO.replace("SERVICE", "streamlit.default.svc.cluster.local"),
+        MAPPING.replace("SERVICE", "http://streamlit.default:8501"),
     ],
-    ids=["kong", "gce", "gke", "contour"],
+    ids=["kong", "gce", "gke", "contour", "istio", "emissary"],
 )
 def test_replicas_behind_an_unknown_class_are_noted(tmp_path: Path, objects: str) -> None:
     report = lint(tmp_path, deployment(2) + objects)
 
     assert report.findings == []
     assert any("2 replicas: whether each browser stays" in note.text for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        GKE_SERVICE.replace("SERVICE", "api").replace("8501", "9000"),
+        HTTP_PROXY.replace("ROUTE", "{ services: [{ name: api, port: 9000 }] }"),
+        ISTIO.replace("SERVICE", "api"),
+        MAPPING.replace("SERVICE", "api:9000"),
+    ],
+    ids=["gke", "contour", "istio", "emissary"],
+)
+def test_objects_of_another_service_say_nothing_of_the_apps(tmp_path: Path, objects: str) -> None:
+    assert codes(tmp_path, f"{deployment(2)}{ingress()}---\n{objects}") == ["STL702"]
+    assert codes(tmp_path, f"{deployment(2)}{objects}") == ["STL702"]
 
 
 @pytest.mark.parametrize(
@@ -305,13 +338,30 @@ def test_replicas_behind_an_unknown_class_are_noted(tmp_path: Path, objects: str
         (ingress(class_name="alb").replace(SIZE, "a: b"), "stickiness.enabled=true"),
         (ingress(class_name="azure-application-gateway").replace(SIZE, "a: b"), "cookie-based"),
         (ingress(class_name="traefik").replace(SIZE, "a: b"), "service.sticky.cookie"),
+        (ingress(class_name="nginx-internal").replace(SIZE, "a: b"), "affinity-mode"),
+        (ingress(class_name="external-nginx").replace(SIZE, "a: b"), "affinity-mode"),
+        (ingress(class_name="alb-public").replace(SIZE, "a: b"), "stickiness.enabled=true"),
+        (ingress(class_name="traefik-lan").replace(SIZE, "a: b"), "service.sticky.cookie"),
         (http_route(""), "sessionPersistence"),
         (
             ingress_route("Host(`a.test`)"),
             "sticky: { cookie:",
         ),
     ],
-    ids=["nginx", "no-class", "alb-annotation", "alb", "azure", "traefik", "gateway", "route"],
+    ids=[
+        "nginx",
+        "no-class",
+        "alb-annotation",
+        "alb",
+        "azure",
+        "traefik",
+        "nginx-internal",
+        "external-nginx",
+        "alb-public",
+        "traefik-lan",
+        "gateway",
+        "route",
+    ],
 )
 def test_replicas_get_the_lines_of_their_product(tmp_path: Path, objects: str, lines: str) -> None:
     (finding,) = lint(tmp_path, deployment(2) + objects).findings
@@ -379,3 +429,50 @@ def test_exact_path_of_an_ingress_route(
     tmp_path: Path, matches: list[str], expected: list[str]
 ) -> None:
     assert codes(tmp_path, ingress_route(*matches)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        (ingress_route("Host(`a.test`) && Path(`/app`)"), "write PathPrefix(`/app`) in the rule"),
+        (http_route(exact("/app")), "write type: PathPrefix in the rule's path"),
+    ],
+    ids=["traefik", "gateway"],
+)
+def test_exact_path_has_a_fix_of_its_own(tmp_path: Path, text: str, fix: str) -> None:
+    (finding,) = lint(tmp_path, text).findings
+
+    assert finding.code == "STL316"
+    assert finding.fix == fix
+
+
+F5 = 'nginx.org/client-max-body-size: "500m"'
+SOCKETS = f"{F5}\n    nginx.org/websocket-services: streamlit"
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ([("/app", "Exact")], ["STL316"]),
+        ([("/app", "Exact"), ("/", "Prefix")], []),
+        ([("/app", "Prefix")], []),
+    ],
+    ids=["exact", "covered", "prefix"],
+)
+def test_exact_path_of_f5_lets_nothing_below_through(
+    tmp_path: Path, paths: list[tuple[str, str]], expected: list[str]
+) -> None:
+    assert codes(tmp_path, ingress(*paths).replace(SIZE, SOCKETS)) == expected
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"), [(F5, ["STL301"]), (SOCKETS, [])], ids=["unnamed", "named"]
+)
+def test_default_backend_of_f5_is_named_for_the_websocket(
+    tmp_path: Path, annotations: str, expected: list[str]
+) -> None:
+    head, _, _ = ingress().replace(SIZE, annotations).partition("  rules:")
+    report = lint(tmp_path, f"{head}  defaultBackend: {APP}\n")
+
+    assert [finding.code for finding in report.findings] == expected
+    assert all("streamlit" in finding.fix for finding in report.findings)

@@ -94,3 +94,14 @@ def test_replaced_path_of_a_wide_router_counts_in_a_chain(tmp_path: Path) -> Non
     rules = [("Path(`/alive`)", "rewrite"), ("Host(`a.test`)", "all")]
 
     assert codes(tmp_path, dynamic(rules)) == ["STL316"]
+
+
+def test_exact_rule_has_a_fix_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "app.yaml"
+    label = "      - traefik.http.routers.one.rule=Host(`a.test`) && Path(`/app`)"
+    fixes = []
+    for text in (dynamic([("Path(`/app`)", "other")]), COMPOSE.replace("LABELS", label)):
+        path.write_text(text)
+        fixes += [(one.code, one.fix) for one in lint_file(path, App()).findings]
+
+    assert fixes == [("STL316", "write PathPrefix(`/app`) in the rule")] * 2

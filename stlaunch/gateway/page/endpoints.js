@@ -41,9 +41,10 @@ async function askApp(base, name, options, mayBeDropped = false) {
         redirect: "manual",
         ...options,
         signal: asking.signal,
+      }).finally(() => {
+        isSilent = false;
+        clearTimeout(timer);
       });
-      isSilent = false;
-      clearTimeout(timer);
       const isApps = await isFromApp(answer);
       if (isApps) fronts = [front, ...fronts.filter((other) => other !== front)];
       first ??= { answer, url, isApps };

@@ -211,7 +211,8 @@ class _Evaluator:
         path, _, _ = str(route.handler.get("uri", "")).partition("?")
         if route.handler.get("handler") != "rewrite" or not path.startswith("/") or "{" in path:
             return
-        if route.is_around(app) and streamlit.mapping_fault(base, streamlit.STREAM, path):
+        is_taken = route.is_around(app) and route.takes(base.value + streamlit.STREAM)
+        if is_taken and streamlit.mapping_fault(base, streamlit.STREAM, path):
             detail = f"Every path becomes {path}, which no app answers."
             self._add("STL316", r"rewrite\s", detail, Need.ROUTE)
 

@@ -75,7 +75,8 @@ class Conditions:
 
     Attributes:
         acls: the tests of each name; one that matches is enough.
-        assumed: what is taken for granted of tests that nothing is known about.
+        assumed: what is taken for granted where nothing is known, by an ACL's name or by a test
+            in braces.
         steps: what evaluating may cost.
     """
 
@@ -94,6 +95,16 @@ class Conditions:
                 own.setdefault(line.words[1], []).append(line.words[2:])
         return cls(acls={**_PREDEFINED, **own}, steps=steps)
 
+    def assuming(self, assumed: Mapping[str, bool], *, is_own: bool) -> Conditions:
+        """Take something for granted; an ACL's name means nothing in a section not its own.
+
+        >>> assumed = {"is_app": True, "{ hdr(host) app.test }": True}
+        >>> Conditions().assuming(assumed, is_own=False).assumed
+        {'{ hdr(host) app.test }': True}
+        """
+        tests = {name: value for name, value in assumed.items() if name.startswith("{")}
+        return replace(self, assumed=assumed if is_own else tests)
+
     def hold(self, words: Sequence[str], request: Request) -> bool | None:
         """Return whether a rule applies: its `if` or `unless` holds, or it has neither.
 
@@ -110,14 +121,23 @@ class Conditions:
         return found if words[at] == "if" or found is None else not found
 
     def unknown_terms(self, words: Sequence[str], request: Request) -> Iterator[tuple[str, bool]]:
-        """Yield the tests of a rule that nothing is known about, and what each has to be."""
+        """Yield what nothing is known about in a rule, and what each has to be.
+
+        An ACL goes by its name, and by its tests where they are certain: they are the same in
+        every section.
+        """
         at = condition_at(words)
         if at is None or words[at] == "unless":
             return
         for group in _groups(words[at + 1 :]):
             for term in group:
-                if self._term(term, request) is None:
-                    yield _name(term), not term[0].startswith("!")
+                if self._term(term, request) is not None:
+                    continue
+                is_met = not term[0].startswith("!")
+                yield _name(term), is_met
+                tests = self._tests(term)
+                if len(tests) == 1 or not is_met:  # any one of several is enough
+                    yield from ((_braced(test), is_met) for test in tests)
 
     def exceeds(
         self, words: Sequence[str], request: Request, is_limit: Callable[[str], bool]
@@ -154,13 +174,21 @@ class Conditions:
         if found is None:
             tests = self._tests(term)
             self.steps.spend(_STEPS_OF_A_TEST * len(tests))
-            found = _any(_test(test, request) for test in tests) if tests else None
+            found = _any(self._test(test, request) for test in tests) if tests else None
         return found if found is None else found != term[0].startswith("!")
+
+    def _test(self, test: Sequence[str], request: Request) -> bool | None:
+        found = self.assumed.get(_braced(test)) if self.assumed else None
+        return _test(test, request) if found is None else found
 
 
 def condition_at(words: Sequence[str]) -> int | None:
     """Return where a rule's `if` or `unless` is; None for a rule without."""
     return next((n for n, word in enumerate(words) if word in {"if", "unless"}), None)
+
+
+def _braced(test: Sequence[str]) -> str:
+    return f"{{ {' '.join(test)} }}"
 
 
 def _name(term: Sequence[str]) -> str:

@@ -133,22 +133,33 @@ class Frontend:
         request = Request(
             method=method, path=path, is_upgrade=is_upgrade, is_tls=self.section.speaks_tls
         )
-        assumed: dict[str, bool] = {}
-        for line in self.ways:
-            for name, value in self._conditions.unknown_terms(line.words, request):
-                assumed.setdefault(name, value)
-        conditions = replace(self._conditions, assumed=assumed)
+        assumed = self.assumed(request)
+        conditions = self._conditions.assuming(assumed, is_own=True)
         asked = _Asked(request)
-        if refused := asked.run(self._rules_of(self.section), assumed):
+        if refused := asked.run(self._rules_of(self.section), conditions):
             return refused
         by, backend = self._backend(conditions, asked.request)
         if backend is None:
             return Answer(by=by, status="503")
         is_other = backend is not self.section
-        if is_other and (refused := asked.run(self._rules_of(backend), assumed)):
-            return refused
+        if is_other:
+            rules = self._rules_of(backend)
+            if refused := asked.run(rules, rules.conditions.assuming(assumed, is_own=False)):
+                return refused
         path = asked.request.path or ""
         return Answer(by=by, backend=backend, sent=path, changed_by=asked.changed_by)
+
+    def assumed(self, request: Request) -> dict[str, bool]:
+        """Return what has to hold for a request to get to the app, as far as it is not known.
+
+        Raises:
+            TooManyStepsError: where it cost too much.
+        """
+        assumed: dict[str, bool] = {}
+        for line in self.ways:
+            for name, value in self._conditions.unknown_terms(line.words, request):
+                assumed.setdefault(name, value)
+        return assumed
 
     def _rules_of(self, section: Section) -> _Rules:
         if section.line not in self._read:
@@ -209,9 +220,8 @@ class _Asked:
     request: Request
     changed_by: Line | None = None
 
-    def run(self, rules: _Rules, assumed: Mapping[str, bool]) -> Answer | None:
+    def run(self, rules: _Rules, conditions: Conditions) -> Answer | None:
         """Apply the rules of a section; return HAProxy's own answer, if one gives it."""
-        conditions = replace(rules.conditions, assumed=assumed)
         is_allowed = False
         for line, action in rules.actions:
             if is_allowed and line.name == "http-request":

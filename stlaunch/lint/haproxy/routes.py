@@ -63,7 +63,12 @@ class Route:
                 is_tls=is_tls,
             )
             sent = found.sent if found and self.is_app(found) else request.path
-            yield Asked(end=one.end, at_front=request, at_back=replace(request, path=sent))
+            yield Asked(
+                end=one.end,
+                at_front=request,
+                at_back=replace(request, path=sent),
+                assumed=self.front.assumed(request),
+            )
 
     def faults(self) -> Iterator[Fault]:
         """Yield what does not reach the app, and what reaches it by a wrong path."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import field
 from itertools import pairwise
 
 from stlaunch.diagnostics import page_load
@@ -43,11 +44,13 @@ class Asked:
         end: what is asked for, of `stlaunch.lint.streamlit`.
         at_front: as the rules of a frontend see it.
         at_back: as those of the backend do, which may get another path.
+        assumed: what holds of it in the frontend, as it is for the app.
     """
 
     end: str
     at_front: Request
     at_back: Request
+    assumed: Mapping[str, bool] = field(default_factory=dict)
 
 
 _ASKED_SOMEWHERE = tuple(
@@ -59,28 +62,28 @@ _ASKED_SOMEWHERE = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """A line with the requests that it is evaluated for, by what is asked for."""
+    """A line with the requests that it is evaluated for, each under what is known of it."""
 
     line: Line
-    conditions: Conditions
-    requests: Sequence[tuple[str, Request]]
+    requests: Sequence[tuple[str, Request, Conditions]]
 
     @property
     def text(self) -> str:
         return text_of(self.line)
 
     def applies_to(self, ends: Collection[str]) -> bool:
+        """Return whether it is for such a request; an unknown exception is not met."""
         return any(
-            self.conditions.hold(self.line.words, request)
-            for end, request in self.requests
+            conditions.exceeds(self.line.words, request, lambda _: False)
+            for end, request, conditions in self.requests
             if end in ends
         )
 
     def limits(self, ends: Collection[str], limit: str) -> bool:
         """Return whether it refuses such a request above a limit, a word of its test."""
         return any(
-            self.conditions.exceeds(self.line.words, request, lambda test: limit in test)
-            for end, request in self.requests
+            conditions.exceeds(self.line.words, request, lambda test: limit in test)
+            for end, request, conditions in self.requests
             if end in ends
         )
 
@@ -91,9 +94,17 @@ def _rules(
     """Yield the lines in force for the app; the names of a section's ACLs are its own."""
     for scope in (section, *(front for front in fronts if front is not section)):
         conditions = Conditions.of(scope.lines, steps)
-        requests = [(one.end, one.at_back if scope is section else one.at_front) for one in asked]
+        is_front = any(scope is front for front in fronts)
+        requests = [
+            (
+                one.end,
+                one.at_back if scope is section else one.at_front,
+                conditions.assuming(one.assumed, is_own=is_front),
+            )
+            for one in asked
+        ]
         for line in scope.lines:
-            yield _Rule(line=line, conditions=conditions, requests=requests)
+            yield _Rule(line=line, requests=requests)
 
 
 def faults_of(

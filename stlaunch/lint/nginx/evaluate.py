@@ -26,7 +26,7 @@ from stlaunch.lint.nginx.request import (
     sent_path,
     servers,
 )
-from stlaunch.lint.nginx.targets import Targets
+from stlaunch.lint.nginx.targets import PROXY_HOST, Targets
 from stlaunch.lint.nginx.tree import Place, Tree, place, read_nginx
 from stlaunch.lint.sources import Sources
 from stlaunch.proxies.nginx import HOST_LINE
@@ -258,16 +258,18 @@ class _Evaluator:
         )
 
     def _routed_host(self, found: Answer) -> str:
-        return self.targets.routed_host(found.proxied) if found.proxied else ""
+        if found.proxied is None:
+            return ""
+        host = _host_of(found)
+        return self.targets.routed_host(found.proxied, host.args[1] if host else PROXY_HOST)
 
     def _note_host(self, answers: Mapping[str, Answer]) -> None:
         stream = answers.get(streamlit.STREAM)
         if stream is None:
             return
-        headers = stream.location.inherited_all("proxy_set_header")
-        host = next((one for one in headers if one.args[0].lower() == "host"), None)
+        host = _host_of(stream)
         name = self._routed_host(stream) if self._is_app(stream) else ""
-        if name and stream.proxied and (host is None or host.args[1] in {"$proxy_host", name}):
+        if name and stream.proxied and (host is None or host.args[1] in {PROXY_HOST, name}):
             self.report.note(stream.proxied.file, stream.proxied.line, host_note(name))
         elif host is not None:
             _note_port(host, self.report)
@@ -298,6 +300,11 @@ class _Evaluator:
         self.report.note(
             place.file, place.line, f"Not understood, so not checked: {exc}.", is_gap=True
         )
+
+
+def _host_of(found: Answer) -> Directive | None:
+    headers = found.location.inherited_all("proxy_set_header")
+    return next((one for one in headers if one.args[0].lower() == "host"), None)
 
 
 def _without_redirect_of_page(answers: Mapping[str, Answer]) -> dict[str, Answer]:

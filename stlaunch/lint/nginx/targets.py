@@ -13,6 +13,9 @@ from stlaunch.lint.nginx.variables import Variables, has_variable, maps_of
 from stlaunch.quick_dataclass import dataclass
 from stlaunch.urls.origin import HostPort
 
+PROXY_HOST = "$proxy_host"
+"""What nginx sends as Host where no line says otherwise."""
+
 
 @dataclass(slots=True)
 class Targets:
@@ -50,14 +53,25 @@ class Targets:
         default = 443 if proxied.args[0].startswith("https:") else 80
         return self.app.is_at(place, default)
 
-    def routed_host(self, proxied: Directive) -> str:
-        """Return the public name by which a platform finds the target; mostly empty."""
+    def routed_host(self, proxied: Directive, host: str) -> str:
+        """Return the public name by which a platform finds the target; mostly empty.
+
+        Args:
+            proxied: the `proxy_pass`.
+            host: the Host that the target gets, as it is written. nginx's own is the name in
+                `proxy_pass`: of a group of servers that is the group's, which no platform knows.
+        """
         if not proxied.args[0].startswith("https:"):
             return ""
         place = self.place(proxied)
-        places = [member.args[0] for member in self.members(place)] or [place]
-        hosts = [routed_by_host(f"https://{one}") for one in places]
-        return hosts[0] if all(hosts) else ""
+        members = [member.args[0] for member in self.members(place)]
+        names = [routed_by_host(f"https://{one}") for one in members or [place]]
+        if not all(names):
+            return ""
+        if not members:
+            return names[0]
+        sent = place if host == PROXY_HOST else host
+        return sent if sent in names else ""
 
     def is_unclear(self, proxied: Directive) -> bool:
         """Return whether a variable hides where it leads."""

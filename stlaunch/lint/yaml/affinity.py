@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 from stlaunch.lint.yaml.nodes import Node, get, items, pairs, text, walk
 from stlaunch.lint.yaml.paths import LeadsToApp, backend_of
@@ -12,7 +13,13 @@ from stlaunch.quick_dataclass import dataclass
 
 _NGINX = ("nginx.ingress.kubernetes.io/", "nginx.org/", "nginx.com/")
 _STICKY_HERE = {"Cookie", "RequestHash"}
-_UNKNOWN = {"BackendConfig", "HTTPProxy", "VirtualService", "Mapping", "ApisixRoute"}
+_NAMES_SERVICE = {
+    "ApisixRoute": "serviceName",
+    "HTTPProxy": "name",
+    "Mapping": "service",
+    "VirtualService": "host",
+}
+"""Kinds that may be sticky by ways of their own, each with its key for a Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +49,20 @@ _CLASSES = {
 }
 
 
-def balancer_of(objects: Iterable[Node], leads_to_app: LeadsToApp) -> Balancer | None:
+def balancer_of(objects: Sequence[Node], leads_to_app: LeadsToApp) -> Balancer | None:
     """Return what chooses the app's pod; None where the linter does not know it."""
     is_unknown = False
+    configs = set(_backend_configs(objects, leads_to_app))
     for one in objects:
         kind = text(get(one, "kind"))
-        is_unknown |= kind in _UNKNOWN
+        is_unknown |= _may_be_sticky(one, configs, leads_to_app)
         if kind == "HTTPRoute" and _names_app(one, "backendRefs", leads_to_app):
             return Balancer(Product.GATEWAY_API)
         if kind == "IngressRoute" and _names_app(one, "services", leads_to_app):
             return _INGRESS_ROUTE_BALANCER
         if kind == "Ingress" and (name := _class_of(one)) and _is_apps(one, leads_to_app):
-            if name in _CLASSES:
-                return _CLASSES[name]
+            if product := _product_of(name):
+                return _CLASSES[product]
             is_unknown = True
     return None if is_unknown else _NGINX_BALANCER
 
@@ -110,7 +118,7 @@ def _class_of(node: Node) -> str:
     annotations = {key.value: text(one) for key, one in pairs(get(node, "metadata", "annotations"))}
     name = text(get(node, "spec", "ingressClassName"))
     name = name or annotations.get("kubernetes.io/ingress.class", "")
-    if name in _CLASSES:
+    if _product_of(name):
         return name
     fronts = {
         "alb": (kubernetes_affinity.ALB,),
@@ -123,6 +131,47 @@ def _class_of(node: Node) -> str:
         if any(annotation.startswith(front) for annotation in annotations)
     )
     return next(by_front, name)
+
+
+def _product_of(name: str) -> str:
+    """Return the class that a name is a variant of, such as nginx-internal; empty for others."""
+    if name in _CLASSES:
+        return name
+    if "nginx" in name:
+        return "nginx"
+    return next((known for known in ("alb", "traefik") if name.startswith(known)), "")
+
+
+def _backend_configs(objects: Sequence[Node], leads_to_app: LeadsToApp) -> Iterator[str]:
+    """Yield the names of Google's BackendConfigs that the app's Services have as annotations."""
+    for one in objects:
+        name = text(get(one, "metadata", "name"))
+        if text(get(one, "kind")) == "Service" and leads_to_app(name, None):
+            for key, value in pairs(get(one, "metadata", "annotations")):
+                if key.value.endswith("/backend-config"):
+                    yield from re.findall(r'"([^"]*)"', text(value))
+
+
+def _may_be_sticky(node: Node, configs: Collection[str], leads_to_app: LeadsToApp) -> bool:
+    """Return whether an object is the app's, and of a kind that has ways of its own."""
+    kind = text(get(node, "kind"))
+    if kind == "BackendConfig":
+        return text(get(node, "metadata", "name")) in configs
+    key = _NAMES_SERVICE.get(kind)
+    return key is not None and any(
+        leads_to_app(service, None)
+        for part in walk(get(node, "spec"))
+        if (service := _service_in(text(get(part, key))))
+    )
+
+
+def _service_in(written: str) -> str:
+    """Return the Service in a name, an address or a URL.
+
+    >>> _service_in("http://app.default.svc:8501"), _service_in("app:8501"), _service_in("app")
+    ('app', 'app', 'app')
+    """
+    return re.split(r"[.:/]", written.rpartition("://")[2], maxsplit=1)[0]
 
 
 def _is_apps(node: Node, leads_to_app: LeadsToApp) -> bool:

@@ -108,11 +108,11 @@ class FileReport:
         if count is not None and (detail := page_load.fault_of_parallel(count)):
             self.add("STL611", node, detail, product, Need.REQUEST_RATE)
 
-    def exact(self, node: Node, path: str, product: Product) -> None:
-        """Report a route for one path alone."""
+    def exact(self, node: Node, path: str, product: Product, fix: str) -> None:
+        """Report a route for one path alone; `fix` says how it gets wider."""
         below = f"{path.rstrip('/')}{streamlit.STREAM}"
         detail = f"Only {path} itself gets through, and nothing below it: {below} is lost."
-        self.add("STL316", node, detail, product, Need.ROUTE)
+        self.add("STL316", node, detail, product, fix=fix)
 
     def replicas(self, node: Node, count: str | int, product: Product, fix: str = "") -> None:
         """Report replicas without affinity."""

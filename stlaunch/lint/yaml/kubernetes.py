@@ -19,7 +19,7 @@ from stlaunch.lint.yaml.paths import (
     literal_of,
 )
 from stlaunch.lint.yaml.snippet import added_headers, hides_origin, snippet_directives
-from stlaunch.lint.yaml.traefik import no_host
+from stlaunch.lint.yaml.traefik import exact_rule, no_host
 from stlaunch.proxies.needs import Need, Product
 from stlaunch.urls.base_path import BasePath
 
@@ -77,7 +77,12 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         name.startswith(_INGRESS) for name in annotations
     ):
         own = {name.rpartition("/")[2]: one for name, one in annotations.items()}
-        _f5_annotations(file_report, node, [path for path, _ in ways], own)
+        spec = get(node, "spec")
+        backends = [(path, get(path, "backend")) for path, _ in ways]
+        if spec is not None and is_default:
+            backends.append((spec, get(spec, "defaultBackend")))
+        _f5_annotations(file_report, node, backends, own)
+        _paths(file_report, ways, {}, cluster)  # F5's rewrites are other annotations.
         return
     is_nginx = text(get(node, "spec", "ingressClassName")) in {"nginx", "public"} or any(
         name.startswith(_INGRESS) for name in annotations
@@ -92,13 +97,14 @@ def _ingress(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         if name.startswith(_INGRESS)
     }
     _annotations(file_report, node, own, {host for _, host in ways})
-    for path, host in ways:
-        is_extra = _is_extra(text(get(path, "path")), {host}, cluster)
-        _path(file_report, path, own, is_extra=is_extra)
+    _paths(file_report, ways, own, cluster)
 
 
 def _f5_annotations(
-    file_report: FileReport, node: Node, paths: list[Node], own: dict[str, Node]
+    file_report: FileReport,
+    node: Node,
+    backends: list[tuple[Node, Node | None]],
+    own: dict[str, Node],
 ) -> None:
     """Evaluate those of F5's NGINX Ingress Controller, which upgrades only the Services it names.
 
@@ -107,14 +113,13 @@ def _f5_annotations(
     """
     product = Product.INGRESS_NGINX
     named = {name.strip() for name in text(own.get("websocket-services")).split(",")}
-    for path in paths:
-        backend = get(path, "backend")
-        name = text(get(backend, "service", "name")) or text(get(backend, "serviceName"))
+    for at, backend in backends:
+        name, _ = backend_of(backend)
         if name not in named:
             named.add(name)  # One line of its own is enough for all its paths.
             file_report.add(
                 "STL301",
-                own.get("websocket-services") or path,
+                own.get("websocket-services") or at,
                 f"The WebSocket handshake loses Upgrade: {_F5[0]}websocket-services does not name "
                 f"the Service {name}.",
                 product,
@@ -182,6 +187,14 @@ def _snippet(file_report: FileReport, node: Node) -> None:
     file_report.response_headers(added, product)
     if hides_origin(directives):
         file_report.request_header("origin", "", node, product)
+
+
+def _paths(
+    file_report: FileReport, ways: list[tuple[Node, str]], own: dict[str, Node], cluster: Cluster
+) -> None:
+    for path, host in ways:
+        is_extra = _is_extra(text(get(path, "path")), {host}, cluster)
+        _path(file_report, path, own, is_extra=is_extra)
 
 
 def _path(file_report: FileReport, path: Node, own: dict[str, Node], *, is_extra: bool) -> None:
@@ -281,7 +294,7 @@ def _http_route(file_report: FileReport, node: Node, cluster: Cluster) -> None:
         exact = exact_paths(rule)
         lost = (one for one in exact if not _is_extra(text(one), hosts, cluster))
         if (at := next(lost, None)) is not None:
-            file_report.exact(at, text(at), product)
+            file_report.exact(at, text(at), product, "write type: PathPrefix in the rule's path")
         for one in items(get(rule, "filters")):
             _filter(file_report, one, is_exact=bool(exact))
 
@@ -343,7 +356,7 @@ def _ingress_route(file_report: FileReport, node: Node, cluster: Cluster) -> Non
         lost = (path for path in exact if not _is_extra(path, {""}, cluster))
         at = get(route, "match")
         if at is not None and (path := next(lost, None)) is not None:
-            file_report.exact(at, path, Product.TRAEFIK)
+            exact_rule(file_report, at, path)
         for name in _with_chained(items(get(route, "middlewares")), middlewares):
             spec = middlewares[name]
             settings = {key: (value, at) for key, value, at in flat(spec)}

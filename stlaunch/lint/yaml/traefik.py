@@ -57,7 +57,12 @@ def _exact_rules(file_report: FileReport, rules: list[tuple[str, Node]]) -> None
     lost = [(path, node) for paths, node in exact for path in paths if not base_of(path)[1]]
     if lost:
         path, node = lost[0]
-        file_report.exact(node, path, Product.TRAEFIK)
+        exact_rule(file_report, node, path)
+
+
+def exact_rule(file_report: FileReport, node: Node, path: str) -> None:
+    """Report a rule for one path alone."""
+    file_report.exact(node, path, Product.TRAEFIK, f"write PathPrefix(`{path}`) in the rule")
 
 
 def _chained(used: set[str], middlewares: dict[str, Node]) -> set[str]:
