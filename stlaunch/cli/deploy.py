@@ -12,7 +12,7 @@ import click
 from stlaunch import __version__
 from stlaunch.cli.proxy import read_app
 from stlaunch.deploy import DeployKind, Deployment, render, write_files
-from stlaunch.deploy.closed_folder import closed_folder
+from stlaunch.deploy.closed_folder import closed_folder, closed_hint
 from stlaunch.errors import ExitCode, UsageError
 from stlaunch.process.working_folder import working_folder
 from stlaunch.settings.fields import ENV_PREFIX
@@ -108,17 +108,6 @@ def _trusted(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in trusted.value.names if trusted.is_chosen and name != "none")
 
 
-def _closed(deployment: Deployment) -> str:
-    """Return a hint where the user of a unit cannot start the app; else an empty text."""
-    if not deployment.closed_folder:
-        return ""
-    return (
-        f"The units run as a user of their own, which cannot enter {deployment.closed_folder}: "
-        "move the app and its environment to a folder such as /opt, or write User=OWNER instead "
-        "of DynamicUser=yes."
-    )
-
-
 def _left_behind(deployment: Deployment) -> str:
     """Return a hint where an image lacks the project file and what else it says."""
     folder = Path(deployment.folder)
@@ -197,7 +186,10 @@ def deploy(
         cwd=working_folder(),
     )
     files = render(DeployKind(kind), deployment)
-    hint = _closed(deployment) if kind == DeployKind.SYSTEMD else _left_behind(deployment)
+    if kind == DeployKind.SYSTEMD:
+        hint = closed_hint(deployment.closed_folder)
+    else:
+        hint = _left_behind(deployment)
     if hint:
         click.echo(hint, err=True)
     if output is None:

@@ -26,6 +26,16 @@ def closed_folder(paths: Iterable[Path]) -> Path | None:
     return None
 
 
+def closed_hint(folder: str) -> str:
+    """Return what to do about such a folder where a unit's user starts the app; empty for none."""
+    if not folder:
+        return ""
+    return (
+        f"The units run as a user of their own, which cannot enter {folder}: move the app and its "
+        "environment to a folder such as /opt, or write User=OWNER instead of DynamicUser=yes."
+    )
+
+
 def _is_open(folder: Path) -> bool:
     try:
         return bool(folder.stat().st_mode & stat.S_IXOTH)

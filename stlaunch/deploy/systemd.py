@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
+from stlaunch.deploy.closed_folder import closed_hint
 from stlaunch.deploy.model import COOKIE_SECRET, GeneratedFile
 from stlaunch.proxies.nginx import to_socket
 
@@ -112,12 +114,8 @@ RestartPreventExitStatus=2
 
 
 def _closed(deployment: Deployment) -> str:
-    if not deployment.closed_folder:
-        return ""
-    return (
-        f"# Others cannot enter {deployment.closed_folder}, so this user cannot start the app:\n"
-        "# move it and its environment to /opt, or write User=OWNER instead of DynamicUser=yes.\n"
-    )
+    hint = closed_hint(deployment.closed_folder)
+    return textwrap.indent(textwrap.fill(hint, 96), "# ") + "\n" if hint else ""
 
 
 def _quoted(word: str) -> str:

@@ -63,7 +63,10 @@ def test_units_name_the_closed_folder() -> None:
     closed = make_deployment(closed_folder="/home/jane")
     services = [file.text for file in render(DeployKind.SYSTEMD, closed)[:2]]
 
-    assert all("# Others cannot enter /home/jane," in text for text in services)
+    assert all(
+        "# The units run as a user of their own, which cannot enter /home/jane:" in text
+        for text in services
+    )
     assert all("/home/" not in file.text for file in render(DeployKind.SYSTEMD, make_deployment()))
 
 
