@@ -70,9 +70,10 @@ def run_script(expression: str, before: str = "") -> Any:
 
 
 def echo(ended: str, passes: int) -> Any:
-    """Return what comes of a socket that echoes so many messages."""
+    """Return what comes of a socket that echoes so many messages, and then ends or is silent."""
     socket = f"""const sent = []; const socket = {{
-      ended: {ended}, socket: {{ send: (one) => sent.push(one) }},
+      get ended() {{ return sent.length > {passes} ? {ended} : null; }},
+      socket: {{ send: (one) => sent.push(one) }},
       next: async () => sent.length > {passes} ? undefined
         : typeof sent.at(-1) === "string" ? sent.at(-1) : sent.at(-1).buffer,
     }}"""
@@ -95,6 +96,14 @@ def test_a_socket_that_ends_has_met_a_limit() -> None:
 
     assert (outcome["status"], outcome["code"]) == ("fail", "STL601")
     assert outcome["evidence"][0].endswith("the socket ended with code 1009.")
+
+
+@pytest.mark.process
+def test_a_socket_that_ended_while_it_was_quiet_has_met_an_idle_limit() -> None:
+    """Uploads of the tests before may take longer on a slow line than the proxy waits."""
+    outcome = echo("{ code: 1006, ageMs: 8000 }", passes=-1)
+
+    assert (outcome["status"], outcome["code"]) == ("warn", "STL604")
 
 
 SLOW = "throw new DOMException('signal timed out', 'TimeoutError')"
